@@ -1,0 +1,39 @@
+//! The combinations of transport and strategy, under Python's names.
+
+use crate::server::Server;
+use crate::strategy::{Sequential, ThreadPool, Threading};
+use crate::transport::{Tcp, Udp, UnixDatagram, UnixStream};
+
+/// TCP, one client at a time. Python: `TCPServer`.
+#[doc(alias = "TCPServer")]
+pub type TcpServer<S> = Server<Tcp, S, Sequential>;
+/// UDP, one datagram at a time. Python: `UDPServer`.
+#[doc(alias = "UDPServer")]
+pub type UdpServer<S> = Server<Udp, S, Sequential>;
+/// Unix stream sockets, one client at a time. Python: `UnixStreamServer`.
+pub type UnixStreamServer<S> = Server<UnixStream, S, Sequential>;
+/// Unix datagram sockets, one datagram at a time. Python: `UnixDatagramServer`.
+pub type UnixDatagramServer<S> = Server<UnixDatagram, S, Sequential>;
+
+/// TCP, a thread for each client. Python: `ThreadingTCPServer`.
+#[doc(alias = "ThreadingTCPServer")]
+pub type ThreadingTcpServer<S> = Server<Tcp, S, Threading>;
+/// UDP, a thread for each datagram. Python: `ThreadingUDPServer`.
+///
+/// For handlers that wait for something; short ones run many times faster on a
+/// [`ThreadPoolUdpServer`] or a plain [`UdpServer`].
+#[doc(alias = "ThreadingUDPServer")]
+pub type ThreadingUdpServer<S> = Server<Udp, S, Threading>;
+/// Unix stream sockets, a thread for each client. Python: `ThreadingUnixStreamServer`.
+pub type ThreadingUnixStreamServer<S> = Server<UnixStream, S, Threading>;
+/// Unix datagram sockets, a thread for each datagram. Python: `ThreadingUnixDatagramServer`.
+pub type ThreadingUnixDatagramServer<S> = Server<UnixDatagram, S, Threading>;
+
+/// TCP, a fixed number of threads.
+pub type ThreadPoolTcpServer<S> = Server<Tcp, S, ThreadPool>;
+/// UDP, a fixed number of threads that each receive.
+pub type ThreadPoolUdpServer<S> = Server<Udp, S, ThreadPool>;
+/// Unix stream sockets, a fixed number of threads.
+pub type ThreadPoolUnixStreamServer<S> = Server<UnixStream, S, ThreadPool>;
+/// Unix datagram sockets, a fixed number of threads that each receive.
+pub type ThreadPoolUnixDatagramServer<S> = Server<UnixDatagram, S, ThreadPool>;

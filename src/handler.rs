@@ -1,0 +1,98 @@
+//! Request handlers: the code that talks to one client.
+
+use crate::error::Result;
+use crate::request::Request;
+
+/// Talks to one client. The twin of Python's `BaseRequestHandler`, `StreamRequestHandler` and
+/// `DatagramRequestHandler`.
+///
+/// A fresh handler is made for each request (see [`Service`](crate::Service)), so its fields
+/// belong to one client and need no lock.
+///
+/// - **You implement** [`handle`](Self::handle).
+/// - **You may override** [`setup`](Self::setup) and [`finish`](Self::finish).
+/// - **The server calls** `setup`, `handle`, `finish`, in this order, on the thread that the
+///   [`Strategy`](crate::Strategy) picked. If `setup` fails, the other two are not called; if
+///   `handle` fails, `finish` still is. An `Err` or a panic in any of them ends this request,
+///   reaches [`Service::handle_error`](crate::Service::handle_error), and ends nothing else.
+///
+/// Implemented for one kind of request it serves one transport; written for every
+/// [`Request`] it serves all four:
+///
+/// ```
+/// use socketserver::{Request, RequestHandler, Result};
+///
+/// struct LineEcho;
+///
+/// impl<R: Request> RequestHandler<R> for LineEcho {
+///     fn handle(&mut self, request: &mut R) -> Result {
+///         let line = request.readline(10_000)?;
+///         request.send_all(&line)?;
+///         Ok(())
+///     }
+/// }
+/// ```
+///
+/// > **Coming from Python.** `self.request`, `self.rfile`, `self.wfile` and `self.connection`
+/// > are the one argument `request`; `self.client_address` is
+/// > [`request.client_address()`](Request::client_address); `self.server` is
+/// > [`request.server()`](Request::server) for the life cycle, and a field of your handler for
+/// > shared state ([`Service`](crate::Service) shows how it gets there).
+#[doc(alias = "BaseRequestHandler")]
+#[doc(alias = "StreamRequestHandler")]
+#[doc(alias = "DatagramRequestHandler")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not handle requests of type `{R}`",
+    label = "not a handler for this server's requests",
+    note = "implement `RequestHandler<{R}>` for it, with a `handle` method",
+    note = "a server takes what *makes* handlers, as Python takes the handler's class: pass \
+            `|| MyHandler`, or `handler_fn(|request: &mut {R}| ...)` for a plain function"
+)]
+pub trait RequestHandler<R: Request> {
+    /// Runs before [`handle`](Self::handle): the place for a timeout or a socket option.
+    fn setup(&mut self, request: &mut R) -> Result {
+        let _ = request;
+        Ok(())
+    }
+
+    /// Serves the client.
+    ///
+    /// When it returns, a stream is closed (in order: the client reads the end of the stream), and
+    /// a datagram's reply, if one was written, is sent.
+    fn handle(&mut self, request: &mut R) -> Result;
+
+    /// Runs after [`handle`](Self::handle), also if that failed.
+    fn finish(&mut self, request: &mut R) -> Result {
+        let _ = request;
+        Ok(())
+    }
+}
+
+/// Makes a server's service out of one function, for servers that need no handler type.
+///
+/// The argument's type has to be written out; it says which transport is meant.
+///
+/// ```
+/// use socketserver::{Request, TcpRequest, TcpServer, handler_fn};
+///
+/// let greet = handler_fn(|request: &mut TcpRequest| Ok(request.send_all(b"hi\n")?));
+/// let server = TcpServer::bind("127.0.0.1:0", greet)?.spawn()?;
+/// # let mut answer = String::new();
+/// # let mut client = std::net::TcpStream::connect(server.server_address())?;
+/// # std::io::Read::read_to_string(&mut client, &mut answer)?;
+/// # assert_eq!(answer, "hi\n");
+/// # Ok::<(), socketserver::BoxError>(())
+/// ```
+pub fn handler_fn<R, F>(function: F) -> HandlerFn<F>
+where
+    R: Request,
+    F: Fn(&mut R) -> Result + Send + Sync + 'static,
+{
+    HandlerFn { function }
+}
+
+/// The service that [`handler_fn`] makes.
+#[derive(Clone, Copy, Debug)]
+pub struct HandlerFn<F> {
+    pub(crate) function: F,
+}

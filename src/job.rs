@@ -1,0 +1,187 @@
+//! Jobs: one verified request, ready to run.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::BoxError;
+use crate::handler::RequestHandler;
+use crate::handler_error::{HandlerError, Stage};
+use crate::request::Request;
+use crate::server::core::InFlight;
+use crate::server::current::{self, Role};
+use crate::service::Service;
+
+/// One request joined with its service, whatever their types: all that a
+/// [`Strategy`](crate::Strategy) sees of either.
+///
+/// [`run`](Self::run) it, on any thread, at any time. If that turns out to be impossible,
+/// [`reject`](Self::reject) it. Just dropping it closes the connection without a word to the
+/// client.
+#[must_use = "a job that is dropped closes its connection without serving it"]
+pub struct Job {
+    request: Box<dyn Runnable>,
+    accepted_in_loop: bool,
+}
+
+impl Job {
+    pub(crate) fn new<R: Request, S: Service<R>>(
+        request: R,
+        service: Arc<S>,
+        in_flight: InFlight,
+        accepted_in_loop: bool,
+    ) -> Self {
+        let request = Box::new(Verified {
+            request,
+            service,
+            in_flight,
+        });
+        Self {
+            request,
+            accepted_in_loop,
+        }
+    }
+
+    /// Runs the request to its end: handler, errors, closing. Python: `process_request_thread`,
+    /// or the synchronous `process_request`.
+    ///
+    /// Never panics: what the handler does wrong ends in
+    /// [`Service::handle_error`](crate::Service::handle_error).
+    #[doc(alias = "process_request_thread")]
+    pub fn run(self) {
+        self.request.run();
+    }
+
+    /// Whether one of the accept loops that the strategy itself asked for
+    /// ([`Strategy::acceptors`](crate::Strategy::acceptors)) took this request in: such a thread
+    /// exists to run requests, so it may run this one right here.
+    pub fn accepted_in_loop(&self) -> bool {
+        self.accepted_in_loop
+    }
+
+    /// Gives the job back because it cannot be run. With an `error`, that is reported to
+    /// [`Service::handle_error`](crate::Service::handle_error); without one, it was the
+    /// strategy's choice (its queue is full, say), and the request is counted as refused.
+    pub fn reject(self, error: Option<BoxError>) -> Rejected {
+        Rejected {
+            job: self,
+            error,
+            farewell: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("accepted_in_loop", &self.accepted_in_loop)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A job that a strategy could not, or would not, run. The server closes its request in order.
+#[derive(Debug)]
+pub struct Rejected {
+    job: Job,
+    error: Option<BoxError>,
+    farewell: Vec<u8>,
+}
+
+impl Rejected {
+    /// What to tell the client before it is closed. It is sent without waiting, so it should be
+    /// short.
+    pub fn farewell(mut self, farewell: impl Into<Vec<u8>>) -> Self {
+        self.farewell = farewell.into();
+        self
+    }
+
+    pub(crate) fn close(self) {
+        self.job.request.refuse(self.error, &self.farewell);
+    }
+}
+
+/// What can be done with a request whose type is not known.
+trait Runnable: Send {
+    fn run(self: Box<Self>);
+    fn refuse(self: Box<Self>, error: Option<BoxError>, farewell: &[u8]);
+}
+
+struct Verified<R, S> {
+    request: R,
+    service: Arc<S>,
+    // Dropped last: when no request is in flight, all of them are closed.
+    in_flight: InFlight,
+}
+
+impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
+    fn run(self: Box<Self>) {
+        let Self {
+            mut request,
+            service,
+            in_flight,
+        } = *self;
+        let core = &in_flight.core;
+        let _in_loop = current::is(core, Role::Loop).then(|| core.request_runs_in_loop());
+        let _entered = current::enter(core, Role::Request);
+
+        match finish_request(&mut request, &service) {
+            Ok(()) => core.counters.completed.count(),
+            Err(error) => {
+                core.counters.failed.count();
+                handle_error(&*service, &mut request, &error);
+            }
+        }
+        request.shutdown_request();
+        drop(service);
+    }
+
+    fn refuse(self: Box<Self>, error: Option<BoxError>, farewell: &[u8]) {
+        let Self {
+            mut request,
+            service,
+            in_flight,
+        } = *self;
+        in_flight.core.counters.refused.count();
+        if let Some(error) = error {
+            let error = HandlerError::new(Stage::ProcessRequest, error);
+            handle_error(&*service, &mut request, &error);
+        }
+        request.refuse(farewell);
+    }
+}
+
+/// Makes the handler and takes it through `setup`, `handle` and `finish`, then sends the reply.
+///
+/// The rules are CPython's: if `setup` fails, the other two are not called; `finish` is called
+/// even if `handle` failed, and if it fails too, its error stands, with the first as its context.
+fn finish_request<R: Request, S: Service<R>>(
+    request: &mut R,
+    service: &Arc<S>,
+) -> Result<(), HandlerError> {
+    let mut handler = HandlerError::catch(Stage::RequestHandler, || Ok(service.request_handler()))?;
+    let outcome = HandlerError::catch(Stage::Setup, || handler.setup(request)).and_then(|()| {
+        let handled = HandlerError::catch(Stage::Handle, || handler.handle(request));
+        let finished = HandlerError::catch(Stage::Finish, || handler.finish(request));
+        match (handled, finished) {
+            (Err(first), Err(second)) => Err(second.with_context(first)),
+            (handled, finished) => handled.and(finished),
+        }
+    });
+    let dropped = HandlerError::catch(Stage::RequestHandler, || {
+        drop(handler);
+        Ok(())
+    });
+    outcome.and(dropped)?;
+    HandlerError::catch(Stage::Reply, || Ok(request.reply()?))
+}
+
+/// Calls the hook. A panic in it has been printed by the panic hook and costs nothing else.
+pub(crate) fn handle_error<R: Request, S: Service<R>>(
+    service: &S,
+    request: &mut R,
+    error: &HandlerError,
+) {
+    let _ = HandlerError::catch(Stage::Handle, || {
+        service.handle_error(request, error);
+        Ok(())
+    });
+}

@@ -1,0 +1,243 @@
+//! Requests of datagram servers: one packet, and the reply to it.
+
+use std::fmt;
+use std::io::{self, BufRead, Read, Write};
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixDatagram;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::Request;
+use super::sender::{Live, Sender};
+use crate::ServerHandle;
+use crate::address::{Address, UnixAddress};
+use crate::sys;
+
+/// A bound datagram socket: [`UdpSocket`] or [`UnixDatagram`].
+///
+/// - **You implement** it to add a datagram transport; [`DatagramRequest`] does the rest.
+/// - **The server calls** all of it.
+pub trait DatagramSocket: Send + Sync + 'static {
+    /// The type of client addresses.
+    type Address: Address;
+
+    /// Receives one waiting datagram, or fails with `WouldBlock` if there is none.
+    fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, Self::Address)>;
+
+    /// Sends one datagram and returns its size.
+    fn send_to(&self, data: &[u8], to: &Self::Address) -> io::Result<usize>;
+}
+
+impl DatagramSocket for UdpSocket {
+    type Address = SocketAddr;
+
+    fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        sys::socket::recv_from_inet(self.as_fd(), buffer)
+    }
+
+    fn send_to(&self, data: &[u8], to: &SocketAddr) -> io::Result<usize> {
+        sys::socket::send_to_inet(self.as_fd(), data, to)
+    }
+}
+
+impl DatagramSocket for UnixDatagram {
+    type Address = UnixAddress;
+
+    fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, UnixAddress)> {
+        sys::socket::recv_from_unix(self.as_fd(), buffer)
+    }
+
+    fn send_to(&self, data: &[u8], to: &UnixAddress) -> io::Result<usize> {
+        sys::socket::send_to_unix(self.as_fd(), data, to)
+    }
+}
+
+/// A datagram of a datagram server: see [`Request`] for how to read and answer it.
+///
+/// What the handler writes is collected and sent to the client as **one** datagram when the
+/// handler succeeded; a handler that fails or writes nothing sends nothing. For several replies,
+/// or for a packet to somebody else, there is [`send_to`](Self::send_to), which sends at once.
+///
+/// > **Coming from Python.** `self.request` was the pair `(data, socket)`: `data` is
+/// > [`packet()`](Self::packet), `socket.sendto(reply, address)` is
+/// > [`send_to(reply, address)`](Self::send_to). `DatagramRequestHandler` there always answers, even
+/// > with an empty datagram and even after an exception. An unbound Unix client can be
+/// > served here; only a reply to it is an error.
+pub struct DatagramRequest<S: DatagramSocket> {
+    packet: Vec<u8>,
+    /// How much of the packet was read.
+    position: usize,
+    truncated: bool,
+    reply: Vec<u8>,
+    client_address: S::Address,
+    socket: Arc<S>,
+    server: ServerHandle,
+}
+
+impl<S: DatagramSocket> DatagramRequest<S> {
+    /// Makes a request of a received datagram: for transports of your own. `truncated` says that
+    /// the packet was longer than `packet`.
+    pub fn new(
+        packet: Vec<u8>,
+        truncated: bool,
+        client_address: S::Address,
+        socket: Arc<S>,
+        server: &ServerHandle,
+    ) -> Self {
+        let server = server.clone();
+        Self {
+            packet,
+            position: 0,
+            truncated,
+            reply: Vec::new(),
+            client_address,
+            socket,
+            server,
+        }
+    }
+
+    /// The whole packet, however much of it was read.
+    #[doc(alias = "data")]
+    pub fn packet(&self) -> &[u8] {
+        &self.packet
+    }
+
+    /// Whether the datagram was longer than the server's
+    /// [`max_packet_size`](crate::ServerOptions::max_packet_size) and lost its end. It cannot be
+    /// with the default, which is the largest size there is. (Python cuts at 8192 bytes and does
+    /// not tell.)
+    pub fn truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// Sends a datagram from the server's socket at once, to anybody. Python:
+    /// `socket.sendto(data, address)`.
+    ///
+    /// # Errors
+    ///
+    /// What `sendto(2)` says; `AddrNotAvailable` for an unnamed Unix address.
+    #[doc(alias = "sendto")]
+    pub fn send_to(&self, data: &[u8], address: &S::Address) -> io::Result<()> {
+        self.socket.send_to(data, address).map(drop)
+    }
+
+    /// The server's socket, for its options.
+    pub fn socket(&self) -> &S {
+        &self.socket
+    }
+}
+
+impl<S: DatagramSocket> Request for DatagramRequest<S> {
+    type Address = S::Address;
+
+    fn client_address(&self) -> &S::Address {
+        &self.client_address
+    }
+
+    fn server(&self) -> &ServerHandle {
+        &self.server
+    }
+
+    fn sender(&self) -> Sender {
+        Sender::datagram(Arc::new(Client {
+            socket: Arc::downgrade(&self.socket),
+            address: self.client_address.clone(),
+        }))
+    }
+
+    fn set_timeout(&mut self, _timeout: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        self.position = self.packet.len();
+        self.reply.clear();
+    }
+
+    fn reply(&mut self) -> io::Result<()> {
+        if self.reply.is_empty() {
+            return Ok(());
+        }
+        self.send_to(&self.reply, &self.client_address)
+    }
+
+    fn shutdown_request(self) {}
+
+    fn refuse(self, farewell: &[u8]) {
+        if !farewell.is_empty() {
+            let _ = self.send_to(farewell, &self.client_address);
+        }
+    }
+}
+
+impl<S: DatagramSocket> Read for DatagramRequest<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let size = (&self.packet[self.position..]).read(buffer)?;
+        self.position += size;
+        Ok(size)
+    }
+
+    fn read_exact(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        if self.packet.len() - self.position < buffer.len() {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the datagram is shorter than the message should be",
+            ));
+        }
+        self.read(buffer).map(drop)
+    }
+}
+
+impl<S: DatagramSocket> BufRead for DatagramRequest<S> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        Ok(&self.packet[self.position..])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.position = (self.position + amount).min(self.packet.len());
+    }
+}
+
+impl<S: DatagramSocket> Write for DatagramRequest<S> {
+    /// Adds to the reply.
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.reply.extend_from_slice(data);
+        Ok(data.len())
+    }
+
+    /// Does nothing: the reply is one datagram and is sent when the handler has succeeded.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<S: DatagramSocket> fmt::Debug for DatagramRequest<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatagramRequest")
+            .field("client_address", &self.client_address)
+            .field("size", &self.packet.len())
+            .field("truncated", &self.truncated)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The client of a datagram, as a [`Sender`] sees it. It does not keep the server's port.
+struct Client<S: DatagramSocket> {
+    socket: Weak<S>,
+    address: S::Address,
+}
+
+impl<S: DatagramSocket> Live for Client<S> {
+    fn send_all(&self, data: &[u8]) -> io::Result<()> {
+        match self.socket.upgrade() {
+            Some(socket) => socket.send_to(data, &self.address).map(drop),
+            None => Err(io::Error::new(
+                io::ErrorKind::NotConnected,
+                "the server is closed",
+            )),
+        }
+    }
+
+    fn interrupt(&self) {}
+}

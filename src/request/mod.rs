@@ -1,0 +1,172 @@
+//! Requests: what a handler reads from and writes to.
+
+mod buffer;
+mod datagram;
+mod sender;
+mod stream;
+
+use std::io::{self, BufRead, Read, Write};
+use std::net::{TcpStream, UdpSocket};
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::time::Duration;
+
+pub use self::datagram::{DatagramRequest, DatagramSocket};
+pub use self::sender::Sender;
+pub use self::stream::{StreamReader, StreamRequest, StreamSocket, StreamWriter};
+
+pub(crate) use self::sender::Live;
+
+use crate::ServerHandle;
+use crate::address::Address;
+
+/// A connection of a TCP server.
+pub type TcpRequest = StreamRequest<TcpStream>;
+/// A datagram of a UDP server.
+pub type UdpRequest = DatagramRequest<UdpSocket>;
+/// A connection of a Unix stream server.
+pub type UnixStreamRequest = StreamRequest<UnixStream>;
+/// A datagram of a Unix datagram server.
+pub type UnixDatagramRequest = DatagramRequest<UnixDatagram>;
+
+/// One request, whatever the transport: a connection, or a datagram and the reply to it.
+///
+/// It is a [`BufRead`] (Python: `self.rfile`) and a [`Write`] (Python: `self.wfile`), so
+/// `lines()`, `read_exact`, `write!` and every parser that reads from a `BufRead` work on it, and
+/// it has the socket calls that Python programs use: [`recv`](Self::recv),
+/// [`send_all`](Self::send_all), [`readline`](Self::readline). All of them share one buffer, so
+/// they can be mixed freely and nothing is lost between them.
+///
+/// | | stream | datagram |
+/// | --- | --- | --- |
+/// | reading | waits for the client; `b""` at the end of the stream | from the packet; `b""` at its end |
+/// | writing | is sent at once, all of it | is collected and sent as one datagram when the handler succeeded |
+/// | when the handler returns | the stream is closed in order | the reply is sent, if something was written |
+///
+/// - **You call** all methods but the last three, which
+/// - **the server calls** when the handler is done: [`reply`](Self::reply),
+///   [`shutdown_request`](Self::shutdown_request), [`refuse`](Self::refuse).
+/// - **You implement** it only for a request type of your own (a
+///   [`StreamSocket`] or a [`DatagramSocket`] is usually enough).
+#[doc(alias = "rfile")]
+#[doc(alias = "wfile")]
+pub trait Request: BufRead + Write + Send + Sized + 'static {
+    /// The type of client addresses: [`SocketAddr`](std::net::SocketAddr) or
+    /// [`UnixAddress`](crate::UnixAddress).
+    type Address: Address;
+
+    /// Who sent the request.
+    fn client_address(&self) -> &Self::Address;
+
+    /// The server's life cycle: [`shutdown`](ServerHandle::shutdown) works from here, under every
+    /// strategy.
+    fn server(&self) -> &ServerHandle;
+
+    /// A cheap handle that other threads, and the handlers of other clients, can write to this
+    /// client with: the member list of a chat server is a map of these.
+    fn sender(&self) -> Sender;
+
+    /// Bounds how long each following read and write may wait; `None` removes the bound. A read
+    /// or write that runs into it is an error of kind [`TimedOut`](io::ErrorKind::TimedOut), and
+    /// the request stays usable. For a datagram there is nothing to wait for: it does nothing.
+    ///
+    /// Python: the `timeout` attribute of `StreamRequestHandler`, or `settimeout`. There, after
+    /// one timeout, `rfile` refuses every further read.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a timeout of zero.
+    #[doc(alias = "settimeout")]
+    fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// Ends the conversation now instead of when the handler returns. A stream is shut down in
+    /// both directions (later reads see its end, later writes fail); of a datagram, the rest of
+    /// the packet and the reply written so far are dropped.
+    fn close(&mut self);
+
+    /// Receives at most `size` bytes: what is there, waiting only if nothing is. Empty at the end
+    /// of the stream or packet (and for a `size` of 0). Python: `request.recv(size)`.
+    ///
+    /// One `recv` is not one message: a stream has no message borders. Use
+    /// [`readline`](Self::readline) or [`read_exactly`](Self::read_exactly) where there are some.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` as set by [`set_timeout`](Self::set_timeout); `ConnectionReset` if the client
+    /// crashed; [`ShuttingDown`](crate::ShuttingDown) if the server cut the connection to stop.
+    fn recv(&mut self, size: usize) -> io::Result<Vec<u8>> {
+        if size == 0 {
+            return Ok(Vec::new());
+        }
+        let there = self.fill_buf()?;
+        let data = there[..there.len().min(size)].to_vec();
+        self.consume(data.len());
+        Ok(data)
+    }
+
+    /// Sends all of `data`: at once to a stream, as part of the reply to a datagram. Python:
+    /// `request.sendall(data)`.
+    ///
+    /// # Errors
+    ///
+    /// `BrokenPipe` or `ConnectionReset` if the client is gone, `TimedOut` if it does not read;
+    /// part of `data` may have been sent then.
+    #[doc(alias = "sendall")]
+    fn send_all(&mut self, data: &[u8]) -> io::Result<()> {
+        self.write_all(data)
+    }
+
+    /// Reads one line with its `\n`, but at most `limit` bytes of it. Python:
+    /// `rfile.readline(limit)`.
+    ///
+    /// No `\n` at the end means that the line is longer (the next call goes on with it), or that
+    /// the client closed the stream without one; an empty result is the end. Without a limit a
+    /// client could fill the memory, so there is no default.
+    ///
+    /// # Errors
+    ///
+    /// As for [`recv`](Self::recv).
+    fn readline(&mut self, limit: usize) -> io::Result<Vec<u8>> {
+        let mut line = Vec::new();
+        Read::take(&mut *self, limit as u64).read_until(b'\n', &mut line)?;
+        Ok(line)
+    }
+
+    /// Reads exactly `size` bytes: for length-prefixed messages. Python: `rfile.read(size)`, which
+    /// may return less.
+    ///
+    /// Memory is taken as the bytes arrive, so a client that announces gigabytes and sends none
+    /// costs nothing; still, check lengths that come from the network.
+    ///
+    /// # Errors
+    ///
+    /// `UnexpectedEof` if the stream or packet ends before; else as for [`recv`](Self::recv).
+    fn read_exactly(&mut self, size: usize) -> io::Result<Vec<u8>> {
+        let mut data = Vec::new();
+        while data.len() < size {
+            let start = data.len();
+            data.resize(size.min(start + 64 * 1024), 0);
+            self.read_exact(&mut data[start..])?;
+        }
+        Ok(data)
+    }
+
+    /// Sends the reply that was collected, if something was: called once, after the handler
+    /// succeeded. Streams have nothing to do here.
+    ///
+    /// # Errors
+    ///
+    /// Whatever sending can end in; it reaches
+    /// [`Service::handle_error`](crate::Service::handle_error).
+    fn reply(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Ends the request in order: for a stream, tells the client that no more will come, then
+    /// closes. (Just dropping a request closes without telling, which is what a forking parent
+    /// needs.)
+    fn shutdown_request(self);
+
+    /// Turns the client away: sends `farewell` as far as that works without waiting, then ends
+    /// the request in order.
+    fn refuse(self, farewell: &[u8]);
+}

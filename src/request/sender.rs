@@ -1,0 +1,105 @@
+//! Writing to a client from somewhere else.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Arc, Weak};
+
+/// A live client, seen from outside its handler.
+pub(crate) trait Live: Send + Sync {
+    /// Sends all of `data`, not mixed with what others send.
+    fn send_all(&self, data: &[u8]) -> io::Result<()>;
+
+    /// Ends every read and write that waits on this client, now and later.
+    fn interrupt(&self);
+}
+
+/// Writes to a client from outside its handler: from other threads, from the handlers of other
+/// clients. Made by [`Request::sender`](crate::Request::sender); cheap to clone.
+///
+/// To a stream, each [`send_all`](Self::send_all) arrives in one piece: it is not mixed with what
+/// the handler or other senders send at the same time. It does not keep the connection open: once
+/// the handler has returned, sending fails. To a datagram's client, each `send_all` is one
+/// datagram, and works for as long as the server exists.
+///
+/// A client that does not read holds up whoever sends to it, for as long as its
+/// [timeout](crate::Request::set_timeout) says.
+#[derive(Clone)]
+pub struct Sender(Client);
+
+#[derive(Clone)]
+enum Client {
+    /// Weak, so that a forgotten sender does not keep a connection open.
+    Stream(Weak<dyn Live>),
+    Datagram(Arc<dyn Live>),
+}
+
+impl Sender {
+    pub(super) fn stream(client: Weak<dyn Live>) -> Self {
+        Self(Client::Stream(client))
+    }
+
+    pub(super) fn datagram(client: Arc<dyn Live>) -> Self {
+        Self(Client::Datagram(client))
+    }
+
+    /// Sends all of `data` to the client.
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected` if the client's handler has returned (for a datagram: the server is
+    /// closed); else what [`Request::send_all`](crate::Request::send_all) can return.
+    pub fn send_all(&self, data: &[u8]) -> io::Result<()> {
+        match &self.0 {
+            Client::Stream(client) => match client.upgrade() {
+                Some(client) => client.send_all(data),
+                None => Err(io::Error::new(
+                    io::ErrorKind::NotConnected,
+                    "the client has left",
+                )),
+            },
+            Client::Datagram(client) => client.send_all(data),
+        }
+    }
+}
+
+impl Write for Sender {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.send_all(data)?;
+        Ok(data.len())
+    }
+
+    fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
+        write_formatted(text, |data| self.send_all(data))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Client::Stream(_) => "Sender(stream)",
+            Client::Datagram(_) => "Sender(datagram)",
+        })
+    }
+}
+
+/// What `write!` does on an unbuffered writer: format first, then send in one piece. (The default
+/// would make a packet of each fragment.)
+pub(super) fn write_formatted(
+    text: fmt::Arguments<'_>,
+    send: impl FnOnce(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    if let Some(text) = text.as_str() {
+        return send(text.as_bytes());
+    }
+    let mut formatted = String::new();
+    match fmt::write(&mut formatted, text) {
+        Ok(()) => send(formatted.as_bytes()),
+        Err(fmt::Error) => Err(io::Error::other(
+            "a Display implementation returned an error",
+        )),
+    }
+}

@@ -1,0 +1,345 @@
+//! Requests of stream servers: connections.
+
+use std::fmt;
+use std::io::{self, BufRead, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::Request;
+use super::buffer::ReadBuffer;
+use super::sender::{Live, Sender, write_formatted};
+use crate::ServerHandle;
+use crate::address::{Address, UnixAddress};
+use crate::handler_error::{ClientGone, ShuttingDown};
+use crate::sys;
+
+/// A connected stream socket: [`TcpStream`], [`UnixStream`], or something that wraps one, such as
+/// a TLS session.
+///
+/// Reads, writes and the end of both are asked for through `&self`, at the same time, from several
+/// threads.
+///
+/// - **You implement** it to add a stream transport; [`StreamRequest`] does the rest.
+/// - **The server calls** all of it.
+pub trait StreamSocket: Send + Sync + 'static {
+    /// The type of client addresses.
+    type Address: Address;
+
+    /// Receives what is there, waiting for the first byte; 0 is the end of the stream.
+    fn recv(&self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Sends some of `data`, waiting for room, and returns how much.
+    fn send(&self, data: &[u8]) -> io::Result<usize>;
+
+    /// Sends what there is room for, without waiting.
+    fn try_send(&self, data: &[u8]) -> io::Result<usize>;
+
+    /// Ends one direction or both; wakes whoever waits in it.
+    fn shutdown(&self, how: Shutdown) -> io::Result<()>;
+
+    /// Bounds how long each read and each write may wait.
+    fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
+}
+
+macro_rules! stream_socket {
+    ($socket:ty, $address:ty) => {
+        impl StreamSocket for $socket {
+            type Address = $address;
+
+            fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+                sys::socket::recv(self.as_fd(), buffer)
+            }
+
+            fn send(&self, data: &[u8]) -> io::Result<usize> {
+                sys::socket::send(self.as_fd(), data)
+            }
+
+            fn try_send(&self, data: &[u8]) -> io::Result<usize> {
+                sys::socket::try_send(self.as_fd(), data)
+            }
+
+            fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+                Self::shutdown(self, how)
+            }
+
+            fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+                sys::socket::set_timeout(self.as_fd(), timeout)
+            }
+        }
+    };
+}
+
+stream_socket!(TcpStream, SocketAddr);
+stream_socket!(UnixStream, UnixAddress);
+
+/// One connection, shared by the two halves of its request. Everybody else ([`Sender`]s, the
+/// server's registry) holds it weakly, so that it closes when the request is over.
+struct Connection<S: StreamSocket> {
+    socket: S,
+    client_address: S::Address,
+    server: ServerHandle,
+    /// Its number in the server's registry.
+    id: u64,
+    /// Held while a message is sent, so that messages of the handler and of senders do not mix.
+    sending: Mutex<()>,
+}
+
+impl<S: StreamSocket> Connection<S> {
+    fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let received = self.socket.recv(buffer);
+        match received {
+            Ok(0) if !buffer.is_empty() && self.server.is_interrupted() => {
+                Err(ShuttingDown::error())
+            }
+            Err(error) => Err(self.explain(error)),
+            received => received,
+        }
+    }
+
+    /// An error that the server itself provoked says so.
+    fn explain(&self, error: io::Error) -> io::Error {
+        let broken = matches!(
+            error.kind(),
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+        );
+        if broken && self.server.is_interrupted() {
+            ShuttingDown::error()
+        } else {
+            error
+        }
+    }
+}
+
+impl<S: StreamSocket> Live for Connection<S> {
+    fn send_all(&self, mut data: &[u8]) -> io::Result<()> {
+        let _alone = self.sending.lock();
+        while !data.is_empty() {
+            match self.socket.send(data) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(sent) => data = &data[sent..],
+                Err(error) => return Err(self.explain(error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn interrupt(&self) {
+        // It fails if the client is gone already, which is just as well.
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+}
+
+impl<S: StreamSocket> Drop for Connection<S> {
+    fn drop(&mut self) {
+        self.server.unregister(self.id);
+    }
+}
+
+/// The reading half of a [`StreamRequest`]. Python: `self.rfile`.
+#[doc(alias = "rfile")]
+pub struct StreamReader<S: StreamSocket> {
+    connection: Arc<Connection<S>>,
+    buffer: ReadBuffer,
+}
+
+impl<S: StreamSocket> Read for StreamReader<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // Small reads go through the buffer, so that each does not cost a system call.
+        if self.buffer.unread().is_empty() && buffer.len() >= 4096 {
+            return self.connection.recv(buffer);
+        }
+        let there = self.fill_buf()?;
+        let size = there.len().min(buffer.len());
+        buffer[..size].copy_from_slice(&there[..size]);
+        self.consume(size);
+        Ok(size)
+    }
+
+    fn read_exact(&mut self, mut buffer: &mut [u8]) -> io::Result<()> {
+        while !buffer.is_empty() {
+            match self.read(buffer)? {
+                0 => return Err(ClientGone::error()),
+                size => buffer = &mut buffer[size..],
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<S: StreamSocket> BufRead for StreamReader<S> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.buffer.unread().is_empty() {
+            self.buffer.fill(|buffer| self.connection.recv(buffer))?;
+        }
+        Ok(self.buffer.unread())
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.buffer.consume(amount);
+    }
+}
+
+/// The writing half of a [`StreamRequest`]. Python: `self.wfile`.
+///
+/// It has no buffer: each write is sent at once and completely. Wrap it in a
+/// [`BufWriter`](io::BufWriter) for many small ones (Python: `wbufsize`).
+#[doc(alias = "wfile")]
+pub struct StreamWriter<S: StreamSocket> {
+    connection: Arc<Connection<S>>,
+}
+
+impl<S: StreamSocket> Write for StreamWriter<S> {
+    /// Sends all of `data`; never a part of it.
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.connection.send_all(data)?;
+        Ok(data.len())
+    }
+
+    fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
+        write_formatted(text, |data| self.connection.send_all(data))
+    }
+
+    /// Nothing to do: nothing is held back.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A connection of a stream server: see [`Request`] for how to read from it and write to it.
+#[doc(alias = "connection")]
+pub struct StreamRequest<S: StreamSocket> {
+    reader: StreamReader<S>,
+    writer: StreamWriter<S>,
+}
+
+impl<S: StreamSocket> StreamRequest<S> {
+    /// Makes a request of an accepted connection: for transports of your own.
+    pub fn new(socket: S, client_address: S::Address, server: &ServerHandle) -> Self {
+        let connection = server.register(|id| {
+            let server = server.clone();
+            Arc::new(Connection {
+                socket,
+                client_address,
+                server,
+                id,
+                sending: Mutex::new(()),
+            })
+        });
+        Self {
+            reader: StreamReader {
+                connection: Arc::clone(&connection),
+                buffer: ReadBuffer::default(),
+            },
+            writer: StreamWriter { connection },
+        }
+    }
+
+    /// The socket, for its options. Reading from it directly misses what is in
+    /// [`buffer`](Self::buffer).
+    #[doc(alias = "connection")]
+    pub fn socket(&self) -> &S {
+        &self.connection().socket
+    }
+
+    /// The bytes that were received from the client and not yet read by the handler.
+    pub fn buffer(&self) -> &[u8] {
+        self.reader.buffer.unread()
+    }
+
+    /// The two halves, for a handler that reads and writes at the same time, on two threads (see
+    /// [`std::thread::scope`]).
+    #[doc(alias = "rfile")]
+    #[doc(alias = "wfile")]
+    pub fn split(&mut self) -> (&mut StreamReader<S>, &mut StreamWriter<S>) {
+        (&mut self.reader, &mut self.writer)
+    }
+
+    fn connection(&self) -> &Arc<Connection<S>> {
+        &self.writer.connection
+    }
+}
+
+impl<S: StreamSocket> Request for StreamRequest<S> {
+    type Address = S::Address;
+
+    fn client_address(&self) -> &S::Address {
+        &self.connection().client_address
+    }
+
+    fn server(&self) -> &ServerHandle {
+        &self.connection().server
+    }
+
+    fn sender(&self) -> Sender {
+        let connection: Weak<Connection<S>> = Arc::downgrade(self.connection());
+        Sender::stream(connection)
+    }
+
+    fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.socket().set_timeout(timeout)
+    }
+
+    fn close(&mut self) {
+        self.connection().interrupt();
+    }
+
+    fn shutdown_request(self) {
+        // First tell the client, then close: closing with unread input would reset the
+        // connection, and the client could lose the answer. It fails if the client is gone.
+        let _ = self.socket().shutdown(Shutdown::Write);
+    }
+
+    fn refuse(self, farewell: &[u8]) {
+        if !farewell.is_empty() {
+            let _ = self.socket().try_send(farewell);
+        }
+        self.shutdown_request();
+    }
+}
+
+impl<S: StreamSocket> Read for StreamRequest<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buffer)
+    }
+
+    fn read_exact(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        self.reader.read_exact(buffer)
+    }
+}
+
+impl<S: StreamSocket> BufRead for StreamRequest<S> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.reader.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.reader.consume(amount);
+    }
+}
+
+impl<S: StreamSocket> Write for StreamRequest<S> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.writer.write(data)
+    }
+
+    fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
+        self.writer.write_fmt(text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+impl<S: StreamSocket> fmt::Debug for StreamRequest<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamRequest")
+            .field("client_address", self.client_address())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,346 @@
+//! The accept loop: the same for every transport and every strategy.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::ServerHandle;
+use super::core::{Core, Run, Serving};
+use super::current::{self, Role};
+use crate::error::Error;
+use crate::handler_error::{HandlerError, Stage};
+use crate::job::{self, Job};
+use crate::request::Request;
+use crate::service::Service;
+use crate::strategy::{Ready, Strategy, Wait};
+use crate::sys::socket::AcceptError;
+use crate::transport::Transport;
+
+/// How a call of [`Server::handle_request`](super::Server::handle_request) ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Handled {
+    /// A request was taken in, and served or refused.
+    Request,
+    /// None came in time; `handle_timeout` was called.
+    Timeout,
+    /// [`ServerHandle::shutdown`] was called.
+    Shutdown,
+}
+
+/// What a server lends to those who take in requests for it.
+pub(super) struct AcceptLoop<'a, T: Transport, S: Service<T::Request>> {
+    pub(super) transport: &'a T,
+    pub(super) service: &'a Arc<S>,
+    pub(super) strategy: &'a dyn Strategy,
+    pub(super) handle: &'a ServerHandle,
+    pub(super) poll_interval: Option<Duration>,
+}
+
+/// What one turn of the loop came to.
+enum Turn {
+    Request,
+    /// No request, this time.
+    Nothing,
+    /// No request until the timeout.
+    TimedOut,
+}
+
+impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
+    fn core(&self) -> &Arc<Core> {
+        &self.handle.0
+    }
+
+    pub(super) fn serve_forever(&self) -> Result<(), Error> {
+        self.run_forever(self.core().begin_serving(Run::Forever)?)
+    }
+
+    pub(super) fn run_forever(&self, _serving: Serving) -> Result<(), Error> {
+        match self.strategy.acceptors(T::KIND) {
+            0 => self.run_here(),
+            loops => self.run_on_threads(loops),
+        }
+    }
+
+    pub(super) fn handle_request(&self, timeout: Option<Duration>) -> Result<Handled, Error> {
+        let core = self.core();
+        let _serving = core.begin_serving(Run::Once)?;
+        let _entered = current::enter(core, Role::Loop);
+        let timeout = match (timeout, self.transport.timeout()) {
+            (Some(server), Some(socket)) => Some(server.min(socket)),
+            (server, socket) => server.or(socket),
+        };
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut pace = Pace::default();
+        loop {
+            if core.consume_stop() {
+                return Ok(Handled::Shutdown);
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            match self.turn(&mut pace, left, false)? {
+                Turn::Request => return Ok(Handled::Request),
+                Turn::TimedOut => {
+                    guard(|| self.service.handle_timeout());
+                    return Ok(Handled::Timeout);
+                }
+                Turn::Nothing => {}
+            }
+        }
+    }
+
+    /// The loop on this thread.
+    fn run_here(&self) -> Result<(), Error> {
+        let _entered = current::enter(self.core(), Role::Loop);
+        let mut pace = Pace::default();
+        while !self.core().is_stopping() {
+            self.turn(&mut pace, self.poll_interval, false)?;
+            self.service_actions();
+        }
+        self.strategy.leave(self.core().grace());
+        Ok(())
+    }
+
+    /// As many loops as the strategy wants, each on a thread of its own. This thread looks after
+    /// `service_actions` meanwhile.
+    fn run_on_threads(&self, loops: usize) -> Result<(), Error> {
+        let accept = || {
+            let _entered = current::enter(self.core(), Role::Loop);
+            let mut pace = Pace::default();
+            let mut outcome = Ok(());
+            while outcome.is_ok() && !self.core().is_stopping() {
+                outcome = self.turn(&mut pace, None, true).map(drop);
+            }
+            // One that failed takes the others along.
+            self.core().request_stop();
+            self.strategy.leave(self.core().grace());
+            outcome
+        };
+        thread::scope(|scope| {
+            let mut threads = Vec::new();
+            for number in 1..=loops {
+                let name = format!("socketserver-{number}");
+                match thread::Builder::new()
+                    .name(name)
+                    .spawn_scoped(scope, accept)
+                {
+                    Ok(thread) => threads.push(thread),
+                    // Fewer threads serve more slowly, but they serve.
+                    Err(_) if !threads.is_empty() => break,
+                    Err(source) => {
+                        let what = "a thread to serve on";
+                        return Err(Error::Resources { what, source });
+                    }
+                }
+            }
+            let mut outcome = Ok(());
+            while outcome.is_ok() && !self.core().is_stopping() {
+                let waited = self.wait(self.poll_interval, false).for_notification();
+                outcome = waited.map(drop).map_err(|source| Error::Accept { source });
+                self.core().acknowledge_wake();
+                self.service_actions();
+            }
+            self.core().request_stop();
+            for thread in threads {
+                let ended = thread.join().unwrap_or_else(|_| {
+                    Err(Error::Accept {
+                        source: io::Error::other("an accept loop panicked"),
+                    })
+                });
+                outcome = outcome.and(ended);
+            }
+            outcome
+        })
+    }
+
+    /// Waits for a request and takes it in.
+    fn turn(
+        &self,
+        pace: &mut Pace,
+        timeout: Option<Duration>,
+        own_thread: bool,
+    ) -> Result<Turn, Error> {
+        let likely = pace.is_request_likely();
+        let ready = self.strategy.wait(&self.wait(timeout, likely));
+        match ready.map_err(|source| Error::Accept { source })? {
+            Ready::TimedOut => return Ok(Turn::TimedOut),
+            Ready::Woken => {
+                self.core().acknowledge_wake();
+                return Ok(Turn::Nothing);
+            }
+            // A stop goes before the next request, however many are waiting.
+            Ready::Request if self.core().is_stopping() => return Ok(Turn::Nothing),
+            Ready::Request => {}
+        }
+        match self.transport.get_request(self.handle) {
+            Ok(request) => {
+                pace.found(likely);
+                self.core().counters.accepted.count();
+                self.process_request(request, own_thread);
+                Ok(Turn::Request)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                pace.missed(likely);
+                Ok(Turn::Nothing)
+            }
+            Err(error) => {
+                self.core().counters.get_request_errors.count();
+                guard(|| self.service.get_request_error(&error));
+                match AcceptError::of(&error) {
+                    AcceptError::Transient => Ok(Turn::Nothing),
+                    AcceptError::Exhausted => self.back_off(pace, timeout),
+                    AcceptError::Fatal => Err(Error::Accept { source: error }),
+                }
+            }
+        }
+    }
+
+    /// Verifies a request and passes it to the strategy.
+    fn process_request(&self, mut request: T::Request, own_thread: bool) {
+        let core = self.core();
+        let in_flight = core.request_begins();
+        let verdict = HandlerError::catch(Stage::VerifyRequest, || {
+            Ok(self.service.verify_request(&request))
+        });
+        match verdict {
+            Ok(true) => {
+                let job = Job::new(request, Arc::clone(self.service), in_flight, own_thread);
+                // A strategy that panics costs the request that it was given, and has dropped.
+                let processed =
+                    catch_unwind(AssertUnwindSafe(|| self.strategy.process_request(job)));
+                if let Ok(Err(rejected)) = processed {
+                    rejected.close();
+                }
+            }
+            Ok(false) => {
+                core.counters.refused.count();
+                request.shutdown_request();
+            }
+            Err(error) => {
+                core.counters.failed.count();
+                job::handle_error(&**self.service, &mut request, &error);
+                request.shutdown_request();
+            }
+        }
+    }
+
+    /// Out of descriptors or memory: trying again at once would only burn a processor. Waits a
+    /// little, longer each time, but not for a stop.
+    fn back_off(&self, pace: &mut Pace, timeout: Option<Duration>) -> Result<Turn, Error> {
+        let delay = pace.back_off();
+        let (delay, turn) = match timeout {
+            Some(timeout) if timeout <= delay => (timeout, Turn::TimedOut),
+            _ => (delay, Turn::Nothing),
+        };
+        let wait = self.wait(Some(delay), false);
+        wait.for_notification()
+            .map_err(|source| Error::Accept { source })?;
+        Ok(turn)
+    }
+
+    fn wait(&self, timeout: Option<Duration>, likely: bool) -> Wait<'_> {
+        Wait {
+            listener: self.transport.as_fd(),
+            handle: self.handle,
+            timeout,
+            likely,
+        }
+    }
+
+    fn service_actions(&self) {
+        guard(|| self.service.service_actions());
+        guard(|| self.strategy.service_actions());
+    }
+}
+
+/// Runs a hook. If it panics, the panic hook has said so, and the server goes on.
+fn guard(hook: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(hook));
+}
+
+/// What a loop remembers from turn to turn: whether to guess that the next request is there
+/// already, and how long to back off.
+///
+/// Under load, requests queue up, and taking one without asking `poll` first saves a system call
+/// for each. Where the guess was wrong it has wasted one, so after a wrong guess it is made less
+/// often, down to every 32nd time.
+#[derive(Default)]
+struct Pace {
+    guess: bool,
+    /// How many requests to wait for properly before guessing again.
+    skip: u32,
+    caution: u32,
+    delay: Duration,
+}
+
+impl Pace {
+    const MAX_CAUTION: u32 = 32;
+    const FIRST_DELAY: Duration = Duration::from_millis(10);
+    const LONGEST_DELAY: Duration = Duration::from_secs(1);
+
+    fn is_request_likely(&self) -> bool {
+        self.guess
+    }
+
+    fn found(&mut self, guessed: bool) {
+        if guessed {
+            self.caution = 0;
+        }
+        self.guess = self.skip == 0;
+        self.skip = self.skip.saturating_sub(1);
+        self.delay = Duration::ZERO;
+    }
+
+    fn missed(&mut self, guessed: bool) {
+        if guessed {
+            self.caution = (self.caution * 2).clamp(1, Self::MAX_CAUTION);
+            self.skip = self.caution;
+        }
+        self.guess = false;
+    }
+
+    /// How long to wait before trying again.
+    fn back_off(&mut self) -> Duration {
+        self.guess = false;
+        self.delay = (self.delay * 2).clamp(Self::FIRST_DELAY, Self::LONGEST_DELAY);
+        self.delay
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_guess_is_repeated_less_and_less_often() {
+        let mut pace = Pace::default();
+        let mut guesses = 0;
+        // A client that always waits for its answer: never a second request in the queue.
+        for _ in 0..1000 {
+            pace.found(false);
+            if pace.is_request_likely() {
+                guesses += 1;
+                pace.missed(true);
+            }
+        }
+        assert!((5..100).contains(&guesses), "{guesses} guesses");
+        // The queue fills: from the next guess on, every one is right.
+        while !pace.is_request_likely() {
+            pace.found(false);
+        }
+        for _ in 0..100 {
+            pace.found(true);
+            assert!(pace.is_request_likely());
+        }
+    }
+
+    #[test]
+    fn back_off_doubles_up_to_a_second_and_starts_anew() {
+        let mut pace = Pace::default();
+        let delays: Vec<_> = (0..9).map(|_| pace.back_off().as_millis()).collect();
+        assert_eq!(delays, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
+        pace.found(false);
+        assert_eq!(pace.back_off().as_millis(), 10);
+    }
+}

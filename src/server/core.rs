@@ -1,0 +1,363 @@
+//! The life cycle of a server: the state that the server, its handle and its requests share.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::stats::Counters;
+use crate::address::ServerAddress;
+use crate::error::Error;
+use crate::request::Live;
+use crate::sys::wake::Waker;
+
+/// How long a stop waits for running requests, unless told otherwise.
+pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(2);
+
+/// What every [`ServerHandle`](crate::ServerHandle) of a server points to.
+///
+/// The atomics are what the hot paths look at; [`Life`] is the truth, and changes of it are
+/// announced by `changed`. All orderings are `SeqCst`: a stop is decided by who sees whose store
+/// first, and none of these is hot enough to argue about less.
+pub(crate) struct Core {
+    pub(crate) address: ServerAddress,
+    pub(crate) counters: Counters,
+    life: Mutex<Life>,
+    changed: Condvar,
+    /// `Life::stop`, for the accept loops.
+    stopping: AtomicBool,
+    /// The server is being closed, for good.
+    closing: AtomicBool,
+    /// The grace period of a stop is over and connections were cut.
+    interrupted: AtomicBool,
+    /// Requests that were accepted and have not ended.
+    active: AtomicUsize,
+    /// Those of them that run inside an accept loop, which cannot end before they do.
+    in_loop: AtomicUsize,
+    /// Somebody waits for `active` to become 0.
+    draining: AtomicUsize,
+    /// In the `poll` set of every accept loop.
+    pub(crate) waker: Waker,
+    connections: Mutex<Registry>,
+}
+
+/// Where the server is in its life.
+struct Life {
+    phase: Phase,
+    /// A stop was asked for and not yet carried out.
+    stop: bool,
+    /// Which run of the accept loop this is, or was: somebody who waits for the end of one must not
+    /// take the next for it.
+    run: u64,
+    grace: Duration,
+    /// A thread watches over the grace period of the current stop.
+    watched: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Not serving yet: a stop is remembered for the run to come.
+    New,
+    /// `spawn` or `serve_forever` was called.
+    Serving,
+    /// Served before: a stop would come too late for that run, and must not end the next one.
+    Served,
+}
+
+#[derive(Default)]
+struct Registry {
+    next_id: u64,
+    live: HashMap<u64, Weak<dyn Live>>,
+}
+
+impl Core {
+    pub(crate) fn new(address: ServerAddress) -> io::Result<Self> {
+        Ok(Self {
+            address,
+            counters: Counters::default(),
+            life: Mutex::new(Life {
+                phase: Phase::New,
+                stop: false,
+                run: 0,
+                grace: DEFAULT_GRACE,
+                watched: false,
+            }),
+            changed: Condvar::new(),
+            stopping: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            interrupted: AtomicBool::new(false),
+            active: AtomicUsize::new(0),
+            in_loop: AtomicUsize::new(0),
+            draining: AtomicUsize::new(0),
+            waker: Waker::new()?,
+            connections: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn grace(&self) -> Duration {
+        self.life.lock().grace
+    }
+
+    pub(crate) fn set_grace(&self, grace: Duration) {
+        self.life.lock().grace = grace;
+    }
+
+    // ---- serving ----
+
+    /// Enters a run of the accept loop, which lasts until the result is dropped. A stop that was
+    /// asked for before is still pending.
+    pub(crate) fn begin_serving(self: &Arc<Self>, run: Run) -> Result<Serving, Error> {
+        let mut life = self.life.lock();
+        if life.phase == Phase::Serving {
+            return Err(Error::AlreadyServing);
+        }
+        life.phase = Phase::Serving;
+        life.run += 1;
+        self.interrupted.store(false, Ordering::SeqCst);
+        Ok(Serving {
+            core: Arc::clone(self),
+            run,
+        })
+    }
+
+    /// Whether a stop was asked for; the request is used up.
+    pub(crate) fn consume_stop(&self) -> bool {
+        let mut life = self.life.lock();
+        let stop = life.stop;
+        self.take_stop(&mut life);
+        stop
+    }
+
+    fn take_stop(&self, life: &mut Life) {
+        life.stop = false;
+        self.stopping.store(false, Ordering::SeqCst);
+        self.waker.drain();
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn begin_closing(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::SeqCst)
+    }
+
+    /// Takes back a wake-up that was meant for something else than a stop.
+    pub(crate) fn acknowledge_wake(&self) {
+        self.waker.drain();
+        // A stop may have been asked for between the two lines: every accept loop must see it.
+        if self.is_stopping() {
+            self.waker.wake();
+        }
+    }
+
+    // ---- stopping ----
+
+    /// Asks the accept loops to leave. Never waits.
+    pub(crate) fn request_stop(self: &Arc<Self>) {
+        let mut life = self.life.lock();
+        if life.phase == Phase::Served {
+            return;
+        }
+        life.stop = true;
+        self.stopping.store(true, Ordering::SeqCst);
+        self.waker.wake();
+        drop(life);
+        if self.in_loop.load(Ordering::SeqCst) > 0 {
+            self.watch_grace();
+        }
+    }
+
+    /// Waits until no accept loop runs. `false` if that took longer than `timeout`.
+    pub(crate) fn wait_until_stopped(&self, timeout: Option<Duration>) -> bool {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut life = self.life.lock();
+        let run = life.run;
+        self.wait_while(&mut life, deadline, |life| {
+            life.phase == Phase::Serving && life.run == run
+        })
+    }
+
+    /// A handler that runs inside an accept loop keeps it from leaving, and nobody may be there
+    /// to end its wait for an idle client: this makes sure that somebody is, once the grace
+    /// period is over.
+    fn watch_grace(self: &Arc<Self>) {
+        let grace = {
+            let mut life = self.life.lock();
+            if life.watched || life.phase != Phase::Serving {
+                return;
+            }
+            life.watched = true;
+            life.grace
+        };
+        let core = Arc::clone(self);
+        let watch = move || {
+            if !core.wait_until_stopped(Some(grace)) {
+                core.interrupt_connections();
+            }
+        };
+        let thread = std::thread::Builder::new().name("socketserver-grace".into());
+        if thread.spawn(watch).is_err() {
+            // No thread to wait with: better no grace than a server that cannot be stopped.
+            self.interrupt_connections();
+        }
+    }
+
+    // ---- requests ----
+
+    /// Counts a request in; it counts out when the result is dropped.
+    pub(crate) fn request_begins(self: &Arc<Self>) -> InFlight {
+        self.active.fetch_add(1, Ordering::SeqCst);
+        InFlight {
+            core: Arc::clone(self),
+        }
+    }
+
+    /// Marks that the calling accept loop runs a request itself, until the result is dropped.
+    pub(crate) fn request_runs_in_loop(self: &Arc<Self>) -> InLoop {
+        self.in_loop.fetch_add(1, Ordering::SeqCst);
+        // Whoever asked for a stop just before this line did not see this request yet.
+        if self.is_stopping() {
+            self.watch_grace();
+        }
+        InLoop {
+            core: Arc::clone(self),
+        }
+    }
+
+    pub(crate) fn active(&self) -> usize {
+        self.active.load(Ordering::SeqCst)
+    }
+
+    /// Waits until no request is running, or until `deadline`. Returns whether it came to that.
+    pub(crate) fn wait_until_idle(&self, deadline: Option<Instant>) -> bool {
+        self.draining.fetch_add(1, Ordering::SeqCst);
+        let idle = self.wait_while(&mut self.life.lock(), deadline, |_| self.active() > 0);
+        self.draining.fetch_sub(1, Ordering::SeqCst);
+        idle
+    }
+
+    /// Waits for `changed` until `condition` no longer holds (`true`) or `deadline` is over
+    /// (`false`).
+    fn wait_while(
+        &self,
+        life: &mut MutexGuard<'_, Life>,
+        deadline: Option<Instant>,
+        condition: impl Fn(&Life) -> bool,
+    ) -> bool {
+        let mut in_time = true;
+        while condition(life) && in_time {
+            match deadline {
+                Some(deadline) => in_time = !self.changed.wait_until(life, deadline).timed_out(),
+                None => self.changed.wait(life),
+            }
+        }
+        !condition(life)
+    }
+
+    // ---- connections ----
+
+    /// Makes a connection, numbered and entered in the registry.
+    pub(crate) fn register<L: Live + 'static>(&self, make: impl FnOnce(u64) -> Arc<L>) -> Arc<L> {
+        let mut registry = self.connections.lock();
+        let id = registry.next_id;
+        registry.next_id += 1;
+        let connection = make(id);
+        let weak: Weak<L> = Arc::downgrade(&connection);
+        registry.live.insert(id, weak);
+        connection
+    }
+
+    pub(crate) fn unregister(&self, id: u64) {
+        self.connections.lock().live.remove(&id);
+    }
+
+    /// Cuts every connection, so that handlers that wait on one get an error. Returns how many
+    /// there were.
+    pub(crate) fn interrupt_connections(&self) -> usize {
+        self.interrupted.store(true, Ordering::SeqCst);
+        // Collected first: the last owner of a connection removes it from the registry, which is
+        // locked until the end of this statement.
+        let live: Vec<_> = self
+            .connections
+            .lock()
+            .live
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect();
+        for connection in &live {
+            connection.interrupt();
+        }
+        live.len()
+    }
+}
+
+/// How a run of the accept loop ends by itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Run {
+    /// `serve_forever`: only by a stop.
+    Forever,
+    /// `handle_request`: after one request or its timeout. A stop that comes in between two of
+    /// these is kept for the next.
+    Once,
+}
+
+/// A run of the accept loop, as long as it lasts.
+pub(crate) struct Serving {
+    core: Arc<Core>,
+    run: Run,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let mut life = self.core.life.lock();
+        match self.run {
+            Run::Forever => {
+                life.phase = Phase::Served;
+                // Whatever made it end, a stop that was asked for meanwhile is carried out.
+                self.core.take_stop(&mut life);
+            }
+            Run::Once => life.phase = Phase::New,
+        }
+        life.watched = false;
+        self.core.changed.notify_all();
+    }
+}
+
+/// A request that was accepted and has not ended.
+pub(crate) struct InFlight {
+    pub(crate) core: Arc<Core>,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.core.active.fetch_sub(1, Ordering::SeqCst);
+        if self.core.draining.load(Ordering::SeqCst) > 0 {
+            // The lock orders this after the waiter's look at the count.
+            drop(self.core.life.lock());
+            self.core.changed.notify_all();
+        }
+    }
+}
+
+/// A request that runs inside an accept loop.
+pub(crate) struct InLoop {
+    core: Arc<Core>,
+}
+
+impl Drop for InLoop {
+    fn drop(&mut self) {
+        self.core.in_loop.fetch_sub(1, Ordering::SeqCst);
+    }
+}

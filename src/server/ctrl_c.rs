@@ -1,0 +1,57 @@
+//! Ctrl-C, for programs that ask for it.
+
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use super::ServerHandle;
+use super::core::Core;
+use crate::error::Error;
+use crate::sys;
+
+/// The exit status of a process that a second signal ended: 128 and the number of SIGINT, as
+/// shells have it.
+const FORCED: i32 = 130;
+
+/// Signals belong to the process, so this does too.
+static TO_STOP: Mutex<ToStop> = Mutex::new(ToStop {
+    installed: false,
+    asked: false,
+    servers: Vec::new(),
+});
+
+struct ToStop {
+    installed: bool,
+    /// The servers were asked to stop and have been stopping since.
+    asked: bool,
+    servers: Vec<Weak<Core>>,
+}
+
+pub(super) fn shutdown_on_ctrl_c(handle: &ServerHandle) -> Result<(), Error> {
+    let mut to_stop = TO_STOP.lock();
+    if !to_stop.installed {
+        sys::signal::on_termination(on_signal).map_err(|error| Error::Signal {
+            source: error.into(),
+        })?;
+        to_stop.installed = true;
+    }
+    to_stop.asked = false;
+    to_stop.servers.retain(|server| server.strong_count() > 0);
+    to_stop.servers.push(Arc::downgrade(&handle.0));
+    Ok(())
+}
+
+/// Runs on a thread of its own, not in signal context, so it may take locks.
+fn on_signal() {
+    let mut to_stop = TO_STOP.lock();
+    let servers: Vec<_> = to_stop.servers.iter().filter_map(Weak::upgrade).collect();
+    // The second time, or with no server left to stop, a signal ends the process, as it would
+    // without a handler.
+    if to_stop.asked || servers.is_empty() {
+        std::process::exit(FORCED);
+    }
+    to_stop.asked = true;
+    for server in servers {
+        server.request_stop();
+    }
+}

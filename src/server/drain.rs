@@ -1,0 +1,86 @@
+//! The end: waiting for running requests, and cutting off those that take too long.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::ServerHandle;
+use super::core::Core;
+use super::current::{self, Role};
+use crate::strategy::Strategy;
+
+/// How long a request whose connection was cut may take to notice, and a thread to end.
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What closing a server had to do to the requests that were still running.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DrainReport {
+    /// Requests that were running, or waiting for a thread, when the server was closed.
+    pub running: usize,
+    /// Connections that were cut when the grace period was over.
+    pub interrupted: usize,
+    /// Requests that did not even end then, because their handlers neither read nor write. They
+    /// go on until the program ends.
+    pub abandoned: usize,
+}
+
+/// The strategy of a server, together with the duty to see its requests to their end.
+pub(super) struct DrainOnDrop<M: Strategy> {
+    /// `None` once that is done, or has become somebody else's duty.
+    core: Option<Arc<Core>>,
+    pub(super) strategy: M,
+    pub(super) block_on_close: bool,
+}
+
+impl<M: Strategy> DrainOnDrop<M> {
+    pub(super) fn new(handle: &ServerHandle, strategy: M) -> Self {
+        Self {
+            core: Some(Arc::clone(&handle.0)),
+            strategy,
+            block_on_close: true,
+        }
+    }
+
+    /// The same duty with another strategy.
+    pub(super) fn with<N: Strategy>(mut self, strategy: N) -> DrainOnDrop<N> {
+        DrainOnDrop {
+            core: self.core.take(),
+            strategy,
+            block_on_close: self.block_on_close,
+        }
+    }
+
+    pub(super) fn drain(&mut self) -> DrainReport {
+        let Some(core) = self.core.take() else {
+            return DrainReport::default();
+        };
+        core.begin_closing();
+        let mut report = DrainReport {
+            running: core.active(),
+            ..DrainReport::default()
+        };
+        // A handler that closes its own server must not wait for itself.
+        if self.block_on_close && !current::is(&core, Role::Request) {
+            let grace_ends = Instant::now().checked_add(core.grace());
+            if !core.wait_until_idle(grace_ends) {
+                report.interrupted = core.interrupt_connections();
+                core.wait_until_idle(Some(Instant::now() + LAST_WORDS));
+            }
+            report.abandoned = core.active();
+        }
+        // Threads that still run a request are not waited for a second time.
+        let grace = if core.active() == 0 {
+            LAST_WORDS
+        } else {
+            Duration::ZERO
+        };
+        self.strategy.server_close(grace);
+        report
+    }
+}
+
+impl<M: Strategy> Drop for DrainOnDrop<M> {
+    fn drop(&mut self) {
+        self.drain();
+    }
+}

@@ -1,0 +1,224 @@
+//! What can be chosen before a server is bound.
+
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use super::Server;
+use crate::error::Error;
+use crate::service::Service;
+use crate::strategy::Strategy;
+use crate::transport::{
+    BeforeBind, Bind, FromListener, SocketOptions, Tcp, Transport, Udp, UnixDatagram, UnixStream,
+};
+
+/// The options of a server that have to be known before its socket is bound, from
+/// [`Server::options`]. Each transport has those that mean something to it.
+///
+/// ```
+/// # use socketserver::{Request, TcpRequest, TcpServer, handler_fn};
+/// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all(b"hi")?));
+/// use std::time::Duration;
+///
+/// let server = TcpServer::options()
+///     .request_queue_size(64)
+///     .timeout(Duration::from_secs(30))
+///     .bind("127.0.0.1:0", service)?;
+/// # let _ = server;
+/// # Ok::<(), socketserver::BoxError>(())
+/// ```
+///
+/// | option | Python's default | ours | why it differs |
+/// | --- | --- | --- | --- |
+/// | [`allow_reuse_address`](Self::allow_reuse_address), TCP | `False` | `true` | without it a restarted server gets "address already in use" for a minute |
+/// | [`allow_reuse_address`](Self::allow_reuse_address), UDP | `False` | `false` | |
+/// | [`allow_reuse_port`](Self::allow_reuse_port) | `False` | `false` | |
+/// | [`only_v6`](Self::only_v6) | the system's | the system's | |
+/// | [`request_queue_size`](Self::request_queue_size) | 5; `SOMAXCONN` since 3.15 | `SOMAXCONN` (4096 on Linux) | bursts of clients were dropped |
+/// | [`disable_nagle_algorithm`](Self::disable_nagle_algorithm) | `False` | `true` | small answers waited for acknowledgements, 40 ms at worst |
+/// | [`timeout`](Self::timeout) | `None` | none (Unix datagram replies: 1 s) | Python waits for ever for a Unix datagram client that does not read |
+/// | [`max_packet_size`](Self::max_packet_size) | 8192 | 65535 | longer datagrams were cut without a sign |
+///
+/// Options that can also be changed later are methods of [`Server`]; those of threads are methods
+/// of the strategies.
+#[must_use = "options do nothing until `bind`"]
+pub struct ServerOptions<T, S, M> {
+    socket: SocketOptions,
+    activate: bool,
+    server: PhantomData<(T, S, M)>,
+}
+
+impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<T, S, M> {
+    pub(super) fn new() -> Self {
+        Self {
+            socket: T::default_options(),
+            activate: true,
+            server: PhantomData,
+        }
+    }
+
+    /// Whether to listen right after binding. Default: `true`. With `false`, clients are refused
+    /// until [`Server::server_activate`] is called. Python: `bind_and_activate`.
+    #[doc(alias = "bind_and_activate")]
+    pub fn activate(mut self, activate: bool) -> Self {
+        self.activate = activate;
+        self
+    }
+
+    /// Calls `configure` with the socket after its options are set and before it is bound: for
+    /// every socket option that has no method here. Python: overriding `server_bind`.
+    ///
+    /// ```
+    /// # use socketserver::{Request, UdpRequest, UdpServer, handler_fn};
+    /// # let service = handler_fn(|request: &mut UdpRequest| Ok(request.send_all(b"hi")?));
+    /// let server = UdpServer::options()
+    ///     .before_bind(|socket| socket2::SockRef::from(&socket).set_recv_buffer_size(1 << 20))
+    ///     .bind("127.0.0.1:0", service)?;
+    /// # let _ = server;
+    /// # Ok::<(), socketserver::BoxError>(())
+    /// ```
+    #[doc(alias = "server_bind")]
+    pub fn before_bind(
+        mut self,
+        configure: impl Fn(BorrowedFd<'_>) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.socket.before_bind = Some(BeforeBind::new(configure));
+        self
+    }
+
+    /// How long each read and each write of a request may wait for the client; `None`, the
+    /// default (as in Python): without limit. Python: `timeout` of `StreamRequestHandler`.
+    ///
+    /// It is per operation: a client that sends a byte now and then is within it. It starts with
+    /// the connection, so handlers need not set it; [`Request::set_timeout`] changes it for one
+    /// request. Datagram requests never wait to be read; for them it bounds how long sending
+    /// may wait, which only Unix sockets do.
+    ///
+    /// [`Request::set_timeout`]: crate::Request::set_timeout
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.socket.timeout = timeout.into();
+        self
+    }
+
+    /// Binds, and listens unless [`activate`](Self::activate) says otherwise. See
+    /// [`Server::bind`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Server::bind`].
+    pub fn bind<A>(self, address: A, service: S) -> Result<Server<T, S, M>, Error>
+    where
+        T: Bind<A>,
+    {
+        let transport = T::server_bind(address, &self.socket)?;
+        Server::new(transport, service, M::default(), self.activate)
+    }
+
+    /// Takes over a socket that is bound already. See [`Server::from_listener`]. Of the options,
+    /// those that have to be set before binding have no effect.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Server::from_listener`].
+    pub fn from_listener<L>(self, listener: L, service: S) -> Result<Server<T, S, M>, Error>
+    where
+        T: FromListener<L>,
+    {
+        let transport = T::from_listener(listener, &self.socket)?;
+        Server::new(transport, service, M::default(), self.activate)
+    }
+}
+
+impl<T: Inet, S, M> ServerOptions<T, S, M> {
+    /// `SO_REUSEADDR`. Default: `true` for TCP (Python: `False`), `false` for UDP.
+    ///
+    /// For TCP it allows a server to be restarted while connections of the previous one linger in
+    /// `TIME_WAIT`; two servers that listen on one port remain an error. For UDP it would let
+    /// two servers share a port, of which one gets everything.
+    #[doc(alias = "SO_REUSEADDR")]
+    pub fn allow_reuse_address(mut self, allow: bool) -> Self {
+        self.socket.allow_reuse_address = allow;
+        self
+    }
+
+    /// `SO_REUSEPORT`: several servers, also of several processes of one user, share a port, and
+    /// the kernel spreads clients over them. Default: `false`, as in Python: a second server
+    /// that was started by accident would get half of the clients without anybody noticing.
+    ///
+    /// Unix sockets have no such option, so their servers have no such method.
+    #[doc(alias = "SO_REUSEPORT")]
+    pub fn allow_reuse_port(mut self, allow: bool) -> Self {
+        self.socket.allow_reuse_port = allow;
+        self
+    }
+
+    /// `IPV6_V6ONLY`: whether an IPv6 server leaves IPv4 clients alone. With `false` a server on
+    /// `"[::]:PORT"` serves both (dual stack), and IPv4 clients have addresses such as
+    /// `::ffff:127.0.0.1`. Not set, and as in Python, the system decides (Linux: dual stack). No
+    /// effect on an IPv4 server.
+    #[doc(alias = "IPV6_V6ONLY")]
+    #[doc(alias = "dualstack_ipv6")]
+    #[doc(alias = "address_family")]
+    pub fn only_v6(mut self, only_v6: bool) -> Self {
+        self.socket.only_v6 = Some(only_v6);
+        self
+    }
+}
+
+impl<T: Stream, S, M> ServerOptions<T, S, M> {
+    /// How many connections may wait to be accepted: the backlog of `listen(2)`. Default:
+    /// `SOMAXCONN` (4096 on Linux, where the kernel caps it at `net.core.somaxconn`), as in Python
+    /// since 3.15; it was 5 before.
+    #[doc(alias = "backlog")]
+    pub fn request_queue_size(mut self, connections: u32) -> Self {
+        self.socket.request_queue_size = connections;
+        self
+    }
+}
+
+impl<T: Datagram, S, M> ServerOptions<T, S, M> {
+    /// The size in bytes beyond which a datagram is cut. Default: 65535, more than any UDP
+    /// datagram can carry (Python: 8192). A handler can tell by
+    /// [`truncated()`](crate::DatagramRequest::truncated).
+    pub fn max_packet_size(mut self, bytes: usize) -> Self {
+        self.socket.max_packet_size = bytes;
+        self
+    }
+}
+
+impl<S, M> ServerOptions<Tcp, S, M> {
+    /// `TCP_NODELAY` on accepted connections: small writes go out at once instead of waiting for
+    /// the acknowledgement of the previous one. Default: `true` (Python: `False`), because every
+    /// write of a request is a message here; `write!` too sends its whole text as one.
+    #[doc(alias = "TCP_NODELAY")]
+    pub fn disable_nagle_algorithm(mut self, disable: bool) -> Self {
+        self.socket.disable_nagle_algorithm = disable;
+        self
+    }
+}
+
+impl<T, S, M> fmt::Debug for ServerOptions<T, S, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerOptions")
+            .field("socket", &self.socket)
+            .field("activate", &self.activate)
+            .finish()
+    }
+}
+
+/// Transports with IP addresses: only their servers have the options of such sockets.
+pub trait Inet: Transport {}
+impl Inet for Tcp {}
+impl Inet for Udp {}
+
+/// Transports with connections.
+pub trait Stream: Transport {}
+impl Stream for Tcp {}
+impl Stream for UnixStream {}
+
+/// Transports with datagrams.
+pub trait Datagram: Transport {}
+impl Datagram for Udp {}
+impl Datagram for UnixDatagram {}

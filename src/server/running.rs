@@ -1,0 +1,118 @@
+//! A server that serves in the background.
+
+use std::fmt;
+use std::io;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use super::Server;
+use super::core::Run;
+use super::current::{self, Role};
+use super::drain::{DrainReport, LAST_WORDS};
+use crate::error::Error;
+use crate::service::Service;
+use crate::strategy::Strategy;
+use crate::transport::Transport;
+
+/// A server that serves on a thread of its own, from [`Server::spawn`].
+///
+/// It derefs to the [`Server`], so `server_address()`, `service()`, `handle()` and `stats()` are
+/// there. Dropping it stops the loop, closes the server and waits for running requests, as
+/// [`stop`](Self::stop) does.
+#[must_use = "dropping it stops the server at once: keep it for as long as the server should run"]
+pub struct RunningServer<T: Transport, S: Service<T::Request>, M: Strategy> {
+    /// `None` once it was stopped.
+    parts: Option<Parts<T, S, M>>,
+}
+
+struct Parts<T: Transport, S: Service<T::Request>, M: Strategy> {
+    server: Arc<Server<T, S, M>>,
+    thread: JoinHandle<Result<(), Error>>,
+}
+
+impl<T: Transport, S: Service<T::Request>, M: Strategy> RunningServer<T, S, M> {
+    pub(super) fn start(server: Server<T, S, M>) -> Result<Self, Error> {
+        // Before the thread starts: it is serving from now on, for whoever asks or stops it.
+        let serving = server.handle.0.begin_serving(Run::Forever)?;
+        let server = Arc::new(server);
+        let served = Arc::clone(&server);
+        let thread = std::thread::Builder::new()
+            .name("socketserver".into())
+            .spawn(move || served.accept_loop().run_forever(serving))
+            .map_err(|source| Error::Resources {
+                what: "a thread to serve on",
+                source,
+            })?;
+        Ok(Self {
+            parts: Some(Parts { server, thread }),
+        })
+    }
+
+    /// Stops the loop, closes the server, waits for running requests as
+    /// [`Server::server_close`] does, and tells how that went.
+    ///
+    /// # Errors
+    ///
+    /// What `serve_forever` ended with, if it ended by itself.
+    pub fn stop(mut self) -> Result<DrainReport, Error> {
+        self.parts
+            .take()
+            .map_or(Ok(DrainReport::default()), Parts::stop)
+    }
+}
+
+impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
+    fn stop(self) -> Result<DrainReport, Error> {
+        let Self { server, thread } = self;
+        let core = Arc::clone(&server.handle.0);
+        core.request_stop();
+        // A handler in the loop is cut off after the grace period; one that does not notice is
+        // left behind with the loop and the server. So is one that stops its own server.
+        let patience = core.grace().checked_add(LAST_WORDS);
+        if current::is(&core, Role::Request) || !core.wait_until_stopped(patience) {
+            let running = core.active();
+            return Ok(DrainReport {
+                running,
+                abandoned: running,
+                ..DrainReport::default()
+            });
+        }
+        let served = thread.join();
+        // The thread is gone, and its reference with it, so that this is the last one.
+        let report = Arc::into_inner(server)
+            .map(Server::server_close)
+            .unwrap_or_default();
+        match served {
+            Ok(served) => served.map(|()| report),
+            Err(_) => Err(Error::Accept {
+                source: io::Error::other("the accept loop panicked"),
+            }),
+        }
+    }
+}
+
+impl<T: Transport, S: Service<T::Request>, M: Strategy> Deref for RunningServer<T, S, M> {
+    type Target = Server<T, S, M>;
+
+    fn deref(&self) -> &Server<T, S, M> {
+        match &self.parts {
+            Some(parts) => &parts.server,
+            None => unreachable!("only `stop` and `drop` take the parts, and both end the guard"),
+        }
+    }
+}
+
+impl<T: Transport, S: Service<T::Request>, M: Strategy> Drop for RunningServer<T, S, M> {
+    fn drop(&mut self) {
+        if let Some(parts) = self.parts.take() {
+            let _ = parts.stop();
+        }
+    }
+}
+
+impl<T: Transport, S: Service<T::Request>, M: Strategy> fmt::Debug for RunningServer<T, S, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RunningServer").field(&**self).finish()
+    }
+}

@@ -1,0 +1,208 @@
+//! Strategies: where each request runs.
+
+mod sequential;
+mod thread_pool;
+mod threading;
+mod workers;
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+pub use self::sequential::Sequential;
+pub use self::thread_pool::{ThreadPool, WhenFull};
+pub use self::threading::Threading;
+
+use crate::ServerHandle;
+use crate::job::{Job, Rejected};
+use crate::sys::poll::wait_readable;
+
+/// Decides where each request runs: what Python's mix-in classes do.
+///
+/// | strategy | a request runs | Python |
+/// | --- | --- | --- |
+/// | [`Sequential`] | in the accept loop, one at a time | the plain server classes |
+/// | [`Threading`] | on a thread of its own | `ThreadingMixIn` |
+/// | [`ThreadPool`] | on one of a fixed number of threads | nothing in the module; `ThreadPoolExecutor` by hand |
+///
+/// A strategy knows nothing of transports and handlers; it gets a [`Job`] and runs it.
+///
+/// - **You implement** [`process_request`](Self::process_request), to run requests on an executor
+///   of your own.
+/// - **You may override** the rest: back-pressure ([`wait`](Self::wait)), several accept loops
+///   ([`acceptors`](Self::acceptors)), clean-up.
+/// - **The server calls** all of it. `Box<dyn Strategy>` is a strategy too, so that a command line
+///   flag can choose one.
+///
+/// ```
+/// use socketserver::{Job, Rejected, Strategy};
+///
+/// /// A thread per request, and not a word about limits.
+/// struct Detached;
+///
+/// impl Strategy for Detached {
+///     fn process_request(&self, job: Job) -> Result<(), Rejected> {
+///         std::thread::spawn(|| job.run());
+///         Ok(())
+///     }
+/// }
+/// # let _: Box<dyn Strategy> = Box::new(Detached);
+/// ```
+#[doc(alias = "mixin")]
+pub trait Strategy: Send + Sync + 'static {
+    /// Runs the job, here or elsewhere, now or later; or gives it back
+    /// ([`Job::reject`]), and the server closes it. Python: overriding `process_request`.
+    fn process_request(&self, job: Job) -> Result<(), Rejected>;
+
+    /// How many accept loops `serve_forever` should run, each on a thread of its own. 0, the
+    /// default: one, on the thread that called `serve_forever`.
+    ///
+    /// A strategy whose workers can take requests in themselves asks for as many loops as it has
+    /// workers and runs each job right where it was accepted: a hop to another thread can cost
+    /// more than the request.
+    fn acceptors(&self, kind: RequestKind) -> usize {
+        let _ = kind;
+        0
+    }
+
+    /// Waits for the next request: the place for back-pressure. The default waits with `poll(2)`
+    /// ([`Wait::for_request`]).
+    ///
+    /// # Errors
+    ///
+    /// An error ends `serve_forever`.
+    fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
+        wait.for_request()
+    }
+
+    /// The thread of an accept loop is about to end; what the strategy keeps on it has `grace`
+    /// to end too.
+    fn leave(&self, grace: Duration) {
+        let _ = grace;
+    }
+
+    /// Called after each request that was taken in, and at least every `poll_interval`.
+    fn service_actions(&self) {}
+
+    /// The server is closed and no request is running any more, or those that are were given up:
+    /// ends the strategy's threads, waiting at most `grace` for them.
+    fn server_close(&self, grace: Duration) {
+        let _ = grace;
+    }
+}
+
+impl<M: Strategy + ?Sized> Strategy for Box<M> {
+    fn process_request(&self, job: Job) -> Result<(), Rejected> {
+        (**self).process_request(job)
+    }
+
+    fn acceptors(&self, kind: RequestKind) -> usize {
+        (**self).acceptors(kind)
+    }
+
+    fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
+        (**self).wait(wait)
+    }
+
+    fn leave(&self, grace: Duration) {
+        (**self).leave(grace);
+    }
+
+    fn service_actions(&self) {
+        (**self).service_actions();
+    }
+
+    fn server_close(&self, grace: Duration) {
+        (**self).server_close(grace);
+    }
+}
+
+/// What a strategy may know about the requests it will run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RequestKind {
+    /// A conversation, which may take long and mostly waits.
+    Connection,
+    /// One message, which is here already.
+    Message,
+}
+
+/// What an accept loop waits for; see [`Strategy::wait`].
+#[derive(Debug)]
+pub struct Wait<'a> {
+    /// Readable when a request is there.
+    pub(crate) listener: BorrowedFd<'a>,
+    /// Readable when the loop is wanted for something else.
+    pub(crate) handle: &'a ServerHandle,
+    /// When to give up.
+    pub(crate) timeout: Option<Duration>,
+    /// A request is likely to be there: trying to take it is cheaper than asking.
+    pub(crate) likely: bool,
+}
+
+/// How a wait for the next request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// There may be a request.
+    Request,
+    /// Somebody wants the loop's attention: a stop was asked for, or a [`Notifier`] called.
+    Woken,
+    /// Neither came in time.
+    TimedOut,
+}
+
+impl Wait<'_> {
+    /// Waits until a request is there, the loop is woken, or the time is over.
+    ///
+    /// It may say [`Ready::Request`] on a guess, without a system call, right after a request was
+    /// taken in; taking the next one then fails harmlessly if there is none.
+    ///
+    /// # Errors
+    ///
+    /// What `poll(2)` can say, which is not much.
+    pub fn for_request(&self) -> io::Result<Ready> {
+        if self.likely {
+            return Ok(Ready::Request);
+        }
+        let fds = [self.wake_fd(), self.listener];
+        Ok(match wait_readable(fds, self.timeout)? {
+            [true, _] => Ready::Woken,
+            [false, true] => Ready::Request,
+            [false, false] => Ready::TimedOut,
+        })
+    }
+
+    /// Waits until the loop is woken or the time is over, and leaves requests to the kernel's
+    /// queue meanwhile: for a strategy that cannot take more right now, and that will call
+    /// [`Notifier::notify`] when it can.
+    ///
+    /// # Errors
+    ///
+    /// As for [`for_request`](Self::for_request).
+    pub fn for_notification(&self) -> io::Result<Ready> {
+        Ok(match wait_readable([self.wake_fd()], self.timeout)? {
+            [true] => Ready::Woken,
+            [false] => Ready::TimedOut,
+        })
+    }
+
+    /// What ends a [`for_notification`](Self::for_notification) from another thread. Get it before
+    /// looking for the last time whether it is necessary to wait.
+    pub fn notifier(&self) -> Notifier {
+        Notifier(self.handle.clone())
+    }
+
+    fn wake_fd(&self) -> BorrowedFd<'_> {
+        std::os::fd::AsFd::as_fd(&self.handle.0.waker)
+    }
+}
+
+/// Wakes the accept loop; see [`Wait::for_notification`].
+#[derive(Clone, Debug)]
+pub struct Notifier(ServerHandle);
+
+impl Notifier {
+    /// Ends the current or, if there is none, the next wait of the accept loop.
+    pub fn notify(&self) {
+        self.0.0.waker.wake();
+    }
+}

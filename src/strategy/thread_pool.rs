@@ -1,0 +1,188 @@
+//! A fixed number of threads.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use parking_lot::Mutex;
+
+use super::workers::Workers;
+use super::{Ready, RequestKind, Strategy, Wait};
+use crate::job::{Job, Rejected};
+
+/// Runs requests on a fixed number of threads. Python: a `ThreadPoolExecutor` and an override of
+/// `process_request`, by hand.
+///
+/// - **Connections**: the accept loop puts them into a bounded [`queue`](Self::queue); each thread
+///   serves one at a time, to its end. So at most `n` clients are served at once, and a client
+///   that stays connected keeps its thread: a pool suits short conversations, or clients that
+///   [`timeout`](crate::ServerOptions::timeout) keeps from idling. Threads start as they are
+///   needed and stay until the server is closed.
+/// - **Datagrams**: every thread takes packets from the socket itself and serves them on the spot,
+///   because a hop from a receiving thread through a queue costs half the throughput. There
+///   is no queue but the socket's.
+/// - **When the queue is full** there are two policies ([`when_full`](Self::when_full)): leave
+///   clients in the kernel's queue, or turn them away at once.
+#[derive(Debug)]
+#[doc(alias = "ThreadPoolExecutor")]
+#[doc(alias = "ThreadPoolMixIn")]
+pub struct ThreadPool {
+    threads: usize,
+    queue: usize,
+    when_full: WhenFull,
+    stack_size: Option<usize>,
+    workers: Workers,
+    /// How many threads will come for a job without being sent for.
+    available: Arc<AtomicUsize>,
+    jobs: Mutex<Option<(Sender<Job>, Receiver<Job>)>>,
+}
+
+/// What a [`ThreadPool`] does with a connection for which its queue has no place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// Accept no more until there is a place. Clients wait in the kernel's queue
+    /// ([`request_queue_size`](crate::ServerOptions::request_queue_size)); nobody is turned away
+    /// until that is full too.
+    #[default]
+    Wait,
+    /// Accept, send these bytes (none, if empty), and close in order: an overloaded server that
+    /// answers at once.
+    Refuse(Vec<u8>),
+}
+
+impl ThreadPool {
+    /// A pool of `threads` threads (at least 1), with a queue as long and [`WhenFull::Wait`].
+    pub fn new(threads: usize) -> Self {
+        let threads = threads.max(1);
+        Self {
+            threads,
+            queue: threads,
+            when_full: WhenFull::Wait,
+            stack_size: None,
+            workers: Workers::default(),
+            available: Arc::default(),
+            jobs: Mutex::default(),
+        }
+    }
+
+    /// How many accepted connections may wait for a thread; at least 1. Default: as many as there
+    /// are threads.
+    pub fn queue(mut self, places: usize) -> Self {
+        self.queue = places.max(1);
+        self
+    }
+
+    /// What to do with a connection when the queue is full. Default: [`WhenFull::Wait`].
+    pub fn when_full(mut self, policy: WhenFull) -> Self {
+        self.when_full = policy;
+        self
+    }
+
+    /// The stack of each thread, in bytes. Default: that of [`std::thread`], 2 MiB, of which only
+    /// what is touched takes memory.
+    pub fn stack_size(mut self, stack_size: usize) -> Self {
+        self.stack_size = Some(stack_size);
+        self
+    }
+
+    /// Makes sure that somebody will come for a job that is put into the queue next.
+    fn staff(&self, jobs: &Receiver<Job>) -> io::Result<()> {
+        let claimed = self
+            .available
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+        if claimed.is_ok() || self.workers.alive() >= self.threads {
+            return Ok(());
+        }
+        let worker = Worker {
+            jobs: jobs.clone(),
+            available: Arc::clone(&self.available),
+            workers: self.workers.clone(),
+        };
+        match self.workers.spawn(self.stack_size, move || worker.work()) {
+            // A smaller pool is still a pool.
+            Err(_) if self.workers.alive() > 0 => Ok(()),
+            started => started,
+        }
+    }
+}
+
+impl Default for ThreadPool {
+    /// As many threads as Python's `ThreadPoolExecutor` has by default: one for each processor and
+    /// 4 more, at most 32.
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self::new((processors + 4).min(32))
+    }
+}
+
+impl Strategy for ThreadPool {
+    fn process_request(&self, job: Job) -> Result<(), Rejected> {
+        if job.accepted_in_loop() {
+            job.run();
+            return Ok(());
+        }
+        let (queue, jobs) = self
+            .jobs
+            .lock()
+            .get_or_insert_with(|| bounded(self.queue))
+            .clone();
+        if let Err(error) = self.staff(&jobs) {
+            return Err(job.reject(Some(error.into())));
+        }
+        match (queue.try_send(job), &self.when_full) {
+            (Ok(()), _) => Ok(()),
+            (Err(TrySendError::Full(job)), WhenFull::Refuse(farewell)) => {
+                Err(job.reject(None).farewell(farewell.clone()))
+            }
+            // `wait` saw a place, and this is the only thread that fills it.
+            (Err(TrySendError::Full(job) | TrySendError::Disconnected(job)), _) => queue
+                .send(job)
+                .map_err(|error| error.into_inner().reject(None)),
+        }
+    }
+
+    fn acceptors(&self, kind: RequestKind) -> usize {
+        match kind {
+            RequestKind::Message => self.threads,
+            RequestKind::Connection => 0,
+        }
+    }
+
+    fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
+        let has_room = || {
+            self.when_full != WhenFull::Wait
+                || self
+                    .jobs
+                    .lock()
+                    .as_ref()
+                    .is_none_or(|(queue, _)| !queue.is_full())
+        };
+        self.workers.wait(wait, has_room)
+    }
+
+    fn server_close(&self, grace: Duration) {
+        // Without a sender, the threads end when the queue is empty.
+        self.jobs.lock().take();
+        self.workers.wait_until_ended(grace);
+    }
+}
+
+struct Worker {
+    jobs: Receiver<Job>,
+    available: Arc<AtomicUsize>,
+    workers: Workers,
+}
+
+impl Worker {
+    fn work(self) {
+        // The first job is the one that this thread was started for.
+        while let Ok(job) = self.jobs.recv() {
+            self.workers.announce_room();
+            job.run();
+            self.available.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The threads of a strategy, and the room for more: counted, not listed, so that nothing grows
+//! with traffic.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::{Notifier, Ready, Wait};
+
+/// The threads of one strategy.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Workers {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    threads: Mutex<Threads>,
+    ended: Condvar,
+    /// An accept loop that waits for room left word here.
+    waiting: Mutex<Option<Notifier>>,
+}
+
+#[derive(Debug, Default)]
+struct Threads {
+    alive: usize,
+    /// How many were ever started: the number in the next one's name.
+    started: u64,
+}
+
+impl Workers {
+    /// Starts a thread, named `socketserver-1` and so on.
+    pub(super) fn spawn(
+        &self,
+        stack_size: Option<usize>,
+        work: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        let name = {
+            let mut threads = self.shared.threads.lock();
+            threads.alive += 1;
+            threads.started += 1;
+            format!("socketserver-{}", threads.started)
+        };
+        let alive = Alive(self.clone());
+        let mut thread = std::thread::Builder::new().name(name);
+        if let Some(size) = stack_size {
+            thread = thread.stack_size(size);
+        }
+        // If no thread can be had, the closure is dropped, and the count goes back with it.
+        thread.spawn(move || {
+            let _alive = alive;
+            work();
+        })?;
+        Ok(())
+    }
+
+    /// How many threads there are.
+    pub(super) fn alive(&self) -> usize {
+        self.shared.threads.lock().alive
+    }
+
+    /// Waits until there are none left, but not longer than `grace`.
+    pub(super) fn wait_until_ended(&self, grace: Duration) {
+        let deadline = Instant::now().checked_add(grace);
+        let mut threads = self.shared.threads.lock();
+        while threads.alive > 0 {
+            match deadline {
+                Some(deadline) => {
+                    if self
+                        .shared
+                        .ended
+                        .wait_until(&mut threads, deadline)
+                        .timed_out()
+                    {
+                        return;
+                    }
+                }
+                None => self.shared.ended.wait(&mut threads),
+            }
+        }
+    }
+
+    /// Waits for the next request if `has_room`, and otherwise for somebody to
+    /// [`announce_room`](Self::announce_room); clients wait in the kernel's queue meanwhile.
+    pub(super) fn wait(&self, wait: &Wait<'_>, has_room: impl Fn() -> bool) -> io::Result<Ready> {
+        if has_room() {
+            return wait.for_request();
+        }
+        *self.shared.waiting.lock() = Some(wait.notifier());
+        // Room that was made before the line above was announced to nobody: look again.
+        if has_room() {
+            wait.for_request()
+        } else {
+            wait.for_notification()
+        }
+    }
+
+    /// Tells an accept loop that waits for room that there is some now.
+    pub(super) fn announce_room(&self) {
+        if let Some(notifier) = self.shared.waiting.lock().take() {
+            notifier.notify();
+        }
+    }
+}
+
+/// One thread, as long as it lives.
+struct Alive(Workers);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.shared.threads.lock().alive -= 1;
+        self.0.shared.ended.notify_all();
+        self.0.announce_room();
+    }
+}

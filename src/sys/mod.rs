@@ -1,0 +1,24 @@
+//! Everything that depends on the platform, and every call that can block, in one place.
+//!
+//! The rest of the crate is portable and safe Rust over what this module offers:
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | [`socket`] | makes sockets, sets options, accepts, and moves bytes: a handler's reads and writes wait here |
+//! | [`poll`] | waits for descriptors to become readable: an accept loop waits here |
+//! | [`wake`] | the descriptor that ends such a wait from another thread |
+//! | [`signal`] | Ctrl-C and SIGTERM, on request |
+
+// The only module that may: see the `[lints]` of the crate.
+#![allow(unsafe_code)]
+
+#[cfg(not(unix))]
+compile_error!(
+    "socketserver supports Unix systems only (it is tested on Linux): Windows has neither the \
+     poll(2) nor the Unix socket calls that src/sys is written with"
+);
+
+pub(crate) mod poll;
+pub(crate) mod signal;
+pub(crate) mod socket;
+pub(crate) mod wake;

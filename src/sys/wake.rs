@@ -1,0 +1,40 @@
+//! A descriptor that becomes readable when another thread asks for attention.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+/// One end is written to wake, the other is in the accept loop's `poll` set. Waking is
+/// level-triggered: every loop that waits sees it until somebody calls [`Waker::drain`].
+#[derive(Debug)]
+pub(crate) struct Waker {
+    receiver: UnixStream,
+    sender: UnixStream,
+}
+
+impl Waker {
+    pub(crate) fn new() -> io::Result<Self> {
+        let (receiver, sender) = UnixStream::pair()?;
+        receiver.set_nonblocking(true)?;
+        sender.set_nonblocking(true)?;
+        Ok(Self { receiver, sender })
+    }
+
+    /// Ends the wait of every loop that polls this. Never blocks; a full buffer means that a
+    /// wake-up is pending already.
+    pub(crate) fn wake(&self) {
+        let _ = (&self.sender).write(&[1]);
+    }
+
+    /// Takes back every wake-up so far.
+    pub(crate) fn drain(&self) {
+        let mut bytes = [0; 64];
+        while matches!((&self.receiver).read(&mut bytes), Ok(n) if n == bytes.len()) {}
+    }
+}
+
+impl AsFd for Waker {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.receiver.as_fd()
+    }
+}

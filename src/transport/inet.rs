@@ -1,0 +1,57 @@
+//! What TCP and UDP have in common: resolving an address and binding a socket to it.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::AsFd;
+
+use socket2::{Domain, Socket, Type};
+
+use super::SocketOptions;
+use crate::error::Error;
+
+/// Binds a socket to the first address that works, IPv4 addresses first: a host name means its
+/// IPv4 address to a Python server too, so that `localhost` is where Python clients look for it.
+/// The socket's family is that of the address.
+pub(super) fn bind<T>(
+    address: impl ToSocketAddrs,
+    kind: Type,
+    options: &SocketOptions,
+    make: impl Fn(Socket) -> io::Result<T>,
+) -> Result<T, Error> {
+    let mut candidates: Vec<_> = address
+        .to_socket_addrs()
+        .map_err(|source| Error::Resolve { source })?
+        .collect();
+    candidates.sort_by_key(SocketAddr::is_ipv6);
+    let mut last_error = Error::Resolve {
+        source: io::Error::new(io::ErrorKind::NotFound, "the name has no addresses"),
+    };
+    for candidate in candidates {
+        match bind_one(candidate, kind, options).and_then(&make) {
+            Ok(transport) => return Ok(transport),
+            Err(source) => {
+                last_error = Error::Bind {
+                    address: candidate.to_string(),
+                    source,
+                }
+            }
+        }
+    }
+    Err(last_error)
+}
+
+fn bind_one(address: SocketAddr, kind: Type, options: &SocketOptions) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind, None)?;
+    socket.set_reuse_address(options.allow_reuse_address)?;
+    if options.allow_reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    if let (true, Some(only_v6)) = (address.is_ipv6(), options.only_v6) {
+        socket.set_only_v6(only_v6)?;
+    }
+    if let Some(before_bind) = &options.before_bind {
+        before_bind.configure(socket.as_fd())?;
+    }
+    socket.bind(&address.into())?;
+    Ok(socket)
+}

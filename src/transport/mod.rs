@@ -1,0 +1,103 @@
+//! Transports: where requests come from.
+
+mod datagram;
+mod inet;
+mod options;
+mod tcp;
+mod udp;
+mod unix;
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+pub use self::options::{BeforeBind, SocketOptions};
+pub use self::tcp::Tcp;
+pub use self::udp::Udp;
+pub use self::unix::{IntoUnixAddress, UnixDatagram, UnixStream};
+
+use crate::ServerHandle;
+use crate::address::Address;
+use crate::error::Error;
+use crate::request::Request;
+use crate::strategy::RequestKind;
+use crate::sys;
+
+/// A bound socket that requests come from: [`Tcp`], [`Udp`], [`UnixStream`], [`UnixDatagram`].
+///
+/// - **You implement** it, and [`Bind`], to serve something else.
+/// - **The server calls** all of it: `server_activate` once, then `get_request` for each request.
+#[doc(alias = "BaseServer")]
+pub trait Transport: AsFd + Send + Sync + Sized + 'static {
+    /// What a handler gets.
+    type Request: Request;
+    /// The type of the server's own address.
+    type Address: Address;
+
+    /// Whether requests are conversations or single messages.
+    const KIND: RequestKind;
+
+    /// The options that sockets of this transport start from.
+    fn default_options() -> SocketOptions {
+        SocketOptions::default()
+    }
+
+    /// Where the socket is bound.
+    fn server_address(&self) -> &Self::Address;
+
+    /// Starts to listen. Datagram sockets have nothing to do here.
+    ///
+    /// # Errors
+    ///
+    /// What `listen(2)` says.
+    fn server_activate(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Takes one waiting request. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if there is none; else what `accept(2)` or `recvfrom(2)` says.
+    fn get_request(&self, server: &ServerHandle) -> io::Result<Self::Request>;
+
+    /// The socket's own timeout, which bounds
+    /// [`handle_request`](crate::Server::handle_request) if it is shorter than the server's.
+    fn timeout(&self) -> Option<Duration> {
+        sys::socket::receive_timeout(self.as_fd())
+    }
+}
+
+/// A transport that can be bound to addresses of type `A`.
+///
+/// TCP and UDP take everything that [`ToSocketAddrs`](std::net::ToSocketAddrs) does, Unix sockets
+/// take paths and [`UnixAddress`](crate::UnixAddress)es.
+#[diagnostic::on_unimplemented(
+    message = "a server of this transport cannot be bound to a `{A}`",
+    note = "TCP and UDP take \"HOST:PORT\" or `(host, port)`; Unix sockets take a path; an open \
+            listener goes to `from_listener`"
+)]
+pub trait Bind<A>: Transport {
+    /// Makes the socket, sets its options, binds it. Does not listen yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Resolve`] or [`Error::Bind`]; no descriptor is left open.
+    fn server_bind(address: A, options: &SocketOptions) -> Result<Self, Error>;
+}
+
+/// A transport that can be made of an existing socket of type `L`: inherited from a service
+/// manager or a previous process, or configured in ways that this crate does not know.
+#[diagnostic::on_unimplemented(
+    message = "a server of this transport cannot take over a `{L}`",
+    note = "TCP takes a `std::net::TcpListener`, UDP a `UdpSocket`, Unix sockets a `UnixListener` \
+            or a `UnixDatagram`"
+)]
+pub trait FromListener<L>: Transport {
+    /// Takes the socket over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Bind`] if the socket is not bound or cannot be used.
+    fn from_listener(listener: L, options: &SocketOptions) -> Result<Self, Error>;
+}

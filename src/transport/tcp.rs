@@ -1,0 +1,94 @@
+//! TCP.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use socket2::{SockRef, Type};
+
+use super::inet;
+use super::{Bind, FromListener, SocketOptions, Transport};
+use crate::ServerHandle;
+use crate::error::Error;
+use crate::request::TcpRequest;
+use crate::strategy::RequestKind;
+use crate::sys;
+
+/// TCP: each request is a connection. Python: `TCPServer`.
+#[derive(Debug)]
+#[doc(alias = "TCPServer")]
+pub struct Tcp {
+    listener: TcpListener,
+    address: SocketAddr,
+    request_queue_size: u32,
+    timeout: Option<Duration>,
+}
+
+impl Tcp {
+    fn new(listener: TcpListener, options: &SocketOptions) -> io::Result<Self> {
+        // The loop must never hang in `accept`: a client may be gone between the two calls.
+        listener.set_nonblocking(true)?;
+        // Accepted connections inherit this, at no cost for each.
+        SockRef::from(&listener).set_tcp_nodelay(options.disable_nagle_algorithm)?;
+        Ok(Self {
+            address: listener.local_addr()?,
+            listener,
+            request_queue_size: options.request_queue_size,
+            timeout: options.timeout,
+        })
+    }
+}
+
+impl Transport for Tcp {
+    type Request = TcpRequest;
+    type Address = SocketAddr;
+
+    const KIND: RequestKind = RequestKind::Connection;
+
+    fn default_options() -> SocketOptions {
+        SocketOptions {
+            allow_reuse_address: true,
+            ..SocketOptions::default()
+        }
+    }
+
+    fn server_address(&self) -> &SocketAddr {
+        &self.address
+    }
+
+    fn server_activate(&self) -> io::Result<()> {
+        sys::socket::listen(self.as_fd(), self.request_queue_size)
+    }
+
+    fn get_request(&self, server: &ServerHandle) -> io::Result<TcpRequest> {
+        let (stream, client_address) = sys::socket::accept_tcp(&self.listener)?;
+        if self.timeout.is_some() {
+            sys::socket::set_timeout(stream.as_fd(), self.timeout)?;
+        }
+        Ok(TcpRequest::new(stream, client_address, server))
+    }
+}
+
+impl<A: ToSocketAddrs> Bind<A> for Tcp {
+    fn server_bind(address: A, options: &SocketOptions) -> Result<Self, Error> {
+        inet::bind(address, Type::STREAM, options, |socket| {
+            Self::new(socket.into(), options)
+        })
+    }
+}
+
+impl FromListener<TcpListener> for Tcp {
+    fn from_listener(listener: TcpListener, options: &SocketOptions) -> Result<Self, Error> {
+        Self::new(listener, options).map_err(|source| Error::Bind {
+            address: "the given listener".into(),
+            source,
+        })
+    }
+}
+
+impl AsFd for Tcp {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}

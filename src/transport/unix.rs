@@ -1,0 +1,199 @@
+//! Unix sockets.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+
+use super::{Bind, FromListener, SocketOptions, Transport, datagram};
+use crate::ServerHandle;
+use crate::address::UnixAddress;
+use crate::error::Error;
+use crate::request::{UnixDatagramRequest, UnixStreamRequest};
+use crate::strategy::RequestKind;
+use crate::sys;
+
+/// How long a reply to a Unix datagram waits for a client that does not read. Unlike UDP, which
+/// drops what does not fit, the kernel would wait for ever.
+const DATAGRAM_SEND_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Unix stream sockets: each request is a connection. Python: `UnixStreamServer`.
+///
+/// The socket file stays when the server is gone, as in Python, and then keeps the next one from
+/// binding: remove it before or after.
+#[derive(Debug)]
+#[doc(alias = "UnixStreamServer")]
+#[doc(alias = "AF_UNIX")]
+pub struct UnixStream {
+    listener: net::UnixListener,
+    address: UnixAddress,
+    request_queue_size: u32,
+    timeout: Option<Duration>,
+}
+
+impl UnixStream {
+    fn new(listener: net::UnixListener, options: &SocketOptions) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self {
+            address: sys::socket::unix_address(&listener.local_addr()?),
+            listener,
+            request_queue_size: options.request_queue_size,
+            timeout: options.timeout,
+        })
+    }
+}
+
+impl Transport for UnixStream {
+    type Request = UnixStreamRequest;
+    type Address = UnixAddress;
+
+    const KIND: RequestKind = RequestKind::Connection;
+
+    fn server_address(&self) -> &UnixAddress {
+        &self.address
+    }
+
+    fn server_activate(&self) -> io::Result<()> {
+        sys::socket::listen(self.as_fd(), self.request_queue_size)
+    }
+
+    fn get_request(&self, server: &ServerHandle) -> io::Result<UnixStreamRequest> {
+        let (stream, client_address) = sys::socket::accept_unix(&self.listener)?;
+        if self.timeout.is_some() {
+            sys::socket::set_timeout(stream.as_fd(), self.timeout)?;
+        }
+        Ok(UnixStreamRequest::new(stream, client_address, server))
+    }
+}
+
+impl<A: IntoUnixAddress> Bind<A> for UnixStream {
+    fn server_bind(address: A, options: &SocketOptions) -> Result<Self, Error> {
+        bind(address, Type::STREAM, options, |socket| {
+            Self::new(socket.into(), options)
+        })
+    }
+}
+
+impl FromListener<net::UnixListener> for UnixStream {
+    fn from_listener(listener: net::UnixListener, options: &SocketOptions) -> Result<Self, Error> {
+        Self::new(listener, options).map_err(|source| Error::Bind {
+            address: "the given listener".into(),
+            source,
+        })
+    }
+}
+
+impl AsFd for UnixStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
+/// Unix datagram sockets: each request is a datagram. Python: `UnixDatagramServer`.
+///
+/// Only a client that bound its own socket can be answered. A reply to a client that does not
+/// read fails with `TimedOut` after the server's [`timeout`](crate::ServerOptions::timeout), by
+/// default 1 second.
+#[derive(Debug)]
+#[doc(alias = "UnixDatagramServer")]
+pub struct UnixDatagram {
+    /// Shared with the requests, which reply through it.
+    socket: Arc<net::UnixDatagram>,
+    address: UnixAddress,
+    max_packet_size: usize,
+}
+
+impl UnixDatagram {
+    fn new(socket: net::UnixDatagram, options: &SocketOptions) -> io::Result<Self> {
+        socket.set_write_timeout(Some(options.timeout.unwrap_or(DATAGRAM_SEND_TIMEOUT)))?;
+        let address = sys::socket::unix_address(&socket.local_addr()?);
+        let max_packet_size = options.max_packet_size;
+        Ok(Self {
+            socket: Arc::new(socket),
+            address,
+            max_packet_size,
+        })
+    }
+}
+
+impl Transport for UnixDatagram {
+    type Request = UnixDatagramRequest;
+    type Address = UnixAddress;
+
+    const KIND: RequestKind = RequestKind::Message;
+
+    fn server_address(&self) -> &UnixAddress {
+        &self.address
+    }
+
+    fn get_request(&self, server: &ServerHandle) -> io::Result<UnixDatagramRequest> {
+        datagram::receive(&self.socket, self.max_packet_size, server)
+    }
+}
+
+impl<A: IntoUnixAddress> Bind<A> for UnixDatagram {
+    fn server_bind(address: A, options: &SocketOptions) -> Result<Self, Error> {
+        bind(address, Type::DGRAM, options, |socket| {
+            Self::new(socket.into(), options)
+        })
+    }
+}
+
+impl FromListener<net::UnixDatagram> for UnixDatagram {
+    fn from_listener(socket: net::UnixDatagram, options: &SocketOptions) -> Result<Self, Error> {
+        Self::new(socket, options).map_err(|source| Error::Bind {
+            address: "the given socket".into(),
+            source,
+        })
+    }
+}
+
+impl AsFd for UnixDatagram {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// What a Unix server can be bound to: every kind of path, and a [`UnixAddress`], with which names
+/// in the abstract namespace of Linux can be written.
+pub trait IntoUnixAddress {
+    /// The address as a value.
+    fn into_unix_address(self) -> UnixAddress;
+}
+
+impl IntoUnixAddress for UnixAddress {
+    fn into_unix_address(self) -> UnixAddress {
+        self
+    }
+}
+
+impl<P: AsRef<Path>> IntoUnixAddress for P {
+    fn into_unix_address(self) -> UnixAddress {
+        UnixAddress::Path(self.as_ref().to_owned())
+    }
+}
+
+fn bind<T>(
+    address: impl IntoUnixAddress,
+    kind: Type,
+    options: &SocketOptions,
+    make: impl FnOnce(Socket) -> io::Result<T>,
+) -> Result<T, Error> {
+    let address = address.into_unix_address();
+    let bound = || -> io::Result<Socket> {
+        let socket = Socket::new(Domain::UNIX, kind, None)?;
+        if let Some(before_bind) = &options.before_bind {
+            before_bind.configure(socket.as_fd())?;
+        }
+        sys::socket::bind_unix(socket.as_fd(), &address)?;
+        Ok(socket)
+    };
+    bound().and_then(make).map_err(|source| Error::Bind {
+        address: address.to_string(),
+        source,
+    })
+}
