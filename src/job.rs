@@ -9,7 +9,9 @@ use crate::handler_error::{HandlerError, Stage};
 use crate::request::Request;
 use crate::server::core::InFlight;
 use crate::server::current::{self, Role};
+use crate::server::stats::Outcome;
 use crate::service::Service;
+use crate::strategy::RequestKind;
 
 /// One request joined with its service, whatever their types: all that a
 /// [`Strategy`](crate::Strategy) sees of either.
@@ -28,11 +30,13 @@ impl Job {
         request: R,
         service: Arc<S>,
         in_flight: InFlight,
+        kind: RequestKind,
         accepted_in_loop: bool,
     ) -> Self {
         let request = Box::new(Verified {
             request,
             service,
+            kind,
             in_flight,
         });
         Self {
@@ -108,40 +112,47 @@ trait Runnable: Send {
 struct Verified<R, S> {
     request: R,
     service: Arc<S>,
+    kind: RequestKind,
     // Dropped last: when no request is in flight, all of them are closed.
     in_flight: InFlight,
 }
 
 impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
     fn run(self: Box<Self>) {
+        // In this order, `in_flight` is dropped last.
         let Self {
-            mut request,
+            mut in_flight,
+            kind,
             service,
-            in_flight,
+            mut request,
         } = *self;
         let core = &in_flight.core;
-        let _in_loop = current::is(core, Role::Loop).then(|| core.request_runs_in_loop());
-        let _entered = current::enter(core, Role::Request);
+        let in_loop = current::is(core, Role::Loop);
+        // Only a connection can be cut off; a message is here already.
+        let _cut_off =
+            (in_loop && kind == RequestKind::Connection).then(|| core.connection_in_loop());
+        let _entered = (!in_loop).then(|| current::enter(core, Role::Request));
 
         match finish_request(&mut request, &service) {
-            Ok(()) => core.counters.completed.count(),
+            Ok(()) => in_flight.outcome = Outcome::Completed,
             Err(error) => {
-                core.counters.failed.count();
+                in_flight.outcome = Outcome::Failed;
                 handle_error(&*service, &mut request, &error);
             }
         }
         request.shutdown_request();
-        drop(service);
     }
 
     fn refuse(self: Box<Self>, error: Option<BoxError>, farewell: &[u8]) {
         let Self {
-            mut request,
+            mut in_flight,
             service,
-            in_flight,
+            mut request,
+            ..
         } = *self;
-        in_flight.core.counters.refused.count();
+        in_flight.outcome = Outcome::Refused;
         if let Some(error) = error {
+            in_flight.outcome = Outcome::Failed;
             let error = HandlerError::new(Stage::ProcessRequest, error);
             handle_error(&*service, &mut request, &error);
         }

@@ -1,6 +1,133 @@
-//! Python's `socketserver`, in Rust.
-
-#![cfg_attr(docsrs, feature(doc_cfg))]
+//! Python's `socketserver`, in Rust: write what talks to one client as straight-line blocking
+//! code, pick TCP, UDP or a Unix socket, pick how requests run, and serve.
+//!
+//! ```no_run
+//! use socketserver::prelude::*;
+//!
+//! struct MyTcpHandler;
+//!
+//! impl RequestHandler<TcpRequest> for MyTcpHandler {
+//!     fn handle(&mut self, request: &mut TcpRequest) -> Result {
+//!         let data = request.recv(1024)?;
+//!         println!("{} wrote: {}", request.client_address(), data.escape_ascii());
+//!         request.send_all(&data.to_ascii_uppercase())?;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! fn main() -> Result {
+//!     let server = TcpServer::bind("localhost:9999", || MyTcpHandler)?;
+//!     server.shutdown_on_ctrl_c()?;
+//!     server.serve_forever()?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # How it is put together
+//!
+//! Python composes a server by inheritance; here the same four things are four values, and a
+//! [`Server`] is what joins them.
+//!
+//! ```text
+//!             accept loop                                  worker: a thread, or the loop itself
+//!  Transport ── get_request ──▶ Service::verify_request ──▶ Job ── Strategy::process_request ──▶ Job::run
+//!  (tcp udp unix)                                                                                 │ Service::request_handler
+//!                                                                                                 ▼
+//!                                                               RequestHandler: setup ▸ handle ▸ finish ──▶ shutdown_request
+//!                                                                                                 │ Err or panic
+//!                                                                                                 ▼
+//!                                                                                        Service::handle_error
+//! ```
+//!
+//! | value | says | in Python | choices |
+//! | --- | --- | --- | --- |
+//! | [`Transport`] | where requests come from | the server class | TCP, UDP, Unix stream, Unix datagram |
+//! | [`Strategy`] | where each request runs | the mix-in class | [`Sequential`], [`Threading`], [`ThreadPool`], your own |
+//! | [`Service`] | what is shared, and the hooks | your server subclass | a closure that makes a handler, [`handler_fn`], your own type |
+//! | [`RequestHandler`] | how to talk to one client | your handler class | your own type |
+//!
+//! The combinations of transport and strategy have Python's names:
+//!
+//! | | [`Sequential`] | [`Threading`] | [`ThreadPool`] |
+//! | --- | --- | --- | --- |
+//! | TCP | [`TcpServer`] | [`ThreadingTcpServer`] | [`ThreadPoolTcpServer`] |
+//! | UDP | [`UdpServer`] | [`ThreadingUdpServer`] | [`ThreadPoolUdpServer`] |
+//! | Unix stream | [`UnixStreamServer`] | [`ThreadingUnixStreamServer`] | [`ThreadPoolUnixStreamServer`] |
+//! | Unix datagram | [`UnixDatagramServer`] | [`ThreadingUnixDatagramServer`] | [`ThreadPoolUnixDatagramServer`] |
+//!
+//! Any other combination is a call of [`Server::strategy`] away:
+//! `TcpServer::bind(...)?.strategy(ThreadPool::new(8))`.
+//!
+//! # Shared state
+//!
+//! What `self.server.x` is in Python is a field of your own type here. Implement [`Service`] on it
+//! and give each handler a clone of its `Arc`:
+//!
+//! ```
+//! use socketserver::prelude::*;
+//! use std::{collections::HashMap, sync::{Arc, Mutex}};
+//!
+//! #[derive(Default)]
+//! struct Words {
+//!     seen: Mutex<HashMap<Vec<u8>, u32>>,
+//! }
+//!
+//! impl Service<TcpRequest> for Words {
+//!     type Handler = CountWords;
+//!     fn request_handler(self: &Arc<Self>) -> CountWords {
+//!         CountWords { server: Arc::clone(self) }
+//!     }
+//! }
+//!
+//! struct CountWords {
+//!     server: Arc<Words>,
+//! }
+//!
+//! impl RequestHandler<TcpRequest> for CountWords {
+//!     fn handle(&mut self, request: &mut TcpRequest) -> Result {
+//!         let word = request.readline(100)?;
+//!         let mut seen = self.server.seen.lock().unwrap();
+//!         let count = seen.entry(word).or_default();
+//!         *count += 1;
+//!         writeln!(request, "{count}")?;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let server = ThreadingTcpServer::bind("127.0.0.1:0", Words::default())?.spawn()?;
+//! # for n in 1..=2 {
+//! #     let mut client = std::net::TcpStream::connect(server.server_address())?;
+//! #     client.write_all(b"hello\n")?;
+//! #     let mut answer = String::new();
+//! #     client.read_to_string(&mut answer)?;
+//! #     assert_eq!(answer, format!("{n}\n"));
+//! # }
+//! # assert_eq!(server.service().seen.lock().unwrap().len(), 1);
+//! # Ok::<(), BoxError>(())
+//! ```
+//!
+//! # What to know before you choose it
+//!
+//! - It is for programs that think in blocking calls. A handler occupies a thread for as long as
+//!   it runs; for tens of thousands of connections at once, an async runtime is the better tool
+//!   today.
+//! - It speaks no protocol: no HTTP, no TLS. It is what such things are built on.
+//! - Unix only, tested on Linux. Handlers' panics are caught, which needs `panic = "unwind"`, the
+//!   default: under `panic = "abort"` a panic in a handler ends the process.
+//!
+//! # Where to look
+//!
+//! | you want to | look at |
+//! | --- | --- |
+//! | read from and write to a client | [`Request`] |
+//! | set a socket option, a timeout, a queue length | [`ServerOptions`], with Python's defaults beside ours |
+//! | stop: from a handler, another thread, at Ctrl-C | [`ServerHandle::shutdown`], [`Server::shutdown_on_ctrl_c`] |
+//! | serve in the background | [`Server::spawn`] |
+//! | know what happens to running requests at the end | [`Server::server_close`] |
+//! | write to other clients (chat) | [`Request::sender`] |
+//! | handle errors yourself | [`Service::handle_error`] |
+//! | run requests on an executor of your own | [`Strategy`] |
+//! | serve something else than these sockets | [`transport`] |
 
 mod address;
 mod aliases;
@@ -16,18 +143,53 @@ mod sys;
 pub mod transport;
 
 pub use address::{Address, ServerAddress, UnixAddress};
-pub use aliases::*;
+pub use aliases::{
+    TcpServer, ThreadPoolTcpServer, ThreadPoolUdpServer, ThreadPoolUnixDatagramServer,
+    ThreadPoolUnixStreamServer, ThreadingTcpServer, ThreadingUdpServer,
+    ThreadingUnixDatagramServer, ThreadingUnixStreamServer, UdpServer, UnixDatagramServer,
+    UnixStreamServer,
+};
 pub use error::{BoxError, Error, Result};
 pub use handler::{HandlerFn, RequestHandler, handler_fn};
 pub use handler_error::{HandlerError, ShuttingDown, Stage};
 pub use job::{Job, Rejected};
+#[doc(inline)]
 pub use request::{
-    DatagramRequest, DatagramSocket, Request, Sender, StreamReader, StreamRequest, StreamSocket,
-    StreamWriter, TcpRequest, UdpRequest, UnixDatagramRequest, UnixStreamRequest,
+    DatagramRequest, Request, Sender, StreamReader, StreamRequest, StreamWriter, TcpRequest,
+    UdpRequest, UnixDatagramRequest, UnixStreamRequest,
 };
 pub use server::{DrainReport, Handled, RunningServer, Server, ServerHandle, ServerOptions, Stats};
 pub use service::{Service, SharedFn};
-pub use strategy::{
-    Notifier, Ready, RequestKind, Sequential, Strategy, ThreadPool, Threading, Wait, WhenFull,
-};
-pub use transport::{Bind, FromListener, Transport};
+#[doc(inline)]
+pub use strategy::{Sequential, Strategy, ThreadPool, Threading, WhenFull};
+#[doc(inline)]
+pub use transport::Transport;
+
+/// Everything that a usual server program names, and the `std::io` traits that a request has.
+/// Python: `from socketserver import *`.
+pub mod prelude {
+    pub use std::io::{BufRead, Read, Write};
+
+    pub use crate::{
+        BoxError, HandlerError, Request, RequestHandler, Result, Sequential, Server, ServerHandle,
+        Service, Strategy, TcpRequest, TcpServer, ThreadPool, ThreadPoolTcpServer,
+        ThreadPoolUdpServer, Threading, ThreadingTcpServer, ThreadingUdpServer, UdpRequest,
+        UdpServer, handler_fn,
+    };
+    pub use crate::{
+        ThreadPoolUnixDatagramServer, ThreadPoolUnixStreamServer, ThreadingUnixDatagramServer,
+        ThreadingUnixStreamServer, UnixDatagramRequest, UnixDatagramServer, UnixStreamRequest,
+        UnixStreamServer,
+    };
+}
+
+/// The pages of `docs/` and the README, so that their code is tested.
+#[cfg(doctest)]
+mod documentation {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../docs/architecture.md")]
+    mod architecture {}
+    #[doc = include_str!("../docs/differences.md")]
+    mod differences {}
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod core;
 pub(crate) mod current;
+pub(crate) mod stats;
 
 mod accept;
 mod ctrl_c;
@@ -9,7 +10,6 @@ mod drain;
 mod handle;
 mod options;
 mod running;
-mod stats;
 
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};

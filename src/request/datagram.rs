@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
+use std::mem;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use super::Request;
 use super::sender::{Live, Sender};
+use super::spare;
 use crate::ServerHandle;
 use crate::address::{Address, UnixAddress};
 use crate::sys;
@@ -77,20 +79,22 @@ pub struct DatagramRequest<S: DatagramSocket> {
 
 impl<S: DatagramSocket> DatagramRequest<S> {
     /// Makes a request of a received datagram: for transports of your own. `truncated` says that
-    /// the packet was longer than `packet`.
+    /// there was more of it than `data`.
     pub fn new(
-        packet: Vec<u8>,
+        data: &[u8],
         truncated: bool,
         client_address: S::Address,
         socket: Arc<S>,
         server: &ServerHandle,
     ) -> Self {
+        let [mut packet, reply] = spare::take();
+        packet.extend_from_slice(data);
         let server = server.clone();
         Self {
             packet,
             position: 0,
             truncated,
-            reply: Vec::new(),
+            reply,
             client_address,
             socket,
             server,
@@ -125,6 +129,12 @@ impl<S: DatagramSocket> DatagramRequest<S> {
     /// The server's socket, for its options.
     pub fn socket(&self) -> &S {
         &self.socket
+    }
+}
+
+impl<S: DatagramSocket> Drop for DatagramRequest<S> {
+    fn drop(&mut self) {
+        spare::leave([mem::take(&mut self.packet), mem::take(&mut self.reply)]);
     }
 }
 

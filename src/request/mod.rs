@@ -3,6 +3,7 @@
 mod buffer;
 mod datagram;
 mod sender;
+mod spare;
 mod stream;
 
 use std::io::{self, BufRead, Read, Write};

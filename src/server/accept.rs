@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::ServerHandle;
 use super::core::{Core, Run, Serving};
 use super::current::{self, Role};
+use super::stats::Outcome;
 use crate::error::Error;
 use crate::handler_error::{HandlerError, Stage};
 use crate::job::{self, Job};
@@ -176,7 +177,6 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
         match self.transport.get_request(self.handle) {
             Ok(request) => {
                 pace.found(likely);
-                self.core().counters.accepted.count();
                 self.process_request(request, own_thread);
                 Ok(Turn::Request)
             }
@@ -185,7 +185,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
                 Ok(Turn::Nothing)
             }
             Err(error) => {
-                self.core().counters.get_request_errors.count();
+                self.core().counters.count_get_request_error();
                 guard(|| self.service.get_request_error(&error));
                 match AcceptError::of(&error) {
                     AcceptError::Transient => Ok(Turn::Nothing),
@@ -199,13 +199,14 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
     /// Verifies a request and passes it to the strategy.
     fn process_request(&self, mut request: T::Request, own_thread: bool) {
         let core = self.core();
-        let in_flight = core.request_begins();
+        let mut in_flight = core.request_begins();
         let verdict = HandlerError::catch(Stage::VerifyRequest, || {
             Ok(self.service.verify_request(&request))
         });
         match verdict {
             Ok(true) => {
-                let job = Job::new(request, Arc::clone(self.service), in_flight, own_thread);
+                let service = Arc::clone(self.service);
+                let job = Job::new(request, service, in_flight, T::KIND, own_thread);
                 // A strategy that panics costs the request that it was given, and has dropped.
                 let processed =
                     catch_unwind(AssertUnwindSafe(|| self.strategy.process_request(job)));
@@ -214,11 +215,11 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
                 }
             }
             Ok(false) => {
-                core.counters.refused.count();
+                in_flight.outcome = Outcome::Refused;
                 request.shutdown_request();
             }
             Err(error) => {
-                core.counters.failed.count();
+                in_flight.outcome = Outcome::Failed;
                 job::handle_error(&**self.service, &mut request, &error);
                 request.shutdown_request();
             }

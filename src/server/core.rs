@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::stats::Counters;
+use super::stats::{Counters, Outcome};
 use crate::address::ServerAddress;
 use crate::error::Error;
 use crate::request::Live;
@@ -33,11 +33,9 @@ pub(crate) struct Core {
     closing: AtomicBool,
     /// The grace period of a stop is over and connections were cut.
     interrupted: AtomicBool,
-    /// Requests that were accepted and have not ended.
-    active: AtomicUsize,
-    /// Those of them that run inside an accept loop, which cannot end before they do.
+    /// Connections whose handler runs inside an accept loop, which cannot end before it does.
     in_loop: AtomicUsize,
-    /// Somebody waits for `active` to become 0.
+    /// How many wait for the last running request to end.
     draining: AtomicUsize,
     /// In the `poll` set of every accept loop.
     pub(crate) waker: Waker,
@@ -89,7 +87,6 @@ impl Core {
             stopping: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             interrupted: AtomicBool::new(false),
-            active: AtomicUsize::new(0),
             in_loop: AtomicUsize::new(0),
             draining: AtomicUsize::new(0),
             waker: Waker::new()?,
@@ -216,28 +213,28 @@ impl Core {
 
     // ---- requests ----
 
-    /// Counts a request in; it counts out when the result is dropped.
+    /// Counts a request in; it counts out, by its outcome, when the result is dropped.
     pub(crate) fn request_begins(self: &Arc<Self>) -> InFlight {
-        self.active.fetch_add(1, Ordering::SeqCst);
+        self.counters.count_accepted();
         InFlight {
             core: Arc::clone(self),
+            outcome: Outcome::Dropped,
         }
     }
 
-    /// Marks that the calling accept loop runs a request itself, until the result is dropped.
-    pub(crate) fn request_runs_in_loop(self: &Arc<Self>) -> InLoop {
+    /// Marks that the calling accept loop serves a connection itself, until the result is dropped.
+    pub(crate) fn connection_in_loop(self: &Arc<Self>) -> InLoop<'_> {
         self.in_loop.fetch_add(1, Ordering::SeqCst);
-        // Whoever asked for a stop just before this line did not see this request yet.
+        // Whoever asked for a stop just before this line did not see this connection yet.
         if self.is_stopping() {
             self.watch_grace();
         }
-        InLoop {
-            core: Arc::clone(self),
-        }
+        InLoop { core: self }
     }
 
+    /// How many requests are running or waiting for a thread.
     pub(crate) fn active(&self) -> usize {
-        self.active.load(Ordering::SeqCst)
+        usize::try_from(self.counters.active()).unwrap_or(usize::MAX)
     }
 
     /// Waits until no request is running, or until `deadline`. Returns whether it came to that.
@@ -338,11 +335,12 @@ impl Drop for Serving {
 /// A request that was accepted and has not ended.
 pub(crate) struct InFlight {
     pub(crate) core: Arc<Core>,
+    pub(crate) outcome: Outcome,
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.core.active.fetch_sub(1, Ordering::SeqCst);
+        self.core.counters.count_ended(self.outcome);
         if self.core.draining.load(Ordering::SeqCst) > 0 {
             // The lock orders this after the waiter's look at the count.
             drop(self.core.life.lock());
@@ -351,12 +349,12 @@ impl Drop for InFlight {
     }
 }
 
-/// A request that runs inside an accept loop.
-pub(crate) struct InLoop {
-    core: Arc<Core>,
+/// A connection that is served inside an accept loop.
+pub(crate) struct InLoop<'a> {
+    core: &'a Core,
 }
 
-impl Drop for InLoop {
+impl Drop for InLoop<'_> {
     fn drop(&mut self) {
         self.core.in_loop.fetch_sub(1, Ordering::SeqCst);
     }

@@ -30,6 +30,11 @@ pub(crate) fn is(core: &Arc<Core>, role: Role) -> bool {
     ROLES.with_borrow(|roles| roles.contains(&(Arc::as_ptr(core), role)))
 }
 
+/// Whether this thread runs anything for `core`.
+pub(crate) fn is_busy_for(core: &Arc<Core>) -> bool {
+    is(core, Role::Loop) || is(core, Role::Request)
+}
+
 pub(crate) struct Entered(());
 
 impl Drop for Entered {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::ServerHandle;
 use super::core::Core;
-use super::current::{self, Role};
+use super::current;
 use crate::strategy::Strategy;
 
 /// How long a request whose connection was cut may take to notice, and a thread to end.
@@ -60,7 +60,7 @@ impl<M: Strategy> DrainOnDrop<M> {
             ..DrainReport::default()
         };
         // A handler that closes its own server must not wait for itself.
-        if self.block_on_close && !current::is(&core, Role::Request) {
+        if self.block_on_close && !current::is_busy_for(&core) {
             let grace_ends = Instant::now().checked_add(core.grace());
             if !core.wait_until_idle(grace_ends) {
                 report.interrupted = core.interrupt_connections();

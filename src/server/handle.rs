@@ -71,15 +71,7 @@ impl ServerHandle {
 
     /// The server's counters at this moment.
     pub fn stats(&self) -> Stats {
-        let counters = &self.0.counters;
-        Stats {
-            accepted: counters.accepted.get(),
-            completed: counters.completed.get(),
-            failed: counters.failed.get(),
-            refused: counters.refused.get(),
-            active: self.0.active() as u64,
-            get_request_errors: counters.get_request_errors.get(),
-        }
+        self.0.counters.stats()
     }
 
     pub(crate) fn is_interrupted(&self) -> bool {

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use super::Server;
 use super::core::Run;
-use super::current::{self, Role};
+use super::current;
 use super::drain::{DrainReport, LAST_WORDS};
 use crate::error::Error;
 use crate::service::Service;
@@ -70,7 +70,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
         // A handler in the loop is cut off after the grace period; one that does not notice is
         // left behind with the loop and the server. So is one that stops its own server.
         let patience = core.grace().checked_add(LAST_WORDS);
-        if current::is(&core, Role::Request) || !core.wait_until_stopped(patience) {
+        if current::is_busy_for(&core) || !core.wait_until_stopped(patience) {
             let running = core.active();
             return Ok(DrainReport {
                 running,

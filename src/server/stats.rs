@@ -14,31 +14,70 @@ pub struct Stats {
     pub failed: u64,
     /// Requests turned away without a handler: by `verify_request`, or by the strategy.
     pub refused: u64,
-    /// Requests that are running or waiting for a thread right now.
+    /// Requests that a strategy dropped, so that they were closed without a word.
+    pub dropped: u64,
+    /// Requests that are running or waiting for a thread right now: `accepted` less the four above.
     pub active: u64,
     /// Errors of the listening socket.
     pub get_request_errors: u64,
 }
 
-/// The counters themselves. Each is only ever added to, so no order between them is needed.
+/// The counters themselves.
+///
+/// A request is counted twice: when it is taken in, and, by how it ended, when it is over. What
+/// is running is the difference, so that no third counter can disagree.
 #[derive(Default)]
 pub(crate) struct Counters {
-    pub(crate) accepted: Counter,
-    pub(crate) completed: Counter,
-    pub(crate) failed: Counter,
-    pub(crate) refused: Counter,
-    pub(crate) get_request_errors: Counter,
+    accepted: AtomicU64,
+    ended: [AtomicU64; Outcome::COUNT],
+    get_request_errors: AtomicU64,
 }
 
-#[derive(Default)]
-pub(crate) struct Counter(AtomicU64);
+/// How a request ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Completed,
+    Failed,
+    Refused,
+    /// Closed without a word, by a strategy that dropped its job.
+    Dropped,
+}
 
-impl Counter {
-    pub(crate) fn count(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+impl Outcome {
+    const COUNT: usize = 4;
+}
+
+impl Counters {
+    pub(crate) fn count_accepted(&self) {
+        self.accepted.fetch_add(1, Ordering::SeqCst);
     }
 
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    pub(crate) fn count_ended(&self, outcome: Outcome) {
+        self.ended[outcome as usize].fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn count_get_request_error(&self) {
+        self.get_request_errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many requests are running or waiting for a thread.
+    pub(crate) fn active(&self) -> u64 {
+        self.stats().active
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        // What has ended is read first, so that it cannot be more than what was accepted.
+        let [completed, failed, refused, dropped] =
+            [0, 1, 2, 3].map(|outcome: usize| self.ended[outcome].load(Ordering::SeqCst));
+        let accepted = self.accepted.load(Ordering::SeqCst);
+        Stats {
+            accepted,
+            completed,
+            failed,
+            refused,
+            dropped,
+            active: accepted - completed - failed - refused - dropped,
+            get_request_errors: self.get_request_errors.load(Ordering::Relaxed),
+        }
     }
 }

@@ -25,13 +25,14 @@ pub(super) fn receive<S: DatagramSocket>(
             buffer.resize(max_packet_size + 1, 0);
         }
         let (size, client_address) = socket.recv_from(&mut buffer[..=max_packet_size])?;
-        let packet = buffer[..size.min(max_packet_size)].to_vec();
+        let data = &buffer[..size.min(max_packet_size)];
         let truncated = size > max_packet_size;
+        let socket = Arc::clone(socket);
         Ok(DatagramRequest::new(
-            packet,
+            data,
             truncated,
             client_address,
-            Arc::clone(socket),
+            socket,
             server,
         ))
     })
