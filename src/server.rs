@@ -46,7 +46,7 @@ use crate::transport::{Bind, FromListener, Transport};
 /// > of the block closes it. Unlike there, that cannot hang on an idle client, and it waits for
 /// > running requests under every strategy.
 #[doc(alias = "BaseServer")]
-pub struct Server<T: Transport, S: Service<T::Request>, M: Strategy> {
+pub struct Server<T, S, M: Strategy> {
     // The order of the fields is the order in which they are dropped: first the socket, so that
     // nobody new gets in, then the running requests, then the threads of the strategy.
     transport: T,

@@ -108,6 +108,9 @@ pub trait Service<R: Request>: Send + Sync + 'static {
     }
 }
 
+// Whoever passes a handler where its maker belongs should read the notes above, not that `Fn()` is
+// missing.
+#[diagnostic::do_not_recommend]
 impl<R, F, H> Service<R> for F
 where
     R: Request,

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::service::Service;
 use crate::strategy::Strategy;
 use crate::transport::{
-    BeforeBind, Bind, FromListener, SocketOptions, Tcp, Transport, Udp, UnixDatagram, UnixStream,
+    BeforeBind, Bind, Datagram, FromListener, Inet, SocketOptions, Stream, Tcp, Transport,
 };
 
 /// The options of a server that have to be known before its socket is bound, from
@@ -207,18 +207,3 @@ impl<T, S, M> fmt::Debug for ServerOptions<T, S, M> {
             .finish()
     }
 }
-
-/// Transports with IP addresses: only their servers have the options of such sockets.
-pub trait Inet: Transport {}
-impl Inet for Tcp {}
-impl Inet for Udp {}
-
-/// Transports with connections.
-pub trait Stream: Transport {}
-impl Stream for Tcp {}
-impl Stream for UnixStream {}
-
-/// Transports with datagrams.
-pub trait Datagram: Transport {}
-impl Datagram for Udp {}
-impl Datagram for UnixDatagram {}

@@ -101,3 +101,18 @@ pub trait FromListener<L>: Transport {
     /// [`Error::Bind`] if the socket is not bound or cannot be used.
     fn from_listener(listener: L, options: &SocketOptions) -> Result<Self, Error>;
 }
+
+/// A transport with IP addresses: only servers of these have the options of such sockets.
+pub trait Inet: Transport {}
+impl Inet for Tcp {}
+impl Inet for Udp {}
+
+/// A transport with connections, which queue up until they are accepted.
+pub trait Stream: Transport {}
+impl Stream for Tcp {}
+impl Stream for UnixStream {}
+
+/// A transport with datagrams.
+pub trait Datagram: Transport {}
+impl Datagram for Udp {}
+impl Datagram for UnixDatagram {}
