@@ -141,6 +141,11 @@ impl HandlerError {
         })
     }
 
+    /// Whether the server cut the connection because it is stopping ([`ShuttingDown`]).
+    pub fn is_shutting_down(&self) -> bool {
+        self.io_error().is_some_and(ShuttingDown::is_cause_of)
+    }
+
     /// Whether a read or a write ran into its timeout.
     pub fn is_timeout(&self) -> bool {
         self.io_error()
@@ -277,6 +282,7 @@ mod tests {
         assert!(failed(io::Error::from(io::ErrorKind::BrokenPipe)).is_disconnect());
         assert!(failed(ClientGone::error()).is_disconnect());
         assert!(failed(ShuttingDown::error()).is_disconnect());
+        assert!(failed(ShuttingDown::error()).is_shutting_down());
         assert!(!failed(io::Error::from(io::ErrorKind::UnexpectedEof)).is_disconnect());
         assert!(!failed("no").is_disconnect());
         assert!(failed(io::Error::from(io::ErrorKind::TimedOut)).is_timeout());

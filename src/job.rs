@@ -136,7 +136,10 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
         match finish_request(&mut request, &service) {
             Ok(()) => in_flight.outcome = Outcome::Completed,
             Err(error) => {
-                in_flight.outcome = Outcome::Failed;
+                in_flight.outcome = match error.is_shutting_down() {
+                    true => Outcome::Interrupted,
+                    false => Outcome::Failed,
+                };
                 handle_error(&*service, &mut request, &error);
             }
         }

@@ -12,11 +12,13 @@ pub struct Stats {
     pub completed: u64,
     /// Requests whose handler returned an error or panicked.
     pub failed: u64,
+    /// Requests whose handler ended because the server cut the connection to stop.
+    pub interrupted: u64,
     /// Requests turned away without a handler: by `verify_request`, or by the strategy.
     pub refused: u64,
     /// Requests that a strategy dropped, so that they were closed without a word.
     pub dropped: u64,
-    /// Requests that are running or waiting for a thread right now: `accepted` less the four above.
+    /// Requests that are running or waiting for a thread right now: `accepted` less the five above.
     pub active: u64,
     /// Errors of the listening socket.
     pub get_request_errors: u64,
@@ -38,13 +40,14 @@ pub(crate) struct Counters {
 pub(crate) enum Outcome {
     Completed,
     Failed,
+    Interrupted,
     Refused,
     /// Closed without a word, by a strategy that dropped its job.
     Dropped,
 }
 
 impl Outcome {
-    const COUNT: usize = 4;
+    const COUNT: usize = 5;
 }
 
 impl Counters {
@@ -67,16 +70,21 @@ impl Counters {
 
     pub(crate) fn stats(&self) -> Stats {
         // What has ended is read first, so that it cannot be more than what was accepted.
-        let [completed, failed, refused, dropped] =
-            [0, 1, 2, 3].map(|outcome: usize| self.ended[outcome].load(Ordering::SeqCst));
+        let ended = |outcome: Outcome| self.ended[outcome as usize].load(Ordering::SeqCst);
+        let completed = ended(Outcome::Completed);
+        let failed = ended(Outcome::Failed);
+        let interrupted = ended(Outcome::Interrupted);
+        let refused = ended(Outcome::Refused);
+        let dropped = ended(Outcome::Dropped);
         let accepted = self.accepted.load(Ordering::SeqCst);
         Stats {
             accepted,
             completed,
             failed,
+            interrupted,
             refused,
             dropped,
-            active: accepted - completed - failed - refused - dropped,
+            active: accepted - completed - failed - interrupted - refused - dropped,
             get_request_errors: self.get_request_errors.load(Ordering::Relaxed),
         }
     }

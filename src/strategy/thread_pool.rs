@@ -30,13 +30,14 @@ use crate::job::{Job, Rejected};
 #[doc(alias = "ThreadPoolMixIn")]
 pub struct ThreadPool {
     threads: usize,
-    queue: usize,
     when_full: WhenFull,
     stack_size: Option<usize>,
     workers: Workers,
     /// How many threads will come for a job without being sent for.
     available: Arc<AtomicUsize>,
-    jobs: Mutex<Option<(Sender<Job>, Receiver<Job>)>>,
+    jobs: Receiver<Job>,
+    /// The other end of the queue, until the server is closed.
+    way_in: Mutex<Option<Sender<Job>>>,
 }
 
 /// What a [`ThreadPool`] does with a connection for which its queue has no place.
@@ -57,21 +58,24 @@ impl ThreadPool {
     /// A pool of `threads` threads (at least 1), with a queue as long and [`WhenFull::Wait`].
     pub fn new(threads: usize) -> Self {
         let threads = threads.max(1);
+        let (way_in, jobs) = bounded(threads);
         Self {
             threads,
-            queue: threads,
             when_full: WhenFull::Wait,
             stack_size: None,
             workers: Workers::default(),
             available: Arc::default(),
-            jobs: Mutex::default(),
+            jobs,
+            way_in: Mutex::new(Some(way_in)),
         }
     }
 
     /// How many accepted connections may wait for a thread; at least 1. Default: as many as there
     /// are threads.
     pub fn queue(mut self, places: usize) -> Self {
-        self.queue = places.max(1);
+        let (way_in, jobs) = bounded(places.max(1));
+        self.jobs = jobs;
+        self.way_in = Mutex::new(Some(way_in));
         self
     }
 
@@ -89,7 +93,7 @@ impl ThreadPool {
     }
 
     /// Makes sure that somebody will come for a job that is put into the queue next.
-    fn staff(&self, jobs: &Receiver<Job>) -> io::Result<()> {
+    fn staff(&self) -> io::Result<()> {
         let claimed = self
             .available
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
@@ -97,7 +101,7 @@ impl ThreadPool {
             return Ok(());
         }
         let worker = Worker {
-            jobs: jobs.clone(),
+            jobs: self.jobs.clone(),
             available: Arc::clone(&self.available),
             workers: self.workers.clone(),
         };
@@ -124,14 +128,13 @@ impl Strategy for ThreadPool {
             job.run();
             return Ok(());
         }
-        let (queue, jobs) = self
-            .jobs
-            .lock()
-            .get_or_insert_with(|| bounded(self.queue))
-            .clone();
-        if let Err(error) = self.staff(&jobs) {
+        if let Err(error) = self.staff() {
             return Err(job.reject(Some(error.into())));
         }
+        let way_in = self.way_in.lock();
+        let Some(queue) = &*way_in else {
+            return Err(job.reject(None)); // the server is closed
+        };
         match (queue.try_send(job), &self.when_full) {
             (Ok(()), _) => Ok(()),
             (Err(TrySendError::Full(job)), WhenFull::Refuse(farewell)) => {
@@ -152,20 +155,13 @@ impl Strategy for ThreadPool {
     }
 
     fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
-        let has_room = || {
-            self.when_full != WhenFull::Wait
-                || self
-                    .jobs
-                    .lock()
-                    .as_ref()
-                    .is_none_or(|(queue, _)| !queue.is_full())
-        };
+        let has_room = || self.when_full != WhenFull::Wait || !self.jobs.is_full();
         self.workers.wait(wait, has_room)
     }
 
     fn server_close(&self, grace: Duration) {
-        // Without a sender, the threads end when the queue is empty.
-        self.jobs.lock().take();
+        // Without a way in, the threads end when the queue is empty.
+        self.way_in.lock().take();
         self.workers.wait_until_ended(grace);
     }
 }
