@@ -11,8 +11,13 @@ pub type TcpServer<S> = Server<Tcp, S, Sequential>;
 #[doc(alias = "UDPServer")]
 pub type UdpServer<S> = Server<Udp, S, Sequential>;
 /// Unix stream sockets, one client at a time. Python: `UnixStreamServer`.
+///
+/// The socket file stays when the server is gone, as in Python, and then keeps the next one from
+/// binding: remove it before or after.
 pub type UnixStreamServer<S> = Server<UnixStream, S, Sequential>;
 /// Unix datagram sockets, one datagram at a time. Python: `UnixDatagramServer`.
+///
+/// The socket file stays, as for [`UnixStreamServer`].
 pub type UnixDatagramServer<S> = Server<UnixDatagram, S, Sequential>;
 
 /// TCP, a thread for each client. Python: `ThreadingTCPServer`.

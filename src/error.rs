@@ -1,6 +1,7 @@
 //! The errors of a server's life, and the `Result` that handlers return.
 
 use std::error::Error as StdError;
+use std::net::SocketAddr;
 use std::{fmt, io};
 
 /// Any error that can be sent to another thread, as `?` makes it out of every error type and
@@ -21,6 +22,8 @@ pub enum Error {
     /// The address could not be turned into a socket address: a misspelt host name, a missing
     /// port.
     Resolve {
+        /// The address that was asked for.
+        address: String,
         /// What the resolver said.
         source: io::Error,
     },
@@ -74,7 +77,7 @@ impl Error {
     /// The system's error behind this one, if there is one.
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
-            Self::Resolve { source }
+            Self::Resolve { source, .. }
             | Self::Bind { source, .. }
             | Self::Activate { source, .. }
             | Self::Accept { source }
@@ -87,13 +90,19 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Resolve { .. } => f.write_str(
-                "cannot resolve the server's address: write \"HOST:PORT\", and \"0.0.0.0:PORT\" \
-                 for all interfaces",
-            ),
+            Self::Resolve { address, source } => {
+                write!(f, "cannot resolve the address {address}")?;
+                f.write_str(match source.kind() {
+                    io::ErrorKind::InvalidInput => " (write it as \"HOST:PORT\")",
+                    _ => {
+                        " (is the host spelt right? all interfaces, Python's \"\", are \
+                         \"0.0.0.0:PORT\")"
+                    }
+                })
+            }
             Self::Bind { address, source } => {
                 write!(f, "cannot bind to {address}")?;
-                f.write_str(advice(source))
+                f.write_str(advice(address, source))
             }
             Self::Activate { address, .. } => write!(f, "cannot listen on {address}"),
             Self::NotActivated => f.write_str(
@@ -113,14 +122,21 @@ impl fmt::Display for Error {
 }
 
 /// What to do about a socket that could not be bound.
-fn advice(error: &io::Error) -> &'static str {
+fn advice(address: &str, error: &io::Error) -> &'static str {
+    let inet = address.parse::<SocketAddr>().is_ok();
     match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            " (another server is using it, or, for a Unix socket, left its file behind: stop that \
-             one, remove the file, or bind to another address; port 0 picks a free port)"
+        io::ErrorKind::AddrInUse if inet => {
+            " (another server is using it: stop that one, or bind to another port; port 0 picks a \
+             free one)"
         }
-        io::ErrorKind::PermissionDenied => " (ports below 1024 need privileges)",
+        io::ErrorKind::AddrInUse => {
+            " (another server is using it, or left its file behind: stop that one, or remove the \
+             file)"
+        }
+        io::ErrorKind::PermissionDenied if inet => " (ports below 1024 need privileges)",
         io::ErrorKind::AddrNotAvailable => " (no interface of this machine has this address)",
+        io::ErrorKind::NotFound => " (the directory of the socket file must exist)",
+        io::ErrorKind::InvalidFilename => " (the path of a Unix socket has at most 107 bytes)",
         _ => "",
     }
 }

@@ -70,7 +70,9 @@ pub trait RequestHandler<R: Request> {
 
 /// Makes a server's service out of one function, for servers that need no handler type.
 ///
-/// The argument's type has to be written out; it says which transport is meant.
+/// The argument's type has to be written out; it says which transport is meant. (Without it the
+/// compiler says "type annotations needed for `&mut _`"; without `handler_fn`, "closure is expected
+/// to take 0 arguments, but it takes 1 argument".)
 ///
 /// ```
 /// use socketserver::{Request, TcpRequest, TcpServer, handler_fn};

@@ -44,7 +44,8 @@ impl fmt::Display for Stage {
     }
 }
 
-/// An error or a panic in the course of one request.
+/// An error or a panic in the course of one request. Its text (`Display`) says where and what, with
+/// all causes.
 ///
 /// > **Coming from Python.** An `Err` and a panic are both what an `Exception` is there: the
 /// > request ends, `handle_error` is told, the server goes on. Nothing that a handler does ends
@@ -146,7 +147,8 @@ impl HandlerError {
         self.io_error().is_some_and(ShuttingDown::is_cause_of)
     }
 
-    /// Whether a read or a write ran into its timeout.
+    /// Whether a read or a write ran into its timeout. Python: `isinstance(error, TimeoutError)`.
+    #[doc(alias = "TimeoutError")]
     pub fn is_timeout(&self) -> bool {
         self.io_error()
             .is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
@@ -167,6 +169,8 @@ impl HandlerError {
     /// Writes what Python's `handle_error` writes to stderr: a line of dashes, who the client
     /// was, what went wrong, and the dashes again. In the place of the traceback are the stage,
     /// the error and its causes. A mere [disconnect](Self::is_disconnect) is not written at all.
+    #[doc(alias = "traceback")]
+    #[doc(alias = "print_exc")]
     pub fn report(&self, client_address: &impl crate::Address) {
         if self.is_disconnect() {
             return;

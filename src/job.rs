@@ -118,47 +118,49 @@ struct Verified<R, S> {
 }
 
 impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
-    fn run(self: Box<Self>) {
-        // In this order, `in_flight` is dropped last.
+    fn run(mut self: Box<Self>) {
         let Self {
-            mut in_flight,
-            kind,
+            request,
             service,
-            mut request,
-        } = *self;
+            kind,
+            in_flight,
+        } = &mut *self;
         let core = &in_flight.core;
         let in_loop = current::is(core, Role::Loop);
         // Only a connection can be cut off; a message is here already.
-        let _cut_off =
-            (in_loop && kind == RequestKind::Connection).then(|| core.connection_in_loop());
+        let _can_be_cut =
+            (in_loop && *kind == RequestKind::Connection).then(|| core.connection_in_loop());
         let _entered = (!in_loop).then(|| current::enter(core, Role::Request));
 
-        match finish_request(&mut request, &service) {
-            Ok(()) => in_flight.outcome = Outcome::Completed,
+        in_flight.outcome = match finish_request(request, service) {
+            Ok(()) => Outcome::Completed,
             Err(error) => {
-                in_flight.outcome = match error.is_shutting_down() {
-                    true => Outcome::Interrupted,
-                    false => Outcome::Failed,
-                };
-                handle_error(&*service, &mut request, &error);
+                handle_error(&**service, request, &error);
+                if error.is_shutting_down() {
+                    Outcome::Interrupted
+                } else {
+                    Outcome::Failed
+                }
             }
-        }
+        };
         request.shutdown_request();
     }
 
-    fn refuse(self: Box<Self>, error: Option<BoxError>, farewell: &[u8]) {
+    fn refuse(mut self: Box<Self>, error: Option<BoxError>, farewell: &[u8]) {
         let Self {
-            mut in_flight,
+            request,
             service,
-            mut request,
+            in_flight,
             ..
-        } = *self;
-        in_flight.outcome = Outcome::Refused;
-        if let Some(error) = error {
-            in_flight.outcome = Outcome::Failed;
-            let error = HandlerError::new(Stage::ProcessRequest, error);
-            handle_error(&*service, &mut request, &error);
-        }
+        } = &mut *self;
+        in_flight.outcome = match error {
+            None => Outcome::Refused,
+            Some(error) => {
+                let error = HandlerError::new(Stage::ProcessRequest, error);
+                handle_error(&**service, request, &error);
+                Outcome::Failed
+            }
+        };
         request.refuse(farewell);
     }
 }

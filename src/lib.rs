@@ -86,9 +86,12 @@
 //! impl RequestHandler<TcpRequest> for CountWords {
 //!     fn handle(&mut self, request: &mut TcpRequest) -> Result {
 //!         let word = request.readline(100)?;
-//!         let mut seen = self.server.seen.lock().unwrap();
-//!         let count = seen.entry(word).or_default();
-//!         *count += 1;
+//!         let count = {
+//!             let mut seen = self.server.seen.lock().unwrap();
+//!             let count = seen.entry(word).or_default();
+//!             *count += 1;
+//!             *count
+//!         }; // unlocked: a client that does not read must not hold up the others
 //!         writeln!(request, "{count}")?;
 //!         Ok(())
 //!     }
@@ -105,6 +108,33 @@
 //! # assert_eq!(server.service().seen.lock().unwrap().len(), 1);
 //! # Ok::<(), BoxError>(())
 //! ```
+//!
+//! Where one function is enough, a closure can hold the state, and [`handler_fn`] makes it a service:
+//!
+//! ```
+//! use socketserver::prelude::*;
+//! use std::sync::atomic::{AtomicU32, Ordering};
+//!
+//! let visits = AtomicU32::new(0);
+//! let count = handler_fn(move |request: &mut TcpRequest| {
+//!     while let Some(_line) = request.next_line(1000)? { // Python: for line in self.rfile
+//!         let n = visits.fetch_add(1, Ordering::Relaxed) + 1;
+//!         writeln!(request, "{n}")?;
+//!     }
+//!     Ok(())
+//! });
+//! let server = ThreadingTcpServer::bind("127.0.0.1:0", count)?.spawn()?;
+//! # let mut client = std::net::TcpStream::connect(server.server_address())?;
+//! # client.write_all(b"a\nb\n")?;
+//! # client.shutdown(std::net::Shutdown::Write)?;
+//! # let mut answer = String::new();
+//! # client.read_to_string(&mut answer)?;
+//! # assert_eq!(answer, "1\n2\n");
+//! # Ok::<(), BoxError>(())
+//! ```
+//!
+//! A panic while a `std` mutex is locked poisons it for the requests that follow;
+//! `lock().unwrap_or_else(|error| error.into_inner())` goes on.
 //!
 //! # What to know before you choose it
 //!
@@ -142,6 +172,8 @@ pub mod strategy;
 mod sys;
 pub mod transport;
 
+// rustdoc drops the search aliases of items that are re-exported from private modules: those of
+// types stand here again.
 pub use address::{Address, ServerAddress, UnixAddress};
 pub use aliases::{
     TcpServer, ThreadPoolTcpServer, ThreadPoolUdpServer, ThreadPoolUnixDatagramServer,
@@ -150,7 +182,11 @@ pub use aliases::{
     UnixStreamServer,
 };
 pub use error::{BoxError, Error, Result};
-pub use handler::{HandlerFn, RequestHandler, handler_fn};
+#[doc(alias = "BaseRequestHandler")]
+#[doc(alias = "StreamRequestHandler")]
+#[doc(alias = "DatagramRequestHandler")]
+pub use handler::RequestHandler;
+pub use handler::{HandlerFn, handler_fn};
 pub use handler_error::{HandlerError, ShuttingDown, Stage};
 pub use job::{Job, Rejected};
 #[doc(inline)]
@@ -158,10 +194,26 @@ pub use request::{
     DatagramRequest, Request, Sender, StreamReader, StreamRequest, StreamWriter, TcpRequest,
     UdpRequest, UnixDatagramRequest, UnixStreamRequest,
 };
-pub use server::{DrainReport, Handled, RunningServer, Server, ServerHandle, ServerOptions, Stats};
-pub use service::{Service, SharedFn};
+#[doc(alias = "BaseServer")]
+#[doc(alias = "__enter__")]
+#[doc(alias = "with")]
+#[doc(alias = "fileno")]
+pub use server::Server;
+pub use server::{DrainReport, Handled, RunningServer, ServerHandle, ServerOptions, Stats};
+#[doc(alias = "partial")]
+pub use service::Service;
+pub use service::SharedFn;
 #[doc(inline)]
-pub use strategy::{Sequential, Strategy, ThreadPool, Threading, WhenFull};
+pub use strategy::Strategy;
+#[doc(alias = "ThreadPoolExecutor")]
+#[doc(alias = "ThreadPoolMixIn")]
+#[doc(inline)]
+pub use strategy::ThreadPool;
+#[doc(alias = "ThreadingMixIn")]
+#[doc(inline)]
+pub use strategy::Threading;
+#[doc(inline)]
+pub use strategy::{Sequential, WhenFull};
 #[doc(inline)]
 pub use transport::Transport;
 
@@ -171,10 +223,10 @@ pub mod prelude {
     pub use std::io::{BufRead, Read, Write};
 
     pub use crate::{
-        BoxError, HandlerError, Request, RequestHandler, Result, Sequential, Server, ServerHandle,
-        Service, Strategy, TcpRequest, TcpServer, ThreadPool, ThreadPoolTcpServer,
-        ThreadPoolUdpServer, Threading, ThreadingTcpServer, ThreadingUdpServer, UdpRequest,
-        UdpServer, handler_fn,
+        BoxError, Handled, HandlerError, Request, RequestHandler, Result, RunningServer, Sender,
+        Sequential, Server, ServerHandle, Service, Strategy, TcpRequest, TcpServer, ThreadPool,
+        ThreadPoolTcpServer, ThreadPoolUdpServer, Threading, ThreadingTcpServer,
+        ThreadingUdpServer, UdpRequest, UdpServer, WhenFull, handler_fn,
     };
     pub use crate::{
         ThreadPoolUnixDatagramServer, ThreadPoolUnixStreamServer, ThreadingUnixDatagramServer,
@@ -182,6 +234,9 @@ pub mod prelude {
         UnixStreamServer,
     };
 }
+
+#[cfg(doctest)]
+mod promises;
 
 /// The pages of `docs/` and the README, so that their code is tested.
 #[cfg(doctest)]

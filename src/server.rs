@@ -46,6 +46,7 @@ use crate::transport::{Bind, FromListener, Transport};
 /// > of the block closes it. Unlike there, that cannot hang on an idle client, and it waits for
 /// > running requests under every strategy.
 #[doc(alias = "BaseServer")]
+#[must_use = "a bound server serves nothing until serve_forever(), handle_request() or spawn()"]
 pub struct Server<T, S, M: Strategy> {
     // The order of the fields is the order in which they are dropped: first the socket, so that
     // nobody new gets in, then the running requests, then the threads of the strategy.
@@ -68,7 +69,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> Server<T, S, M
     /// - `address`: `"127.0.0.1:9999"`, `("localhost", 9999)`, a `SocketAddr`, for a Unix server a
     ///   path. Port 0 picks a free one; [`server_address`](Self::server_address) tells which.
     ///   The family follows the address, so `"[::1]:9999"` is an IPv6 server. A name means its
-    ///   IPv4 address, if it has one.
+    ///   IPv4 address, if it has one. Python's `""`, all interfaces, is `"0.0.0.0:9999"`, or
+    ///   `"[::]:9999"` for IPv4 and IPv6.
     /// - `service`: what makes handlers: `|| MyHandler`, [`handler_fn`](crate::handler_fn), or a
     ///   [`Service`] of your own.
     ///
@@ -108,7 +110,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> Server<T, S, M
 }
 
 impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
-    fn new(transport: T, service: S, strategy: M, activate: bool) -> Result<Self, Error> {
+    fn assemble(transport: T, service: S, strategy: M, activate: bool) -> Result<Self, Error> {
         let core = Core::new(transport.server_address().clone().into()).map_err(|source| {
             Error::Resources {
                 what: "the descriptors that wake the server",
@@ -193,6 +195,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
 
     /// Whether closing the server waits for running requests. Default: `true`, as in Python. With
     /// `false` they go on by themselves, uncut; returning from `main` ends them.
+    #[doc(alias = "daemon_threads")]
     pub fn block_on_close(mut self, block: bool) -> Self {
         self.running.block_on_close = block;
         self
@@ -213,6 +216,11 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// A handle to stop and observe the server from elsewhere.
     pub fn handle(&self) -> ServerHandle {
         self.handle.clone()
+    }
+
+    /// Asks `serve_forever` to return: [`ServerHandle::shutdown`], which says more.
+    pub fn shutdown(&self) {
+        self.handle.shutdown();
     }
 
     /// The counters at this moment.
@@ -271,7 +279,9 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     }
 
     /// Serves on a thread of its own, and returns at once: the idiom of tests and of programs that
-    /// do something else meanwhile. Dropping the result stops the server, closes it and waits.
+    /// do something else meanwhile. Dropping the result stops the server, closes it and waits, so
+    /// keep it in a variable with a name: `let _server = ...` keeps it, `let _ = ...` stops it at
+    /// once.
     ///
     /// ```
     /// use std::io::{Read, Write};
@@ -295,6 +305,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     ///
     /// [`Error::Resources`] if no thread can be had, [`Error::NotActivated`].
     #[doc(alias = "serve_forever_thread")]
+    #[doc(alias = "Thread")]
+    #[doc(alias = "start")]
     pub fn spawn(self) -> Result<RunningServer<T, S, M>, Error> {
         self.check_activated()?;
         RunningServer::start(self)
@@ -315,6 +327,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// [`Error::Signal`] if the program uses `ctrlc` itself: call [`ServerHandle::shutdown`] from
     /// its handler instead.
     #[doc(alias = "KeyboardInterrupt")]
+    #[doc(alias = "SIGINT")]
+    #[doc(alias = "SIGTERM")]
     pub fn shutdown_on_ctrl_c(&self) -> Result<(), Error> {
         ctrl_c::shutdown_on_ctrl_c(&self.handle)
     }

@@ -49,6 +49,9 @@ use crate::request::Request;
 /// # Ok::<(), socketserver::BoxError>(())
 /// ```
 ///
+/// For several servers with one state (TCP and UDP twins, say), pass each a clone of an `Arc` of it:
+/// that is a service too.
+///
 /// - **You implement** [`request_handler`](Self::request_handler).
 /// - **You may override** the other methods; they have Python's names and defaults.
 /// - **The server calls** them all. `verify_request`, `handle_timeout`, `service_actions` and
@@ -57,9 +60,11 @@ use crate::request::Request;
 ///   most the request at hand.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a service for requests of type `{R}`",
-    label = "neither makes handlers nor is a `Service`",
+    label = "makes no handlers for the requests of this server",
     note = "a handler class is a closure that makes one: pass `|| MyHandler`",
-    note = "the handler that it makes must implement `RequestHandler<{R}>`",
+    note = "the handler that it makes must implement `RequestHandler<{R}>`: \
+            `StreamRequest<TcpStream>` is `TcpRequest`, `DatagramRequest<UdpSocket>` is \
+            `UdpRequest`, and so on; `impl<R: Request> RequestHandler<R>` serves them all",
     note = "a plain function that takes the request goes through \
             `handler_fn(|request: &mut {R}| ...)`, its argument's type written out"
 )]
@@ -86,7 +91,8 @@ pub trait Service<R: Request>: Send + Sync + 'static {
     /// request can still be written to.
     ///
     /// The default prints what Python's prints ([`HandlerError::report`]), and nothing where the
-    /// client merely went away.
+    /// client merely went away. Errors know no file and line, as a traceback does; for a panic,
+    /// Rust's panic hook has printed these before ([`std::panic::set_hook`] changes that).
     fn handle_error(&self, request: &mut R, error: &HandlerError) {
         error.report(request.client_address());
     }
@@ -121,6 +127,39 @@ where
 
     fn request_handler(self: &Arc<Self>) -> H {
         self()
+    }
+}
+
+/// Several servers can share one service: give each a clone of its `Arc`.
+impl<R, S> Service<R> for Arc<S>
+where
+    R: Request,
+    S: Service<R>,
+{
+    type Handler = S::Handler;
+
+    fn request_handler(self: &Arc<Self>) -> S::Handler {
+        (**self).request_handler()
+    }
+
+    fn verify_request(&self, request: &R) -> bool {
+        (**self).verify_request(request)
+    }
+
+    fn handle_error(&self, request: &mut R, error: &HandlerError) {
+        (**self).handle_error(request, error);
+    }
+
+    fn handle_timeout(&self) {
+        (**self).handle_timeout();
+    }
+
+    fn service_actions(&self) {
+        (**self).service_actions();
+    }
+
+    fn get_request_error(&self, error: &io::Error) {
+        (**self).get_request_error(error);
     }
 }
 

@@ -59,7 +59,8 @@ impl DatagramSocket for UnixDatagram {
 ///
 /// What the handler writes is collected and sent to the client as **one** datagram when the
 /// handler succeeded; a handler that fails or writes nothing sends nothing. For several replies,
-/// or for a packet to somebody else, there is [`send_to`](Self::send_to), which sends at once.
+/// for an empty one, or for a packet to somebody else, there is [`send_to`](Self::send_to), which
+/// sends at once.
 ///
 /// > **Coming from Python.** `self.request` was the pair `(data, socket)`: `data` is
 /// > [`packet()`](Self::packet), `socket.sendto(reply, address)` is
@@ -156,7 +157,7 @@ impl<S: DatagramSocket> Request for DatagramRequest<S> {
         }))
     }
 
-    fn set_timeout(&mut self, _timeout: Option<Duration>) -> io::Result<()> {
+    fn set_timeout(&mut self, _timeout: impl Into<Option<Duration>>) -> io::Result<()> {
         Ok(())
     }
 
@@ -172,9 +173,9 @@ impl<S: DatagramSocket> Request for DatagramRequest<S> {
         self.send_to(&self.reply, &self.client_address)
     }
 
-    fn shutdown_request(self) {}
+    fn shutdown_request(&mut self) {}
 
-    fn refuse(self, farewell: &[u8]) {
+    fn refuse(&mut self, farewell: &[u8]) {
         if !farewell.is_empty() {
             let _ = self.send_to(farewell, &self.client_address);
         }

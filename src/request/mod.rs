@@ -32,15 +32,16 @@ pub type UnixDatagramRequest = DatagramRequest<UnixDatagram>;
 /// One request, whatever the transport: a connection, or a datagram and the reply to it.
 ///
 /// It is a [`BufRead`] (Python: `self.rfile`) and a [`Write`] (Python: `self.wfile`), so
-/// `lines()`, `read_exact`, `write!` and every parser that reads from a `BufRead` work on it, and
+/// `read_until`, `read_exact`, `write!` and every parser that reads from a `BufRead` work on it, and
 /// it has the socket calls that Python programs use: [`recv`](Self::recv),
 /// [`send_all`](Self::send_all), [`readline`](Self::readline). All of them share one buffer, so
 /// they can be mixed freely and nothing is lost between them.
 ///
 /// | | stream | datagram |
 /// | --- | --- | --- |
-/// | reading | waits for the client; `b""` at the end of the stream | from the packet; `b""` at its end |
-/// | writing | is sent at once, all of it | is collected and sent as one datagram when the handler succeeded |
+/// | reading | waits for the client; empty at the end of the stream | from the packet; empty at its end |
+/// | `recv(n)` | what is there, at most `n` bytes | the first `n` bytes, then the next; [`packet()`](DatagramRequest::packet) is all of it |
+/// | writing | is sent at once, all of it | is collected and sent as one datagram when the handler succeeded, unless it is empty |
 /// | when the handler returns | the stream is closed in order | the reply is sent, if something was written |
 ///
 /// - **You call** all methods but the last three, which
@@ -50,6 +51,7 @@ pub type UnixDatagramRequest = DatagramRequest<UnixDatagram>;
 ///   [`StreamSocket`] or a [`DatagramSocket`] is usually enough).
 #[doc(alias = "rfile")]
 #[doc(alias = "wfile")]
+#[doc(alias = "makefile")]
 pub trait Request: BufRead + Write + Send + Sized + 'static {
     /// The type of client addresses: [`SocketAddr`](std::net::SocketAddr) or
     /// [`UnixAddress`](crate::UnixAddress).
@@ -71,13 +73,14 @@ pub trait Request: BufRead + Write + Send + Sized + 'static {
     /// the request stays usable. For a datagram there is nothing to wait for: it does nothing.
     ///
     /// Python: the `timeout` attribute of `StreamRequestHandler`, or `settimeout`. There, after
-    /// one timeout, `rfile` refuses every further read.
+    /// one timeout, `rfile` refuses every further read. It is the kernel that keeps the time, with
+    /// coarse timers: a timeout can come some percent late.
     ///
     /// # Errors
     ///
     /// `InvalidInput` for a timeout of zero.
     #[doc(alias = "settimeout")]
-    fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
+    fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) -> io::Result<()>;
 
     /// Ends the conversation now instead of when the handler returns. A stream is shut down in
     /// both directions (later reads see its end, later writes fail); of a datagram, the rest of
@@ -132,11 +135,38 @@ pub trait Request: BufRead + Write + Send + Sized + 'static {
         Ok(line)
     }
 
+    /// The next line with its `\n`, at most `limit` bytes of it; `None` at the end. Python:
+    /// `for line in self.rfile`.
+    ///
+    /// ```
+    /// # use socketserver::{Request, UdpRequest, Result};
+    /// fn echo_lines(request: &mut impl Request) -> Result {
+    ///     while let Some(line) = request.next_line(10_000)? {
+    ///         request.send_all(&line)?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// (`for line in request.lines()` is possible too, but borrows the request, so that the loop
+    /// could not answer; a stream can be [split](StreamRequest::split).)
+    ///
+    /// # Errors
+    ///
+    /// As for [`recv`](Self::recv).
+    fn next_line(&mut self, limit: usize) -> io::Result<Option<Vec<u8>>> {
+        let line = self.readline(limit)?;
+        Ok((!line.is_empty()).then_some(line))
+    }
+
     /// Reads exactly `size` bytes: for length-prefixed messages. Python: `rfile.read(size)`, which
     /// may return less.
     ///
     /// Memory is taken as the bytes arrive, so a client that announces gigabytes and sends none
     /// costs nothing; still, check lengths that come from the network.
+    ///
+    /// A client that is done at the border of two messages also ends in `UnexpectedEof`, if the
+    /// handler tries to read a third. Look first: `request.fill_buf()?.is_empty()` is the end.
     ///
     /// # Errors
     ///
@@ -162,12 +192,13 @@ pub trait Request: BufRead + Write + Send + Sized + 'static {
         Ok(())
     }
 
-    /// Ends the request in order: for a stream, tells the client that no more will come, then
-    /// closes. (Just dropping a request closes without telling, which is what a forking parent
+    /// Ends the request in order, before it is dropped: for a stream, tells the client that no more
+    /// will come. (Just dropping a request closes without telling, which is what a forking parent
     /// needs.)
-    fn shutdown_request(self);
+    #[doc(alias = "close_request")]
+    fn shutdown_request(&mut self);
 
     /// Turns the client away: sends `farewell` as far as that works without waiting, then ends
     /// the request in order.
-    fn refuse(self, farewell: &[u8]);
+    fn refuse(&mut self, farewell: &[u8]);
 }

@@ -21,9 +21,37 @@ pub(crate) trait Live: Send + Sync {
 /// the handler has returned, sending fails. To a datagram's client, each `send_all` is one
 /// datagram, and works for as long as the server exists.
 ///
+/// ```
+/// use socketserver::prelude::*;
+/// use std::sync::Mutex;
+///
+/// // Everybody hears what anybody says.
+/// let members: Mutex<Vec<Sender>> = Mutex::default();
+/// let chat = handler_fn(move |request: &mut TcpRequest| {
+///     members.lock().unwrap().push(request.sender());
+///     while let Some(line) = request.next_line(1000)? {
+///         let listeners = members.lock().unwrap().clone();
+///         for listener in listeners {
+///             let _ = listener.send_all(&line); // an error: that one has left
+///         }
+///     }
+///     Ok(())
+/// });
+/// let server = ThreadingTcpServer::bind("127.0.0.1:0", chat)?.spawn()?;
+/// # let mut client = std::net::TcpStream::connect(server.server_address())?;
+/// # client.write_all(b"hello\n")?;
+/// # let mut heard = [0; 6];
+/// # client.read_exact(&mut heard)?;
+/// # assert_eq!(&heard, b"hello\n");
+/// # drop(client);
+/// # Ok::<(), BoxError>(())
+/// ```
+///
 /// A client that does not read holds up whoever sends to it, for as long as its
 /// [timeout](crate::Request::set_timeout) says.
 #[derive(Clone)]
+#[doc(alias = "broadcast")]
+#[doc(alias = "chat")]
 pub struct Sender(Client);
 
 #[derive(Clone)]
@@ -40,6 +68,19 @@ impl Sender {
 
     pub(super) fn datagram(client: Arc<dyn Live>) -> Self {
         Self(Client::Datagram(client))
+    }
+
+    /// Ends the client's conversation, as [`Request::close`](crate::Request::close) does: its
+    /// handler reads the end of the stream and cannot write any more. Python:
+    /// `other.request.shutdown(SHUT_RDWR)`. Does nothing for a client that has left, and for the
+    /// client of a datagram, which has no conversation to end.
+    #[doc(alias = "kick")]
+    pub fn close(&self) {
+        if let Client::Stream(client) = &self.0
+            && let Some(client) = client.upgrade()
+        {
+            client.interrupt();
+        }
     }
 
     /// Sends all of `data` to the client.

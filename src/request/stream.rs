@@ -140,8 +140,10 @@ impl<S: StreamSocket> Drop for Connection<S> {
     }
 }
 
-/// The reading half of a [`StreamRequest`]. Python: `self.rfile`.
+/// The reading half of a [`StreamRequest`]. Python: `self.rfile`, with its default buffering
+/// (`rbufsize = -1`).
 #[doc(alias = "rfile")]
+#[doc(alias = "rbufsize")]
 pub struct StreamReader<S: StreamSocket> {
     connection: Arc<Connection<S>>,
     buffer: ReadBuffer,
@@ -189,6 +191,7 @@ impl<S: StreamSocket> BufRead for StreamReader<S> {
 /// It has no buffer: each write is sent at once and completely. Wrap it in a
 /// [`BufWriter`](io::BufWriter) for many small ones (Python: `wbufsize`).
 #[doc(alias = "wfile")]
+#[doc(alias = "wbufsize")]
 pub struct StreamWriter<S: StreamSocket> {
     connection: Arc<Connection<S>>,
 }
@@ -243,7 +246,7 @@ impl<S: StreamSocket> StreamRequest<S> {
     /// [`buffer`](Self::buffer).
     #[doc(alias = "connection")]
     pub fn socket(&self) -> &S {
-        &self.connection().socket
+        &self.shared().socket
     }
 
     /// The bytes that were received from the client and not yet read by the handler.
@@ -251,15 +254,16 @@ impl<S: StreamSocket> StreamRequest<S> {
         self.reader.buffer.unread()
     }
 
-    /// The two halves, for a handler that reads and writes at the same time, on two threads (see
-    /// [`std::thread::scope`]).
+    /// The two halves, for a handler that reads and writes at the same time: on two threads (see
+    /// [`std::thread::scope`]), or in a loop over `reader.lines()` that writes to the other half
+    /// (lines have no length limit then).
     #[doc(alias = "rfile")]
     #[doc(alias = "wfile")]
     pub fn split(&mut self) -> (&mut StreamReader<S>, &mut StreamWriter<S>) {
         (&mut self.reader, &mut self.writer)
     }
 
-    fn connection(&self) -> &Arc<Connection<S>> {
+    fn shared(&self) -> &Arc<Connection<S>> {
         &self.writer.connection
     }
 }
@@ -268,33 +272,33 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
     type Address = S::Address;
 
     fn client_address(&self) -> &S::Address {
-        &self.connection().client_address
+        &self.shared().client_address
     }
 
     fn server(&self) -> &ServerHandle {
-        &self.connection().server
+        &self.shared().server
     }
 
     fn sender(&self) -> Sender {
-        let connection: Weak<Connection<S>> = Arc::downgrade(self.connection());
+        let connection: Weak<Connection<S>> = Arc::downgrade(self.shared());
         Sender::stream(connection)
     }
 
-    fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.socket().set_timeout(timeout)
+    fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) -> io::Result<()> {
+        self.socket().set_timeout(timeout.into())
     }
 
     fn close(&mut self) {
-        self.connection().interrupt();
+        self.shared().interrupt();
     }
 
-    fn shutdown_request(self) {
+    fn shutdown_request(&mut self) {
         // First tell the client, then close: closing with unread input would reset the
         // connection, and the client could lose the answer. It fails if the client is gone.
         let _ = self.socket().shutdown(Shutdown::Write);
     }
 
-    fn refuse(self, farewell: &[u8]) {
+    fn refuse(&mut self, farewell: &[u8]) {
         if !farewell.is_empty() {
             let _ = self.socket().try_send(farewell);
         }

@@ -41,7 +41,8 @@ use crate::transport::{
 /// | [`timeout`](Self::timeout) | `None` | none (Unix datagram replies: 1 s) | Python waits for ever for a Unix datagram client that does not read |
 /// | [`max_packet_size`](Self::max_packet_size) | 8192 | 65535 | longer datagrams were cut without a sign |
 ///
-/// Options that can also be changed later are methods of [`Server`]; those of threads are methods
+/// What can also be chosen after binding is a method of [`Server`]:
+/// [`strategy`](Server::strategy), [`grace`](Server::grace) and so on. Options of threads are methods
 /// of the strategies.
 #[must_use = "options do nothing until `bind`"]
 pub struct ServerOptions<T, S, M> {
@@ -80,6 +81,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
     /// # Ok::<(), socketserver::BoxError>(())
     /// ```
     #[doc(alias = "server_bind")]
+    #[doc(alias = "setsockopt")]
     pub fn before_bind(
         mut self,
         configure: impl Fn(BorrowedFd<'_>) -> io::Result<()> + Send + Sync + 'static,
@@ -113,7 +115,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
         T: Bind<A>,
     {
         let transport = T::server_bind(address, &self.socket)?;
-        Server::new(transport, service, M::default(), self.activate)
+        Server::assemble(transport, service, M::default(), self.activate)
     }
 
     /// Takes over a socket that is bound already. See [`Server::from_listener`]. Of the options,
@@ -127,18 +129,21 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
         T: FromListener<L>,
     {
         let transport = T::from_listener(listener, &self.socket)?;
-        Server::new(transport, service, M::default(), self.activate)
+        Server::assemble(transport, service, M::default(), self.activate)
     }
 }
 
-impl<T: Inet, S, M> ServerOptions<T, S, M> {
+impl<T, S, M> ServerOptions<T, S, M> {
     /// `SO_REUSEADDR`. Default: `true` for TCP (Python: `False`), `false` for UDP.
     ///
     /// For TCP it allows a server to be restarted while connections of the previous one linger in
     /// `TIME_WAIT`; two servers that listen on one port remain an error. For UDP it would let
     /// two servers share a port, of which one gets everything.
     #[doc(alias = "SO_REUSEADDR")]
-    pub fn allow_reuse_address(mut self, allow: bool) -> Self {
+    pub fn allow_reuse_address(mut self, allow: bool) -> Self
+    where
+        T: Inet,
+    {
         self.socket.allow_reuse_address = allow;
         self
     }
@@ -149,7 +154,10 @@ impl<T: Inet, S, M> ServerOptions<T, S, M> {
     ///
     /// Unix sockets have no such option, so their servers have no such method.
     #[doc(alias = "SO_REUSEPORT")]
-    pub fn allow_reuse_port(mut self, allow: bool) -> Self {
+    pub fn allow_reuse_port(mut self, allow: bool) -> Self
+    where
+        T: Inet,
+    {
         self.socket.allow_reuse_port = allow;
         self
     }
@@ -161,28 +169,33 @@ impl<T: Inet, S, M> ServerOptions<T, S, M> {
     #[doc(alias = "IPV6_V6ONLY")]
     #[doc(alias = "dualstack_ipv6")]
     #[doc(alias = "address_family")]
-    pub fn only_v6(mut self, only_v6: bool) -> Self {
+    pub fn only_v6(mut self, only_v6: bool) -> Self
+    where
+        T: Inet,
+    {
         self.socket.only_v6 = Some(only_v6);
         self
     }
-}
 
-impl<T: Stream, S, M> ServerOptions<T, S, M> {
     /// How many connections may wait to be accepted: the backlog of `listen(2)`. Default:
     /// `SOMAXCONN` (4096 on Linux, where the kernel caps it at `net.core.somaxconn`), as in Python
     /// since 3.15; it was 5 before.
     #[doc(alias = "backlog")]
-    pub fn request_queue_size(mut self, connections: u32) -> Self {
+    pub fn request_queue_size(mut self, connections: u32) -> Self
+    where
+        T: Stream,
+    {
         self.socket.request_queue_size = connections;
         self
     }
-}
 
-impl<T: Datagram, S, M> ServerOptions<T, S, M> {
     /// The size in bytes beyond which a datagram is cut. Default: 65535, more than any UDP
     /// datagram can carry (Python: 8192). A handler can tell by
     /// [`truncated()`](crate::DatagramRequest::truncated).
-    pub fn max_packet_size(mut self, bytes: usize) -> Self {
+    pub fn max_packet_size(mut self, bytes: usize) -> Self
+    where
+        T: Datagram,
+    {
         self.socket.max_packet_size = bytes;
         self
     }

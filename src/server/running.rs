@@ -20,6 +20,32 @@ use crate::transport::Transport;
 /// It derefs to the [`Server`], so `server_address()`, `service()`, `handle()` and `stats()` are
 /// there. Dropping it stops the loop, closes the server and waits for running requests, as
 /// [`stop`](Self::stop) does.
+///
+/// To name its type, in the fixture of a test say, name the transport, the service and the
+/// strategy:
+///
+/// ```
+/// use socketserver::prelude::*;
+/// use socketserver::transport::Tcp;
+///
+/// struct Hello;
+///
+/// impl RequestHandler<TcpRequest> for Hello {
+///     fn handle(&mut self, request: &mut TcpRequest) -> Result {
+///         Ok(request.send_all(b"hello\n")?)
+///     }
+/// }
+///
+/// struct Fixture {
+///     server: RunningServer<Tcp, fn() -> Hello, Threading>,
+/// }
+///
+/// let service: fn() -> Hello = || Hello;
+/// let server = ThreadingTcpServer::bind("127.0.0.1:0", service)?.spawn()?;
+/// let fixture = Fixture { server };
+/// # let _ = fixture.server.server_address();
+/// # Ok::<(), BoxError>(())
+/// ```
 #[must_use = "dropping it stops the server at once: keep it for as long as the server should run"]
 pub struct RunningServer<T: Transport, S: Service<T::Request>, M: Strategy> {
     /// `None` once it was stopped.
@@ -55,6 +81,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> RunningServer<T, S, M> {
     /// # Errors
     ///
     /// What `serve_forever` ended with, if it ended by itself.
+    #[doc(alias = "join")]
     pub fn stop(mut self) -> Result<DrainReport, Error> {
         self.parts
             .take()

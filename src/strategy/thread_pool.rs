@@ -70,8 +70,8 @@ impl ThreadPool {
         }
     }
 
-    /// How many accepted connections may wait for a thread; at least 1. Default: as many as there
-    /// are threads.
+    /// How many accepted connections may wait for a thread, beyond those that are served; 0 is taken
+    /// as 1. Default: as many as there are threads.
     pub fn queue(mut self, places: usize) -> Self {
         let (way_in, jobs) = bounded(places.max(1));
         self.jobs = jobs;

@@ -42,7 +42,8 @@ fn stream_io<T>(mut operation: impl FnMut() -> Result<T, Errno>) -> io::Result<T
             Err(Errno::AGAIN) => {
                 return Err(io::Error::new(
                     io::ErrorKind::TimedOut,
-                    "timed out waiting for the client (see the request's `set_timeout`)",
+                    "timed out waiting for the client (the server's `timeout` option, or the \
+                     request's `set_timeout`, says how long that may take)",
                 ));
             }
             Err(error) => return Err(error.into()),

@@ -1,5 +1,6 @@
 //! What TCP and UDP have in common: resolving an address and binding a socket to it.
 
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::AsFd;
@@ -13,19 +14,19 @@ use crate::error::Error;
 /// IPv4 address to a Python server too, so that `localhost` is where Python clients look for it.
 /// The socket's family is that of the address.
 pub(super) fn bind<T>(
-    address: impl ToSocketAddrs,
+    address: impl ToSocketAddrs + fmt::Debug,
     kind: Type,
     options: &SocketOptions,
     make: impl Fn(Socket) -> io::Result<T>,
 ) -> Result<T, Error> {
-    let mut candidates: Vec<_> = address
-        .to_socket_addrs()
-        .map_err(|source| Error::Resolve { source })?
-        .collect();
-    candidates.sort_by_key(SocketAddr::is_ipv6);
-    let mut last_error = Error::Resolve {
-        source: io::Error::new(io::ErrorKind::NotFound, "the name has no addresses"),
+    let unresolved = |source| Error::Resolve {
+        address: format!("{address:?}"),
+        source,
     };
+    let mut candidates: Vec<_> = address.to_socket_addrs().map_err(unresolved)?.collect();
+    candidates.sort_by_key(SocketAddr::is_ipv6);
+    let no_address = io::Error::new(io::ErrorKind::NotFound, "the name has no addresses");
+    let mut last_error = unresolved(no_address);
     for candidate in candidates {
         match bind_one(candidate, kind, options).and_then(&make) {
             Ok(transport) => return Ok(transport),

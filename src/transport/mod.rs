@@ -74,8 +74,9 @@ pub trait Transport: AsFd + Send + Sync + Sized + 'static {
 /// take paths and [`UnixAddress`](crate::UnixAddress)es.
 #[diagnostic::on_unimplemented(
     message = "a server of this transport cannot be bound to a `{A}`",
-    note = "TCP and UDP take \"HOST:PORT\" or `(host, port)`; Unix sockets take a path; an open \
-            listener goes to `from_listener`"
+    label = "not an address of this transport",
+    note = "a TCP or UDP server is bound to `\"127.0.0.1:9999\"` or `(\"127.0.0.1\", 9999)`, the port \
+            being a `u16`; a Unix server to a path; an open listener goes to `from_listener`"
 )]
 pub trait Bind<A>: Transport {
     /// Makes the socket, sets its options, binds it. Does not listen yet.
@@ -103,16 +104,28 @@ pub trait FromListener<L>: Transport {
 }
 
 /// A transport with IP addresses: only servers of these have the options of such sockets.
+#[diagnostic::on_unimplemented(
+    message = "this option is for TCP and UDP servers",
+    note = "Unix sockets do not have it"
+)]
 pub trait Inet: Transport {}
 impl Inet for Tcp {}
 impl Inet for Udp {}
 
 /// A transport with connections, which queue up until they are accepted.
+#[diagnostic::on_unimplemented(
+    message = "this option is for servers with connections: TCP and Unix stream sockets",
+    note = "datagrams do not queue up to be accepted"
+)]
 pub trait Stream: Transport {}
 impl Stream for Tcp {}
 impl Stream for UnixStream {}
 
 /// A transport with datagrams.
+#[diagnostic::on_unimplemented(
+    message = "this option is for datagram servers: UDP and Unix datagram sockets",
+    note = "a stream has no packets"
+)]
 pub trait Datagram: Transport {}
 impl Datagram for Udp {}
 impl Datagram for UnixDatagram {}

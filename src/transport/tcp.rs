@@ -1,5 +1,6 @@
 //! TCP.
 
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -70,7 +71,8 @@ impl Transport for Tcp {
     }
 }
 
-impl<A: ToSocketAddrs> Bind<A> for Tcp {
+#[diagnostic::do_not_recommend]
+impl<A: ToSocketAddrs + fmt::Debug> Bind<A> for Tcp {
     fn server_bind(address: A, options: &SocketOptions) -> Result<Self, Error> {
         inet::bind(address, Type::STREAM, options, |socket| {
             Self::new(socket.into(), options)

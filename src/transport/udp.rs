@@ -1,5 +1,6 @@
 //! UDP.
 
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -51,7 +52,8 @@ impl Transport for Udp {
     }
 }
 
-impl<A: ToSocketAddrs> Bind<A> for Udp {
+#[diagnostic::do_not_recommend]
+impl<A: ToSocketAddrs + fmt::Debug> Bind<A> for Udp {
     fn server_bind(address: A, options: &SocketOptions) -> Result<Self, Error> {
         inet::bind(address, Type::DGRAM, options, |socket| {
             Self::new(socket.into(), options)

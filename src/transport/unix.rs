@@ -70,6 +70,7 @@ impl Transport for UnixStream {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<A: IntoUnixAddress> Bind<A> for UnixStream {
     fn server_bind(address: A, options: &SocketOptions) -> Result<Self, Error> {
         bind(address, Type::STREAM, options, |socket| {
@@ -135,6 +136,7 @@ impl Transport for UnixDatagram {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<A: IntoUnixAddress> Bind<A> for UnixDatagram {
     fn server_bind(address: A, options: &SocketOptions) -> Result<Self, Error> {
         bind(address, Type::DGRAM, options, |socket| {
