@@ -1,0 +1,183 @@
+//! Sends everything back, over TCP and over UDP at once, on one port number: one handler, two
+//! transports, and the strategy of your choice.
+//!
+//! In one terminal (`--help` lists the options):
+//!
+//! ```text
+//! $ cargo run --example echo_server -- --strategy threading
+//! listening on 127.0.0.1:6969
+//! TCP: nc 127.0.0.1 6969     or  cargo run --example tcp_echo_client 127.0.0.1:6969 hello
+//! UDP: nc -u 127.0.0.1 6969  or  cargo run --example udp_echo_client 127.0.0.1:6969 hello
+//! ```
+//!
+//! and in as many others as you like:
+//!
+//! ```text
+//! $ nc 127.0.0.1 6969
+//! hello
+//! hello
+//! ```
+//!
+//! Ctrl-C stops the server. It waits for the connections that are open, but not longer than two
+//! seconds (a second Ctrl-C does not wait), and ends with
+//!
+//! ```text
+//! served 3 connections and 2 datagrams, 0 failed
+//! ```
+//!
+//! Things to try: two clients at once with `--strategy sequential`; `--ctime`, and the clients of
+//! the tutorial (`binary_tcp_client_v2`); Ctrl-C while a client is connected.
+
+mod common;
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use socketserver::Stats;
+use socketserver::prelude::*;
+
+/// Sends back what it receives, over TCP and UDP.
+#[derive(Parser)]
+struct Arguments {
+    /// Where each request runs
+    #[arg(long, value_enum, default_value_t = StrategyName::Threading)]
+    strategy: StrategyName,
+    /// The address to listen on
+    #[arg(long, default_value = "127.0.0.1")]
+    host: String,
+    /// The port of both, TCP and UDP; 0 is a free one
+    #[arg(long, default_value_t = 6969)]
+    port: u16,
+    /// Answer `[data]` and the time instead of the mere data
+    #[arg(long)]
+    ctime: bool,
+    /// How many seconds Ctrl-C waits for open connections before it cuts them
+    #[arg(long, default_value_t = 2)]
+    grace: u64,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum StrategyName {
+    /// One after the other
+    Sequential,
+    /// Each on a thread of its own
+    Threading,
+    /// Each on one of eight threads
+    ThreadPool,
+}
+
+impl StrategyName {
+    fn strategy(self) -> Box<dyn Strategy> {
+        match self {
+            Self::Sequential => Box::new(Sequential),
+            Self::Threading => Box::new(Threading::new()),
+            Self::ThreadPool => Box::new(ThreadPool::new(8)),
+        }
+    }
+}
+
+struct Echo {
+    ctime: bool,
+}
+
+impl<R: Request> RequestHandler<R> for Echo {
+    fn handle(&mut self, request: &mut R) -> Result {
+        loop {
+            // What a connection has sent by now, or the one packet; then nothing, at its end.
+            let data = request.recv(64 * 1024)?;
+            if data.is_empty() {
+                return Ok(());
+            }
+            match self.ctime {
+                true => request.send_all(&common::with_ctime(&data))?,
+                false => request.send_all(&data)?,
+            }
+        }
+    }
+}
+
+fn main() -> Result {
+    let arguments = Arguments::parse();
+    let ctime = arguments.ctime;
+    let (tcp, udp) = bind(&arguments, move || Echo { ctime })?;
+    let grace = Duration::from_secs(arguments.grace);
+    let tcp = tcp.strategy(arguments.strategy.strategy()).grace(grace);
+    let udp = udp.strategy(arguments.strategy.strategy());
+    tcp.shutdown_on_ctrl_c()?;
+    udp.shutdown_on_ctrl_c()?;
+    let (connections, datagrams) = (tcp.handle(), udp.handle());
+
+    // UDP is served in the background, TCP right here, until Ctrl-C stops both.
+    let udp = udp.spawn()?;
+    print_usage(tcp.server_address())?;
+    tcp.serve_forever()?;
+
+    // From here on nobody may be reading what this prints; that is no reason to fail.
+    let open = connections.stats().active;
+    if open > 0 {
+        let open = count(open, "open connection");
+        let _ = writeln!(io::stdout(), "waiting for {open}; Ctrl-C again does not");
+    }
+    tcp.server_close();
+    udp.stop()?;
+    let _ = writeln!(
+        io::stdout(),
+        "{}",
+        summary(connections.stats(), datagrams.stats())
+    );
+    Ok(())
+}
+
+fn summary(connections: Stats, datagrams: Stats) -> String {
+    let mut summary = format!(
+        "served {} and {}, {} failed",
+        count(connections.completed, "connection"),
+        count(datagrams.completed, "datagram"),
+        connections.failed + datagrams.failed,
+    );
+    if connections.interrupted > 0 {
+        summary += &format!(", {} cut off", connections.interrupted);
+    }
+    summary
+}
+
+/// Binds a TCP and a UDP server to the same port number.
+fn bind<S>(arguments: &Arguments, service: S) -> Result<(TcpServer<S>, UdpServer<S>)>
+where
+    S: Service<TcpRequest> + Service<UdpRequest> + Copy,
+{
+    let mut attempts = if arguments.port == 0 { 20 } else { 1 };
+    loop {
+        let tcp = TcpServer::bind((arguments.host.as_str(), arguments.port), service)?;
+        attempts -= 1;
+        match UdpServer::bind(tcp.server_address(), service) {
+            Ok(udp) => return Ok((tcp, udp)),
+            // The port that was free for TCP is taken for UDP; the next may be free for both.
+            Err(_) if attempts > 0 => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn print_usage(address: &SocketAddr) -> io::Result<()> {
+    let (host, port) = (address.ip(), address.port());
+    let mut out = io::stdout();
+    writeln!(out, "listening on {address}")?;
+    let client = "cargo run --example";
+    writeln!(
+        out,
+        "TCP: nc {host} {port}     or  {client} tcp_echo_client {address} hello"
+    )?;
+    writeln!(
+        out,
+        "UDP: nc -u {host} {port}  or  {client} udp_echo_client {address} hello"
+    )
+}
+
+/// `1 datagram`, `2 datagrams`.
+fn count(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}

@@ -1,0 +1,29 @@
+"""The second server of the tutorial, with a bare socket: one client after the other, each until
+it closes.
+
+    python3 binary_tcp_server_v2.py [HOST:PORT]
+"""
+
+import socket
+
+from common import address, announce, with_ctime
+
+
+def serve_forever(server):
+    while True:
+        print("waiting connection...")
+        request, client_address = server.accept()
+        with request:
+            while data := request.recv(1024):
+                print("Server recive data:", data)
+                request.sendall(with_ctime(data))
+        print("clinet has broken the connection...")
+
+
+asked = address("localhost:6969")
+with socket.create_server(asked) as server:
+    announce(asked, server.getsockname())
+    try:
+        serve_forever(server)
+    except KeyboardInterrupt:
+        pass

@@ -1,0 +1,56 @@
+//! The "Asynchronous Mixins" example of Python's `socketserver` documentation: a server with a
+//! thread for each client, and its three clients, in one program.
+//!
+//! ```text
+//! $ cargo run --example threaded_server
+//! Server loop running in thread: socketserver
+//! Received: socketserver-1: Hello World 1
+//! Received: socketserver-1: Hello World 2
+//! Received: socketserver-1: Hello World 3
+//! ```
+//!
+//! The clients come one after the other here, so that the thread of the first can serve the
+//! others too: a thread that has finished waits a moment for the next client. (Python starts a
+//! new one each time, and names them differently.) Python: `examples/python/threaded_server.py`.
+
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+
+use socketserver::prelude::*;
+
+struct ThreadedTcpHandler;
+
+impl RequestHandler<TcpRequest> for ThreadedTcpHandler {
+    fn handle(&mut self, request: &mut TcpRequest) -> Result {
+        let data = String::from_utf8(request.recv(1024)?)?;
+        let thread = thread::current();
+        write!(request, "{}: {data}", thread.name().unwrap_or("?"))?;
+        Ok(())
+    }
+}
+
+fn client(address: &SocketAddr, message: &str) -> Result {
+    let mut server = TcpStream::connect(address)?;
+    server.write_all(message.as_bytes())?;
+    let mut response = String::new();
+    server.read_to_string(&mut response)?;
+    println!("Received: {response}");
+    Ok(())
+}
+
+fn main() -> Result {
+    // Port 0 means a free one.
+    let server = ThreadingTcpServer::bind("localhost:0", || ThreadedTcpHandler)?;
+
+    // `spawn` serves on a thread named "socketserver"; that one starts the others, one for each
+    // client.
+    let server = server.spawn()?;
+    println!("Server loop running in thread: socketserver");
+
+    client(server.server_address(), "Hello World 1")?;
+    client(server.server_address(), "Hello World 2")?;
+    client(server.server_address(), "Hello World 3")?;
+
+    server.stop()?;
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! The `UDPServer` example of Python's `socketserver` documentation: it prints each datagram and
+//! sends it back in capitals.
+//!
+//! In one terminal:
+//!
+//! ```text
+//! $ cargo run --example udp_server
+//! ```
+//!
+//! and in another one:
+//!
+//! ```text
+//! $ cargo run --example udp_client hello world with UDP
+//! Sent:     hello world with UDP
+//! Received: HELLO WORLD WITH UDP
+//! ```
+//!
+//! The server has printed
+//!
+//! ```text
+//! 127.0.0.1 wrote:
+//! b'hello world with UDP'
+//! ```
+//!
+//! and goes on until Ctrl-C. Another address than `localhost:9999` can be given as an argument.
+//! Python: `examples/python/udp_server.py`.
+
+mod common;
+
+use common::{address, announce, repr};
+use socketserver::prelude::*;
+
+struct MyUdpHandler;
+
+impl RequestHandler<UdpRequest> for MyUdpHandler {
+    fn handle(&mut self, request: &mut UdpRequest) -> Result {
+        let data = request.packet().trim_ascii();
+        println!("{} wrote:", request.client_address().ip());
+        println!("{}", repr(data));
+        request.send_to(&data.to_ascii_uppercase(), request.client_address())?;
+        Ok(())
+    }
+}
+
+fn main() -> Result {
+    let address = address("localhost:9999");
+    let server = UdpServer::bind(&address, || MyUdpHandler)?;
+    announce(&address, server.server_address());
+    server.serve_forever()?;
+    Ok(())
+}
