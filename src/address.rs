@@ -1,10 +1,8 @@
 //! Addresses of clients and servers.
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::hash::Hash;
 use std::net::SocketAddr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What the addresses of every transport can do: be compared, kept in maps, shown, and shown the
@@ -65,10 +63,6 @@ impl UnixAddress {
             Self::Path(path) => Some(path),
             _ => None,
         }
-    }
-
-    pub(crate) fn from_path_bytes(path: &[u8]) -> Self {
-        Self::Path(OsStr::from_bytes(path).into())
     }
 }
 

@@ -61,7 +61,8 @@ pub trait RequestHandler<R: Request> {
     /// a datagram's reply, if one was written, is sent.
     fn handle(&mut self, request: &mut R) -> Result;
 
-    /// Runs after [`handle`](Self::handle), also if that failed.
+    /// Runs after [`handle`](Self::handle), also if that failed, and also while the server is
+    /// stopping ([`is_shutting_down`](crate::ServerHandle::is_shutting_down) tells).
     fn finish(&mut self, request: &mut R) -> Result {
         let _ = request;
         Ok(())

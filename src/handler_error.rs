@@ -1,12 +1,11 @@
 //! What went wrong with one request: what `handle_error` is given.
 
-use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Write as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::BoxError;
+use crate::panics::contain;
 
 /// Where in a request's life it went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,17 +76,13 @@ impl HandlerError {
         stage: Stage,
         run: impl FnOnce() -> Result<T, BoxError>,
     ) -> Result<T, Self> {
-        match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(Self::new(stage, error)),
-            Err(payload) => {
-                let cause = Cause::Panic(panic_message(payload));
-                Err(Self {
-                    stage,
-                    cause,
-                    context: None,
-                })
-            }
+        match contain(run) {
+            Ok(outcome) => outcome.map_err(|error| Self::new(stage, error)),
+            Err(message) => Err(Self {
+                stage,
+                cause: Cause::Panic(message),
+                context: None,
+            }),
         }
     }
 
@@ -210,21 +205,6 @@ impl Error for HandlerError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.error().map(|error| error as _)
     }
-}
-
-/// The message of a panic, whose payload is a text in all but exotic cases.
-fn panic_message(payload: Box<dyn Any + Send>) -> String {
-    let message = match (
-        payload.downcast_ref::<&str>(),
-        payload.downcast_ref::<String>(),
-    ) {
-        (Some(text), _) => (*text).to_owned(),
-        (_, Some(text)) => text.clone(),
-        _ => "(a payload that is not text)".to_owned(),
-    };
-    // A payload may panic again while it is dropped; that must not end the server.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
-    message
 }
 
 /// The client closed the connection where the handler needed more: inside the `UnexpectedEof`

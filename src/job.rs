@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::error::BoxError;
 use crate::handler::RequestHandler;
 use crate::handler_error::{HandlerError, Stage};
+use crate::panics::contain;
 use crate::request::Request;
 use crate::server::core::InFlight;
 use crate::server::current::{self, Role};
@@ -22,7 +23,7 @@ use crate::strategy::RequestKind;
 #[must_use = "a job that is dropped closes its connection without serving it"]
 pub struct Job {
     request: Box<dyn Runnable>,
-    accepted_in_loop: bool,
+    in_own_loop: bool,
 }
 
 impl Job {
@@ -31,7 +32,7 @@ impl Job {
         service: Arc<S>,
         in_flight: InFlight,
         kind: RequestKind,
-        accepted_in_loop: bool,
+        in_own_loop: bool,
     ) -> Self {
         let request = Box::new(Verified {
             request,
@@ -41,7 +42,7 @@ impl Job {
         });
         Self {
             request,
-            accepted_in_loop,
+            in_own_loop,
         }
     }
 
@@ -58,8 +59,8 @@ impl Job {
     /// Whether one of the accept loops that the strategy itself asked for
     /// ([`Strategy::acceptors`](crate::Strategy::acceptors)) took this request in: such a thread
     /// exists to run requests, so it may run this one right here.
-    pub fn accepted_in_loop(&self) -> bool {
-        self.accepted_in_loop
+    pub fn in_own_loop(&self) -> bool {
+        self.in_own_loop
     }
 
     /// Gives the job back because it cannot be run. With an `error`, that is reported to
@@ -77,7 +78,7 @@ impl Job {
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Job")
-            .field("accepted_in_loop", &self.accepted_in_loop)
+            .field("in_own_loop", &self.in_own_loop)
             .finish_non_exhaustive()
     }
 }
@@ -128,11 +129,13 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
         let core = &in_flight.core;
         let in_loop = current::is(core, Role::Loop);
         // Only a connection can be cut off; a message is here already.
-        let _can_be_cut =
+        let can_be_cut =
             (in_loop && *kind == RequestKind::Connection).then(|| core.connection_in_loop());
-        let _entered = (!in_loop).then(|| current::enter(core, Role::Request));
+        let entered = (!in_loop).then(|| current::enter(core, Role::Request));
 
-        in_flight.outcome = match finish_request(request, service) {
+        in_flight.outcome = Outcome::Failed;
+        // What is left to go wrong is in the handler's error: its text, its drop.
+        let served = contain(|| match finish_request(request, service) {
             Ok(()) => Outcome::Completed,
             Err(error) => {
                 handle_error(&**service, request, &error);
@@ -142,8 +145,13 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
                     Outcome::Failed
                 }
             }
-        };
-        request.shutdown_request();
+        });
+        if let Ok(outcome) = served {
+            in_flight.outcome = outcome;
+        }
+        let _ = contain(|| request.shutdown_request());
+        drop((can_be_cut, entered));
+        let _ = contain(|| drop(self));
     }
 
     fn refuse(mut self: Box<Self>, error: Option<BoxError>, farewell: &[u8]) {
@@ -196,8 +204,5 @@ pub(crate) fn handle_error<R: Request, S: Service<R>>(
     request: &mut R,
     error: &HandlerError,
 ) {
-    let _ = HandlerError::catch(Stage::Handle, || {
-        service.handle_error(request, error);
-        Ok(())
-    });
+    let _ = contain(|| service.handle_error(request, error));
 }

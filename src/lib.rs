@@ -165,6 +165,7 @@ mod error;
 mod handler;
 mod handler_error;
 mod job;
+mod panics;
 pub mod request;
 mod server;
 mod service;
@@ -224,8 +225,8 @@ pub mod prelude {
 
     pub use crate::{
         BoxError, Handled, HandlerError, Request, RequestHandler, Result, RunningServer, Sender,
-        Sequential, Server, ServerHandle, Service, Strategy, TcpRequest, TcpServer, ThreadPool,
-        ThreadPoolTcpServer, ThreadPoolUdpServer, Threading, ThreadingTcpServer,
+        Sequential, Server, ServerHandle, Service, Stats, Strategy, TcpRequest, TcpServer,
+        ThreadPool, ThreadPoolTcpServer, ThreadPoolUdpServer, Threading, ThreadingTcpServer,
         ThreadingUdpServer, UdpRequest, UdpServer, WhenFull, handler_fn,
     };
     pub use crate::{

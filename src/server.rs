@@ -194,7 +194,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     }
 
     /// Whether closing the server waits for running requests. Default: `true`, as in Python. With
-    /// `false` they go on by themselves, uncut; returning from `main` ends them.
+    /// `false` they go on by themselves, uncut; returning from `main` ends them. (A request that runs
+    /// in the accept loop itself has to end before that can, and is still cut.)
     #[doc(alias = "daemon_threads")]
     pub fn block_on_close(mut self, block: bool) -> Self {
         self.running.block_on_close = block;
@@ -335,7 +336,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
 
     /// Closes the server: stops listening, then waits for running requests as long as the
     /// [grace period](Self::grace) lasts, then cuts the connections of those left. Dropping the
-    /// server does the same, but has nothing to report.
+    /// server does the same, but has nothing to report. To read the
+    /// [counters](ServerHandle::stats) afterwards, take a [`handle`](Self::handle) before.
     ///
     /// Handlers that do not read or write cannot be cut off. After another second they are
     /// abandoned: reported, and left running until the program ends.

@@ -109,9 +109,8 @@ impl<S: DatagramSocket> DatagramRequest<S> {
     }
 
     /// Whether the datagram was longer than the server's
-    /// [`max_packet_size`](crate::ServerOptions::max_packet_size) and lost its end. It cannot be
-    /// with the default, which is the largest size there is. (Python cuts at 8192 bytes and does
-    /// not tell.)
+    /// [`max_packet_size`](crate::ServerOptions::max_packet_size) and lost its end. No UDP datagram is,
+    /// with the default. (Python cuts at 8192 bytes and does not tell.)
     pub fn truncated(&self) -> bool {
         self.truncated
     }

@@ -13,11 +13,13 @@ thread_local! {
 }
 
 /// Two empty vectors, with what capacity the last datagram on this thread has left.
+#[inline]
 pub(super) fn take() -> Spares {
     SPARES.try_with(Cell::take).unwrap_or_default()
 }
 
 /// Leaves the memory of two vectors to the next datagram on this thread.
+#[inline]
 pub(super) fn leave(mut vectors: Spares) {
     for vector in &mut vectors {
         vector.clear();

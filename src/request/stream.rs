@@ -151,6 +151,9 @@ pub struct StreamReader<S: StreamSocket> {
 
 impl<S: StreamSocket> Read for StreamReader<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
         // Small reads go through the buffer, so that each does not cost a system call.
         if self.buffer.unread().is_empty() && buffer.len() >= 4096 {
             return self.connection.recv(buffer);

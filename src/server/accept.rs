@@ -1,7 +1,6 @@
 //! The accept loop: the same for every transport and every strategy.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use super::stats::Outcome;
 use crate::error::Error;
 use crate::handler_error::{HandlerError, Stage};
 use crate::job::{self, Job};
+use crate::panics::contain;
 use crate::request::Request;
 use crate::service::Service;
 use crate::strategy::{Ready, Strategy, Wait};
@@ -83,7 +83,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
             match self.turn(&mut pace, left, false)? {
                 Turn::Request => return Ok(Handled::Request),
                 Turn::TimedOut => {
-                    guard(|| self.service.handle_timeout());
+                    let _ = contain(|| self.service.handle_timeout());
                     return Ok(Handled::Timeout);
                 }
                 Turn::Nothing => {}
@@ -106,19 +106,21 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
     /// As many loops as the strategy wants, each on a thread of its own. This thread looks after
     /// `service_actions` meanwhile.
     fn run_on_threads(&self, loops: usize) -> Result<(), Error> {
+        let core = self.core();
         let accept = || {
-            let _entered = current::enter(self.core(), Role::Loop);
+            // However this loop ends, the others end too.
+            let _stop = StopOnDrop(core);
+            let _entered = current::enter(core, Role::Loop);
             let mut pace = Pace::default();
-            let mut outcome = Ok(());
-            while outcome.is_ok() && !self.core().is_stopping() {
-                outcome = self.turn(&mut pace, None, true).map(drop);
+            while !core.is_stopping() {
+                self.turn(&mut pace, None, true)?;
             }
-            // One that failed takes the others along.
-            self.core().request_stop();
-            self.strategy.leave(self.core().grace());
-            outcome
+            self.strategy.leave(core.grace());
+            Ok(())
         };
+        let _entered = current::enter(core, Role::Loop);
         thread::scope(|scope| {
+            let _stop = StopOnDrop(core);
             let mut threads = Vec::new();
             for number in 1..=loops {
                 let name = format!("socketserver-{number}");
@@ -135,23 +137,15 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
                     }
                 }
             }
-            let mut outcome = Ok(());
-            while outcome.is_ok() && !self.core().is_stopping() {
-                let waited = self.wait(self.poll_interval, false).for_notification();
-                outcome = waited.map(drop).map_err(|source| Error::Accept { source });
-                self.core().acknowledge_wake();
+            while !core.wait_for_stop(self.poll_interval) {
                 self.service_actions();
             }
-            self.core().request_stop();
-            for thread in threads {
-                let ended = thread.join().unwrap_or_else(|_| {
-                    Err(Error::Accept {
-                        source: io::Error::other("an accept loop panicked"),
-                    })
-                });
-                outcome = outcome.and(ended);
-            }
-            outcome
+            threads.into_iter().try_for_each(|thread| {
+                thread.join().unwrap_or_else(|_| {
+                    let source = io::Error::other("an accept loop panicked");
+                    Err(Error::Accept { source })
+                })
+            })
         })
     }
 
@@ -160,10 +154,10 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
         &self,
         pace: &mut Pace,
         timeout: Option<Duration>,
-        own_thread: bool,
+        in_own_loop: bool,
     ) -> Result<Turn, Error> {
         let likely = pace.is_request_likely();
-        let ready = self.strategy.wait(&self.wait(timeout, likely));
+        let ready = self.strategy.wait(&self.wait(timeout, likely, in_own_loop));
         match ready.map_err(|source| Error::Accept { source })? {
             Ready::TimedOut => return Ok(Turn::TimedOut),
             Ready::Woken => {
@@ -177,7 +171,8 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
         match self.transport.get_request(self.handle) {
             Ok(request) => {
                 pace.found(likely);
-                self.process_request(request, own_thread);
+                // A strategy that panics costs the request that it was given, and has dropped.
+                let _ = contain(|| self.process_request(request, in_own_loop));
                 Ok(Turn::Request)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -186,10 +181,10 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
             }
             Err(error) => {
                 self.core().counters.count_get_request_error();
-                guard(|| self.service.get_request_error(&error));
+                let _ = contain(|| self.service.get_request_error(&error));
                 match AcceptError::of(&error) {
                     AcceptError::Transient => Ok(Turn::Nothing),
-                    AcceptError::Exhausted => self.back_off(pace, timeout),
+                    AcceptError::Exhausted => self.back_off(pace, timeout, in_own_loop),
                     AcceptError::Fatal => Err(Error::Accept { source: error }),
                 }
             }
@@ -197,7 +192,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
     }
 
     /// Verifies a request and passes it to the strategy.
-    fn process_request(&self, mut request: T::Request, own_thread: bool) {
+    fn process_request(&self, mut request: T::Request, in_own_loop: bool) {
         let core = self.core();
         let mut in_flight = core.request_begins();
         let verdict = HandlerError::catch(Stage::VerifyRequest, || {
@@ -206,11 +201,8 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
         match verdict {
             Ok(true) => {
                 let service = Arc::clone(self.service);
-                let job = Job::new(request, service, in_flight, T::KIND, own_thread);
-                // A strategy that panics costs the request that it was given, and has dropped.
-                let processed =
-                    catch_unwind(AssertUnwindSafe(|| self.strategy.process_request(job)));
-                if let Ok(Err(rejected)) = processed {
+                let job = Job::new(request, service, in_flight, T::KIND, in_own_loop);
+                if let Err(rejected) = self.strategy.process_request(job) {
                     rejected.close();
                 }
             }
@@ -228,36 +220,46 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
 
     /// Out of descriptors or memory: trying again at once would only burn a processor. Waits a
     /// little, longer each time, but not for a stop.
-    fn back_off(&self, pace: &mut Pace, timeout: Option<Duration>) -> Result<Turn, Error> {
+    fn back_off(
+        &self,
+        pace: &mut Pace,
+        timeout: Option<Duration>,
+        in_own_loop: bool,
+    ) -> Result<Turn, Error> {
         let delay = pace.back_off();
         let (delay, turn) = match timeout {
             Some(timeout) if timeout <= delay => (timeout, Turn::TimedOut),
             _ => (delay, Turn::Nothing),
         };
-        let wait = self.wait(Some(delay), false);
+        let wait = self.wait(Some(delay), false, in_own_loop);
         wait.for_notification()
             .map_err(|source| Error::Accept { source })?;
         Ok(turn)
     }
 
-    fn wait(&self, timeout: Option<Duration>, likely: bool) -> Wait<'_> {
+    fn wait(&self, timeout: Option<Duration>, likely: bool, in_own_loop: bool) -> Wait<'_> {
         Wait {
             listener: self.transport.as_fd(),
             handle: self.handle,
             timeout,
             likely,
+            in_own_loop,
         }
     }
 
     fn service_actions(&self) {
-        guard(|| self.service.service_actions());
-        guard(|| self.strategy.service_actions());
+        let _ = contain(|| self.service.service_actions());
+        let _ = contain(|| self.strategy.service_actions());
     }
 }
 
-/// Runs a hook. If it panics, the panic hook has said so, and the server goes on.
-fn guard(hook: impl FnOnce()) {
-    let _ = catch_unwind(AssertUnwindSafe(hook));
+/// Asks for a stop when it is dropped, by a panic too.
+struct StopOnDrop<'a>(&'a Arc<Core>);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.request_stop();
+    }
 }
 
 /// What a loop remembers from turn to turn: whether to guess that the next request is there

@@ -40,6 +40,8 @@ pub(crate) struct Core {
     /// In the `poll` set of every accept loop.
     pub(crate) waker: Waker,
     connections: Mutex<Registry>,
+    /// How many of them were cut to stop.
+    cut: AtomicUsize,
 }
 
 /// Where the server is in its life.
@@ -53,6 +55,13 @@ struct Life {
     grace: Duration,
     /// A thread watches over the grace period of the current stop.
     watched: bool,
+}
+
+impl Life {
+    /// Whether this run of the accept loop is still going on.
+    fn is_serving(&self, run: u64) -> bool {
+        self.phase == Phase::Serving && self.run == run
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -91,6 +100,7 @@ impl Core {
             draining: AtomicUsize::new(0),
             waker: Waker::new()?,
             connections: Mutex::default(),
+            cut: AtomicUsize::new(0),
         })
     }
 
@@ -134,6 +144,7 @@ impl Core {
         self.waker.drain();
     }
 
+    #[inline]
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }
@@ -146,6 +157,7 @@ impl Core {
         self.closing.load(Ordering::SeqCst)
     }
 
+    #[inline]
     pub(crate) fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::SeqCst)
     }
@@ -163,17 +175,32 @@ impl Core {
 
     /// Asks the accept loops to leave. Never waits.
     pub(crate) fn request_stop(self: &Arc<Self>) {
-        let mut life = self.life.lock();
-        if life.phase == Phase::Served {
-            return;
+        let life = self.life.lock();
+        if life.phase != Phase::Served {
+            self.stop(life);
         }
+    }
+
+    /// The same for a signal: what it asks for is remembered between two runs too.
+    pub(crate) fn request_stop_by_signal(self: &Arc<Self>) {
+        self.stop(self.life.lock());
+    }
+
+    fn stop(self: &Arc<Self>, mut life: MutexGuard<'_, Life>) {
         life.stop = true;
         self.stopping.store(true, Ordering::SeqCst);
         self.waker.wake();
+        self.changed.notify_all();
         drop(life);
         if self.in_loop.load(Ordering::SeqCst) > 0 {
             self.watch_grace();
         }
+    }
+
+    /// Waits until a stop is asked for, at most `timeout`. Returns whether one was.
+    pub(crate) fn wait_for_stop(&self, timeout: Option<Duration>) -> bool {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        self.wait_while(&mut self.life.lock(), deadline, |life| !life.stop)
     }
 
     /// Waits until no accept loop runs. `false` if that took longer than `timeout`.
@@ -181,26 +208,25 @@ impl Core {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut life = self.life.lock();
         let run = life.run;
-        self.wait_while(&mut life, deadline, |life| {
-            life.phase == Phase::Serving && life.run == run
-        })
+        self.wait_while(&mut life, deadline, |life| life.is_serving(run))
     }
 
     /// A handler that runs inside an accept loop keeps it from leaving, and nobody may be there
     /// to end its wait for an idle client: this makes sure that somebody is, once the grace
     /// period is over.
     fn watch_grace(self: &Arc<Self>) {
-        let grace = {
-            let mut life = self.life.lock();
-            if life.watched || life.phase != Phase::Serving {
-                return;
-            }
-            life.watched = true;
-            life.grace
-        };
+        let mut life = self.life.lock();
+        if life.watched || life.phase != Phase::Serving {
+            return;
+        }
+        life.watched = true;
+        let run = life.run;
+        let deadline = Instant::now().checked_add(life.grace);
         let core = Arc::clone(self);
         let watch = move || {
-            if !core.wait_until_stopped(Some(grace)) {
+            let mut life = core.life.lock();
+            // The lock is kept, so that it is this run whose connections are cut, not the next.
+            if !core.wait_while(&mut life, deadline, |life| life.is_serving(run)) {
                 core.interrupt_connections();
             }
         };
@@ -214,6 +240,7 @@ impl Core {
     // ---- requests ----
 
     /// Counts a request in; it counts out, by its outcome, when the result is dropped.
+    #[inline]
     pub(crate) fn request_begins(self: &Arc<Self>) -> InFlight {
         self.counters.count_accepted();
         InFlight {
@@ -223,6 +250,7 @@ impl Core {
     }
 
     /// Marks that the calling accept loop serves a connection itself, until the result is dropped.
+    #[inline]
     pub(crate) fn connection_in_loop(self: &Arc<Self>) -> InLoop<'_> {
         self.in_loop.fetch_add(1, Ordering::SeqCst);
         // Whoever asked for a stop just before this line did not see this connection yet.
@@ -280,9 +308,8 @@ impl Core {
         self.connections.lock().live.remove(&id);
     }
 
-    /// Cuts every connection, so that handlers that wait on one get an error. Returns how many
-    /// there were.
-    pub(crate) fn interrupt_connections(&self) -> usize {
+    /// Cuts every connection, so that handlers that wait on one get an error.
+    pub(crate) fn interrupt_connections(&self) {
         self.interrupted.store(true, Ordering::SeqCst);
         // Collected first: the last owner of a connection removes it from the registry, which is
         // locked until the end of this statement.
@@ -296,7 +323,12 @@ impl Core {
         for connection in &live {
             connection.interrupt();
         }
-        live.len()
+        self.cut.fetch_add(live.len(), Ordering::SeqCst);
+    }
+
+    /// How many connections were cut so far.
+    pub(crate) fn cut(&self) -> usize {
+        self.cut.load(Ordering::SeqCst)
     }
 }
 

@@ -44,7 +44,9 @@ pub(super) fn shutdown_on_ctrl_c(handle: &ServerHandle) -> Result<(), Error> {
 /// Runs on a thread of its own, not in signal context, so it may take locks.
 fn on_signal() {
     let mut to_stop = TO_STOP.lock();
-    let servers: Vec<_> = to_stop.servers.iter().filter_map(Weak::upgrade).collect();
+    let mut servers: Vec<_> = to_stop.servers.iter().filter_map(Weak::upgrade).collect();
+    // A handle, or a handler that was given up, may outlive its server.
+    servers.retain(|server| !server.is_closing());
     // The second time, or with no server left to stop, a signal ends the process, as it would
     // without a handler.
     if to_stop.asked || servers.is_empty() {
@@ -52,6 +54,6 @@ fn on_signal() {
     }
     to_stop.asked = true;
     for server in servers {
-        server.request_stop();
+        server.request_stop_by_signal();
     }
 }

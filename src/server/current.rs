@@ -20,12 +20,14 @@ thread_local! {
 }
 
 /// Takes on a role until the result is dropped.
+#[inline]
 pub(crate) fn enter(core: &Arc<Core>, role: Role) -> Entered {
     ROLES.with_borrow_mut(|roles| roles.push((Arc::as_ptr(core), role)));
     Entered(())
 }
 
 /// Whether this thread has taken on `role` for `core`.
+#[inline]
 pub(crate) fn is(core: &Arc<Core>, role: Role) -> bool {
     ROLES.with_borrow(|roles| roles.contains(&(Arc::as_ptr(core), role)))
 }

@@ -12,6 +12,10 @@ use crate::strategy::Strategy;
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What closing a server had to do to the requests that were still running.
+///
+/// [`RunningServer::stop`](crate::RunningServer::stop) includes those that kept the loop from leaving;
+/// for [`Server::server_close`](crate::Server::server_close) the loop has left before, and what was
+/// cut then is in [`Stats::interrupted`](crate::Stats::interrupted).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DrainReport {
@@ -55,6 +59,7 @@ impl<M: Strategy> DrainOnDrop<M> {
             return DrainReport::default();
         };
         core.begin_closing();
+        let cut = core.cut();
         let mut report = DrainReport {
             running: core.active(),
             ..DrainReport::default()
@@ -63,11 +68,12 @@ impl<M: Strategy> DrainOnDrop<M> {
         if self.block_on_close && !current::is_busy_for(&core) {
             let grace_ends = Instant::now().checked_add(core.grace());
             if !core.wait_until_idle(grace_ends) {
-                report.interrupted = core.interrupt_connections();
+                core.interrupt_connections();
                 core.wait_until_idle(Some(Instant::now() + LAST_WORDS));
             }
             report.abandoned = core.active();
         }
+        report.interrupted = core.cut() - cut;
         // Threads that still run a request are not waited for a second time.
         let grace = if core.active() == 0 {
             LAST_WORDS

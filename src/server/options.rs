@@ -39,7 +39,7 @@ use crate::transport::{
 /// | [`request_queue_size`](Self::request_queue_size) | 5; `SOMAXCONN` since 3.15 | `SOMAXCONN` (4096 on Linux) | bursts of clients were dropped |
 /// | [`disable_nagle_algorithm`](Self::disable_nagle_algorithm) | `False` | `true` | small answers waited for acknowledgements, 40 ms at worst |
 /// | [`timeout`](Self::timeout) | `None` | none (Unix datagram replies: 1 s) | Python waits for ever for a Unix datagram client that does not read |
-/// | [`max_packet_size`](Self::max_packet_size) | 8192 | 65535 | longer datagrams were cut without a sign |
+/// | [`max_packet_size`](Self::max_packet_size) | 8192 | 65535; Unix sockets 256 KiB | longer datagrams were cut without a sign |
 ///
 /// What can also be chosen after binding is a method of [`Server`]:
 /// [`strategy`](Server::strategy), [`grace`](Server::grace) and so on. Options of threads are methods
@@ -91,7 +91,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
     }
 
     /// How long each read and each write of a request may wait for the client; `None`, the
-    /// default (as in Python): without limit. Python: `timeout` of `StreamRequestHandler`.
+    /// default (as in Python): without limit. Zero is an error when binding. Python: `timeout` of `StreamRequestHandler`.
     ///
     /// It is per operation: a client that sends a byte now and then is within it. It starts with
     /// the connection, so handlers need not set it; [`Request::set_timeout`] changes it for one
@@ -189,8 +189,9 @@ impl<T, S, M> ServerOptions<T, S, M> {
         self
     }
 
-    /// The size in bytes beyond which a datagram is cut. Default: 65535, more than any UDP
-    /// datagram can carry (Python: 8192). A handler can tell by
+    /// The size in bytes beyond which a datagram is cut; at most 64 MiB. Default: 65535 for UDP, more
+    /// than any UDP datagram can carry, and 256 KiB for Unix sockets, more than Linux lets a client
+    /// send unless it is configured to (Python: 8192). A handler can tell by
     /// [`truncated()`](crate::DatagramRequest::truncated).
     pub fn max_packet_size(mut self, bytes: usize) -> Self
     where

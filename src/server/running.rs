@@ -93,23 +93,29 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
     fn stop(self) -> Result<DrainReport, Error> {
         let Self { server, thread } = self;
         let core = Arc::clone(&server.handle.0);
+        let (running, cut) = (core.active(), core.cut());
         core.request_stop();
         // A handler in the loop is cut off after the grace period; one that does not notice is
         // left behind with the loop and the server. So is one that stops its own server.
         let patience = core.grace().checked_add(LAST_WORDS);
         if current::is_busy_for(&core) || !core.wait_until_stopped(patience) {
-            let running = core.active();
+            let abandoned = core.active();
             return Ok(DrainReport {
                 running,
-                abandoned: running,
-                ..DrainReport::default()
+                interrupted: core.cut() - cut,
+                abandoned,
             });
         }
         let served = thread.join();
         // The thread is gone, and its reference with it, so that this is the last one.
-        let report = Arc::into_inner(server)
+        let closed = Arc::into_inner(server)
             .map(Server::server_close)
             .unwrap_or_default();
+        let report = DrainReport {
+            running,
+            interrupted: core.cut() - cut,
+            ..closed
+        };
         match served {
             Ok(served) => served.map(|()| report),
             Err(_) => Err(Error::Accept {

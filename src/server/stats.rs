@@ -51,10 +51,12 @@ impl Outcome {
 }
 
 impl Counters {
+    #[inline]
     pub(crate) fn count_accepted(&self) {
         self.accepted.fetch_add(1, Ordering::SeqCst);
     }
 
+    #[inline]
     pub(crate) fn count_ended(&self, outcome: Outcome) {
         self.ended[outcome as usize].fetch_add(1, Ordering::SeqCst);
     }

@@ -137,6 +137,8 @@ pub struct Wait<'a> {
     pub(crate) timeout: Option<Duration>,
     /// A request is likely to be there: trying to take it is cheaper than asking.
     pub(crate) likely: bool,
+    /// It is one of the loops that the strategy asked for.
+    pub(crate) in_own_loop: bool,
 }
 
 /// How a wait for the next request ended.
@@ -185,6 +187,12 @@ impl Wait<'_> {
         })
     }
 
+    /// Whether this is one of the accept loops that the strategy itself asked for
+    /// ([`Strategy::acceptors`]).
+    pub fn in_own_loop(&self) -> bool {
+        self.in_own_loop
+    }
+
     /// What ends a [`for_notification`](Self::for_notification) from another thread. Get it before
     /// looking for the last time whether it is necessary to wait.
     pub fn notifier(&self) -> Notifier {
@@ -201,7 +209,8 @@ impl Wait<'_> {
 pub struct Notifier(ServerHandle);
 
 impl Notifier {
-    /// Ends the current or, if there is none, the next wait of the accept loop.
+    /// Ends the current or, if there is none, the next wait of the accept loop; of one of them, if
+    /// the strategy has several.
     pub fn notify(&self) {
         self.0.0.waker.wake();
     }

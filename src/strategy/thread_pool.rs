@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicIsize, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
@@ -33,11 +33,12 @@ pub struct ThreadPool {
     when_full: WhenFull,
     stack_size: Option<usize>,
     workers: Workers,
-    /// How many threads will come for a job without being sent for.
-    available: Arc<AtomicUsize>,
-    jobs: Receiver<Job>,
+    /// How many threads will come for a job without being sent for: those that wait, less the jobs
+    /// that are meant for them.
+    available: Arc<AtomicIsize>,
+    jobs: Receiver<Queued>,
     /// The other end of the queue, until the server is closed.
-    way_in: Mutex<Option<Sender<Job>>>,
+    way_in: Mutex<Option<Sender<Queued>>>,
 }
 
 /// What a [`ThreadPool`] does with a connection for which its queue has no place.
@@ -55,9 +56,13 @@ pub enum WhenFull {
 }
 
 impl ThreadPool {
-    /// A pool of `threads` threads (at least 1), with a queue as long and [`WhenFull::Wait`].
+    /// The most threads, and the most places in the queue, that a pool can have.
+    pub const MAX: usize = 1 << 16;
+
+    /// A pool of `threads` threads (at least 1, at most [`MAX`](Self::MAX)), with a queue as long
+    /// and [`WhenFull::Wait`].
     pub fn new(threads: usize) -> Self {
-        let threads = threads.max(1);
+        let threads = threads.clamp(1, Self::MAX);
         let (way_in, jobs) = bounded(threads);
         Self {
             threads,
@@ -71,9 +76,9 @@ impl ThreadPool {
     }
 
     /// How many accepted connections may wait for a thread, beyond those that are served; 0 is taken
-    /// as 1. Default: as many as there are threads.
+    /// as 1, more than [`MAX`](Self::MAX) as that. Default: as many as there are threads.
     pub fn queue(mut self, places: usize) -> Self {
-        let (way_in, jobs) = bounded(places.max(1));
+        let (way_in, jobs) = bounded(places.clamp(1, Self::MAX));
         self.jobs = jobs;
         self.way_in = Mutex::new(Some(way_in));
         self
@@ -92,13 +97,19 @@ impl ThreadPool {
         self
     }
 
-    /// Makes sure that somebody will come for a job that is put into the queue next.
-    fn staff(&self) -> io::Result<()> {
-        let claimed = self
+    /// Makes sure that somebody will come for a job that is put into the queue next. Returns whether
+    /// a thread is meant for it; if not, it has to wait until one has finished.
+    fn staff(&self) -> io::Result<bool> {
+        let claim = |available: isize| (available > 0).then(|| available - 1);
+        if self
             .available
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
-        if claimed.is_ok() || self.workers.alive() >= self.threads {
-            return Ok(());
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, claim)
+            .is_ok()
+        {
+            return Ok(true);
+        }
+        if self.workers.alive() >= self.threads {
+            return Ok(false);
         }
         let worker = Worker {
             jobs: self.jobs.clone(),
@@ -106,9 +117,10 @@ impl ThreadPool {
             workers: self.workers.clone(),
         };
         match self.workers.spawn(self.stack_size, move || worker.work()) {
+            Ok(()) => Ok(true),
             // A smaller pool is still a pool.
-            Err(_) if self.workers.alive() > 0 => Ok(()),
-            started => started,
+            Err(_) if self.workers.alive() > 0 => Ok(false),
+            Err(error) => Err(error),
         }
     }
 }
@@ -124,26 +136,27 @@ impl Default for ThreadPool {
 
 impl Strategy for ThreadPool {
     fn process_request(&self, job: Job) -> Result<(), Rejected> {
-        if job.accepted_in_loop() {
+        if job.in_own_loop() {
             job.run();
             return Ok(());
         }
-        if let Err(error) = self.staff() {
-            return Err(job.reject(Some(error.into())));
-        }
+        let claimed = match self.staff() {
+            Ok(claimed) => claimed,
+            Err(error) => return Err(job.reject(Some(error.into()))),
+        };
         let way_in = self.way_in.lock();
         let Some(queue) = &*way_in else {
             return Err(job.reject(None)); // the server is closed
         };
-        match (queue.try_send(job), &self.when_full) {
+        match (queue.try_send(Queued { job, claimed }), &self.when_full) {
             (Ok(()), _) => Ok(()),
-            (Err(TrySendError::Full(job)), WhenFull::Refuse(farewell)) => {
-                Err(job.reject(None).farewell(farewell.clone()))
+            (Err(TrySendError::Full(queued)), WhenFull::Refuse(farewell)) => {
+                Err(queued.job.reject(None).farewell(farewell.clone()))
             }
             // `wait` saw a place, and this is the only thread that fills it.
-            (Err(TrySendError::Full(job) | TrySendError::Disconnected(job)), _) => queue
-                .send(job)
-                .map_err(|error| error.into_inner().reject(None)),
+            (Err(error), _) => queue
+                .send(error.into_inner())
+                .map_err(|error| error.into_inner().job.reject(None)),
         }
     }
 
@@ -155,6 +168,9 @@ impl Strategy for ThreadPool {
     }
 
     fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
+        if wait.in_own_loop() {
+            return wait.for_request();
+        }
         let has_room = || self.when_full != WhenFull::Wait || !self.jobs.is_full();
         self.workers.wait(wait, has_room)
     }
@@ -166,16 +182,26 @@ impl Strategy for ThreadPool {
     }
 }
 
+/// A job in the queue.
+struct Queued {
+    job: Job,
+    /// Whether a thread was meant for it when it was put there.
+    claimed: bool,
+}
+
 struct Worker {
-    jobs: Receiver<Job>,
-    available: Arc<AtomicUsize>,
+    jobs: Receiver<Queued>,
+    available: Arc<AtomicIsize>,
     workers: Workers,
 }
 
 impl Worker {
     fn work(self) {
-        // The first job is the one that this thread was started for.
-        while let Ok(job) = self.jobs.recv() {
+        // The job that this thread was started for is claimed.
+        while let Ok(Queued { job, claimed }) = self.jobs.recv() {
+            if !claimed {
+                self.available.fetch_sub(1, Ordering::SeqCst);
+            }
             self.workers.announce_room();
             job.run();
             self.available.fetch_add(1, Ordering::SeqCst);

@@ -18,8 +18,24 @@ pub(crate) fn wait_readable<const N: usize>(
     fds: [BorrowedFd<'_>; N],
     timeout: Option<Duration>,
 ) -> io::Result<[bool; N]> {
+    wait(fds, PollFlags::IN, timeout)
+}
+
+/// The same for writing.
+pub(crate) fn wait_writable<const N: usize>(
+    fds: [BorrowedFd<'_>; N],
+    timeout: Option<Duration>,
+) -> io::Result<[bool; N]> {
+    wait(fds, PollFlags::OUT, timeout)
+}
+
+fn wait<const N: usize>(
+    fds: [BorrowedFd<'_>; N],
+    readiness: PollFlags,
+    timeout: Option<Duration>,
+) -> io::Result<[bool; N]> {
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let mut polled = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+    let mut polled = fds.map(|fd| PollFd::from_borrowed_fd(fd, readiness));
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         match rustix::event::poll(&mut polled, left.map(timespec).as_ref()) {

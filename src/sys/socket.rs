@@ -4,15 +4,17 @@
 //! waiting handler instead of blocking its thread has that one function to hook into.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, SocketAddrAny, SocketAddrUnix};
+use rustix::net::{RecvFlags, SendFlags, SocketAddrUnix};
 use socket2::SockRef;
 
+use super::poll;
 use crate::address::UnixAddress;
 
 /// The longest queue of connections that `listen(2)` takes without a second thought. The kernel
@@ -29,36 +31,95 @@ pub(crate) fn bind_unix(fd: BorrowedFd<'_>, address: &UnixAddress) -> io::Result
     Ok(rustix::net::bind(fd, &unix_sockaddr(address)?)?)
 }
 
-/// Runs one read or write of a request to its end.
+/// Runs one read or write of a request to its end: the only place where a handler waits.
 ///
-/// The sockets of requests are in blocking mode, so the operation itself waits in the kernel,
-/// bounded by the socket's own timeouts. `WouldBlock` therefore means that such a timeout is
-/// over.
-fn stream_io<T>(mut operation: impl FnMut() -> Result<T, Errno>) -> io::Result<T> {
+/// The sockets of requests are in blocking mode, so `operation`, called with `false`, waits in the
+/// kernel, bounded by the socket's own timeout; `WouldBlock` means that this is over. Called with
+/// `true`, it must not wait.
+#[inline]
+fn stream_io<T>(
+    fd: BorrowedFd<'_>,
+    direction: Direction,
+    mut operation: impl FnMut(bool) -> Result<T, Errno>,
+) -> io::Result<T> {
+    match operation(false) {
+        Ok(value) => Ok(value),
+        Err(Errno::INTR) => resume(fd, direction, || operation(true)),
+        Err(Errno::AGAIN) => Err(timed_out()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Which way bytes go.
+#[derive(Clone, Copy)]
+enum Direction {
+    Receive,
+    Send,
+}
+
+/// Goes on after a signal has interrupted a read or write. Just repeating it would start its timeout
+/// anew, so that one that is longer than the pause between two signals would never be over.
+#[cold]
+fn resume<T>(
+    fd: BorrowedFd<'_>,
+    direction: Direction,
+    mut operation: impl FnMut() -> Result<T, Errno>,
+) -> io::Result<T> {
+    let socket = SockRef::from(&fd);
+    let timeout = match direction {
+        Direction::Receive => socket.read_timeout()?,
+        Direction::Send => socket.write_timeout()?,
+    };
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let ready = match direction {
+            Direction::Receive => poll::wait_readable([fd], left)?,
+            Direction::Send => poll::wait_writable([fd], left)?,
+        };
+        if ready == [false] {
+            return Err(timed_out());
+        }
         match operation() {
             Ok(value) => return Ok(value),
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => {
-                return Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "timed out waiting for the client (the server's `timeout` option, or the \
-                     request's `set_timeout`, says how long that may take)",
-                ));
-            }
+            Err(Errno::INTR | Errno::AGAIN) => {}
             Err(error) => return Err(error.into()),
         }
     }
 }
 
+fn timed_out() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::TimedOut,
+        "timed out waiting for the client (the server's `timeout` option, or the request's \
+         `set_timeout`, says how long that may take)",
+    )
+}
+
 /// Receives what is there, waiting for the first byte. 0 is the end of the stream.
+#[inline]
 pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
-    stream_io(|| rustix::net::recv(fd, &mut *buffer, RecvFlags::empty()).map(|(n, _)| n))
+    stream_io(fd, Direction::Receive, |dont_wait| {
+        let flags = if dont_wait {
+            RecvFlags::DONTWAIT
+        } else {
+            RecvFlags::empty()
+        };
+        rustix::net::recv(fd, &mut *buffer, flags).map(|(size, _)| size)
+    })
 }
 
 /// Sends some of `data`, waiting for room. A vanished client is an error, never a SIGPIPE.
+#[inline]
 pub(crate) fn send(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {
-    stream_io(|| rustix::net::send(fd, data, SendFlags::NOSIGNAL))
+    stream_io(fd, Direction::Send, |dont_wait| {
+        let flags = if dont_wait {
+            SendFlags::DONTWAIT
+        } else {
+            SendFlags::empty()
+        };
+        rustix::net::send(fd, data, flags | SendFlags::NOSIGNAL)
+    })
 }
 
 /// Sends as much of `data` as there is room for right now, without waiting.
@@ -69,15 +130,23 @@ pub(crate) fn try_send(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {
 
 /// Sets the time that each read and each write may wait. `None` waits without limit.
 pub(crate) fn set_timeout(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<()> {
+    check_timeout(timeout)?;
+    // The kernel counts microseconds, and takes 0 of them for no limit.
+    let timeout = timeout.map(|timeout| timeout.max(Duration::from_micros(1)));
+    let socket = SockRef::from(&fd);
+    socket.set_read_timeout(timeout)?;
+    socket.set_write_timeout(timeout)
+}
+
+/// Refuses a timeout of zero.
+pub(crate) fn check_timeout(timeout: Option<Duration>) -> io::Result<()> {
     if timeout == Some(Duration::ZERO) {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "a timeout of zero would never let a read or write wait: use None for no limit",
         ));
     }
-    let socket = SockRef::from(&fd);
-    socket.set_read_timeout(timeout)?;
-    socket.set_write_timeout(timeout)
+    Ok(())
 }
 
 /// The receive timeout that a socket carries, if any.
@@ -86,75 +155,107 @@ pub(crate) fn receive_timeout(fd: BorrowedFd<'_>) -> Option<Duration> {
 }
 
 /// Accepts one waiting TCP connection; `WouldBlock` if there is none.
-pub(crate) fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+pub(crate) fn accept_tcp(
+    listener: &TcpListener,
+    timeout: Option<Duration>,
+) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, peer) = listener.accept()?;
-    blocking_if_inherited(&stream)?;
+    prepare(stream.as_fd(), timeout)?;
     Ok((stream, peer))
 }
 
 /// Accepts one waiting Unix connection; `WouldBlock` if there is none.
-pub(crate) fn accept_unix(listener: &UnixListener) -> io::Result<(UnixStream, UnixAddress)> {
+pub(crate) fn accept_unix(
+    listener: &UnixListener,
+    timeout: Option<Duration>,
+) -> io::Result<(UnixStream, UnixAddress)> {
     let (stream, peer) = listener.accept()?;
-    blocking_if_inherited(&stream)?;
+    prepare(stream.as_fd(), timeout)?;
     Ok((stream, unix_address(&peer)))
 }
 
-/// An accepted socket starts in blocking mode on Linux; elsewhere it may inherit the listener's
-/// non-blocking mode.
-fn blocking_if_inherited(socket: &impl AsFd) -> io::Result<()> {
-    if cfg!(any(target_os = "linux", target_os = "android")) {
-        return Ok(());
-    }
-    SockRef::from(socket).set_nonblocking(false)
+/// Makes an accepted socket usable. If that fails it is this connection's error and nobody else's.
+fn prepare(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<()> {
+    let prepared = || {
+        // It starts in blocking mode on Linux; elsewhere it may inherit the listener's mode.
+        if cfg!(not(any(target_os = "linux", target_os = "android"))) {
+            SockRef::from(&fd).set_nonblocking(false)?;
+        }
+        timeout.map_or(Ok(()), |timeout| set_timeout(fd, Some(timeout)))
+    };
+    prepared().map_err(|error: io::Error| io::Error::new(io::ErrorKind::ConnectionAborted, error))
 }
 
 /// Receives one waiting datagram from an internet socket; `WouldBlock` if there is none.
+#[inline]
 pub(crate) fn recv_from_inet(
     fd: BorrowedFd<'_>,
     buffer: &mut [u8],
 ) -> io::Result<(usize, SocketAddr)> {
-    let (size, peer) = recv_from(fd, buffer)?;
-    let peer = peer.ok_or(Errno::AFNOSUPPORT)?;
-    Ok((size, SocketAddr::try_from(peer)?))
-}
-
-/// Receives one waiting datagram from a Unix socket; `WouldBlock` if there is none.
-pub(crate) fn recv_from_unix(
-    fd: BorrowedFd<'_>,
-    buffer: &mut [u8],
-) -> io::Result<(usize, UnixAddress)> {
-    let (size, peer) = recv_from(fd, buffer)?;
-    let Some(peer) = peer else {
-        return Ok((size, UnixAddress::Unnamed));
-    };
-    let peer = SocketAddrUnix::try_from(peer)?;
-    let address = match (peer.path_bytes(), peer.abstract_name()) {
-        (Some(path), _) => UnixAddress::from_path_bytes(path),
-        (_, Some(name)) => UnixAddress::Abstract(name.to_vec()),
-        (None, None) => UnixAddress::Unnamed,
-    };
-    Ok((size, address))
-}
-
-fn recv_from(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, Option<SocketAddrAny>)> {
     loop {
         match rustix::net::recvfrom(fd, &mut *buffer, RecvFlags::DONTWAIT) {
-            Ok((size, _, peer)) => return Ok((size, peer)),
+            Ok((size, _, peer)) => {
+                let peer = peer.ok_or(Errno::AFNOSUPPORT)?;
+                return Ok((size, SocketAddr::try_from(peer)?));
+            }
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
     }
 }
 
+/// Receives one waiting datagram from a Unix socket; `WouldBlock` if there is none.
+///
+/// Through `socket2`, because the path of a Unix address may fill all of its 108 bytes, which
+/// `rustix` cannot read back.
+pub(crate) fn recv_from_unix(
+    fd: BorrowedFd<'_>,
+    buffer: &mut [u8],
+) -> io::Result<(usize, UnixAddress)> {
+    // SAFETY: the two types have the same layout, and nothing is written through the new one but by
+    // `recv_from_with_flags`, which writes bytes that it has received: the buffer stays initialised.
+    let buffer = unsafe { &mut *(std::ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) };
+    let socket = SockRef::from(&fd);
+    loop {
+        match socket.recv_from_with_flags(buffer, nix::libc::MSG_DONTWAIT) {
+            Ok((size, peer)) => {
+                let address = match (peer.as_pathname(), peer.as_abstract_namespace()) {
+                    (Some(path), _) => UnixAddress::Path(path.to_owned()),
+                    (_, Some(name)) => UnixAddress::Abstract(name.to_vec()),
+                    (None, None) => UnixAddress::Unnamed,
+                };
+                return Ok((size, address));
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// Sends one datagram to an internet address.
+#[inline]
 pub(crate) fn send_to_inet(fd: BorrowedFd<'_>, data: &[u8], to: &SocketAddr) -> io::Result<usize> {
-    stream_io(|| rustix::net::sendto(fd, data, SendFlags::NOSIGNAL, to))
+    datagram_io(|| rustix::net::sendto(fd, data, SendFlags::NOSIGNAL, to))
 }
 
 /// Sends one datagram to a Unix address.
 pub(crate) fn send_to_unix(fd: BorrowedFd<'_>, data: &[u8], to: &UnixAddress) -> io::Result<usize> {
     let to = unix_sockaddr(to)?;
-    stream_io(|| rustix::net::sendto(fd, data, SendFlags::NOSIGNAL, &to))
+    datagram_io(|| rustix::net::sendto(fd, data, SendFlags::NOSIGNAL, &to))
+}
+
+/// Sends one datagram, which may wait for room, in a Unix socket as long as its send timeout says.
+/// Whether the receiver has room cannot be polled for, so a signal starts that time anew.
+#[inline]
+fn datagram_io<T>(mut operation: impl FnMut() -> Result<T, Errno>) -> io::Result<T> {
+    loop {
+        match operation() {
+            Ok(value) => return Ok(value),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Err(timed_out()),
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// The kernel's form of a Unix address; an error for an unnamed one, which nothing can be sent
@@ -199,10 +300,18 @@ pub(crate) enum AcceptError {
 
 impl AcceptError {
     pub(crate) fn of(error: &io::Error) -> Self {
+        // What a transport says about a connection that it could not make usable.
+        if error.kind() == io::ErrorKind::ConnectionAborted {
+            return Self::Transient;
+        }
+        // A name that only Linux has.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if Errno::from_io_error(error) == Some(Errno::NONET) {
+            return Self::Transient;
+        }
         match Errno::from_io_error(error) {
             Some(
                 Errno::INTR
-                | Errno::CONNABORTED
                 | Errno::PROTO
                 // accept(2) passes on errors that the network raised for the new connection,
                 // recvfrom(2) those that an earlier reply ran into; neither concerns the others.

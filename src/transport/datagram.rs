@@ -22,7 +22,8 @@ pub(super) fn receive<S: DatagramSocket>(
         // One byte more than is wanted, so that a packet that is cut can be told from one that
         // just fits.
         if buffer.len() <= max_packet_size {
-            buffer.resize(max_packet_size + 1, 0);
+            // Made anew, not resized: fresh zeroed memory costs nothing until it is used.
+            *buffer = vec![0; max_packet_size + 1];
         }
         let (size, client_address) = socket.recv_from(&mut buffer[..=max_packet_size])?;
         let data = &buffer[..size.min(max_packet_size)];

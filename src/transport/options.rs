@@ -35,8 +35,13 @@ pub struct SocketOptions {
 }
 
 impl SocketOptions {
-    /// The largest datagram: the length field of a UDP packet has 16 bits.
-    pub const MAX_PACKET_SIZE: usize = 65_535;
+    /// The default for UDP: no datagram is larger, because its length field has 16 bits.
+    pub const UDP_PACKET_SIZE: usize = 65_535;
+    /// The default for Unix sockets, whose datagrams are as large as the sender's buffer, on Linux
+    /// 208 KiB unless changed.
+    pub const UNIX_PACKET_SIZE: usize = 256 * 1024;
+    /// What a larger `max_packet_size` is taken as.
+    pub const MAX_PACKET_SIZE: usize = 1 << 26;
 }
 
 impl Default for SocketOptions {
@@ -48,7 +53,7 @@ impl Default for SocketOptions {
             request_queue_size: sys::socket::SOMAXCONN,
             disable_nagle_algorithm: true,
             timeout: None,
-            max_packet_size: Self::MAX_PACKET_SIZE,
+            max_packet_size: Self::UDP_PACKET_SIZE,
             before_bind: None,
         }
     }

@@ -28,6 +28,7 @@ pub struct Tcp {
 
 impl Tcp {
     fn new(listener: TcpListener, options: &SocketOptions) -> io::Result<Self> {
+        sys::socket::check_timeout(options.timeout)?;
         // The loop must never hang in `accept`: a client may be gone between the two calls.
         listener.set_nonblocking(true)?;
         // Accepted connections inherit this, at no cost for each.
@@ -63,10 +64,7 @@ impl Transport for Tcp {
     }
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<TcpRequest> {
-        let (stream, client_address) = sys::socket::accept_tcp(&self.listener)?;
-        if self.timeout.is_some() {
-            sys::socket::set_timeout(stream.as_fd(), self.timeout)?;
-        }
+        let (stream, client_address) = sys::socket::accept_tcp(&self.listener, self.timeout)?;
         Ok(TcpRequest::new(stream, client_address, server))
     }
 }

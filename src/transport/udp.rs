@@ -28,7 +28,7 @@ pub struct Udp {
 impl Udp {
     fn new(socket: UdpSocket, options: &SocketOptions) -> io::Result<Self> {
         let address = socket.local_addr()?;
-        let max_packet_size = options.max_packet_size;
+        let max_packet_size = options.max_packet_size.min(SocketOptions::MAX_PACKET_SIZE);
         Ok(Self {
             socket: Arc::new(socket),
             address,

@@ -37,6 +37,7 @@ pub struct UnixStream {
 
 impl UnixStream {
     fn new(listener: net::UnixListener, options: &SocketOptions) -> io::Result<Self> {
+        sys::socket::check_timeout(options.timeout)?;
         listener.set_nonblocking(true)?;
         Ok(Self {
             address: sys::socket::unix_address(&listener.local_addr()?),
@@ -62,10 +63,7 @@ impl Transport for UnixStream {
     }
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<UnixStreamRequest> {
-        let (stream, client_address) = sys::socket::accept_unix(&self.listener)?;
-        if self.timeout.is_some() {
-            sys::socket::set_timeout(stream.as_fd(), self.timeout)?;
-        }
+        let (stream, client_address) = sys::socket::accept_unix(&self.listener, self.timeout)?;
         Ok(UnixStreamRequest::new(stream, client_address, server))
     }
 }
@@ -112,7 +110,7 @@ impl UnixDatagram {
     fn new(socket: net::UnixDatagram, options: &SocketOptions) -> io::Result<Self> {
         socket.set_write_timeout(Some(options.timeout.unwrap_or(DATAGRAM_SEND_TIMEOUT)))?;
         let address = sys::socket::unix_address(&socket.local_addr()?);
-        let max_packet_size = options.max_packet_size;
+        let max_packet_size = options.max_packet_size.min(SocketOptions::MAX_PACKET_SIZE);
         Ok(Self {
             socket: Arc::new(socket),
             address,
@@ -126,6 +124,14 @@ impl Transport for UnixDatagram {
     type Address = UnixAddress;
 
     const KIND: RequestKind = RequestKind::Message;
+
+    fn default_options() -> SocketOptions {
+        let max_packet_size = SocketOptions::UNIX_PACKET_SIZE;
+        SocketOptions {
+            max_packet_size,
+            ..SocketOptions::default()
+        }
+    }
 
     fn server_address(&self) -> &UnixAddress {
         &self.address

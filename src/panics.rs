@@ -1,0 +1,56 @@
+//! Keeping panics where they happen.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Runs code of the user's. A panic comes out as its message, and goes no further; Rust's panic hook
+/// has printed it by then.
+pub(crate) fn contain<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(message)
+}
+
+/// The message of a panic, whose payload is a text in all but exotic cases.
+fn message(payload: Box<dyn Any + Send>) -> String {
+    let message = match (
+        payload.downcast_ref::<&str>(),
+        payload.downcast_ref::<String>(),
+    ) {
+        (Some(text), _) => (*text).to_owned(),
+        (_, Some(text)) => text.clone(),
+        _ => "(a payload that is not text)".to_owned(),
+    };
+    // A payload may panic again while it is dropped, and what that one is made of, too.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(payload);
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            std::panic::panic_any(Bomb);
+        }
+    }
+
+    #[test]
+    fn panics_come_out_as_their_message() {
+        assert_eq!(contain(|| 1), Ok(1));
+        assert_eq!(contain(|| panic!("no")), Err::<(), _>("no".into()));
+        assert_eq!(
+            contain(|| panic!("no {}", "way")),
+            Err::<(), _>("no way".into())
+        );
+    }
+
+    #[test]
+    fn a_payload_that_panics_when_dropped_is_contained_too() {
+        let contained = contain(|| std::panic::panic_any(Bomb));
+        assert_eq!(contained, Err("(a payload that is not text)".into()));
+    }
+}
