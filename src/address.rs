@@ -107,6 +107,14 @@ impl ServerAddress {
             Self::Unix(_) => None,
         }
     }
+
+    /// Whether a socket with this address is bound to anything.
+    pub(crate) fn is_bound(&self) -> bool {
+        match self {
+            Self::Inet(address) => address.port() != 0,
+            Self::Unix(address) => !address.is_unnamed(),
+        }
+    }
 }
 
 impl fmt::Display for ServerAddress {

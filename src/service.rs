@@ -102,8 +102,8 @@ pub trait Service<R: Request>: Send + Sync + 'static {
     fn handle_timeout(&self) {}
 
     /// Called by `serve_forever` after each request that it took in, and at least every
-    /// [`poll_interval`](crate::Server::poll_interval); only at that interval where the strategy
-    /// has several accept loops (a thread pool of datagrams). The default does nothing.
+    /// [`poll_interval`](crate::Server::poll_interval). Where the strategy has several accept loops (a
+    /// thread pool of datagrams), on several threads at the same time. The default does nothing.
     fn service_actions(&self) {}
 
     /// Told about every error of the listening socket: of `accept(2)`, or of `recvfrom(2)` for

@@ -44,10 +44,14 @@ pub trait StreamSocket: Send + Sync + 'static {
 
     /// Bounds how long each read and each write may wait.
     fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// Called between the shutdown of the writing side and closing: the place to see to it that
+    /// closing does not reset the connection. The default does nothing.
+    fn before_close(&self) {}
 }
 
 macro_rules! stream_socket {
-    ($socket:ty, $address:ty) => {
+    ($socket:ty, $address:ty, $before_close:expr) => {
         impl StreamSocket for $socket {
             type Address = $address;
 
@@ -70,12 +74,17 @@ macro_rules! stream_socket {
             fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
                 sys::socket::set_timeout(self.as_fd(), timeout)
             }
+
+            fn before_close(&self) {
+                $before_close(self.as_fd());
+            }
         }
     };
 }
 
-stream_socket!(TcpStream, SocketAddr);
-stream_socket!(UnixStream, UnixAddress);
+stream_socket!(TcpStream, SocketAddr, |_| ());
+// Closing a Unix socket with unread input is a reset for the client, whatever was shut down before.
+stream_socket!(UnixStream, UnixAddress, sys::socket::discard_input);
 
 /// One connection, shared by the two halves of its request. Everybody else ([`Sender`]s, the
 /// server's registry) holds it weakly, so that it closes when the request is over.
@@ -299,6 +308,7 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
         // First tell the client, then close: closing with unread input would reset the
         // connection, and the client could lose the answer. It fails if the client is gone.
         let _ = self.socket().shutdown(Shutdown::Write);
+        self.socket().before_close();
     }
 
     fn refuse(&mut self, farewell: &[u8]) {

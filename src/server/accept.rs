@@ -113,7 +113,9 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
             let _entered = current::enter(core, Role::Loop);
             let mut pace = Pace::default();
             while !core.is_stopping() {
-                self.turn(&mut pace, None, true)?;
+                if let Turn::Request = self.turn(&mut pace, None, true)? {
+                    self.service_actions();
+                }
             }
             self.strategy.leave(core.grace());
             Ok(())
@@ -124,7 +126,9 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
             let mut threads = Vec::new();
             for number in 1..=loops {
                 let name = format!("socketserver-{number}");
-                match thread::Builder::new()
+                match self
+                    .strategy
+                    .acceptor_thread()
                     .name(name)
                     .spawn_scoped(scope, accept)
                 {

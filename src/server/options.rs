@@ -7,6 +7,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use super::Server;
+use crate::address::ServerAddress;
 use crate::error::Error;
 use crate::service::Service;
 use crate::strategy::Strategy;
@@ -129,6 +130,12 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
         T: FromListener<L>,
     {
         let transport = T::from_listener(listener, &self.socket)?;
+        let address: ServerAddress = transport.server_address().clone().into();
+        if !address.is_bound() {
+            let source = io::Error::new(io::ErrorKind::InvalidInput, "the socket is not bound");
+            let address = "the given socket".into();
+            return Err(Error::Bind { address, source });
+        }
         Server::assemble(transport, service, M::default(), self.activate)
     }
 }

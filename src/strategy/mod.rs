@@ -7,6 +7,7 @@ mod workers;
 
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::thread;
 use std::time::Duration;
 
 pub use self::sequential::Sequential;
@@ -65,6 +66,12 @@ pub trait Strategy: Send + Sync + 'static {
         0
     }
 
+    /// What the threads of these accept loops are made with: the place for a stack size. (They get
+    /// names from the server.)
+    fn acceptor_thread(&self) -> thread::Builder {
+        thread::Builder::new()
+    }
+
     /// Waits for the next request: the place for back-pressure. The default waits with `poll(2)`
     /// ([`Wait::for_request`]).
     ///
@@ -98,6 +105,10 @@ impl<M: Strategy + ?Sized> Strategy for Box<M> {
 
     fn acceptors(&self, kind: RequestKind) -> usize {
         (**self).acceptors(kind)
+    }
+
+    fn acceptor_thread(&self) -> thread::Builder {
+        (**self).acceptor_thread()
     }
 
     fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {

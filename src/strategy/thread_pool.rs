@@ -3,12 +3,13 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, SendError, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
 
-use super::workers::Workers;
+use super::workers::{Workers, builder};
 use super::{Ready, RequestKind, Strategy, Wait};
 use crate::job::{Job, Rejected};
 
@@ -148,16 +149,19 @@ impl Strategy for ThreadPool {
         let Some(queue) = &*way_in else {
             return Err(job.reject(None)); // the server is closed
         };
-        match (queue.try_send(Queued { job, claimed }), &self.when_full) {
-            (Ok(()), _) => Ok(()),
-            (Err(TrySendError::Full(queued)), WhenFull::Refuse(farewell)) => {
-                Err(queued.job.reject(None).farewell(farewell.clone()))
-            }
-            // `wait` saw a place, and this is the only thread that fills it.
-            (Err(error), _) => queue
-                .send(error.into_inner())
-                .map_err(|error| error.into_inner().job.reject(None)),
-        }
+        let queued = Queued { job, claimed };
+        let sent = match &self.when_full {
+            // Nobody comes for it soon: it needs a place to wait.
+            WhenFull::Refuse(farewell) if !claimed => match queue.try_send(queued) {
+                Err(TrySendError::Full(queued)) => {
+                    return Err(queued.job.reject(None).farewell(farewell.clone()));
+                }
+                sent => sent.map_err(TrySendError::into_inner),
+            },
+            // A thread is on its way to it, or `wait` saw a place, which only this thread fills.
+            _ => queue.send(queued).map_err(SendError::into_inner),
+        };
+        sent.map_err(|queued| queued.job.reject(None))
     }
 
     fn acceptors(&self, kind: RequestKind) -> usize {
@@ -165,6 +169,10 @@ impl Strategy for ThreadPool {
             RequestKind::Message => self.threads,
             RequestKind::Connection => 0,
         }
+    }
+
+    fn acceptor_thread(&self) -> thread::Builder {
+        builder(self.stack_size)
     }
 
     fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {

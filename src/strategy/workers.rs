@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -44,10 +45,7 @@ impl Workers {
             format!("socketserver-{}", threads.started)
         };
         let alive = Alive(self.clone());
-        let mut thread = std::thread::Builder::new().name(name);
-        if let Some(size) = stack_size {
-            thread = thread.stack_size(size);
-        }
+        let thread = builder(stack_size).name(name);
         // If no thread can be had, the closure is dropped, and the count goes back with it.
         thread.spawn(move || {
             let _alive = alive;
@@ -102,6 +100,14 @@ impl Workers {
         if let Some(notifier) = self.shared.waiting.lock().take() {
             notifier.notify();
         }
+    }
+}
+
+/// Makes threads with the given stack, or the usual one.
+pub(super) fn builder(stack_size: Option<usize>) -> thread::Builder {
+    match stack_size {
+        Some(size) => thread::Builder::new().stack_size(size),
+        None => thread::Builder::new(),
     }
 }
 

@@ -128,6 +128,17 @@ pub(crate) fn try_send(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {
     Ok(rustix::net::send(fd, data, flags)?)
 }
 
+/// Throws away what was received and not read, up to a limit, without waiting.
+pub(crate) fn discard_input(fd: BorrowedFd<'_>) {
+    let mut buffer = [0; 16 * 1024];
+    for _ in 0..64 {
+        match rustix::net::recv(fd, &mut buffer, RecvFlags::DONTWAIT) {
+            Ok((1.., _)) => {}
+            _ => return,
+        }
+    }
+}
+
 /// Sets the time that each read and each write may wait. `None` waits without limit.
 pub(crate) fn set_timeout(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<()> {
     check_timeout(timeout)?;
@@ -154,10 +165,24 @@ pub(crate) fn receive_timeout(fd: BorrowedFd<'_>) -> Option<Duration> {
     SockRef::from(&fd).read_timeout().ok().flatten()
 }
 
+/// What has to be done about the timeout of accepted sockets: `None` is nothing, `Some` is to set it.
+///
+/// It has to be set to none at all where the listener has timeouts of its own, which are for
+/// accepting: on Linux, accepted TCP sockets inherit them.
+pub(crate) fn accepted_timeout(
+    listener: BorrowedFd<'_>,
+    timeout: Option<Duration>,
+) -> io::Result<Option<Option<Duration>>> {
+    check_timeout(timeout)?;
+    let listener = SockRef::from(&listener);
+    let inherited = listener.read_timeout()?.or(listener.write_timeout()?);
+    Ok(timeout.or(inherited).map(|_| timeout))
+}
+
 /// Accepts one waiting TCP connection; `WouldBlock` if there is none.
 pub(crate) fn accept_tcp(
     listener: &TcpListener,
-    timeout: Option<Duration>,
+    timeout: Option<Option<Duration>>,
 ) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, peer) = listener.accept()?;
     prepare(stream.as_fd(), timeout)?;
@@ -167,7 +192,7 @@ pub(crate) fn accept_tcp(
 /// Accepts one waiting Unix connection; `WouldBlock` if there is none.
 pub(crate) fn accept_unix(
     listener: &UnixListener,
-    timeout: Option<Duration>,
+    timeout: Option<Option<Duration>>,
 ) -> io::Result<(UnixStream, UnixAddress)> {
     let (stream, peer) = listener.accept()?;
     prepare(stream.as_fd(), timeout)?;
@@ -175,13 +200,13 @@ pub(crate) fn accept_unix(
 }
 
 /// Makes an accepted socket usable. If that fails it is this connection's error and nobody else's.
-fn prepare(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<()> {
+fn prepare(fd: BorrowedFd<'_>, timeout: Option<Option<Duration>>) -> io::Result<()> {
     let prepared = || {
         // It starts in blocking mode on Linux; elsewhere it may inherit the listener's mode.
         if cfg!(not(any(target_os = "linux", target_os = "android"))) {
             SockRef::from(&fd).set_nonblocking(false)?;
         }
-        timeout.map_or(Ok(()), |timeout| set_timeout(fd, Some(timeout)))
+        timeout.map_or(Ok(()), |timeout| set_timeout(fd, timeout))
     };
     prepared().map_err(|error: io::Error| io::Error::new(io::ErrorKind::ConnectionAborted, error))
 }

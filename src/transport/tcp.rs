@@ -23,12 +23,12 @@ pub struct Tcp {
     listener: TcpListener,
     address: SocketAddr,
     request_queue_size: u32,
-    timeout: Option<Duration>,
+    timeout: Option<Option<Duration>>,
 }
 
 impl Tcp {
     fn new(listener: TcpListener, options: &SocketOptions) -> io::Result<Self> {
-        sys::socket::check_timeout(options.timeout)?;
+        let timeout = sys::socket::accepted_timeout(listener.as_fd(), options.timeout)?;
         // The loop must never hang in `accept`: a client may be gone between the two calls.
         listener.set_nonblocking(true)?;
         // Accepted connections inherit this, at no cost for each.
@@ -37,7 +37,7 @@ impl Tcp {
             address: listener.local_addr()?,
             listener,
             request_queue_size: options.request_queue_size,
-            timeout: options.timeout,
+            timeout,
         })
     }
 }

@@ -32,18 +32,18 @@ pub struct UnixStream {
     listener: net::UnixListener,
     address: UnixAddress,
     request_queue_size: u32,
-    timeout: Option<Duration>,
+    timeout: Option<Option<Duration>>,
 }
 
 impl UnixStream {
     fn new(listener: net::UnixListener, options: &SocketOptions) -> io::Result<Self> {
-        sys::socket::check_timeout(options.timeout)?;
+        let timeout = sys::socket::accepted_timeout(listener.as_fd(), options.timeout)?;
         listener.set_nonblocking(true)?;
         Ok(Self {
             address: sys::socket::unix_address(&listener.local_addr()?),
             listener,
             request_queue_size: options.request_queue_size,
-            timeout: options.timeout,
+            timeout,
         })
     }
 }

@@ -419,7 +419,27 @@ macro_rules! over_datagrams {
     ($($check:ident),* $(,)?) => { $crate::support::net::over!([Udp, UnixDatagram] $($check),*); };
 }
 
-/// ... and for each strategy.
+/// ... for each strategy.
+macro_rules! by_strategy {
+    ($($check:ident),* $(,)?) => {
+        $(mod $check {
+            #[test]
+            fn sequential() {
+                super::$check::<socketserver::Sequential>();
+            }
+            #[test]
+            fn threading() {
+                super::$check::<socketserver::Threading>();
+            }
+            #[test]
+            fn thread_pool() {
+                super::$check::<socketserver::ThreadPool>();
+            }
+        })*
+    };
+}
+
+/// ... and for each pair of them.
 macro_rules! over_pairs {
     ($transports:tt $($check:ident),* $(,)?) => {
         $($crate::support::net::over_pairs!(@ $transports $check);)*
@@ -463,7 +483,8 @@ macro_rules! over_streams_by_strategy {
 }
 
 pub(crate) use {
-    everywhere, over, over_datagrams, over_pairs, over_streams, over_streams_by_strategy,
+    by_strategy, everywhere, over, over_datagrams, over_pairs, over_streams,
+    over_streams_by_strategy,
 };
 
 // ---- services ----
@@ -478,6 +499,14 @@ impl<R: Request> RequestHandler<R> for LineEcho {
         request.write_all(&line)?;
         Ok(())
     }
+}
+
+/// Answers each line with itself, to the end of the stream or packet.
+pub(crate) fn echo_lines<R: Request>(request: &mut R) -> Result {
+    while let Some(line) = request.next_line(10_000)? {
+        request.send_all(&line)?;
+    }
+    Ok(())
 }
 
 type Hook<A> = Box<dyn Fn(A) + Send + Sync>;
@@ -505,17 +534,9 @@ impl<R: Request> Hooks<R> {
         }
     }
 
-    /// Answers each line with itself, to the end of the stream or packet.
+    /// Answers by [`echo_lines`].
     pub(crate) fn echo() -> Self {
-        Self::new(|request| {
-            loop {
-                let line = request.readline(10_000)?;
-                if line.is_empty() {
-                    return Ok(());
-                }
-                request.send_all(&line)?;
-            }
-        })
+        Self::new(echo_lines)
     }
 
     pub(crate) fn on_verify(mut self, hook: impl Fn(&R) -> bool + Send + Sync + 'static) -> Self {
