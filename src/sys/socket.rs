@@ -360,12 +360,95 @@ impl AcceptError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use nix::libc;
+    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+
     use super::*;
+
+    /// Runs `work` while its thread is interrupted by one signal after the other.
+    fn under_signals<T>(work: impl FnOnce() -> T) -> T {
+        extern "C" fn ignore(_: libc::c_int) {}
+        // Without SA_RESTART, so that interrupted calls fail with EINTR.
+        let action = SigAction::new(
+            SigHandler::Handler(ignore),
+            SaFlags::empty(),
+            SigSet::empty(),
+        );
+        // SAFETY: the handler does nothing, which is safe in signal context.
+        unsafe { sigaction(Signal::SIGUSR1, &action) }.unwrap();
+        // SAFETY: it has no preconditions.
+        let target = unsafe { libc::pthread_self() };
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let interrupter = scope.spawn(|| {
+                while !done.load(Ordering::SeqCst) {
+                    // SAFETY: the thread lives, because it waits below until this loop has ended.
+                    unsafe { libc::pthread_kill(target, libc::SIGUSR1) };
+                    thread::yield_now();
+                }
+            });
+            let result = work();
+            done.store(true, Ordering::SeqCst);
+            interrupter.join().unwrap();
+            result
+        })
+    }
+
+    #[test]
+    fn a_timeout_is_over_in_time_although_signals_come() {
+        let (socket, _peer) = UnixStream::pair().unwrap();
+        set_timeout(socket.as_fd(), Some(Duration::from_millis(50))).unwrap();
+        let error = under_signals(|| recv(socket.as_fd(), &mut [0; 10])).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let error = under_signals(|| {
+            loop {
+                if let Err(error) = send(socket.as_fd(), &[0; 10_000]) {
+                    return error;
+                }
+            }
+        });
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn bytes_arrive_although_signals_come() {
+        let (socket, peer) = UnixStream::pair().unwrap();
+        let received = thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut received = 0;
+                let mut buffer = [0; 1000];
+                while received < 1_000_000 {
+                    received += recv(peer.as_fd(), &mut buffer).unwrap();
+                }
+                received
+            });
+            under_signals(|| {
+                let mut sent = 0;
+                while sent < 1_000_000 {
+                    sent += send(socket.as_fd(), &[0; 1000]).unwrap();
+                }
+            });
+            reader.join().unwrap()
+        });
+        assert_eq!(received, 1_000_000);
+    }
+
+    #[test]
+    fn a_timeout_below_what_the_kernel_counts_is_not_none() {
+        let (socket, _peer) = UnixStream::pair().unwrap();
+        set_timeout(socket.as_fd(), Some(Duration::from_nanos(1))).unwrap();
+        let error = recv(socket.as_fd(), &mut [0; 10]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
 
     #[test]
     fn accept_errors_are_sorted_by_what_a_loop_can_do_about_them() {
         let sort = |errno: Errno| AcceptError::of(&errno.into());
         assert_eq!(sort(Errno::CONNABORTED), AcceptError::Transient);
+        assert_eq!(sort(Errno::HOSTUNREACH), AcceptError::Transient);
         assert_eq!(sort(Errno::MFILE), AcceptError::Exhausted);
         assert_eq!(sort(Errno::BADF), AcceptError::Fatal);
         assert_eq!(

@@ -1,0 +1,50 @@
+//! What the pages say about the repository itself is true: the tests they name exist, the pages are
+//! compiled, and the README's commands are those that decide.
+
+use std::fs;
+use std::path::Path;
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn every_difference_names_a_test_that_exists() {
+    let page = read("docs/differences.md");
+    let (tested, _) = page.split_once("## What is not there").unwrap();
+    let rows = tested.lines().filter(|line| {
+        line.starts_with("| ") && !line.starts_with("| Python |") && !line.starts_with("| ---")
+    });
+    for row in rows {
+        let cell = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        match cell.trim().trim_matches('`').split_once("::") {
+            Some((file, test)) => {
+                let source = read(&format!("tests/{file}.rs"));
+                let found = source.contains(&format!("fn {test}"));
+                assert!(found, "no test {test} in tests/{file}.rs");
+            }
+            None => assert_eq!(cell.trim(), "`src/promises.rs`", "no test in: {row}"),
+        }
+    }
+}
+
+#[test]
+fn every_page_is_compiled() {
+    let lib = read("src/lib.rs");
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    for page in fs::read_dir(docs).unwrap() {
+        let name = page.unwrap().file_name().into_string().unwrap();
+        let included = format!("include_str!(\"../docs/{name}\")");
+        assert!(lib.contains(&included), "docs/{name} is not in src/lib.rs");
+    }
+}
+
+#[test]
+fn what_decides_runs_the_commands_of_the_readme() {
+    let readme = read("README.md");
+    let ci = read(".ci/run");
+    assert!(readme.contains("```sh\ncargo run --example echo_server\n```"));
+    assert!(readme.contains("```sh\ncargo test\n```"));
+    assert!(ci.lines().any(|line| line == "step cargo test"));
+}
