@@ -35,11 +35,11 @@ impl DatagramSocket for UdpSocket {
     type Address = SocketAddr;
 
     fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        sys::socket::recv_from_inet(self.as_fd(), buffer)
+        sys::datagram::recv_from_inet(self.as_fd(), buffer)
     }
 
     fn send_to(&self, data: &[u8], to: &SocketAddr) -> io::Result<usize> {
-        sys::socket::send_to_inet(self.as_fd(), data, to)
+        sys::datagram::send_to_inet(self.as_fd(), data, to)
     }
 }
 
@@ -47,11 +47,11 @@ impl DatagramSocket for UnixDatagram {
     type Address = UnixAddress;
 
     fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, UnixAddress)> {
-        sys::socket::recv_from_unix(self.as_fd(), buffer)
+        sys::datagram::recv_from_unix(self.as_fd(), buffer)
     }
 
     fn send_to(&self, data: &[u8], to: &UnixAddress) -> io::Result<usize> {
-        sys::socket::send_to_unix(self.as_fd(), data, to)
+        sys::datagram::send_to_unix(self.as_fd(), data, to)
     }
 }
 

@@ -56,15 +56,15 @@ macro_rules! stream_socket {
             type Address = $address;
 
             fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-                sys::socket::recv(self.as_fd(), buffer)
+                sys::stream::recv(self.as_fd(), buffer)
             }
 
             fn send(&self, data: &[u8]) -> io::Result<usize> {
-                sys::socket::send(self.as_fd(), data)
+                sys::stream::send(self.as_fd(), data)
             }
 
             fn try_send(&self, data: &[u8]) -> io::Result<usize> {
-                sys::socket::try_send(self.as_fd(), data)
+                sys::stream::try_send(self.as_fd(), data)
             }
 
             fn shutdown(&self, how: Shutdown) -> io::Result<()> {
@@ -84,7 +84,7 @@ macro_rules! stream_socket {
 
 stream_socket!(TcpStream, SocketAddr, |_| ());
 // Closing a Unix socket with unread input is a reset for the client, whatever was shut down before.
-stream_socket!(UnixStream, UnixAddress, sys::socket::discard_input);
+stream_socket!(UnixStream, UnixAddress, sys::stream::discard_input);
 
 /// One connection, shared by the two halves of its request. Everybody else ([`Sender`]s, the
 /// server's registry) holds it weakly, so that it closes when the request is over.

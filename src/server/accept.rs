@@ -16,7 +16,7 @@ use crate::panics::contain;
 use crate::request::Request;
 use crate::service::Service;
 use crate::strategy::{Ready, Strategy, Wait};
-use crate::sys::socket::AcceptError;
+use crate::sys::accept::AcceptError;
 use crate::transport::Transport;
 
 /// How a call of [`Server::handle_request`](super::Server::handle_request) ended.

@@ -4,7 +4,10 @@
 //!
 //! | module | what it does |
 //! | --- | --- |
-//! | [`socket`] | makes sockets, sets options, accepts, and moves bytes: a handler's reads and writes wait here |
+//! | [`socket`] | makes sockets listen; their addresses and timeouts |
+//! | [`accept`] | accepts connections, and sorts the errors of that |
+//! | [`stream`] | moves the bytes of connections: a handler's reads and writes wait here |
+//! | [`datagram`] | receives and sends datagrams |
 //! | [`poll`] | waits for descriptors to become readable: an accept loop waits here |
 //! | [`wake`] | the descriptor that ends such a wait from another thread |
 //! | [`signal`] | Ctrl-C and SIGTERM, on request |
@@ -18,7 +21,10 @@ compile_error!(
      poll(2) nor the Unix socket calls that src/sys is written with"
 );
 
+pub(crate) mod accept;
+pub(crate) mod datagram;
 pub(crate) mod poll;
 pub(crate) mod signal;
 pub(crate) mod socket;
+pub(crate) mod stream;
 pub(crate) mod wake;

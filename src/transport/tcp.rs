@@ -64,7 +64,7 @@ impl Transport for Tcp {
     }
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<TcpRequest> {
-        let (stream, client_address) = sys::socket::accept_tcp(&self.listener, self.timeout)?;
+        let (stream, client_address) = sys::accept::accept_tcp(&self.listener, self.timeout)?;
         Ok(TcpRequest::new(stream, client_address, server))
     }
 }

@@ -1,0 +1,214 @@
+//! Moving bytes through the sockets of connections.
+//!
+//! A handler's reads and writes wait in [`stream_io`] and nowhere else: a strategy that parks a
+//! waiting handler instead of blocking its thread has that one function to hook into.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags};
+use socket2::SockRef;
+
+use super::poll;
+
+/// Runs one read or write of a request to its end: the only place where a handler waits.
+///
+/// The sockets of requests are in blocking mode, so `operation`, called with `false`, waits in the
+/// kernel, bounded by the socket's own timeout; `WouldBlock` means that this is over. Called with
+/// `true`, it must not wait.
+#[inline]
+fn stream_io<T>(
+    fd: BorrowedFd<'_>,
+    direction: Direction,
+    mut operation: impl FnMut(bool) -> Result<T, Errno>,
+) -> io::Result<T> {
+    match operation(false) {
+        Ok(value) => Ok(value),
+        Err(Errno::INTR) => resume(fd, direction, || operation(true)),
+        Err(Errno::AGAIN) => Err(timed_out()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Which way bytes go.
+#[derive(Clone, Copy)]
+enum Direction {
+    Receive,
+    Send,
+}
+
+/// Goes on after a signal has interrupted a read or write. Just repeating it would start its timeout
+/// anew, so that one that is longer than the pause between two signals would never be over.
+#[cold]
+fn resume<T>(
+    fd: BorrowedFd<'_>,
+    direction: Direction,
+    mut operation: impl FnMut() -> Result<T, Errno>,
+) -> io::Result<T> {
+    let socket = SockRef::from(&fd);
+    let timeout = match direction {
+        Direction::Receive => socket.read_timeout()?,
+        Direction::Send => socket.write_timeout()?,
+    };
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let ready = match direction {
+            Direction::Receive => poll::wait_readable([fd], left)?,
+            Direction::Send => poll::wait_writable([fd], left)?,
+        };
+        if ready == [false] {
+            return Err(timed_out());
+        }
+        match operation() {
+            Ok(value) => return Ok(value),
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+pub(super) fn timed_out() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::TimedOut,
+        "timed out waiting for the client (the server's `timeout` option, or the request's \
+         `set_timeout`, says how long that may take)",
+    )
+}
+
+/// Receives what is there, waiting for the first byte. 0 is the end of the stream.
+#[inline]
+pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    stream_io(fd, Direction::Receive, |dont_wait| {
+        let flags = if dont_wait {
+            RecvFlags::DONTWAIT
+        } else {
+            RecvFlags::empty()
+        };
+        rustix::net::recv(fd, &mut *buffer, flags).map(|(size, _)| size)
+    })
+}
+
+/// Sends some of `data`, waiting for room. A vanished client is an error, never a SIGPIPE.
+#[inline]
+pub(crate) fn send(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {
+    stream_io(fd, Direction::Send, |dont_wait| {
+        let flags = if dont_wait {
+            SendFlags::DONTWAIT
+        } else {
+            SendFlags::empty()
+        };
+        rustix::net::send(fd, data, flags | SendFlags::NOSIGNAL)
+    })
+}
+
+/// Sends as much of `data` as there is room for right now, without waiting.
+pub(crate) fn try_send(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    Ok(rustix::net::send(fd, data, flags)?)
+}
+
+/// Throws away what was received and not read, up to a limit, without waiting.
+pub(crate) fn discard_input(fd: BorrowedFd<'_>) {
+    let mut buffer = [0; 16 * 1024];
+    for _ in 0..64 {
+        match rustix::net::recv(fd, &mut buffer, RecvFlags::DONTWAIT) {
+            Ok((1.., _)) => {}
+            _ => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use nix::libc;
+    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::sys::socket::set_timeout;
+
+    /// Runs `work` while its thread is interrupted by one signal after the other.
+    fn under_signals<T>(work: impl FnOnce() -> T) -> T {
+        extern "C" fn ignore(_: libc::c_int) {}
+        // Without SA_RESTART, so that interrupted calls fail with EINTR.
+        let action = SigAction::new(
+            SigHandler::Handler(ignore),
+            SaFlags::empty(),
+            SigSet::empty(),
+        );
+        // SAFETY: the handler does nothing, which is safe in signal context.
+        unsafe { sigaction(Signal::SIGUSR1, &action) }.unwrap();
+        // SAFETY: it has no preconditions.
+        let target = unsafe { libc::pthread_self() };
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let interrupter = scope.spawn(|| {
+                while !done.load(Ordering::SeqCst) {
+                    // SAFETY: the thread lives, because it waits below until this loop has ended.
+                    unsafe { libc::pthread_kill(target, libc::SIGUSR1) };
+                    thread::yield_now();
+                }
+            });
+            let result = work();
+            done.store(true, Ordering::SeqCst);
+            interrupter.join().unwrap();
+            result
+        })
+    }
+
+    #[test]
+    fn a_timeout_is_over_in_time_although_signals_come() {
+        let (socket, _peer) = UnixStream::pair().unwrap();
+        set_timeout(socket.as_fd(), Some(Duration::from_millis(50))).unwrap();
+        let error = under_signals(|| recv(socket.as_fd(), &mut [0; 10])).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let error = under_signals(|| {
+            loop {
+                if let Err(error) = send(socket.as_fd(), &[0; 10_000]) {
+                    return error;
+                }
+            }
+        });
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn bytes_arrive_although_signals_come() {
+        let (socket, peer) = UnixStream::pair().unwrap();
+        let received = thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut received = 0;
+                let mut buffer = [0; 1000];
+                while received < 1_000_000 {
+                    received += recv(peer.as_fd(), &mut buffer).unwrap();
+                }
+                received
+            });
+            under_signals(|| {
+                let mut sent = 0;
+                while sent < 1_000_000 {
+                    sent += send(socket.as_fd(), &[0; 1000]).unwrap();
+                }
+            });
+            reader.join().unwrap()
+        });
+        assert_eq!(received, 1_000_000);
+    }
+
+    #[test]
+    fn a_timeout_below_what_the_kernel_counts_is_not_none() {
+        let (socket, _peer) = UnixStream::pair().unwrap();
+        set_timeout(socket.as_fd(), Some(Duration::from_nanos(1))).unwrap();
+        let error = recv(socket.as_fd(), &mut [0; 10]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+}
