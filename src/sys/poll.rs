@@ -34,13 +34,19 @@ fn wait<const N: usize>(
     readiness: PollFlags,
     timeout: Option<Duration>,
 ) -> io::Result<[bool; N]> {
-    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    // The clock is read once, and again only if a signal came.
+    let started = timeout.map(|_| Instant::now());
+    let mut left = timeout;
     let mut polled = fds.map(|fd| PollFd::from_borrowed_fd(fd, readiness));
     loop {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         match rustix::event::poll(&mut polled, left.map(timespec).as_ref()) {
             Ok(_) => return Ok(polled.map(|fd| !fd.revents().is_empty())),
-            Err(Errno::INTR) => {}
+            Err(Errno::INTR) => {
+                let passed = started.map(|started| started.elapsed());
+                left = timeout
+                    .zip(passed)
+                    .map(|(timeout, passed)| timeout.saturating_sub(passed));
+            }
             Err(error) => return Err(error.into()),
         }
     }
