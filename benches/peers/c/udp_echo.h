@@ -1,0 +1,26 @@
+/* The plain UDP loop, shared by the peer with one thread and the one with many. */
+#ifndef UDP_ECHO_H
+#define UDP_ECHO_H
+
+#include "peer.h"
+
+__attribute__((noreturn)) static inline void echo_datagrams(int server)
+{
+    static _Thread_local char buffer[BUFFER_SIZE];
+
+    for (;;) {
+        struct sockaddr_storage client;
+        socklen_t length = sizeof client;
+        ssize_t received =
+            recvfrom(server, buffer, sizeof buffer, 0, (struct sockaddr *)&client, &length);
+        if (received < 0) {
+            if (errno == EINTR)
+                continue;
+            die("recvfrom");
+        }
+        /* A reply that cannot be sent is lost, as a datagram may be. */
+        (void)sendto(server, buffer, (size_t)received, 0, (struct sockaddr *)&client, length);
+    }
+}
+
+#endif

@@ -1,0 +1,7 @@
+/* UDP echo, one thread, a receive and a send per datagram. */
+#include "udp_echo.h"
+
+int main(void)
+{
+    echo_datagrams(serve_on_loopback(SOCK_DGRAM));
+}

@@ -1,0 +1,81 @@
+//! Processor time, from `/proc`: of the server, and of everything that is not the measurement.
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+use nix::unistd::{SysconfVar, sysconf};
+
+/// Processor time used until now.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CpuTimes {
+    /// By the server.
+    pub server: Duration,
+    /// By whatever is neither the server nor this program.
+    pub others: Duration,
+}
+
+impl CpuTimes {
+    pub fn now(server: u32) -> io::Result<Self> {
+        let server = process(&format!("/proc/{server}/stat"))?;
+        let load = process("/proc/self/stat")?;
+        Ok(Self {
+            server,
+            others: machine()?.saturating_sub(server + load),
+        })
+    }
+}
+
+/// User and system time of all threads of a process, those that have ended included.
+fn process(path: &str) -> io::Result<Duration> {
+    let stat = fs::read_to_string(path)?;
+    // The second field, the name, may contain anything, even blanks and parentheses: count from
+    // its end. utime and stime are the fields 14 and 15.
+    let (_, fields) = stat.rsplit_once(')').ok_or_else(|| unexpected(path))?;
+    sum_of_ticks(fields, &[11, 12]).ok_or_else(|| unexpected(path))
+}
+
+/// The time that all cores were busy, also with another machine's work.
+fn machine() -> io::Result<Duration> {
+    let path = "/proc/stat";
+    let stat = fs::read_to_string(path)?;
+    // cpu user nice system idle iowait irq softirq steal ...
+    let all_cores = stat.lines().next().unwrap_or_default();
+    sum_of_ticks(all_cores, &[1, 2, 3, 6, 7, 8]).ok_or_else(|| unexpected(path))
+}
+
+fn sum_of_ticks(line: &str, columns: &[usize]) -> Option<Duration> {
+    let fields: Vec<_> = line.split_whitespace().collect();
+    let ticks = columns
+        .iter()
+        .map(|&column| fields.get(column)?.parse::<u64>().ok())
+        .sum::<Option<u64>>()?;
+    let per_second = sysconf(SysconfVar::CLK_TCK).ok()??;
+    Some(Duration::from_secs_f64(ticks as f64 / per_second as f64))
+}
+
+fn unexpected(path: &str) -> io::Error {
+    io::Error::other(format!("{path} is not as documented"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{CpuTimes, process};
+
+    #[test]
+    fn work_shows_in_the_time_of_this_process() {
+        let before = process("/proc/self/stat").unwrap();
+        let start = Instant::now();
+        while process("/proc/self/stat").unwrap() == before {
+            assert!(start.elapsed() < Duration::from_secs(10), "no tick");
+        }
+    }
+
+    #[test]
+    fn the_rest_of_the_machine_has_been_busy_since_it_started() {
+        let times = CpuTimes::now(std::process::id()).unwrap();
+        assert!(times.others > Duration::ZERO);
+    }
+}

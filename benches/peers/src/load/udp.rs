@@ -1,0 +1,184 @@
+//! `udp`: a fixed number of datagrams is on its way at any time, over several sockets.
+//!
+//! Each socket owns some of the window's slots. The echo of a slot's datagram sends the
+//! slot's next one. A datagram that has not come back after a while counts as lost and is
+//! replaced by a new one, so that losses can never bring the load to a halt.
+
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::time::{Duration, Instant};
+
+use nix::sys::epoll::{EpollEvent, EpollFlags};
+
+use self::batch::Batch;
+use super::{TICK, new_epoll};
+use crate::Result;
+use crate::meter::{Meter, Sample};
+use crate::payload::Tag;
+
+mod batch;
+
+/// More sockets than a server has threads, few enough that each has a batch to send.
+const SOCKETS: u16 = 8;
+
+/// Far above any latency of a server that works, far below the length of a window.
+const LOST_AFTER: Duration = Duration::from_millis(250);
+
+struct Slot {
+    tag: Tag,
+    message: Vec<u8>,
+    sent_at: Instant,
+}
+
+impl Slot {
+    fn next(&mut self, now: Instant) {
+        self.tag.sequence = self.tag.sequence.wrapping_add(1);
+        self.tag.fill(&mut self.message);
+        self.sent_at = now;
+    }
+}
+
+struct Client {
+    socket: UdpSocket,
+    /// The number of the first slot; the others follow.
+    first: u32,
+    slots: Vec<Slot>,
+    batch: Batch,
+    /// Slots (by index) whose datagram is new and not sent yet.
+    to_send: Vec<usize>,
+}
+
+impl Client {
+    fn new(server: SocketAddrV4, first: u32, count: u16, size: usize) -> Result<Self> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        // Only what comes from the server is received, and a server that has died is an error.
+        socket.connect(server)?;
+        let now = Instant::now();
+        let slots = (first..first + u32::from(count))
+            .map(|source| {
+                let tag = Tag {
+                    source,
+                    sequence: 0,
+                };
+                let mut slot = Slot {
+                    tag,
+                    message: vec![0; size],
+                    sent_at: now,
+                };
+                slot.next(now);
+                slot
+            })
+            .collect();
+        Ok(Self {
+            socket,
+            first,
+            slots,
+            batch: Batch::new(count.into(), size),
+            to_send: (0..count.into()).collect(),
+        })
+    }
+
+    fn receive(&mut self, meter: &mut Meter<'_>) -> Result {
+        self.batch.receive(&self.socket)?;
+        let now = Instant::now();
+        for datagram in self.batch.received() {
+            let tag = Tag::of(datagram).ok_or("a datagram too short to be an echo")?;
+            let index = tag.source.wrapping_sub(self.first) as usize;
+            let Some(slot) = self.slots.get_mut(index) else {
+                return Err(format!("{tag:?} came to the socket of another client").into());
+            };
+            if tag.sequence < slot.tag.sequence {
+                // Given up as lost or a duplicate; its bytes must be right all the same.
+                let mut expected = vec![0; slot.message.len()];
+                tag.fill(&mut expected);
+                tag.check(datagram, &expected)?;
+                continue;
+            }
+            slot.tag.check(datagram, &slot.message)?;
+            meter.record(slot.sent_at, now);
+            slot.next(now);
+            self.to_send.push(index);
+        }
+        Ok(())
+    }
+
+    fn replace_lost(&mut self, now: Instant, meter: &mut Meter<'_>) {
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            if now.duration_since(slot.sent_at) > LOST_AFTER {
+                meter.record_loss();
+                slot.next(now);
+                self.to_send.push(index);
+            }
+        }
+    }
+
+    fn send(&mut self) -> Result {
+        let messages = self.to_send.drain(..).map(|i| &self.slots[i].message[..]);
+        self.batch.send(&self.socket, messages)
+    }
+}
+
+pub fn run(server: SocketAddrV4, window: u16, size: usize, mut meter: Meter<'_>) -> Result<Sample> {
+    let (epoll, mut events) = new_epoll()?;
+    let mut clients = share_out(window)
+        .map(|(first, count)| Client::new(server, first, count, size))
+        .collect::<Result<Vec<_>>>()?;
+    meter.start();
+    for (id, client) in clients.iter_mut().enumerate() {
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, id as u64);
+        epoll.add(&client.socket, event)?;
+        client.send()?;
+    }
+
+    let mut last_look = Instant::now();
+    loop {
+        let now = Instant::now();
+        if !meter.keep_going(now)? {
+            return meter.finish();
+        }
+        // Rarely: it goes through all slots, and losses are the exception.
+        if now.duration_since(last_look).as_millis() >= u128::from(TICK) {
+            last_look = now;
+            for client in &mut clients {
+                client.replace_lost(now, &mut meter);
+                client.send()?;
+            }
+        }
+        let ready = epoll.wait(&mut events, TICK)?;
+        for event in &events[..ready] {
+            let client = &mut clients[event.data() as usize];
+            client.receive(&mut meter)?;
+            client.send()?;
+        }
+    }
+}
+
+/// The first slot and the number of slots of each socket; no socket without a slot.
+fn share_out(window: u16) -> impl Iterator<Item = (u32, u16)> {
+    let sockets = SOCKETS.min(window);
+    (0..sockets).scan(0, move |first, socket| {
+        let count = window / sockets + u16::from(socket < window % sockets);
+        let share = (*first, count);
+        *first += u32::from(count);
+        Some(share)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SOCKETS, share_out};
+
+    #[test]
+    fn every_slot_belongs_to_one_socket() {
+        for window in 1..=100 {
+            let shares: Vec<_> = share_out(window).collect();
+            assert_eq!(shares.len(), usize::from(window.min(SOCKETS)));
+            let mut next = 0;
+            for (first, count) in shares {
+                assert_eq!(first, next);
+                assert!(count > 0);
+                next += u32::from(count);
+            }
+            assert_eq!(next, u32::from(window));
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Bytes that can be told from all others: no two messages of a run are the same, so an
+//! echo that went to the wrong client, or came from the message before, is a mismatch.
+
+use crate::Result;
+
+/// Which message of which connection (or slot) the bytes belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag {
+    pub source: u32,
+    pub sequence: u32,
+}
+
+impl Tag {
+    /// The tag in clear, as the first bytes of a message carry it.
+    fn to_u64(self) -> u64 {
+        u64::from(self.source) << 32 | u64::from(self.sequence)
+    }
+
+    /// Read the tag back; `None` for what is too short to be one of our messages.
+    pub fn of(message: &[u8]) -> Option<Self> {
+        let tag = u64::from_le_bytes(*message.first_chunk()?);
+        Some(Self {
+            source: (tag >> 32) as u32,
+            sequence: tag as u32,
+        })
+    }
+
+    /// Write the message of this tag: the tag in clear, then bytes that depend on it.
+    pub fn fill(self, message: &mut [u8]) {
+        let tag = self.to_u64();
+        for (index, block) in (0_u64..).zip(message.chunks_mut(8)) {
+            let word = if index == 0 { tag } else { mix(tag, index) };
+            block.copy_from_slice(&word.to_le_bytes()[..block.len()]);
+        }
+    }
+
+    /// Compare an echo (or the part of it that has come) with what was sent.
+    pub fn check(self, echo: &[u8], expected: &[u8]) -> Result {
+        if echo == expected {
+            return Ok(());
+        }
+        let same = echo
+            .iter()
+            .zip(expected)
+            .take_while(|(a, b)| a == b)
+            .count();
+        Err(format!(
+            "wrong echo of message {} of source {}: {} bytes for {} expected, different from \
+             byte {same} on: {:02x?} instead of {:02x?}",
+            self.sequence,
+            self.source,
+            echo.len(),
+            expected.len(),
+            excerpt(echo, same),
+            excerpt(expected, same),
+        )
+        .into())
+    }
+}
+
+/// A few bytes from `start` on, for a message.
+fn excerpt(bytes: &[u8], start: usize) -> &[u8] {
+    &bytes[start..bytes.len().min(start + 16)]
+}
+
+/// The finalizer of SplitMix64: neighbouring tags and blocks share no pattern.
+fn mix(tag: u64, index: u64) -> u64 {
+    let mut word = tag.wrapping_add(index.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tag;
+
+    fn message(source: u32, sequence: u32, size: usize) -> Vec<u8> {
+        let mut message = vec![0; size];
+        Tag { source, sequence }.fill(&mut message);
+        message
+    }
+
+    #[test]
+    fn a_message_says_which_it_is() {
+        let tag = Tag::of(&message(7, 9, 61)).unwrap();
+        assert_eq!((tag.source, tag.sequence), (7, 9));
+        assert_eq!(Tag::of(&[0; 7]), None);
+    }
+
+    #[test]
+    fn neighbours_differ_in_every_block() {
+        let this = message(1, 1, 64);
+        for other in [message(1, 2, 64), message(2, 1, 64)] {
+            for (a, b) in this.chunks(8).zip(other.chunks(8)) {
+                assert_ne!(a, b);
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_echo_is_told_with_its_place() {
+        let tag = Tag {
+            source: 3,
+            sequence: 4,
+        };
+        let expected = message(3, 4, 64);
+        let mut echo = expected.clone();
+        assert!(tag.check(&echo, &expected).is_ok());
+        echo[20] ^= 1;
+        let error = tag.check(&echo, &expected).unwrap_err().to_string();
+        assert!(error.contains("from byte 20 on"), "{error}");
+        let error = tag.check(&expected[..63], &expected).unwrap_err();
+        assert!(error.to_string().contains("63 bytes for 64"), "{error}");
+    }
+}
