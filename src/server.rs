@@ -5,6 +5,7 @@ pub(crate) mod current;
 pub(crate) mod stats;
 
 mod accept;
+mod connections;
 mod ctrl_c;
 mod drain;
 mod handle;

@@ -310,6 +310,7 @@ fn waiting_tells_whether_the_loop_has_left<T: Reachable, M: Strategy + Default>(
 fn a_handler_can_stop_its_server_and_wait<T: Reachable, M: Strategy + Default>() {
     let (waits, waited) = mpsc::channel();
     let (server, _dir) = bound::<T, M, _>(Hooks::new(move |request: &mut T::Request| {
+        request.readline(100)?;
         let handle = request.server().clone();
         handle.shutdown();
         waits.send((thread::current().id(), handle.wait(PATIENCE)))?;
@@ -317,7 +318,7 @@ fn a_handler_can_stop_its_server_and_wait<T: Reachable, M: Strategy + Default>()
     }));
     let run = Run::of(&server);
     let loop_thread = run.0.thread().id();
-    T::connect(server.server_address()).send("?");
+    T::connect(server.server_address()).send("?\n");
     let (thread, has_left) = next(&waited);
     if thread == loop_thread {
         assert!(!has_left);

@@ -1,17 +1,16 @@
 //! The life cycle of a server: the state that the server, its handle and its requests share.
 
-use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use super::connections::Connections;
 use super::stats::{Counters, Outcome};
 use crate::address::ServerAddress;
 use crate::error::Error;
-use crate::request::Live;
 use crate::sys::wake::Waker;
 
 /// How long a stop waits for running requests, unless told otherwise.
@@ -31,17 +30,13 @@ pub(crate) struct Core {
     stopping: AtomicBool,
     /// The server is being closed, for good.
     closing: AtomicBool,
-    /// The grace period of a stop is over and connections were cut.
-    interrupted: AtomicBool,
     /// Connections whose handler runs inside an accept loop, which cannot end before it does.
     in_loop: AtomicUsize,
     /// How many wait for the last running request to end.
     draining: AtomicUsize,
     /// In the `poll` set of every accept loop.
     pub(crate) waker: Waker,
-    connections: Mutex<Registry>,
-    /// How many of them were cut to stop.
-    cut: AtomicUsize,
+    pub(crate) connections: Connections,
 }
 
 /// Where the server is in its life.
@@ -74,12 +69,6 @@ enum Phase {
     Served,
 }
 
-#[derive(Default)]
-struct Registry {
-    next_id: u64,
-    live: HashMap<u64, Weak<dyn Live>>,
-}
-
 impl Core {
     pub(crate) fn new(address: ServerAddress) -> io::Result<Self> {
         Ok(Self {
@@ -95,12 +84,10 @@ impl Core {
             changed: Condvar::new(),
             stopping: AtomicBool::new(false),
             closing: AtomicBool::new(false),
-            interrupted: AtomicBool::new(false),
             in_loop: AtomicUsize::new(0),
             draining: AtomicUsize::new(0),
             waker: Waker::new()?,
-            connections: Mutex::default(),
-            cut: AtomicUsize::new(0),
+            connections: Connections::default(),
         })
     }
 
@@ -123,7 +110,7 @@ impl Core {
         }
         life.phase = Phase::Serving;
         life.run += 1;
-        self.interrupted.store(false, Ordering::SeqCst);
+        self.connections.begin_anew();
         Ok(Serving {
             core: Arc::clone(self),
             run,
@@ -155,11 +142,6 @@ impl Core {
 
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::SeqCst)
-    }
-
-    #[inline]
-    pub(crate) fn is_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::SeqCst)
     }
 
     /// Takes back a wake-up that was meant for something else than a stop.
@@ -227,13 +209,13 @@ impl Core {
             let mut life = core.life.lock();
             // The lock is kept, so that it is this run whose connections are cut, not the next.
             if !core.wait_while(&mut life, deadline, |life| life.is_serving(run)) {
-                core.interrupt_connections();
+                core.connections.interrupt();
             }
         };
         let thread = std::thread::Builder::new().name("socketserver-grace".into());
         if thread.spawn(watch).is_err() {
             // No thread to wait with: better no grace than a server that cannot be stopped.
-            self.interrupt_connections();
+            self.connections.interrupt();
         }
     }
 
@@ -289,46 +271,6 @@ impl Core {
             }
         }
         !condition(life)
-    }
-
-    // ---- connections ----
-
-    /// Makes a connection, numbered and entered in the registry.
-    pub(crate) fn register<L: Live + 'static>(&self, make: impl FnOnce(u64) -> Arc<L>) -> Arc<L> {
-        let mut registry = self.connections.lock();
-        let id = registry.next_id;
-        registry.next_id += 1;
-        let connection = make(id);
-        let weak: Weak<L> = Arc::downgrade(&connection);
-        registry.live.insert(id, weak);
-        connection
-    }
-
-    pub(crate) fn unregister(&self, id: u64) {
-        self.connections.lock().live.remove(&id);
-    }
-
-    /// Cuts every connection, so that handlers that wait on one get an error.
-    pub(crate) fn interrupt_connections(&self) {
-        self.interrupted.store(true, Ordering::SeqCst);
-        // Collected first: the last owner of a connection removes it from the registry, which is
-        // locked until the end of this statement.
-        let live: Vec<_> = self
-            .connections
-            .lock()
-            .live
-            .values()
-            .filter_map(Weak::upgrade)
-            .collect();
-        for connection in &live {
-            connection.interrupt();
-        }
-        self.cut.fetch_add(live.len(), Ordering::SeqCst);
-    }
-
-    /// How many connections were cut so far.
-    pub(crate) fn cut(&self) -> usize {
-        self.cut.load(Ordering::SeqCst)
     }
 }
 

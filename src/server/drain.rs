@@ -59,7 +59,7 @@ impl<M: Strategy> DrainOnDrop<M> {
             return DrainReport::default();
         };
         core.begin_closing();
-        let cut = core.cut();
+        let cut = core.connections.cut();
         let mut report = DrainReport {
             running: core.active(),
             ..DrainReport::default()
@@ -68,12 +68,12 @@ impl<M: Strategy> DrainOnDrop<M> {
         if self.block_on_close && !current::is_busy_for(&core) {
             let grace_ends = Instant::now().checked_add(core.grace());
             if !core.wait_until_idle(grace_ends) {
-                core.interrupt_connections();
+                core.connections.interrupt();
                 core.wait_until_idle(Some(Instant::now() + LAST_WORDS));
             }
             report.abandoned = core.active();
         }
-        report.interrupted = core.cut() - cut;
+        report.interrupted = core.connections.cut() - cut;
         // Threads that still run a request are not waited for a second time.
         let grace = if core.active() == 0 {
             LAST_WORDS

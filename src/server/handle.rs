@@ -75,15 +75,15 @@ impl ServerHandle {
     }
 
     pub(crate) fn is_interrupted(&self) -> bool {
-        self.0.is_interrupted()
+        self.0.connections.are_interrupted()
     }
 
     pub(crate) fn register<L: Live + 'static>(&self, make: impl FnOnce(u64) -> Arc<L>) -> Arc<L> {
-        self.0.register(make)
+        self.0.connections.register(make)
     }
 
     pub(crate) fn unregister(&self, id: u64) {
-        self.0.unregister(id);
+        self.0.connections.unregister(id);
     }
 }
 

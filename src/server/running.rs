@@ -93,7 +93,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
     fn stop(self) -> Result<DrainReport, Error> {
         let Self { server, thread } = self;
         let core = Arc::clone(&server.handle.0);
-        let (running, cut) = (core.active(), core.cut());
+        let (running, cut) = (core.active(), core.connections.cut());
         core.request_stop();
         // A handler in the loop is cut off after the grace period; one that does not notice is
         // left behind with the loop and the server. So is one that stops its own server.
@@ -102,7 +102,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
             let abandoned = core.active();
             return Ok(DrainReport {
                 running,
-                interrupted: core.cut() - cut,
+                interrupted: core.connections.cut() - cut,
                 abandoned,
             });
         }
@@ -113,7 +113,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
             .unwrap_or_default();
         let report = DrainReport {
             running,
-            interrupted: core.cut() - cut,
+            interrupted: core.connections.cut() - cut,
             ..closed
         };
         match served {
