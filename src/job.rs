@@ -1,5 +1,6 @@
 //! Jobs: one verified request, ready to run.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use crate::handler::RequestHandler;
 use crate::handler_error::{HandlerError, Stage};
 use crate::panics::contain;
 use crate::request::Request;
-use crate::server::core::InFlight;
+use crate::server::core::{Core, InFlight};
 use crate::server::current::{self, Role};
 use crate::server::stats::Outcome;
 use crate::service::Service;
@@ -126,31 +127,7 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
             kind,
             in_flight,
         } = &mut *self;
-        let core = &in_flight.core;
-        let in_loop = current::is(core, Role::Loop);
-        // Only a connection can be cut off; a message is here already.
-        let can_be_cut =
-            (in_loop && *kind == RequestKind::Connection).then(|| core.connection_in_loop());
-        let entered = (!in_loop).then(|| current::enter(core, Role::Request));
-
-        in_flight.outcome = Outcome::Failed;
-        // What is left to go wrong is in the handler's error: its text, its drop.
-        let served = contain(|| match finish_request(request, service) {
-            Ok(()) => Outcome::Completed,
-            Err(error) => {
-                handle_error(&**service, request, &error);
-                if error.is_shutting_down() {
-                    Outcome::Interrupted
-                } else {
-                    Outcome::Failed
-                }
-            }
-        });
-        if let Ok(outcome) = served {
-            in_flight.outcome = outcome;
-        }
-        let _ = contain(|| request.shutdown_request());
-        drop((can_be_cut, entered));
+        serve(request, service, *kind, in_flight);
         let _ = contain(|| drop(self));
     }
 
@@ -171,6 +148,37 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
         };
         request.refuse(farewell);
     }
+}
+
+/// Takes a request to its end, but for closing it, which dropping it does. Never panics.
+pub(crate) fn serve<R: Request, S: Service<R>, C: Borrow<Arc<Core>>>(
+    request: &mut R,
+    service: &Arc<S>,
+    kind: RequestKind,
+    in_flight: &mut InFlight<C>,
+) {
+    let core = in_flight.core();
+    let in_loop = current::is(core, Role::Loop);
+    // Only a connection can be cut off; a message is here already.
+    let can_be_cut =
+        (in_loop && kind == RequestKind::Connection).then(|| core.connection_in_loop());
+    let entered = (!in_loop).then(|| current::enter(core, Role::Request));
+
+    // What is left to go wrong is in the handler's error: its text, its drop.
+    let served = contain(|| match finish_request(request, service) {
+        Ok(()) => Outcome::Completed,
+        Err(error) => {
+            handle_error(&**service, request, &error);
+            if error.is_shutting_down() {
+                Outcome::Interrupted
+            } else {
+                Outcome::Failed
+            }
+        }
+    });
+    let _ = contain(|| request.shutdown_request());
+    drop((can_be_cut, entered));
+    in_flight.outcome = served.unwrap_or(Outcome::Failed);
 }
 
 /// Makes the handler and takes it through `setup`, `handle` and `finish`, then sends the reply.

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ServerHandle;
-use super::core::{Core, Run, Serving};
+use super::core::{Core, InFlight, Run, Serving};
 use super::current::{self, Role};
 use super::stats::Outcome;
 use crate::error::Error;
@@ -195,21 +195,28 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
         }
     }
 
-    /// Verifies a request and passes it to the strategy.
-    fn process_request(&self, mut request: T::Request, in_own_loop: bool) {
+    /// Verifies a request and has it run: by the strategy, or right here, if the strategy says so.
+    fn process_request(&self, request: T::Request, in_own_loop: bool) {
         let core = self.core();
-        let mut in_flight = core.request_begins();
         let verdict = HandlerError::catch(Stage::VerifyRequest, || {
             Ok(self.service.verify_request(&request))
         });
-        match verdict {
-            Ok(true) => {
-                let service = Arc::clone(self.service);
-                let job = Job::new(request, service, in_flight, T::KIND, in_own_loop);
-                if let Err(rejected) = self.strategy.process_request(job) {
-                    rejected.close();
-                }
+        if let Ok(true) = verdict
+            && !self.strategy.runs_in_place(in_own_loop)
+        {
+            let in_flight = InFlight::begin(Arc::clone(core));
+            let service = Arc::clone(self.service);
+            let job = Job::new(request, service, in_flight, T::KIND, in_own_loop);
+            if let Err(rejected) = self.strategy.process_request(job) {
+                rejected.close();
             }
+            return;
+        }
+        // Moved, so that it is closed before it is counted out.
+        let mut in_flight = InFlight::begin(core);
+        let mut request = request;
+        match verdict {
+            Ok(true) => job::serve(&mut request, self.service, T::KIND, &mut in_flight),
             Ok(false) => {
                 in_flight.outcome = Outcome::Refused;
                 request.shutdown_request();

@@ -1,5 +1,6 @@
 //! The life cycle of a server: the state that the server, its handle and its requests share.
 
+use std::borrow::Borrow;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -221,16 +222,6 @@ impl Core {
 
     // ---- requests ----
 
-    /// Counts a request in; it counts out, by its outcome, when the result is dropped.
-    #[inline]
-    pub(crate) fn request_begins(self: &Arc<Self>) -> InFlight {
-        self.counters.count_accepted();
-        InFlight {
-            core: Arc::clone(self),
-            outcome: Outcome::Dropped,
-        }
-    }
-
     /// Marks that the calling accept loop serves a connection itself, until the result is dropped.
     #[inline]
     pub(crate) fn connection_in_loop(self: &Arc<Self>) -> InLoop<'_> {
@@ -306,19 +297,38 @@ impl Drop for Serving {
     }
 }
 
-/// A request that was accepted and has not ended.
-pub(crate) struct InFlight {
-    pub(crate) core: Arc<Core>,
+/// A request that was accepted and has not ended. It is counted in when this is made and out, by its
+/// outcome, when it is dropped.
+///
+/// It owns its server's state if the request goes to another thread, and borrows it if not.
+pub(crate) struct InFlight<C: Borrow<Arc<Core>> = Arc<Core>> {
+    core: C,
     pub(crate) outcome: Outcome,
 }
 
-impl Drop for InFlight {
+impl<C: Borrow<Arc<Core>>> InFlight<C> {
+    #[inline]
+    pub(crate) fn begin(core: C) -> Self {
+        core.borrow().counters.count_accepted();
+        Self {
+            core,
+            outcome: Outcome::Dropped,
+        }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        self.core.borrow()
+    }
+}
+
+impl<C: Borrow<Arc<Core>>> Drop for InFlight<C> {
     fn drop(&mut self) {
-        self.core.counters.count_ended(self.outcome);
-        if self.core.draining.load(Ordering::SeqCst) > 0 {
+        let core = self.core();
+        core.counters.count_ended(self.outcome);
+        if core.draining.load(Ordering::SeqCst) > 0 {
             // The lock orders this after the waiter's look at the count.
-            drop(self.core.life.lock());
-            self.core.changed.notify_all();
+            drop(core.life.lock());
+            core.changed.notify_all();
         }
     }
 }

@@ -55,6 +55,15 @@ pub trait Strategy: Send + Sync + 'static {
     /// ([`Job::reject`]), and the server closes it. Python: overriding `process_request`.
     fn process_request(&self, job: Job) -> Result<(), Rejected>;
 
+    /// Whether the accept loop should run requests itself, on the spot, instead of passing jobs to
+    /// [`process_request`](Self::process_request). It is the same as a `process_request` that does
+    /// nothing but run the job, without the cost of making one. `in_own_loop`: the loop is one of
+    /// those that the strategy asked for.
+    fn runs_in_place(&self, in_own_loop: bool) -> bool {
+        let _ = in_own_loop;
+        false
+    }
+
     /// How many accept loops `serve_forever` should run, each on a thread of its own. 0, the
     /// default: one, on the thread that called `serve_forever`.
     ///
@@ -101,6 +110,10 @@ pub trait Strategy: Send + Sync + 'static {
 impl<M: Strategy + ?Sized> Strategy for Box<M> {
     fn process_request(&self, job: Job) -> Result<(), Rejected> {
         (**self).process_request(job)
+    }
+
+    fn runs_in_place(&self, in_own_loop: bool) -> bool {
+        (**self).runs_in_place(in_own_loop)
     }
 
     fn acceptors(&self, kind: RequestKind) -> usize {

@@ -18,4 +18,8 @@ impl Strategy for Sequential {
         job.run();
         Ok(())
     }
+
+    fn runs_in_place(&self, _in_own_loop: bool) -> bool {
+        true
+    }
 }

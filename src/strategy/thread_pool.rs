@@ -137,10 +137,6 @@ impl Default for ThreadPool {
 
 impl Strategy for ThreadPool {
     fn process_request(&self, job: Job) -> Result<(), Rejected> {
-        if job.in_own_loop() {
-            job.run();
-            return Ok(());
-        }
         let claimed = match self.staff() {
             Ok(claimed) => claimed,
             Err(error) => return Err(job.reject(Some(error.into()))),
@@ -162,6 +158,10 @@ impl Strategy for ThreadPool {
             _ => queue.send(queued).map_err(SendError::into_inner),
         };
         sent.map_err(|queued| queued.job.reject(None))
+    }
+
+    fn runs_in_place(&self, in_own_loop: bool) -> bool {
+        in_own_loop
     }
 
     fn acceptors(&self, kind: RequestKind) -> usize {
