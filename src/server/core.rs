@@ -343,3 +343,44 @@ impl Drop for InLoop<'_> {
         self.core.in_loop.fetch_sub(1, Ordering::SeqCst);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    fn core_that_served() -> Arc<Core> {
+        let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let core = Arc::new(Core::new(address.into()).unwrap());
+        drop(core.begin_serving(Run::Forever).unwrap());
+        core
+    }
+
+    #[test]
+    fn between_two_runs_a_stop_is_too_late_but_a_signal_is_not() {
+        let core = core_that_served();
+        core.request_stop();
+        let run = core.begin_serving(Run::Forever).unwrap();
+        assert!(!core.is_stopping());
+        drop(run);
+        core.request_stop_by_signal();
+        let run = core.begin_serving(Run::Forever).unwrap();
+        assert!(core.is_stopping());
+        drop(run);
+        assert!(
+            !core.is_stopping(),
+            "the signal ended that run, and not the one after it"
+        );
+    }
+
+    #[test]
+    fn only_one_run_goes_on_at_a_time() {
+        let core = core_that_served();
+        let run = core.begin_serving(Run::Once).unwrap();
+        assert!(core.begin_serving(Run::Forever).is_err());
+        assert!(!core.wait_until_stopped(Some(Duration::ZERO)));
+        drop(run);
+        assert!(core.wait_until_stopped(None));
+    }
+}
