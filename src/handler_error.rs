@@ -121,25 +121,27 @@ impl HandlerError {
     }
 
     /// Whether all that happened is that the client went away (or that the server cut it off to
-    /// stop): the connection was reset or closed while the handler was reading or writing.
+    /// stop): the connection was reset or closed while the handler was reading from the request or
+    /// writing to it. A broken connection to somebody else, a database say, is not that.
     ///
     /// The default `handle_error` says nothing about these.
     pub fn is_disconnect(&self) -> bool {
-        self.io_error().is_some_and(|error| {
-            matches!(
-                error.kind(),
-                io::ErrorKind::BrokenPipe
-                    | io::ErrorKind::ConnectionReset
-                    | io::ErrorKind::ConnectionAborted
-            ) || error
+        self.all(|error| {
+            error
                 .get_ref()
-                .is_some_and(|inner| inner.is::<ClientGone>())
+                .is_some_and(|inner| inner.is::<ClientGone>() || inner.is::<ShuttingDown>())
         })
     }
 
     /// Whether the server cut the connection because it is stopping ([`ShuttingDown`]).
     pub fn is_shutting_down(&self) -> bool {
-        self.io_error().is_some_and(ShuttingDown::is_cause_of)
+        self.all(ShuttingDown::is_cause_of)
+    }
+
+    /// Whether this error, and the one that it came up after, are of some kind: a failure that is
+    /// more than that must not hide behind it.
+    fn all(&self, kind: fn(&io::Error) -> bool) -> bool {
+        self.io_error().is_some_and(kind) && self.context().is_none_or(|context| context.all(kind))
     }
 
     /// Whether a read or a write ran into its timeout. Python: `isinstance(error, TimeoutError)`.
@@ -207,20 +209,34 @@ impl Error for HandlerError {
     }
 }
 
-/// The client closed the connection where the handler needed more: inside the `UnexpectedEof`
-/// errors of a request, and only there, so that they can be told from those of a file.
+/// The client is gone: inside the errors of a request that say so, and only there, so that they can
+/// be told from those of a file or of another connection.
 #[derive(Debug)]
-pub(crate) struct ClientGone;
+pub(crate) enum ClientGone {
+    /// It closed the connection where the handler needed more.
+    MidMessage,
+    /// The connection is broken.
+    Broken(io::Error),
+}
 
 impl ClientGone {
-    pub(crate) fn error() -> io::Error {
-        io::Error::new(io::ErrorKind::UnexpectedEof, Self)
+    pub(crate) fn mid_message() -> io::Error {
+        io::Error::new(io::ErrorKind::UnexpectedEof, Self::MidMessage)
+    }
+
+    pub(crate) fn broken(error: io::Error) -> io::Error {
+        io::Error::new(error.kind(), Self::Broken(error))
     }
 }
 
 impl fmt::Display for ClientGone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the client closed the connection in the middle of a message")
+        match self {
+            Self::MidMessage => {
+                f.write_str("the client closed the connection in the middle of a message")
+            }
+            Self::Broken(error) => error.fmt(f),
+        }
     }
 }
 
@@ -263,8 +279,13 @@ mod tests {
 
     #[test]
     fn a_vanished_client_is_told_from_other_errors() {
-        assert!(failed(io::Error::from(io::ErrorKind::BrokenPipe)).is_disconnect());
-        assert!(failed(ClientGone::error()).is_disconnect());
+        let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
+        assert!(failed(ClientGone::broken(reset())).is_disconnect());
+        assert!(failed(ClientGone::mid_message()).is_disconnect());
+        assert!(
+            !failed(reset()).is_disconnect(),
+            "of somebody else's connection"
+        );
         assert!(failed(ShuttingDown::error()).is_disconnect());
         assert!(failed(ShuttingDown::error()).is_shutting_down());
         assert!(!failed(io::Error::from(io::ErrorKind::UnexpectedEof)).is_disconnect());
@@ -286,12 +307,23 @@ mod tests {
                 Some(&self.0)
             }
         }
-        let error = failed(Outer(io::ErrorKind::ConnectionReset.into()));
+        let error = failed(Outer(ClientGone::mid_message()));
         assert!(error.is_disconnect());
         assert!(
             error
                 .to_string()
                 .starts_with("handle failed: outer\ncaused by: ")
+        );
+    }
+
+    #[test]
+    fn a_failure_does_not_hide_behind_a_disconnect() {
+        let gone = || failed(ClientGone::mid_message());
+        assert!(gone().with_context(gone()).is_disconnect());
+        assert!(
+            !gone()
+                .with_context(failed("the database is down"))
+                .is_disconnect()
         );
     }
 

@@ -13,7 +13,6 @@ use crate::server::core::{Core, InFlight};
 use crate::server::current::{self, Role};
 use crate::server::stats::Outcome;
 use crate::service::Service;
-use crate::strategy::RequestKind;
 
 /// One request joined with its service, whatever their types: all that a
 /// [`Strategy`](crate::Strategy) sees of either.
@@ -32,13 +31,11 @@ impl Job {
         request: R,
         service: Arc<S>,
         in_flight: InFlight,
-        kind: RequestKind,
         in_own_loop: bool,
     ) -> Self {
         let request = Box::new(Verified {
             request,
             service,
-            kind,
             in_flight,
         });
         Self {
@@ -114,7 +111,6 @@ trait Runnable: Send {
 struct Verified<R, S> {
     request: R,
     service: Arc<S>,
-    kind: RequestKind,
     // Dropped last: when no request is in flight, all of them are closed.
     in_flight: InFlight,
 }
@@ -124,10 +120,9 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
         let Self {
             request,
             service,
-            kind,
             in_flight,
         } = &mut *self;
-        serve(request, service, *kind, in_flight);
+        serve(request, service, in_flight);
         let _ = contain(|| drop(self));
     }
 
@@ -154,14 +149,10 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
 pub(crate) fn serve<R: Request, S: Service<R>, C: Borrow<Arc<Core>>>(
     request: &mut R,
     service: &Arc<S>,
-    kind: RequestKind,
     in_flight: &mut InFlight<C>,
 ) {
     let core = in_flight.core();
     let in_loop = current::is(core, Role::Loop);
-    // Only a connection can be cut off; a message is here already.
-    let can_be_cut =
-        (in_loop && kind == RequestKind::Connection).then(|| core.connection_in_loop());
     let entered = (!in_loop).then(|| current::enter(core, Role::Request));
 
     // What is left to go wrong is in the handler's error: its text, its drop.
@@ -177,7 +168,7 @@ pub(crate) fn serve<R: Request, S: Service<R>, C: Borrow<Arc<Core>>>(
         }
     });
     let _ = contain(|| request.shutdown_request());
-    drop((can_be_cut, entered));
+    drop(entered);
     in_flight.outcome = served.unwrap_or(Outcome::Failed);
 }
 

@@ -472,7 +472,7 @@ fn a_reply_to_a_client_that_is_gone_costs_nothing_else() {
 
 #[test]
 fn a_burst_is_answered_one_by_one() {
-    let server = UdpServer::bind(LOOPBACK, || LineEcho).unwrap();
+    let server = UdpServer::bind(own_loopback(), || LineEcho).unwrap();
     let client = Udp::connect(server.server_address());
     for n in 0..50 {
         client.send(format!("{n}"));

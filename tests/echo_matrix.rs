@@ -58,12 +58,12 @@ macro_rules! echo {
 
 echo! {
     tcp_server: |_| TcpServer::bind(LOOPBACK, || LineEcho);
-    udp_server: |_| UdpServer::bind(LOOPBACK, || LineEcho);
+    udp_server: |_| UdpServer::bind(own_loopback(), || LineEcho);
     unix_stream_server: |dir| UnixStreamServer::bind(dir.socket(), || LineEcho);
     unix_datagram_server: |dir| UnixDatagramServer::bind(dir.socket(), || LineEcho);
 
     threading_tcp_server: |_| ThreadingTcpServer::bind(LOOPBACK, || LineEcho);
-    threading_udp_server: |_| ThreadingUdpServer::bind(LOOPBACK, || LineEcho);
+    threading_udp_server: |_| ThreadingUdpServer::bind(own_loopback(), || LineEcho);
     threading_unix_stream_server: |dir| {
         ThreadingUnixStreamServer::bind(dir.socket(), || LineEcho)
     };
@@ -72,7 +72,7 @@ echo! {
     };
 
     thread_pool_tcp_server: |_| ThreadPoolTcpServer::bind(LOOPBACK, || LineEcho);
-    thread_pool_udp_server: |_| ThreadPoolUdpServer::bind(LOOPBACK, || LineEcho);
+    thread_pool_udp_server: |_| ThreadPoolUdpServer::bind(own_loopback(), || LineEcho);
     thread_pool_unix_stream_server: |dir| {
         ThreadPoolUnixStreamServer::bind(dir.socket(), || LineEcho)
     };

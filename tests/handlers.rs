@@ -618,19 +618,19 @@ fn a_panic_is_told_with_its_message() {
 }
 
 #[test]
-fn disconnects_and_timeouts_are_recognised_behind_other_errors() {
-    told(
-        || Err(Outer(ErrorKind::BrokenPipe.into()).into()),
-        |error| assert!(error.is_disconnect() && !error.is_timeout()),
-    );
+fn timeouts_are_recognised_behind_other_errors_and_other_peoples_ends_are_no_disconnects() {
     told(
         || Err(Outer(ErrorKind::TimedOut.into()).into()),
         |error| assert!(error.is_timeout() && !error.is_disconnect()),
     );
-    // The end of some file is not the end of the client.
+    // The end of some file is not the end of the client, nor is that of another connection.
     told(
         || Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
         |error| assert!(!error.is_disconnect()),
+    );
+    told(
+        || Err(Outer(ErrorKind::ConnectionReset.into()).into()),
+        |error| assert!(!error.is_disconnect() && !error.is_timeout()),
     );
 }
 

@@ -156,8 +156,8 @@ impl<S: DatagramSocket> Request for DatagramRequest<S> {
         }))
     }
 
-    fn set_timeout(&mut self, _timeout: impl Into<Option<Duration>>) -> io::Result<()> {
-        Ok(())
+    fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) -> io::Result<()> {
+        sys::socket::check_timeout(timeout.into())
     }
 
     fn close(&mut self) {

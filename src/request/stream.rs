@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::Request;
 use super::buffer::ReadBuffer;
@@ -45,13 +45,20 @@ pub trait StreamSocket: Send + Sync + 'static {
     /// Bounds how long each read and each write may wait.
     fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// Called between the shutdown of the writing side and closing: the place to see to it that
-    /// closing does not reset the connection. The default does nothing.
+    /// How long each write may wait, which is also how long one may wait for another to the same
+    /// client. The default is without limit.
+    fn timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Called between the shutdown of the writing side and closing, if the client has not ended its
+    /// side: the place to see to it that closing does not reset the connection. The default does
+    /// nothing.
     fn before_close(&self) {}
 }
 
 macro_rules! stream_socket {
-    ($socket:ty, $address:ty, $before_close:expr) => {
+    ($socket:ty, $address:ty) => {
         impl StreamSocket for $socket {
             type Address = $address;
 
@@ -75,16 +82,21 @@ macro_rules! stream_socket {
                 sys::socket::set_timeout(self.as_fd(), timeout)
             }
 
+            fn timeout(&self) -> Option<Duration> {
+                sys::socket::send_timeout(self.as_fd())
+            }
+
             fn before_close(&self) {
-                $before_close(self.as_fd());
+                // Closing with unread input resets the connection, and what the client has not
+                // received by then is lost to it.
+                sys::stream::discard_input(self.as_fd());
             }
         }
     };
 }
 
-stream_socket!(TcpStream, SocketAddr, |_| ());
-// Closing a Unix socket with unread input is a reset for the client, whatever was shut down before.
-stream_socket!(UnixStream, UnixAddress, sys::stream::discard_input);
+stream_socket!(TcpStream, SocketAddr);
+stream_socket!(UnixStream, UnixAddress);
 
 /// One connection, shared by the two halves of its request. Everybody else ([`Sender`]s, the
 /// server's registry) holds it weakly, so that it closes when the request is over.
@@ -110,23 +122,42 @@ impl<S: StreamSocket> Connection<S> {
         }
     }
 
-    /// An error that the server itself provoked says so.
+    /// Says of an error that it means the end of this connection, and whether the server provoked it.
     fn explain(&self, error: io::Error) -> io::Error {
-        let broken = matches!(
-            error.kind(),
-            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
-        );
-        if broken && self.server.is_interrupted() {
-            ShuttingDown::error()
-        } else {
-            error
+        match error.kind() {
+            io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted => {
+                if self.server.is_interrupted() {
+                    ShuttingDown::error()
+                } else {
+                    ClientGone::broken(error)
+                }
+            }
+            _ => error,
+        }
+    }
+
+    /// Waits until nobody else is sending, but not longer than a send may take.
+    fn alone(&self) -> io::Result<MutexGuard<'_, ()>> {
+        if let Some(alone) = self.sending.try_lock() {
+            return Ok(alone);
+        }
+        match self.socket.timeout() {
+            Some(timeout) => self.sending.try_lock_for(timeout).ok_or_else(|| {
+                io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "timed out waiting for another sender, which waits for the client",
+                )
+            }),
+            None => Ok(self.sending.lock()),
         }
     }
 }
 
 impl<S: StreamSocket> Live for Connection<S> {
     fn send_all(&self, mut data: &[u8]) -> io::Result<()> {
-        let _alone = self.sending.lock();
+        let _alone = self.alone()?;
         while !data.is_empty() {
             match self.socket.send(data) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -156,6 +187,16 @@ impl<S: StreamSocket> Drop for Connection<S> {
 pub struct StreamReader<S: StreamSocket> {
     connection: Arc<Connection<S>>,
     buffer: ReadBuffer,
+    /// The client has ended its side: nothing unread can be left.
+    ended: bool,
+}
+
+impl<S: StreamSocket> StreamReader<S> {
+    /// Notes the end of the stream.
+    fn noted(&mut self, size: usize) -> usize {
+        self.ended |= size == 0;
+        size
+    }
 }
 
 impl<S: StreamSocket> Read for StreamReader<S> {
@@ -165,7 +206,8 @@ impl<S: StreamSocket> Read for StreamReader<S> {
         }
         // Small reads go through the buffer, so that each does not cost a system call.
         if self.buffer.unread().is_empty() && buffer.len() >= 4096 {
-            return self.connection.recv(buffer);
+            let size = self.connection.recv(buffer)?;
+            return Ok(self.noted(size));
         }
         let there = self.fill_buf()?;
         let size = there.len().min(buffer.len());
@@ -177,7 +219,7 @@ impl<S: StreamSocket> Read for StreamReader<S> {
     fn read_exact(&mut self, mut buffer: &mut [u8]) -> io::Result<()> {
         while !buffer.is_empty() {
             match self.read(buffer)? {
-                0 => return Err(ClientGone::error()),
+                0 => return Err(ClientGone::mid_message()),
                 size => buffer = &mut buffer[size..],
             }
         }
@@ -189,6 +231,7 @@ impl<S: StreamSocket> BufRead for StreamReader<S> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.buffer.unread().is_empty() {
             self.buffer.fill(|buffer| self.connection.recv(buffer))?;
+            self.noted(self.buffer.unread().len());
         }
         Ok(self.buffer.unread())
     }
@@ -249,6 +292,7 @@ impl<S: StreamSocket> StreamRequest<S> {
             reader: StreamReader {
                 connection: Arc::clone(&connection),
                 buffer: ReadBuffer::default(),
+                ended: false,
             },
             writer: StreamWriter { connection },
         }
@@ -305,10 +349,12 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
     }
 
     fn shutdown_request(&mut self) {
-        // First tell the client, then close: closing with unread input would reset the
-        // connection, and the client could lose the answer. It fails if the client is gone.
+        // First tell the client; it fails if the client is gone. Then make sure that closing does
+        // not take back what it was told.
         let _ = self.socket().shutdown(Shutdown::Write);
-        self.socket().before_close();
+        if !self.reader.ended {
+            self.socket().before_close();
+        }
     }
 
     fn refuse(&mut self, farewell: &[u8]) {

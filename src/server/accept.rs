@@ -15,7 +15,7 @@ use crate::job::{self, Job};
 use crate::panics::contain;
 use crate::request::Request;
 use crate::service::Service;
-use crate::strategy::{Ready, Strategy, Wait};
+use crate::strategy::{Ready, RequestKind, Strategy, Wait};
 use crate::sys::accept::AcceptError;
 use crate::transport::Transport;
 
@@ -68,6 +68,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
     pub(super) fn handle_request(&self, timeout: Option<Duration>) -> Result<Handled, Error> {
         let core = self.core();
         let _serving = core.begin_serving(Run::Once)?;
+        let _leave = LeaveOnDrop(self.strategy, core);
         let _entered = current::enter(core, Role::Loop);
         let timeout = match (timeout, self.transport.timeout()) {
             (Some(server), Some(socket)) => Some(server.min(socket)),
@@ -93,13 +94,13 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
 
     /// The loop on this thread.
     fn run_here(&self) -> Result<(), Error> {
+        let _leave = LeaveOnDrop(self.strategy, self.core());
         let _entered = current::enter(self.core(), Role::Loop);
         let mut pace = Pace::default();
         while !self.core().is_stopping() {
             self.turn(&mut pace, self.poll_interval, false)?;
             self.service_actions();
         }
-        self.strategy.leave(self.core().grace());
         Ok(())
     }
 
@@ -110,6 +111,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
         let accept = || {
             // However this loop ends, the others end too.
             let _stop = StopOnDrop(core);
+            let _leave = LeaveOnDrop(self.strategy, core);
             let _entered = current::enter(core, Role::Loop);
             let mut pace = Pace::default();
             while !core.is_stopping() {
@@ -117,7 +119,6 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
                     self.service_actions();
                 }
             }
-            self.strategy.leave(core.grace());
             Ok(())
         };
         let _entered = current::enter(core, Role::Loop);
@@ -160,6 +161,9 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
         timeout: Option<Duration>,
         in_own_loop: bool,
     ) -> Result<Turn, Error> {
+        if let Some(left) = pace.penalty() {
+            return self.sit_out(left, timeout, in_own_loop);
+        }
         let likely = pace.is_request_likely();
         let ready = self.strategy.wait(&self.wait(timeout, likely, in_own_loop));
         match ready.map_err(|source| Error::Accept { source })? {
@@ -187,10 +191,11 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
                 self.core().counters.count_get_request_error();
                 let _ = contain(|| self.service.get_request_error(&error));
                 match AcceptError::of(&error) {
-                    AcceptError::Transient => Ok(Turn::Nothing),
-                    AcceptError::Exhausted => self.back_off(pace, timeout, in_own_loop),
-                    AcceptError::Fatal => Err(Error::Accept { source: error }),
+                    AcceptError::Transient => pace.stumbled(),
+                    AcceptError::Exhausted => pace.back_off(),
+                    AcceptError::Fatal => return Err(Error::Accept { source: error }),
                 }
+                Ok(Turn::Nothing)
             }
         }
     }
@@ -198,25 +203,26 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
     /// Verifies a request and has it run: by the strategy, or right here, if the strategy says so.
     fn process_request(&self, request: T::Request, in_own_loop: bool) {
         let core = self.core();
+        let mut in_flight = InFlight::begin(core);
+        // Whatever waits for this client here keeps the loop from leaving; only a connection can be
+        // cut off to end that, a message is here already.
+        let _can_be_cut = (T::KIND == RequestKind::Connection).then(|| core.connection_in_loop());
+        // Declared after `in_flight`, so that it is closed before it is counted out.
+        let mut request = request;
         let verdict = HandlerError::catch(Stage::VerifyRequest, || {
             Ok(self.service.verify_request(&request))
         });
-        if let Ok(true) = verdict
-            && !self.strategy.runs_in_place(in_own_loop)
-        {
-            let in_flight = InFlight::begin(Arc::clone(core));
-            let service = Arc::clone(self.service);
-            let job = Job::new(request, service, in_flight, T::KIND, in_own_loop);
-            if let Err(rejected) = self.strategy.process_request(job) {
-                rejected.close();
-            }
-            return;
-        }
-        // Moved, so that it is closed before it is counted out.
-        let mut in_flight = InFlight::begin(core);
-        let mut request = request;
         match verdict {
-            Ok(true) => job::serve(&mut request, self.service, T::KIND, &mut in_flight),
+            Ok(true) if self.strategy.runs_in_place(in_own_loop) => {
+                job::serve(&mut request, self.service, &mut in_flight);
+            }
+            Ok(true) => {
+                let service = Arc::clone(self.service);
+                let job = Job::new(request, service, in_flight.into_owned(), in_own_loop);
+                if let Err(rejected) = self.strategy.process_request(job) {
+                    rejected.close();
+                }
+            }
             Ok(false) => {
                 in_flight.outcome = Outcome::Refused;
                 request.shutdown_request();
@@ -231,21 +237,27 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
 
     /// Out of descriptors or memory: trying again at once would only burn a processor. Waits a
     /// little, longer each time, but not for a stop.
-    fn back_off(
+    fn sit_out(
         &self,
-        pace: &mut Pace,
+        left: Duration,
         timeout: Option<Duration>,
         in_own_loop: bool,
     ) -> Result<Turn, Error> {
-        let delay = pace.back_off();
         let (delay, turn) = match timeout {
-            Some(timeout) if timeout <= delay => (timeout, Turn::TimedOut),
-            _ => (delay, Turn::Nothing),
+            Some(timeout) if timeout <= left => (timeout, Turn::TimedOut),
+            _ => (left, Turn::Nothing),
         };
         let wait = self.wait(Some(delay), false, in_own_loop);
-        wait.for_notification()
-            .map_err(|source| Error::Accept { source })?;
-        Ok(turn)
+        match wait
+            .for_notification()
+            .map_err(|source| Error::Accept { source })?
+        {
+            Ready::Woken => {
+                self.core().acknowledge_wake();
+                Ok(Turn::Nothing)
+            }
+            _ => Ok(turn),
+        }
     }
 
     fn wait(&self, timeout: Option<Duration>, likely: bool, in_own_loop: bool) -> Wait<'_> {
@@ -273,6 +285,16 @@ impl Drop for StopOnDrop<'_> {
     }
 }
 
+/// Tells the strategy that this thread leaves the loop, however that comes about.
+struct LeaveOnDrop<'a>(&'a dyn Strategy, &'a Arc<Core>);
+
+impl Drop for LeaveOnDrop<'_> {
+    fn drop(&mut self) {
+        let grace = self.1.grace();
+        let _ = contain(|| self.0.leave(grace));
+    }
+}
+
 /// What a loop remembers from turn to turn: whether to guess that the next request is there
 /// already, and how long to back off.
 ///
@@ -285,11 +307,16 @@ struct Pace {
     /// How many requests to wait for properly before guessing again.
     skip: u32,
     caution: u32,
+    /// How many errors there were since the last request.
+    stumbles: u32,
     delay: Duration,
+    /// When to try again after an error.
+    retry_at: Option<Instant>,
 }
 
 impl Pace {
     const MAX_CAUTION: u32 = 32;
+    const MAX_STUMBLES: u32 = 16;
     const FIRST_DELAY: Duration = Duration::from_millis(10);
     const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
@@ -303,6 +330,7 @@ impl Pace {
         }
         self.guess = self.skip == 0;
         self.skip = self.skip.saturating_sub(1);
+        self.stumbles = 0;
         self.delay = Duration::ZERO;
     }
 
@@ -314,11 +342,29 @@ impl Pace {
         self.guess = false;
     }
 
-    /// How long to wait before trying again.
-    fn back_off(&mut self) -> Duration {
+    /// An error that concerns one client. Many in a row, with no request between them, concern the
+    /// server: whatever it is does not go away by trying again at once.
+    fn stumbled(&mut self) {
+        self.stumbles += 1;
+        if self.stumbles > Self::MAX_STUMBLES {
+            self.back_off();
+        }
+    }
+
+    /// Tries again a little later, and later each time.
+    fn back_off(&mut self) {
         self.guess = false;
         self.delay = (self.delay * 2).clamp(Self::FIRST_DELAY, Self::LONGEST_DELAY);
-        self.delay
+        self.retry_at = Instant::now().checked_add(self.delay);
+    }
+
+    /// How long it is until the next try; `None` if that is now.
+    fn penalty(&mut self) -> Option<Duration> {
+        let left = self.retry_at?.checked_duration_since(Instant::now());
+        if left.is_none() {
+            self.retry_at = None;
+        }
+        left
     }
 }
 
@@ -350,11 +396,27 @@ mod tests {
     }
 
     #[test]
+    fn many_errors_in_a_row_are_not_those_of_clients() {
+        let mut pace = Pace::default();
+        for _ in 0..Pace::MAX_STUMBLES {
+            pace.stumbled();
+            assert_eq!(pace.penalty(), None);
+        }
+        pace.stumbled();
+        assert!(pace.penalty().is_some());
+    }
+
+    #[test]
     fn back_off_doubles_up_to_a_second_and_starts_anew() {
         let mut pace = Pace::default();
-        let delays: Vec<_> = (0..9).map(|_| pace.back_off().as_millis()).collect();
+        let delays = [(); 9].map(|()| {
+            pace.back_off();
+            assert!(pace.penalty().is_some_and(|left| left <= pace.delay));
+            pace.delay.as_millis()
+        });
         assert_eq!(delays, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
         pace.found(false);
-        assert_eq!(pace.back_off().as_millis(), 10);
+        pace.back_off();
+        assert_eq!(pace.delay.as_millis(), 10);
     }
 }

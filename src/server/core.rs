@@ -321,6 +321,19 @@ impl<C: Borrow<Arc<Core>>> InFlight<C> {
     }
 }
 
+impl InFlight<&Arc<Core>> {
+    /// The same request, for another thread.
+    pub(crate) fn into_owned(self) -> InFlight {
+        let owned = InFlight {
+            core: Arc::clone(self.core),
+            outcome: self.outcome,
+        };
+        // It goes on, so it is not counted out; there is nothing in it that needs to be dropped.
+        std::mem::forget(self);
+        owned
+    }
+}
+
 impl<C: Borrow<Arc<Core>>> Drop for InFlight<C> {
     fn drop(&mut self) {
         let core = self.core();

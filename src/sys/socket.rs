@@ -44,6 +44,11 @@ pub(crate) fn check_timeout(timeout: Option<Duration>) -> io::Result<()> {
     Ok(())
 }
 
+/// The send timeout that a socket carries, if any.
+pub(crate) fn send_timeout(fd: BorrowedFd<'_>) -> Option<Duration> {
+    SockRef::from(&fd).write_timeout().ok().flatten()
+}
+
 /// The receive timeout that a socket carries, if any.
 pub(crate) fn receive_timeout(fd: BorrowedFd<'_>) -> Option<Duration> {
     SockRef::from(&fd).read_timeout().ok().flatten()

@@ -35,8 +35,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The address that internet servers of tests ask for.
 pub(crate) const LOOPBACK: &str = "127.0.0.1:0";
 
-/// A loopback address that no other test uses, for tests that look at what becomes of a port: one
-/// of 127.0.0.1 that was given back may be somebody else's a moment later.
+/// A loopback address that no other test uses. For tests that look at what becomes of a port: one
+/// of 127.0.0.1 that was given back may be somebody else's a moment later. And for UDP servers: a
+/// late reply to a client of another test, whose port they have got, would be a request.
 pub(crate) fn own_loopback() -> SocketAddr {
     let [_, a, b, c] = (std::process::id() * 64 + unique() as u32 % 64).to_be_bytes();
     ([127, a | 1, b, c], 0).into()
@@ -291,7 +292,7 @@ pub(crate) trait Reachable: Transport {
 }
 
 macro_rules! reachable_inet {
-    ($transport:ty, $connect:expr) => {
+    ($transport:ty, $address:expr, $connect:expr) => {
         impl Reachable for $transport {
             fn bind<S, M>(
                 _: &TempDir,
@@ -302,7 +303,7 @@ macro_rules! reachable_inet {
                 S: Service<Self::Request>,
                 M: Strategy + Default,
             {
-                options.bind(LOOPBACK, service)
+                options.bind($address, service)
             }
 
             fn try_connect(address: &SocketAddr) -> io::Result<Client> {
@@ -344,8 +345,8 @@ macro_rules! reachable_unix {
     };
 }
 
-reachable_inet!(Tcp, TcpStream::connect::<SocketAddr>);
-reachable_inet!(Udp, |server| {
+reachable_inet!(Tcp, LOOPBACK, TcpStream::connect::<SocketAddr>);
+reachable_inet!(Udp, own_loopback(), |server| {
     let socket = UdpSocket::bind(LOOPBACK)?;
     socket.connect::<SocketAddr>(server)?;
     io::Result::Ok(socket)
