@@ -1,10 +1,10 @@
 //! The server: a transport, a service and a strategy put together.
 
+pub(crate) mod accept;
 pub(crate) mod core;
 pub(crate) mod current;
 pub(crate) mod stats;
 
-mod accept;
 mod connections;
 mod ctrl_c;
 mod drain;

@@ -87,8 +87,9 @@ pub trait Service<R: Request>: Send + Sync + 'static {
         true
     }
 
-    /// Told about every error and panic in the course of a request, before it is closed; the
-    /// request can still be written to.
+    /// Told about every error and panic in the course of a request, before it is closed. A stream can
+    /// still be written to; a datagram's reply will not be sent, but
+    /// [`send_to`](crate::DatagramRequest::send_to) works.
     ///
     /// The default prints what Python's prints ([`HandlerError::report`]), and nothing where the
     /// client merely went away. Errors know no file and line, as a traceback does; for a panic,

@@ -1,6 +1,7 @@
 //! The accept loop: the same for every transport and every strategy.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use crate::request::Request;
 use crate::service::Service;
 use crate::strategy::{Ready, RequestKind, Strategy, Wait};
 use crate::sys::accept::AcceptError;
+use crate::sys::exclusive::ExclusiveWait;
 use crate::transport::Transport;
 
 /// How a call of [`Server::handle_request`](super::Server::handle_request) ended.
@@ -38,6 +40,26 @@ pub(super) struct AcceptLoop<'a, T: Transport, S: Service<T::Request>> {
     pub(super) strategy: &'a dyn Strategy,
     pub(super) handle: &'a ServerHandle,
     pub(super) poll_interval: Option<Duration>,
+}
+
+/// Where a loop runs.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// On the thread that called `serve_forever` or `handle_request`.
+    Callers,
+    /// On a thread of its own, beside others. Without the wait that this thread has to itself, for
+    /// lack of a descriptor, say, it waits as a single loop does.
+    Own(Option<ExclusiveWait>),
+}
+
+impl Place {
+    fn own(listener: BorrowedFd<'_>, waker: BorrowedFd<'_>) -> Self {
+        Self::Own(ExclusiveWait::new(waker, listener).ok())
+    }
+
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self, Self::Own(_))
+    }
 }
 
 /// What one turn of the loop came to.
@@ -81,7 +103,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
                 return Ok(Handled::Shutdown);
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            match self.turn(&mut pace, left, false)? {
+            match self.turn(&mut pace, left, &Place::Callers)? {
                 Turn::Request => return Ok(Handled::Request),
                 Turn::TimedOut => {
                     let _ = contain(|| self.service.handle_timeout());
@@ -98,7 +120,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
         let _entered = current::enter(self.core(), Role::Loop);
         let mut pace = Pace::default();
         while !self.core().is_stopping() {
-            self.turn(&mut pace, self.poll_interval, false)?;
+            self.turn(&mut pace, self.poll_interval, &Place::Callers)?;
             self.service_actions();
         }
         Ok(())
@@ -114,8 +136,9 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
             let _leave = LeaveOnDrop(self.strategy, core);
             let _entered = current::enter(core, Role::Loop);
             let mut pace = Pace::default();
+            let place = Place::own(self.transport.as_fd(), core.waker.as_fd());
             while !core.is_stopping() {
-                if let Turn::Request = self.turn(&mut pace, None, true)? {
+                if let Turn::Request = self.turn(&mut pace, None, &place)? {
                     self.service_actions();
                 }
             }
@@ -159,13 +182,13 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
         &self,
         pace: &mut Pace,
         timeout: Option<Duration>,
-        in_own_loop: bool,
+        place: &Place,
     ) -> Result<Turn, Error> {
         if let Some(left) = pace.penalty() {
-            return self.sit_out(left, timeout, in_own_loop);
+            return self.sit_out(left, timeout, place);
         }
         let likely = pace.is_request_likely();
-        let ready = self.strategy.wait(&self.wait(timeout, likely, in_own_loop));
+        let ready = self.strategy.wait(&self.wait(timeout, likely, place));
         match ready.map_err(|source| Error::Accept { source })? {
             Ready::TimedOut => return Ok(Turn::TimedOut),
             Ready::Woken => {
@@ -180,7 +203,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
             Ok(request) => {
                 pace.found(likely);
                 // A strategy that panics costs the request that it was given, and has dropped.
-                let _ = contain(|| self.process_request(request, in_own_loop));
+                let _ = contain(|| self.process_request(request, place));
                 Ok(Turn::Request)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -201,7 +224,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
     }
 
     /// Verifies a request and has it run: by the strategy, or right here, if the strategy says so.
-    fn process_request(&self, request: T::Request, in_own_loop: bool) {
+    fn process_request(&self, request: T::Request, place: &Place) {
         let core = self.core();
         let mut in_flight = InFlight::begin(core);
         // Whatever waits for this client here keeps the loop from leaving; only a connection can be
@@ -213,12 +236,12 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
             Ok(self.service.verify_request(&request))
         });
         match verdict {
-            Ok(true) if self.strategy.runs_in_place(in_own_loop) => {
+            Ok(true) if self.strategy.runs_in_place(place.is_own()) => {
                 job::serve(&mut request, self.service, &mut in_flight);
             }
             Ok(true) => {
                 let service = Arc::clone(self.service);
-                let job = Job::new(request, service, in_flight.into_owned(), in_own_loop);
+                let job = Job::new(request, service, in_flight.into_owned(), place.is_own());
                 if let Err(rejected) = self.strategy.process_request(job) {
                     rejected.close();
                 }
@@ -241,13 +264,13 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
         &self,
         left: Duration,
         timeout: Option<Duration>,
-        in_own_loop: bool,
+        place: &Place,
     ) -> Result<Turn, Error> {
         let (delay, turn) = match timeout {
             Some(timeout) if timeout <= left => (timeout, Turn::TimedOut),
             _ => (left, Turn::Nothing),
         };
-        let wait = self.wait(Some(delay), false, in_own_loop);
+        let wait = self.wait(Some(delay), false, place);
         match wait
             .for_notification()
             .map_err(|source| Error::Accept { source })?
@@ -260,13 +283,13 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
         }
     }
 
-    fn wait(&self, timeout: Option<Duration>, likely: bool, in_own_loop: bool) -> Wait<'_> {
+    fn wait<'a>(&'a self, timeout: Option<Duration>, likely: bool, place: &'a Place) -> Wait<'a> {
         Wait {
             listener: self.transport.as_fd(),
             handle: self.handle,
             timeout,
             likely,
-            in_own_loop,
+            place,
         }
     }
 

@@ -19,7 +19,8 @@ use crate::transport::Transport;
 ///
 /// It derefs to the [`Server`], so `server_address()`, `service()`, `handle()` and `stats()` are
 /// there. Dropping it stops the loop, closes the server and waits for running requests, as
-/// [`stop`](Self::stop) does.
+/// [`stop`](Self::stop) does. (A handler that has to be abandoned *and* runs in the loop takes the
+/// loop, and with it the listening socket, with it: the port stays taken until it ends.)
 ///
 /// To name its type, in the fixture of a test say, name the transport, the service and the
 /// strategy:

@@ -16,6 +16,7 @@ pub use self::threading::Threading;
 
 use crate::ServerHandle;
 use crate::job::{Job, Rejected};
+use crate::server::accept::Place;
 use crate::sys::poll::wait_readable;
 
 /// Decides where each request runs: what Python's mix-in classes do.
@@ -68,8 +69,9 @@ pub trait Strategy: Send + Sync + 'static {
     /// default: one, on the thread that called `serve_forever`.
     ///
     /// A strategy whose workers can take requests in themselves asks for as many loops as it has
-    /// workers and runs each job right where it was accepted: a hop to another thread can cost
-    /// more than the request.
+    /// workers and has each request run right where it was accepted
+    /// ([`runs_in_place`](Self::runs_in_place)): a hop to another thread can cost more than the
+    /// request.
     fn acceptors(&self, kind: RequestKind) -> usize {
         let _ = kind;
         0
@@ -161,8 +163,8 @@ pub struct Wait<'a> {
     pub(crate) timeout: Option<Duration>,
     /// A request is likely to be there: trying to take it is cheaper than asking.
     pub(crate) likely: bool,
-    /// It is one of the loops that the strategy asked for.
-    pub(crate) in_own_loop: bool,
+    /// Where the loop runs.
+    pub(crate) place: &'a Place,
 }
 
 /// How a wait for the next request ended.
@@ -189,8 +191,11 @@ impl Wait<'_> {
         if self.likely {
             return Ok(Ready::Request);
         }
-        let fds = [self.wake_fd(), self.listener];
-        Ok(match wait_readable(fds, self.timeout)? {
+        let ready = match self.place {
+            Place::Own(Some(exclusive)) => exclusive.wait_readable(self.timeout),
+            _ => wait_readable([self.wake_fd(), self.listener], self.timeout),
+        };
+        Ok(match ready? {
             [true, _] => Ready::Woken,
             [false, true] => Ready::Request,
             [false, false] => Ready::TimedOut,
@@ -214,7 +219,7 @@ impl Wait<'_> {
     /// Whether this is one of the accept loops that the strategy itself asked for
     /// ([`Strategy::acceptors`]).
     pub fn in_own_loop(&self) -> bool {
-        self.in_own_loop
+        self.place.is_own()
     }
 
     /// What ends a [`for_notification`](Self::for_notification) from another thread. Get it before

@@ -1,4 +1,4 @@
-//! Everything that depends on the platform, and every call that can block, in one place.
+//! Everything that depends on the platform, and every call that waits for a socket, in one place.
 //!
 //! The rest of the crate is portable and safe Rust over what this module offers:
 //!
@@ -9,6 +9,7 @@
 //! | [`stream`] | moves the bytes of connections: a handler's reads and writes wait here |
 //! | [`datagram`] | receives and sends datagrams |
 //! | [`poll`] | waits for descriptors to become readable: an accept loop waits here |
+//! | [`exclusive`] | the same for loops on several threads, of which each request wakes one |
 //! | [`wake`] | the descriptor that ends such a wait from another thread |
 //! | [`signal`] | Ctrl-C and SIGTERM, on request |
 
@@ -23,6 +24,7 @@ compile_error!(
 
 pub(crate) mod accept;
 pub(crate) mod datagram;
+pub(crate) mod exclusive;
 pub(crate) mod poll;
 pub(crate) mod signal;
 pub(crate) mod socket;

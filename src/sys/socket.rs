@@ -76,7 +76,7 @@ pub(super) fn unix_sockaddr(address: &UnixAddress) -> io::Result<SocketAddrUnix>
         #[cfg(any(target_os = "linux", target_os = "android"))]
         UnixAddress::Abstract(name) => Ok(SocketAddrUnix::new_abstract_name(name)?),
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        UnixAddress::Abstract(_) => Err(Errno::AFNOSUPPORT.into()),
+        UnixAddress::Abstract(_) => Err(rustix::io::Errno::AFNOSUPPORT.into()),
         UnixAddress::Unnamed => Err(io::Error::new(
             io::ErrorKind::AddrNotAvailable,
             "this Unix socket address is unnamed: nothing can be bound or sent to it (a client \
