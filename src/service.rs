@@ -56,8 +56,9 @@ use crate::request::Request;
 /// - **You may override** the other methods; they have Python's names and defaults.
 /// - **The server calls** them all. `verify_request`, `handle_timeout`, `service_actions` and
 ///   `get_request_error` run on the thread that accepts, so they should be quick;
-///   `request_handler` and `handle_error` run where the request runs. A panic in a hook costs at
-///   most the request at hand.
+///   `request_handler` and `handle_error` run where the request runs (`handle_error` for a request
+///   that could not be run: on the thread that accepts). A panic in a hook costs at most the request
+///   at hand.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a service for requests of type `{R}`",
     label = "makes no handlers for the requests of this server",
