@@ -124,7 +124,8 @@ pub trait Request: BufRead + Write + Send + Sized + 'static {
     ///
     /// No `\n` at the end means that the line is longer (the next call goes on with it), or that
     /// the client closed the stream without one; an empty result is the end. Without a limit a
-    /// client could fill the memory, so there is no default.
+    /// client could fill the memory, so there is no default. If it fails half-way, by a timeout say,
+    /// what it had read of the line is gone.
     ///
     /// # Errors
     ///

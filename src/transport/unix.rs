@@ -96,7 +96,8 @@ impl AsFd for UnixStream {
 ///
 /// Only a client that bound its own socket can be answered. A reply to a client that does not
 /// read fails with `TimedOut` after the server's [`timeout`](crate::ServerOptions::timeout), by
-/// default 1 second.
+/// default 1 second. (Linux charges what a *connected* client has not read to the server's own send
+/// buffer: one that never reads can in the end keep replies to everybody waiting like this.)
 #[derive(Debug)]
 #[doc(alias = "UnixDatagramServer")]
 pub struct UnixDatagram {
