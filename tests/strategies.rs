@@ -375,28 +375,29 @@ fn a_burst_for_which_there_are_threads_is_not_refused<T: Connected>() {
     }
 }
 
-/// Each of the threads takes packets itself, so all of them can have one at the same time.
+/// Each of the threads takes packets itself, so all of them can have one at the same time; be they
+/// few, which wait for packets together, or many, of which each packet wakes one.
 fn a_pool_handles_datagrams_in_all_its_threads_at_once<T: Reachable>() {
-    const THREADS: usize = 4;
-    let together = Meeting::of(THREADS);
-    let host = host_by::<T, _, _>(
-        ThreadPool::new(THREADS),
-        Hooks::new(move |request: &mut T::Request| {
-            let met = together.attend();
-            let thread = thread::current();
-            let name = thread.name().unwrap_or_default();
-            Ok(request.send_all(format!("{name} {met}").as_bytes())?)
-        }),
-    );
-    let clients = [(); THREADS].map(|()| host.client());
-    for client in &clients {
-        client.send("?");
+    for threads in [4, 12] {
+        let together = Meeting::of(threads);
+        let host = host_by::<T, _, _>(
+            ThreadPool::new(threads),
+            Hooks::new(move |request: &mut T::Request| {
+                let met = together.attend();
+                let thread = thread::current();
+                let name = thread.name().unwrap_or_default();
+                Ok(request.send_all(format!("{name} {met}").as_bytes())?)
+            }),
+        );
+        let clients: Vec<_> = (0..threads).map(|_| host.client()).collect();
+        for client in &clients {
+            client.send("?");
+        }
+        let answers = clients.iter().map(|client| client.receive());
+        let answers: BTreeSet<_> = answers.map(|it| String::from_utf8(it).unwrap()).collect();
+        let expected = (1..=threads).map(|n| format!("socketserver-{n} true"));
+        assert_eq!(answers, expected.collect());
     }
-    let answers = clients.map(|client| String::from_utf8(client.receive()).unwrap());
-    let expected: BTreeSet<_> = (1..=THREADS)
-        .map(|n| format!("socketserver-{n} true"))
-        .collect();
-    assert_eq!(BTreeSet::from(answers), expected);
 }
 
 #[test]
