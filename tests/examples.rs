@@ -15,6 +15,7 @@ use std::thread;
 use chrono::{Local, Timelike};
 use nix::sys::signal::Signal;
 use socket2::SockRef;
+use support::net::own_loopback;
 use support::process::{Finished, PATIENCE, Program, example_path};
 use support::transcript::{hide_ctime, parse_ctime};
 
@@ -203,9 +204,16 @@ fn with_each_strategy(test: impl Fn(&str) + Sync) {
     });
 }
 
-/// Starts the echo server on a free port.
+/// Starts the echo server on a free port, of a loopback address that no other test uses unless the
+/// options name one: it counts what it gets, and a late datagram to a port that was somebody else's
+/// a moment ago would be one too many.
 fn serve_echo(options: &[&str]) -> (Program, SocketAddr) {
-    let mut server = Program::example("echo_server", &[&["--port", "0"], options].concat());
+    let host = own_loopback().ip().to_string();
+    let own: &[&str] = match options.contains(&"--host") {
+        true => &["--port", "0"],
+        false => &["--port", "0", "--host", &host],
+    };
+    let mut server = Program::example("echo_server", &[own, options].concat());
     let address = server.address();
     let (host, port) = (address.ip(), address.port());
     assert!(
