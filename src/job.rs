@@ -56,7 +56,8 @@ impl Job {
 
     /// Whether one of the accept loops that the strategy itself asked for
     /// ([`Strategy::acceptors`](crate::Strategy::acceptors)) took this request in: such a thread
-    /// exists to run requests, so it may run this one right here.
+    /// exists to run requests, so it may run this one right here. (A strategy that always does so
+    /// says it by [`Strategy::runs_in_place`](crate::Strategy::runs_in_place), and gets no job.)
     pub fn in_own_loop(&self) -> bool {
         self.in_own_loop
     }

@@ -93,8 +93,8 @@ pub trait Strategy: Send + Sync + 'static {
         wait.for_request()
     }
 
-    /// The thread of an accept loop is about to end; what the strategy keeps on it has `grace`
-    /// to end too.
+    /// The calling thread leaves an accept loop, be it that of `serve_forever` or the one turn of
+    /// `handle_request`; what the strategy keeps on it has `grace` to end.
     fn leave(&self, grace: Duration) {
         let _ = grace;
     }
