@@ -248,4 +248,8 @@ mod documentation {
     mod architecture {}
     #[doc = include_str!("../docs/differences.md")]
     mod differences {}
+    #[doc = include_str!("../docs/from-python.md")]
+    mod from_python {}
+    #[doc = include_str!("../docs/tutorial.md")]
+    mod tutorial {}
 }
