@@ -1,7 +1,7 @@
 //! The combinations of transport and strategy, under Python's names.
 
 use crate::server::Server;
-use crate::strategy::{Sequential, ThreadPool, Threading};
+use crate::strategy::{Forking, Sequential, ThreadPool, Threading};
 use crate::transport::{Tcp, Udp, UnixDatagram, UnixStream};
 
 /// TCP, one client at a time. Python: `TCPServer`.
@@ -42,3 +42,16 @@ pub type ThreadPoolUdpServer<S> = Server<Udp, S, ThreadPool>;
 pub type ThreadPoolUnixStreamServer<S> = Server<UnixStream, S, ThreadPool>;
 /// Unix datagram sockets, a fixed number of threads that each receive.
 pub type ThreadPoolUnixDatagramServer<S> = Server<UnixDatagram, S, ThreadPool>;
+
+/// TCP, a process for each client. Python: `ForkingTCPServer`.
+#[doc(alias = "ForkingTCPServer")]
+pub type ForkingTcpServer<S> = Server<Tcp, S, Forking>;
+/// UDP, a process for each datagram. Python: `ForkingUDPServer`.
+///
+/// A fork costs many times what a short handler does; see [`UdpServer`].
+#[doc(alias = "ForkingUDPServer")]
+pub type ForkingUdpServer<S> = Server<Udp, S, Forking>;
+/// Unix stream sockets, a process for each client. Python: `ForkingUnixStreamServer` (3.12).
+pub type ForkingUnixStreamServer<S> = Server<UnixStream, S, Forking>;
+/// Unix datagram sockets, a process for each datagram. Python: `ForkingUnixDatagramServer` (3.12).
+pub type ForkingUnixDatagramServer<S> = Server<UnixDatagram, S, Forking>;

@@ -62,6 +62,25 @@ impl Job {
         self.in_own_loop
     }
 
+    /// The server's, whose job this is.
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        self.request.core()
+    }
+
+    /// Runs the request in a forked child, and says how that went. The job stays as it is: all that
+    /// it has ends with the process.
+    pub(crate) fn run_in_child(mut self) -> Outcome {
+        let outcome = self.request.run_in_child();
+        std::mem::forget(self);
+        outcome
+    }
+
+    /// Closes the parent's copy of the request, which goes on in a child: it is counted out when the
+    /// result is dropped.
+    pub(crate) fn leave_to_child(self) -> InFlight {
+        self.request.close()
+    }
+
     /// Gives the job back because it cannot be run. With an `error`, that is reported to
     /// [`Service::handle_error`](crate::Service::handle_error); without one, it was the
     /// strategy's choice (its queue is full, say), and the request is counted as refused.
@@ -107,6 +126,9 @@ impl Rejected {
 trait Runnable: Send {
     fn run(self: Box<Self>);
     fn refuse(self: Box<Self>, error: Option<BoxError>, farewell: &[u8]);
+    fn core(&self) -> &Arc<Core>;
+    fn run_in_child(&mut self) -> Outcome;
+    fn close(self: Box<Self>) -> InFlight;
 }
 
 struct Verified<R, S> {
@@ -143,6 +165,25 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
             }
         };
         request.refuse(farewell);
+    }
+
+    fn core(&self) -> &Arc<Core> {
+        self.in_flight.core()
+    }
+
+    fn run_in_child(&mut self) -> Outcome {
+        serve(&mut self.request, &self.service, &mut self.in_flight);
+        self.in_flight.outcome
+    }
+
+    fn close(self: Box<Self>) -> InFlight {
+        let Self {
+            request,
+            service,
+            in_flight,
+        } = *self;
+        let _ = contain(|| drop((request, service)));
+        in_flight
     }
 }
 

@@ -177,6 +177,7 @@ pub mod transport;
 // types stand here again.
 pub use address::{Address, ServerAddress, UnixAddress};
 pub use aliases::{
+    ForkingTcpServer, ForkingUdpServer, ForkingUnixDatagramServer, ForkingUnixStreamServer,
     TcpServer, ThreadPoolTcpServer, ThreadPoolUdpServer, ThreadPoolUnixDatagramServer,
     ThreadPoolUnixStreamServer, ThreadingTcpServer, ThreadingUdpServer,
     ThreadingUnixDatagramServer, ThreadingUnixStreamServer, UdpServer, UnixDatagramServer,
@@ -204,6 +205,10 @@ pub use server::{DrainReport, Handled, RunningServer, ServerHandle, ServerOption
 #[doc(alias = "partial")]
 pub use service::Service;
 pub use service::SharedFn;
+#[doc(alias = "ForkingMixIn")]
+#[doc(alias = "fork")]
+#[doc(inline)]
+pub use strategy::Forking;
 #[doc(inline)]
 pub use strategy::Strategy;
 #[doc(alias = "ThreadPoolExecutor")]
@@ -214,7 +219,7 @@ pub use strategy::ThreadPool;
 #[doc(inline)]
 pub use strategy::Threading;
 #[doc(inline)]
-pub use strategy::{Sequential, WhenFull};
+pub use strategy::{ChildExit, Sequential, WhenFull};
 #[doc(inline)]
 pub use transport::Transport;
 
@@ -224,15 +229,16 @@ pub mod prelude {
     pub use std::io::{BufRead, Read, Write};
 
     pub use crate::{
-        BoxError, Handled, HandlerError, Request, RequestHandler, Result, RunningServer, Sender,
-        Sequential, Server, ServerHandle, Service, Stats, Strategy, TcpRequest, TcpServer,
-        ThreadPool, ThreadPoolTcpServer, ThreadPoolUdpServer, Threading, ThreadingTcpServer,
-        ThreadingUdpServer, UdpRequest, UdpServer, WhenFull, handler_fn,
+        BoxError, ChildExit, Forking, ForkingTcpServer, ForkingUdpServer, Handled, HandlerError,
+        Request, RequestHandler, Result, RunningServer, Sender, Sequential, Server, ServerHandle,
+        Service, Stats, Strategy, TcpRequest, TcpServer, ThreadPool, ThreadPoolTcpServer,
+        ThreadPoolUdpServer, Threading, ThreadingTcpServer, ThreadingUdpServer, UdpRequest,
+        UdpServer, WhenFull, handler_fn,
     };
     pub use crate::{
-        ThreadPoolUnixDatagramServer, ThreadPoolUnixStreamServer, ThreadingUnixDatagramServer,
-        ThreadingUnixStreamServer, UnixDatagramRequest, UnixDatagramServer, UnixStreamRequest,
-        UnixStreamServer,
+        ForkingUnixDatagramServer, ForkingUnixStreamServer, ThreadPoolUnixDatagramServer,
+        ThreadPoolUnixStreamServer, ThreadingUnixDatagramServer, ThreadingUnixStreamServer,
+        UnixDatagramRequest, UnixDatagramServer, UnixStreamRequest, UnixStreamServer,
     };
 }
 

@@ -30,7 +30,8 @@ use self::core::Core;
 use self::drain::DrainOnDrop;
 use crate::error::Error;
 use crate::service::Service;
-use crate::strategy::Strategy;
+use crate::strategy::{Forking, RequestKind, Strategy};
+use crate::sys::fork::{KeptPrivate, keep_private};
 use crate::transport::{Bind, FromListener, Transport};
 
 /// A server: requests come from a [`Transport`], a [`Service`] makes handlers for them, and a
@@ -50,7 +51,9 @@ use crate::transport::{Bind, FromListener, Transport};
 #[must_use = "a bound server serves nothing until serve_forever(), handle_request() or spawn()"]
 pub struct Server<T, S, M: Strategy> {
     // The order of the fields is the order in which they are dropped: first the socket, so that
-    // nobody new gets in, then the running requests, then the threads of the strategy.
+    // nobody new gets in, then the running requests, then the threads of the strategy. What is said
+    // about the socket's descriptor must not outlive it.
+    private: KeptPrivate<1>,
     transport: T,
     running: DrainOnDrop<M>,
     service: Arc<S>,
@@ -119,7 +122,10 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
             }
         })?;
         let handle = ServerHandle(Arc::new(core));
+        // The replies of datagram servers leave by the socket that they receive with.
+        let needed_by = (T::KIND == RequestKind::Message).then(|| handle.0.id());
         let server = Self {
+            private: keep_private([&transport.as_fd()], needed_by),
             transport,
             running: DrainOnDrop::new(&handle, strategy),
             service: Arc::new(service),
@@ -152,6 +158,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     pub fn strategy<N: Strategy>(self, strategy: N) -> Server<T, S, N> {
         Server {
             running: self.running.with(strategy),
+            private: self.private,
             transport: self.transport,
             service: self.service,
             handle: self.handle,
@@ -345,10 +352,12 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     #[doc(alias = "__exit__")]
     pub fn server_close(self) -> DrainReport {
         let Self {
+            private,
             transport,
             mut running,
             ..
         } = self;
+        drop(private);
         drop(transport);
         running.drain()
     }
@@ -369,6 +378,19 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
             handle: &self.handle,
             poll_interval: self.poll_interval,
         }
+    }
+}
+
+impl<T: Transport, S: Service<T::Request>> Server<T, S, Forking> {
+    /// How many child processes may run at the same time: see [`Forking::max_children`].
+    pub fn max_children(mut self, max_children: usize) -> Self {
+        self.running.strategy.set_max_children(max_children);
+        self
+    }
+
+    /// The process numbers of the children that are running: see [`Forking::active_children`].
+    pub fn active_children(&self) -> Vec<u32> {
+        self.running.strategy.active_children()
     }
 }
 

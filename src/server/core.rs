@@ -2,8 +2,8 @@
 
 use std::borrow::Borrow;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -12,6 +12,8 @@ use super::connections::Connections;
 use super::stats::{Counters, Outcome};
 use crate::address::ServerAddress;
 use crate::error::Error;
+use crate::sys::condition::wait_while;
+use crate::sys::fork::KeptPrivate;
 use crate::sys::wake::Waker;
 
 /// How long a stop waits for running requests, unless told otherwise.
@@ -35,9 +37,13 @@ pub(crate) struct Core {
     in_loop: AtomicUsize,
     /// How many wait for the last running request to end.
     draining: AtomicUsize,
+    /// Declared before what it is about: descriptors are on that list no longer than they are open.
+    _private: KeptPrivate<2>,
     /// In the `poll` set of every accept loop.
     pub(crate) waker: Waker,
     pub(crate) connections: Connections,
+    /// In the copy of all this that a forked child has: how to ask the parent for a stop.
+    parent: OnceLock<Arc<Waker>>,
 }
 
 /// Where the server is in its life.
@@ -72,6 +78,7 @@ enum Phase {
 
 impl Core {
     pub(crate) fn new(address: ServerAddress) -> io::Result<Self> {
+        let waker = Waker::new()?;
         Ok(Self {
             address,
             counters: Counters::default(),
@@ -87,8 +94,10 @@ impl Core {
             closing: AtomicBool::new(false),
             in_loop: AtomicUsize::new(0),
             draining: AtomicUsize::new(0),
-            waker: Waker::new()?,
+            _private: waker.keep_private(),
+            waker,
             connections: Connections::default(),
+            parent: OnceLock::new(),
         })
     }
 
@@ -158,6 +167,10 @@ impl Core {
 
     /// Asks the accept loops to leave. Never waits.
     pub(crate) fn request_stop(self: &Arc<Self>) {
+        if let Some(parent) = self.parent.get() {
+            self.stopping.store(true, Ordering::SeqCst);
+            return parent.wake();
+        }
         let life = self.life.lock();
         if life.phase != Phase::Served {
             self.stop(life);
@@ -220,6 +233,23 @@ impl Core {
         }
     }
 
+    // ---- children ----
+
+    /// What tells this server from all others.
+    pub(crate) fn id(self: &Arc<Self>) -> usize {
+        Arc::as_ptr(self).addr()
+    }
+
+    /// Makes this the copy that a forked child has: a stop is asked for by waking `parent`.
+    ///
+    /// The locks in here may be held for ever, by threads that the child does not have. No code that
+    /// a request runs takes one then: [`request_stop`](Self::request_stop) does not come to it any
+    /// more, a wait for the end of this server's loop returns at once on the thread that runs it,
+    /// which is the one that the child has, and requests of a child are never counted out.
+    pub(crate) fn become_child(&self, parent: Arc<Waker>) {
+        let _ = self.parent.set(parent);
+    }
+
     // ---- requests ----
 
     /// Marks that the calling accept loop serves a connection itself, until the result is dropped.
@@ -246,22 +276,14 @@ impl Core {
         idle
     }
 
-    /// Waits for `changed` until `condition` no longer holds (`true`) or `deadline` is over
-    /// (`false`).
+    /// Waits until `condition` no longer holds (`true`) or `deadline` is over (`false`).
     fn wait_while(
         &self,
         life: &mut MutexGuard<'_, Life>,
         deadline: Option<Instant>,
         condition: impl Fn(&Life) -> bool,
     ) -> bool {
-        let mut in_time = true;
-        while condition(life) && in_time {
-            match deadline {
-                Some(deadline) => in_time = !self.changed.wait_until(life, deadline).timed_out(),
-                None => self.changed.wait(life),
-            }
-        }
-        !condition(life)
+        wait_while(&self.changed, life, deadline, condition)
     }
 }
 

@@ -66,14 +66,14 @@ impl<M: Strategy> DrainOnDrop<M> {
         };
         // A handler that closes its own server must not wait for itself.
         if self.block_on_close && !current::is_busy_for(&core) {
-            let grace_ends = Instant::now().checked_add(core.grace());
-            if !core.wait_until_idle(grace_ends) {
+            if !self.wait(&core, core.grace()) {
                 core.connections.interrupt();
-                core.wait_until_idle(Some(Instant::now() + LAST_WORDS));
+                report.interrupted = self.strategy.interrupt();
+                self.wait(&core, LAST_WORDS);
             }
             report.abandoned = core.active();
         }
-        report.interrupted = core.connections.cut() - cut;
+        report.interrupted += core.connections.cut() - cut;
         // Threads that still run a request are not waited for a second time.
         let grace = if core.active() == 0 {
             LAST_WORDS
@@ -82,6 +82,13 @@ impl<M: Strategy> DrainOnDrop<M> {
         };
         self.strategy.server_close(grace);
         report
+    }
+
+    /// Waits until no request is running, at most `timeout`. Returns whether it came to that.
+    fn wait(&self, core: &Core, timeout: Duration) -> bool {
+        let deadline = Instant::now().checked_add(timeout);
+        self.strategy.drain(timeout);
+        core.wait_until_idle(deadline)
     }
 }
 

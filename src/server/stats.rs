@@ -10,13 +10,15 @@ pub struct Stats {
     pub accepted: u64,
     /// Requests whose handler succeeded.
     pub completed: u64,
-    /// Requests whose handler returned an error or panicked.
+    /// Requests whose handler returned an error or panicked, or whose child process crashed.
     pub failed: u64,
-    /// Requests whose handler ended because the server cut the connection to stop.
+    /// Requests whose handler ended because the server cut the connection to stop; of a child process:
+    /// because it was told to end (SIGTERM, SIGINT, SIGHUP).
     pub interrupted: u64,
     /// Requests turned away without a handler: by `verify_request`, or by the strategy.
     pub refused: u64,
-    /// Requests that a strategy dropped, so that they were closed without a word.
+    /// Requests that a strategy dropped, so that they were closed without a word; and those served by
+    /// a child process of which somebody else collected the exit status.
     pub dropped: u64,
     /// Requests that are running or waiting for a thread right now: `accepted` less the five above.
     pub active: u64,

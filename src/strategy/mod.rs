@@ -1,5 +1,7 @@
 //! Strategies: where each request runs.
 
+mod children;
+mod forking;
 mod sequential;
 mod thread_pool;
 mod threading;
@@ -10,6 +12,8 @@ use std::os::fd::BorrowedFd;
 use std::thread;
 use std::time::Duration;
 
+pub use self::children::ChildExit;
+pub use self::forking::Forking;
 pub use self::sequential::Sequential;
 pub use self::thread_pool::{ThreadPool, WhenFull};
 pub use self::threading::Threading;
@@ -17,7 +21,8 @@ pub use self::threading::Threading;
 use crate::ServerHandle;
 use crate::job::{Job, Rejected};
 use crate::server::accept::Place;
-use crate::sys::poll::wait_readable;
+use crate::sys::parked::parked;
+use crate::sys::poll::{wait_any_readable, wait_readable};
 
 /// Decides where each request runs: what Python's mix-in classes do.
 ///
@@ -26,6 +31,7 @@ use crate::sys::poll::wait_readable;
 /// | [`Sequential`] | in the accept loop, one at a time | the plain server classes |
 /// | [`Threading`] | on a thread of its own | `ThreadingMixIn` |
 /// | [`ThreadPool`] | on one of a fixed number of threads | nothing in the module; `ThreadPoolExecutor` by hand |
+/// | [`Forking`] | in a process of its own | `ForkingMixIn` |
 ///
 /// A strategy knows nothing of transports and handlers; it gets a [`Job`] and runs it.
 ///
@@ -102,6 +108,19 @@ pub trait Strategy: Send + Sync + 'static {
     /// Called after each request that was taken in, and at least every `poll_interval`.
     fn service_actions(&self) {}
 
+    /// The server is being closed: waits for those requests whose end only the strategy can see, such
+    /// as those in other processes, but not longer than `timeout`. The server itself waits for all
+    /// others.
+    fn drain(&self, timeout: Duration) {
+        let _ = timeout;
+    }
+
+    /// The grace period is over: ends those requests that the server cannot end by cutting their
+    /// connections. [`drain`](Self::drain) is called again after it. Returns how many there were.
+    fn interrupt(&self) -> usize {
+        0
+    }
+
     /// The server is closed and no request is running any more, or those that are were given up:
     /// ends the strategy's threads, waiting at most `grace` for them.
     fn server_close(&self, grace: Duration) {
@@ -136,6 +155,14 @@ impl<M: Strategy + ?Sized> Strategy for Box<M> {
 
     fn service_actions(&self) {
         (**self).service_actions();
+    }
+
+    fn drain(&self, timeout: Duration) {
+        (**self).drain(timeout);
+    }
+
+    fn interrupt(&self) -> usize {
+        (**self).interrupt()
     }
 
     fn server_close(&self, grace: Duration) {
@@ -191,10 +218,10 @@ impl Wait<'_> {
         if self.likely {
             return Ok(Ready::Request);
         }
-        let ready = match self.place {
+        let ready = parked(|| match self.place {
             Place::Own(Some(exclusive)) => exclusive.wait_readable(self.timeout),
             _ => wait_readable([self.wake_fd(), self.listener], self.timeout),
-        };
+        });
         Ok(match ready? {
             [true, _] => Ready::Woken,
             [false, true] => Ready::Request,
@@ -210,10 +237,37 @@ impl Wait<'_> {
     ///
     /// As for [`for_request`](Self::for_request).
     pub fn for_notification(&self) -> io::Result<Ready> {
-        Ok(match wait_readable([self.wake_fd()], self.timeout)? {
+        let ready = parked(|| wait_readable([self.wake_fd()], self.timeout));
+        Ok(match ready? {
             [true] => Ready::Woken,
             [false] => Ready::TimedOut,
         })
+    }
+
+    /// Waits for all that: the loop being woken, a request if `has_room`, and for descriptors of the
+    /// strategy's, of which it says which are readable.
+    fn for_any(
+        &self,
+        has_room: bool,
+        others: &[BorrowedFd<'_>],
+        timeout: Option<Duration>,
+    ) -> io::Result<(Ready, Vec<bool>)> {
+        let listener = has_room.then_some(self.listener);
+        let fds = others
+            .iter()
+            .copied()
+            .chain([self.wake_fd()])
+            .chain(listener);
+        let mut ready = parked(|| wait_any_readable(fds, timeout))?;
+        let request = has_room && ready.pop() == Some(true);
+        let woken = ready.pop() == Some(true);
+        let outcome = match (woken, request) {
+            (true, _) => Ready::Woken,
+            (false, true) => Ready::Request,
+            (false, false) if ready.contains(&true) => Ready::Woken,
+            (false, false) => Ready::TimedOut,
+        };
+        Ok((outcome, ready))
     }
 
     /// Whether this is one of the accept loops that the strategy itself asked for

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicIsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, SendError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvError, SendError, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
 
 use super::workers::{Workers, builder};
 use super::{Ready, RequestKind, Strategy, Wait};
 use crate::job::{Job, Rejected};
+use crate::sys::parked::parked;
 
 /// Runs requests on a fixed number of threads. Python: a `ThreadPoolExecutor` and an override of
 /// `process_request`, by hand.
@@ -206,13 +207,20 @@ struct Worker {
 impl Worker {
     fn work(self) {
         // The job that this thread was started for is claimed.
-        while let Ok(Queued { job, claimed }) = self.jobs.recv() {
+        while let Ok(Queued { job, claimed }) = self.next_job() {
             if !claimed {
                 self.available.fetch_sub(1, Ordering::SeqCst);
             }
             self.workers.announce_room();
             job.run();
             self.available.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn next_job(&self) -> Result<Queued, RecvError> {
+        match self.jobs.try_recv() {
+            Ok(job) => Ok(job),
+            Err(_) => parked(|| self.jobs.recv()),
         }
     }
 }

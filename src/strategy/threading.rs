@@ -9,6 +9,7 @@ use parking_lot::{Condvar, Mutex};
 use super::workers::Workers;
 use super::{Ready, Strategy, Wait};
 use crate::job::{Job, Rejected};
+use crate::sys::condition::wait_while;
 
 /// Runs each request on a thread of its own. Python: `ThreadingMixIn`.
 ///
@@ -231,15 +232,7 @@ impl Desk {
     fn wait(&self, timeout: Option<Duration>) -> Option<Order> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut order = self.order.lock();
-        let mut in_time = true;
-        while order.is_none() && in_time {
-            match deadline {
-                Some(deadline) => {
-                    in_time = !self.arrived.wait_until(&mut order, deadline).timed_out();
-                }
-                None => self.arrived.wait(&mut order),
-            }
-        }
+        wait_while(&self.arrived, &mut order, deadline, Option::is_none);
         order.take()
     }
 }

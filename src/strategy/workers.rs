@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::{Notifier, Ready, Wait};
+use crate::sys::condition::wait_while;
 
 /// The threads of one strategy.
 #[derive(Clone, Debug, Default)]
@@ -63,21 +64,9 @@ impl Workers {
     pub(super) fn wait_until_ended(&self, grace: Duration) {
         let deadline = Instant::now().checked_add(grace);
         let mut threads = self.shared.threads.lock();
-        while threads.alive > 0 {
-            match deadline {
-                Some(deadline) => {
-                    if self
-                        .shared
-                        .ended
-                        .wait_until(&mut threads, deadline)
-                        .timed_out()
-                    {
-                        return;
-                    }
-                }
-                None => self.shared.ended.wait(&mut threads),
-            }
-        }
+        wait_while(&self.shared.ended, &mut threads, deadline, |threads| {
+            threads.alive > 0
+        });
     }
 
     /// Waits for the next request if `has_room`, and otherwise for somebody to

@@ -12,6 +12,10 @@
 //! | [`exclusive`] | the same for loops on several threads, of which each request wakes one |
 //! | [`wake`] | the descriptor that ends such a wait from another thread |
 //! | [`signal`] | Ctrl-C and SIGTERM, on request |
+//! | [`condition`] | waits for another thread |
+//! | [`fork`] | makes a process for a request |
+//! | [`child`] | waits for such a process, and ends it |
+//! | [`parked`] | knows when a fork is harmless |
 
 // The only module that may: see the `[lints]` of the crate.
 #![allow(unsafe_code)]
@@ -23,8 +27,12 @@ compile_error!(
 );
 
 pub(crate) mod accept;
+pub(crate) mod child;
+pub(crate) mod condition;
 pub(crate) mod datagram;
 pub(crate) mod exclusive;
+pub(crate) mod fork;
+pub(crate) mod parked;
 pub(crate) mod poll;
 pub(crate) mod signal;
 pub(crate) mod socket;

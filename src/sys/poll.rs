@@ -29,18 +29,34 @@ pub(crate) fn wait_writable<const N: usize>(
     wait(fds, PollFlags::OUT, timeout)
 }
 
+/// The same for any number of descriptors.
+pub(crate) fn wait_any_readable<'a>(
+    fds: impl IntoIterator<Item = BorrowedFd<'a>>,
+    timeout: Option<Duration>,
+) -> io::Result<Vec<bool>> {
+    let poll_fd = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
+    let mut polled: Vec<_> = fds.into_iter().map(poll_fd).collect();
+    poll(&mut polled, timeout)?;
+    Ok(polled.iter().map(|fd| !fd.revents().is_empty()).collect())
+}
+
 fn wait<const N: usize>(
     fds: [BorrowedFd<'_>; N],
     readiness: PollFlags,
     timeout: Option<Duration>,
 ) -> io::Result<[bool; N]> {
+    let mut polled = fds.map(|fd| PollFd::from_borrowed_fd(fd, readiness));
+    poll(&mut polled, timeout)?;
+    Ok(polled.map(|fd| !fd.revents().is_empty()))
+}
+
+fn poll(polled: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<()> {
     // The clock is read once, and again only if a signal came.
     let started = timeout.map(|_| Instant::now());
     let mut left = timeout;
-    let mut polled = fds.map(|fd| PollFd::from_borrowed_fd(fd, readiness));
     loop {
-        match rustix::event::poll(&mut polled, left.map(timespec).as_ref()) {
-            Ok(_) => return Ok(polled.map(|fd| !fd.revents().is_empty())),
+        match rustix::event::poll(polled, left.map(timespec).as_ref()) {
+            Ok(_) => return Ok(()),
             Err(Errno::INTR) => {
                 let passed = started.map(|started| started.elapsed());
                 left = timeout

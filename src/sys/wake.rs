@@ -4,6 +4,8 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
+use super::fork::{KeptPrivate, keep_private};
+
 /// One end is written to wake, the other is in the accept loop's `poll` set. Waking is
 /// level-triggered: every loop that waits sees it until somebody calls [`Waker::drain`].
 #[derive(Debug)]
@@ -20,16 +22,28 @@ impl Waker {
         Ok(Self { receiver, sender })
     }
 
+    /// Keeps both ends from forked children; see [`keep_private`].
+    pub(crate) fn keep_private(&self) -> KeptPrivate<2> {
+        keep_private([&self.receiver, &self.sender], None)
+    }
+
     /// Ends the wait of every loop that polls this. Never blocks; a full buffer means that a
     /// wake-up is pending already.
     pub(crate) fn wake(&self) {
         let _ = (&self.sender).write(&[1]);
     }
 
-    /// Takes back every wake-up so far.
-    pub(crate) fn drain(&self) {
+    /// Takes back every wake-up so far. Returns whether there was one.
+    pub(crate) fn drain(&self) -> bool {
         let mut bytes = [0; 64];
-        while matches!((&self.receiver).read(&mut bytes), Ok(n) if n == bytes.len()) {}
+        let mut woken = false;
+        loop {
+            match (&self.receiver).read(&mut bytes) {
+                Ok(n) if n == bytes.len() => woken = true,
+                Ok(n) => return woken || n > 0,
+                Err(_) => return woken,
+            }
+        }
     }
 }
 

@@ -1,0 +1,213 @@
+//! A process for every request.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use super::children::{ChildExit, Children, Forked};
+use super::{Ready, Strategy, Wait};
+use crate::job::{Job, Rejected};
+use crate::server::stats::Outcome;
+use crate::sys::child::Order;
+use crate::sys::fork::{Exit, Permission, fork};
+use crate::sys::wake::Waker;
+
+/// Runs each request in a child process of its own. Python: `ForkingMixIn`.
+///
+/// A child is a copy of the server process, made when its request comes. It sees everything that the
+/// server has at that moment, and nothing that it changes reaches the server or other requests. A
+/// handler that crashes, leaks or is killed takes only its own process with it.
+///
+/// - **What a child may use.** Everything, but it is alone: the server's other threads do not exist
+///   in it. [`request.server()`](crate::Request::server) is a copy too: its
+///   [`shutdown`](crate::ServerHandle::shutdown) does stop the server, its
+///   [`stats`](crate::ServerHandle::stats) are those of the moment of the fork, and a
+///   [`Sender`](crate::Sender) to another client reaches nobody.
+/// - **How it ends.** Errors and panics of the handler go to
+///   [`handle_error`](crate::Service::handle_error), in the child. Then standard output is flushed,
+///   and the process exits with 0 if the handler succeeded, or else 1. The parent is told by
+///   [`on_child_exit`](Self::on_child_exit), and counts.
+/// - **Signals.** SIGINT, SIGTERM and SIGHUP end a child, whatever the server does about them.
+/// - **Limit.** While [`max_children`](Self::max_children) are running, clients wait in the kernel's
+///   queue; the server can be stopped meanwhile. Children are collected as soon as they end.
+/// - **Closing.** Running children have the [grace period](crate::Server::grace) to end, then get a
+///   SIGTERM, and a SIGKILL one second after. With
+///   [`block_on_close(false)`](crate::Server::block_on_close) they are left alone.
+///
+/// # When it refuses to fork
+///
+/// Only the thread that forks goes on in the child. If another one holds a lock at that moment, the
+/// child never gets it: of a mutex, the environment, a logger, whatever the handler comes across. So
+/// a request is refused ([`handle_error`](crate::Service::handle_error) is told, the connection
+/// closed) if the process has threads other than
+///
+/// - the one that called `serve_forever` or `handle_request`,
+/// - threads of this library that wait, for a request, a signal or the end of a server: that of
+///   [`shutdown_on_ctrl_c`](crate::Server::shutdown_on_ctrl_c), accept loops and idle workers of
+///   other servers, a thread in [`ServerHandle::wait`](crate::ServerHandle::wait).
+///
+/// (Python forks all the same, and since 3.12 warns.) [`new_unchecked`](Self::new_unchecked) forks
+/// whatever other threads there are. The check needs `/proc`, and Linux; elsewhere forking always
+/// has to be unchecked.
+///
+/// ```no_run
+/// use socketserver::prelude::*;
+///
+/// let count = handler_fn(|request: &mut TcpRequest| {
+///     Ok(writeln!(request, "served by process {}", std::process::id())?)
+/// });
+/// let server = ForkingTcpServer::bind("127.0.0.1:9999", count)?;
+/// server.shutdown_on_ctrl_c()?;
+/// server.serve_forever()?;
+/// # Ok::<(), BoxError>(())
+/// ```
+#[derive(Debug)]
+#[doc(alias = "ForkingMixIn")]
+#[doc(alias = "fork")]
+pub struct Forking {
+    permission: Permission,
+    max_children: usize,
+    children: Arc<Children>,
+    /// What a child wakes its parent by, to ask for a stop.
+    plea: OnceLock<Arc<Waker>>,
+}
+
+impl Forking {
+    /// How many children may run at the same time, unless told otherwise: as in Python.
+    pub const DEFAULT_MAX_CHILDREN: usize = 40;
+
+    /// A process per request, with the default limit, where forking is harmless.
+    pub fn new() -> Self {
+        Self::with(Permission::CHECKED)
+    }
+
+    pub(crate) fn with(permission: Permission) -> Self {
+        Self {
+            permission,
+            max_children: Self::DEFAULT_MAX_CHILDREN,
+            children: Arc::default(),
+            plea: OnceLock::new(),
+        }
+    }
+
+    /// How many children may run at the same time; at least 1. Default: 40, as in Python.
+    ///
+    /// The limit holds before each fork, under `serve_forever` and `handle_request` alike. (Python
+    /// looks after the fork, and under `handle_request` never.)
+    pub fn max_children(mut self, max_children: usize) -> Self {
+        self.set_max_children(max_children);
+        self
+    }
+
+    pub(crate) fn set_max_children(&mut self, max_children: usize) {
+        self.max_children = max_children.max(1);
+    }
+
+    /// Calls `hook` whenever a child has ended, on the thread that accepts or closes. A panic in it
+    /// is contained.
+    pub fn on_child_exit(mut self, hook: impl Fn(&ChildExit) + Send + Sync + 'static) -> Self {
+        // Nobody else has the children before the strategy is in use.
+        if let Some(children) = Arc::get_mut(&mut self.children) {
+            children.on_exit(Box::new(hook));
+        }
+        self
+    }
+
+    /// The process numbers of the children that are running, or have ended and not been collected
+    /// yet. Python: `active_children`, a set of them.
+    pub fn active_children(&self) -> Vec<u32> {
+        self.children.ids()
+    }
+
+    fn plea(&self) -> io::Result<&Arc<Waker>> {
+        if let Some(plea) = self.plea.get() {
+            return Ok(plea);
+        }
+        let plea = Arc::new(Waker::new()?);
+        Ok(self.plea.get_or_init(|| plea))
+    }
+
+    fn is_full(&self) -> bool {
+        self.children.len() >= self.max_children
+    }
+
+    /// The child's part: serves the request, and is no more.
+    fn serve(job: Job, plea: &Arc<Waker>, exit: Exit) -> ! {
+        job.core().become_child(Arc::clone(plea));
+        let succeeded = job.run_in_child() == Outcome::Completed;
+        exit.with(if succeeded { 0 } else { 1 })
+    }
+}
+
+impl Default for Forking {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Strategy for Forking {
+    fn process_request(&self, job: Job) -> Result<(), Rejected> {
+        if self.is_full() {
+            // Not in an accept loop, which waits for room.
+            return Err(job.reject(Some("as many children as are allowed are running".into())));
+        }
+        let plea = match self.plea() {
+            Ok(plea) => plea,
+            Err(error) => return Err(job.reject(Some(error.into()))),
+        };
+        let owner = job.core().id();
+        let forked = self.children.fork(job, || fork(&self.permission, owner));
+        match forked {
+            Ok(Forked::Parent) => Ok(()),
+            Ok(Forked::Child(job, exit)) => Self::serve(job, plea, exit),
+            Err((job, error)) => Err(job.reject(Some(error.into()))),
+        }
+    }
+
+    fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
+        let children = self.children.snapshot();
+        let plea = self.plea.get();
+        let fds: Vec<_> = children
+            .descriptors()
+            .chain(plea.map(|plea| (**plea).as_fd()))
+            .collect();
+        let patience = children.patience(wait.timeout);
+        let (ready, readable) = wait.for_any(!self.is_full(), &fds, patience)?;
+        self.children.collect(&children, &readable);
+        if plea.is_some_and(|plea| readable.last() == Some(&true) && plea.drain()) {
+            wait.handle.shutdown();
+        }
+        Ok(match ready {
+            // Only the look after children without a descriptor is due.
+            Ready::TimedOut if patience != wait.timeout => Ready::Woken,
+            ready => ready,
+        })
+    }
+
+    fn drain(&self, timeout: Duration) {
+        if !self.children.wait_for_all(timeout) && self.children.are_interrupted() {
+            self.children.interrupt(Order::Kill);
+            self.children.wait_for_all(LAST_LOOK);
+        }
+    }
+
+    fn interrupt(&self) -> usize {
+        self.children.interrupt(Order::Terminate)
+    }
+
+    fn server_close(&self, _grace: Duration) {
+        if self.children.wait_for_all(Duration::ZERO) {
+            return;
+        }
+        // They go on by themselves, but somebody has to collect them. Without a thread, nobody does
+        // until this process ends.
+        let children = Arc::clone(&self.children);
+        let thread = thread::Builder::new().name("socketserver-children".into());
+        let _ = thread.spawn(move || children.wait_for_all(Duration::MAX));
+    }
+}
+
+/// How long a process that was killed may take to be gone.
+const LAST_LOOK: Duration = Duration::from_secs(1);

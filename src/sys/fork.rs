@@ -1,0 +1,343 @@
+//! Forking: a copy of this process that serves one request.
+//!
+//! A child has one thread and a copy of everything else: locks as they were, buffers as full as they
+//! were, every descriptor. What that breaks is put right here, on both sides of the fork:
+//!
+//! - Other threads may hold locks: the fork is refused unless they are [parked](super::parked).
+//! - Standard output and standard error are flushed and locked meanwhile, so that nothing is printed
+//!   twice and the child can print.
+//! - Signals that end a process are held back until the child has left off handling them as its
+//!   parent does.
+//! - Listening sockets and wake-up descriptors ([`keep_private`]) are the parent's alone. The child's
+//!   are replaced by one that does nothing, so that their numbers cannot come to mean something else
+//!   to code that still has them.
+//! - The child leaves by `_exit`, whatever happens: nothing of the parent's is unwound or dropped
+//!   in it.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixDatagram;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::libc;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
+use nix::unistd::ForkResult;
+use rustix::process::Pid;
+
+use super::child::Child;
+use super::parked::Gate;
+use crate::strategy::Forking;
+
+/// How long threads of this library may take to be parked.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+/// Whether to fork although other threads may hold locks.
+#[derive(Debug)]
+pub(crate) struct Permission {
+    /// Only [`Forking::new_unchecked`] sets it.
+    unchecked: bool,
+}
+
+impl Permission {
+    pub(crate) const CHECKED: Self = Self { unchecked: false };
+}
+
+// Here, because this is the one unsafe function of the library, and its promise is kept in this
+// file.
+impl Forking {
+    /// Forks whatever other threads there are; see [`new`](Self::new) for what is checked otherwise.
+    ///
+    /// For programs that serve in the background ([`Server::spawn`](crate::Server::spawn)) while they
+    /// do something else, and for tests.
+    ///
+    /// ```
+    /// use socketserver::prelude::*;
+    ///
+    /// let pid = handler_fn(|request: &mut TcpRequest| {
+    ///     Ok(request.send_all(std::process::id().to_string().as_bytes())?)
+    /// });
+    /// // SAFETY: the handler takes no lock that this thread could hold, but the allocator's, which
+    /// // the C library sees to.
+    /// let forking = unsafe { Forking::new_unchecked() };
+    /// let server = TcpServer::bind("127.0.0.1:0", pid)?.strategy(forking).spawn()?;
+    ///
+    /// let mut client = std::net::TcpStream::connect(server.server_address())?;
+    /// let mut answer = String::new();
+    /// client.read_to_string(&mut answer)?;
+    /// assert_ne!(answer, std::process::id().to_string());
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
+    /// # Safety
+    ///
+    /// In a process with several threads, POSIX allows a child to call async-signal-safe functions
+    /// only. A handler, and everything that it and the hooks of its [`Service`](crate::Service) call,
+    /// must work in a process in which all threads but the forking one have vanished at an arbitrary
+    /// point:
+    ///
+    /// - No lock that they take may have been held by another thread at the time of the fork: it
+    ///   would never be released. (Standard output and standard error are seen to by this library,
+    ///   and the allocator by glibc and musl.)
+    /// - Nothing that they look at may have been half-way through a change by another thread: the
+    ///   internals of a C library that is not prepared for forks, for example.
+    pub unsafe fn new_unchecked() -> Self {
+        Self::with(Permission { unchecked: true })
+    }
+}
+
+/// Where a fork has led.
+pub(crate) enum Side {
+    Parent(Child),
+    Child(Exit),
+}
+
+/// Makes a child process. `owner` is whose server forks; see [`keep_private`].
+pub(crate) fn fork(permission: &Permission, owner: usize) -> io::Result<Side> {
+    let inert = inert()?;
+    let (streams, gate) = quiet(permission)?;
+    let private = private();
+    let signals = HeldBack::now();
+    // SAFETY: it has no preconditions; for a child in which locks may be held for ever, `quiet` has
+    // found that there is no such lock, or the user has promised it.
+    let forked = unsafe { nix::unistd::fork() };
+    match forked? {
+        ForkResult::Parent { child } => {
+            drop((signals, private, gate, streams));
+            let pid = Pid::from_raw(child.as_raw()).ok_or(io::ErrorKind::InvalidData)?;
+            Ok(Side::Parent(Child::new(pid)))
+        }
+        ForkResult::Child => {
+            let exit = Exit(());
+            gate.forget_all();
+            default_signals();
+            replace(&private, inert, owner);
+            drop((signals, private, gate, streams));
+            Ok(Side::Child(exit))
+        }
+    }
+}
+
+/// Locks and flushes the standard streams, and makes sure that no thread can be in the way of a
+/// child.
+fn quiet(permission: &Permission) -> io::Result<(Streams, Gate)> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let streams = Streams::lock();
+        let gate = Gate::close();
+        if permission.unchecked {
+            return Ok((streams, gate));
+        }
+        let strangers = gate.strangers().map_err(Refused::CannotTell)?;
+        if strangers == 0 {
+            return Ok((streams, gate));
+        }
+        // It may be one that is about to be parked, or to end.
+        drop((gate, streams));
+        if Instant::now() >= deadline {
+            return Err(Refused::Strangers(strangers).into());
+        }
+        thread::sleep(Duration::from_micros(100));
+    }
+}
+
+/// The standard streams, empty, and held so that no other thread prints.
+struct Streams {
+    _out: io::StdoutLock<'static>,
+    _err: io::StderrLock<'static>,
+}
+
+impl Streams {
+    fn lock() -> Self {
+        let (mut out, err) = (io::stdout().lock(), io::stderr().lock());
+        let _ = out.flush();
+        Self {
+            _out: out,
+            _err: err,
+        }
+    }
+}
+
+/// Why there was no fork.
+#[derive(Debug)]
+enum Refused {
+    Strangers(usize),
+    CannotTell(io::Error),
+}
+
+impl From<Refused> for io::Error {
+    fn from(refused: Refused) -> Self {
+        Self::other(refused)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Strangers(1) => f.write_str("refused to fork: there is another thread, which")?,
+            Self::Strangers(n) => write!(f, "refused to fork: there are {n} other threads, which")?,
+            Self::CannotTell(_) => {
+                f.write_str(
+                    "refused to fork: there is no telling whether there are other threads, which",
+                )?;
+            }
+        }
+        f.write_str(
+            " may hold locks that would never be released in the child. Serve on the only thread \
+             of the process (`serve_forever`, not `spawn`), or use another strategy; if you know \
+             that no such lock matters, `unsafe { Forking::new_unchecked() }` forks all the same",
+        )
+    }
+}
+
+impl std::error::Error for Refused {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Strangers(_) => None,
+            Self::CannotTell(source) => Some(source),
+        }
+    }
+}
+
+// ---- signals ----
+
+/// What can end a process, and what a program may have installed a handler for.
+const TERMINATION: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+
+/// While this exists, no signal that ends a process is delivered to this thread: a child must not run
+/// its parent's handlers, nor lose a signal to one.
+struct HeldBack {
+    before: Option<SigSet>,
+}
+
+impl HeldBack {
+    fn now() -> Self {
+        let termination: SigSet = TERMINATION.into_iter().collect();
+        let before = termination.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok();
+        Self { before }
+    }
+}
+
+impl Drop for HeldBack {
+    fn drop(&mut self) {
+        if let Some(before) = self.before {
+            let _ = before.thread_set_mask();
+        }
+    }
+}
+
+/// Has the signals end this process, as they do by default. A SIGHUP that is ignored stays so: that
+/// is how `nohup` asks a program to outlive its terminal.
+fn default_signals() {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    for signal in TERMINATION {
+        // SAFETY: the default runs no code in signal context.
+        let before = unsafe { sigaction(signal, &default) };
+        if let (Signal::SIGHUP, Ok(before)) = (signal, before)
+            && matches!(before.handler(), SigHandler::SigIgn)
+        {
+            // SAFETY: nor does this.
+            let _ = unsafe { sigaction(signal, &before) };
+        }
+    }
+}
+
+// ---- descriptors ----
+
+/// The descriptors that children do without.
+static PRIVATE: Mutex<Vec<Private>> = Mutex::new(Vec::new());
+
+struct Private {
+    fd: RawFd,
+    /// Whose children need it all the same.
+    needed_by: Option<usize>,
+}
+
+fn private() -> MutexGuard<'static, Vec<Private>> {
+    PRIVATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps descriptors from forked children, until the result is dropped, which has to be before they
+/// are closed. Children of the server `needed_by` get them nevertheless.
+pub(crate) fn keep_private<const N: usize>(
+    fds: [&dyn AsRawFd; N],
+    needed_by: Option<usize>,
+) -> KeptPrivate<N> {
+    let fds = fds.map(AsRawFd::as_raw_fd);
+    private().extend(fds.map(|fd| Private { fd, needed_by }));
+    KeptPrivate(fds)
+}
+
+/// See [`keep_private`].
+#[derive(Debug)]
+pub(crate) struct KeptPrivate<const N: usize>([RawFd; N]);
+
+impl<const N: usize> Drop for KeptPrivate<N> {
+    fn drop(&mut self) {
+        private().retain(|private| !self.0.contains(&private.fd));
+    }
+}
+
+/// A socket that is bound to nothing and connected to nothing.
+fn inert() -> io::Result<RawFd> {
+    static INERT: OnceLock<UnixDatagram> = OnceLock::new();
+    if let Some(socket) = INERT.get() {
+        return Ok(socket.as_raw_fd());
+    }
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    Ok(INERT.get_or_init(|| socket).as_raw_fd())
+}
+
+/// Puts the inert socket in the place of each private descriptor.
+fn replace(private: &[Private], inert: RawFd, owner: usize) {
+    for private in private {
+        if private.needed_by != Some(owner) {
+            // SAFETY: `private.fd` is open: whoever closes it takes it from the list before. Whoever
+            // owns it owns a descriptor of this number after this too, which belongs to a socket that
+            // answers every call with an error.
+            unsafe { duplicate(inert, private.fd) };
+        }
+    }
+}
+
+/// Makes `to` a descriptor of the same file as `from`, closed by `exec` where that is to be had.
+///
+/// # Safety
+///
+/// As for `dup2(2)`: nobody may rely on the file that `to` was a descriptor of.
+unsafe fn duplicate(from: RawFd, to: RawFd) {
+    // SAFETY: as the caller promises.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    unsafe {
+        libc::dup3(from, to, libc::O_CLOEXEC)
+    };
+    // SAFETY: as the caller promises.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    unsafe {
+        libc::dup2(from, to)
+    };
+}
+
+// ---- the end of a child ----
+
+/// Has the child exit when it is dropped, by a panic too: what called it belongs to the parent.
+pub(crate) struct Exit(());
+
+impl Exit {
+    /// Ends this process, once all is printed.
+    pub(crate) fn with(self, code: i32) -> ! {
+        let _ = crate::panics::contain(|| io::stdout().flush());
+        // SAFETY: it has no preconditions.
+        unsafe { libc::_exit(code) }
+    }
+}
+
+impl Drop for Exit {
+    fn drop(&mut self) {
+        // SAFETY: it has no preconditions.
+        unsafe { libc::_exit(1) }
+    }
+}
