@@ -4,7 +4,8 @@ use std::path::Path;
 use std::{env, fs};
 
 /// One entry per `c/NAME.c`; the runner finds the executable as `env!("PEER_NAME")`.
-const PEERS: [&str; 5] = [
+const PEERS: [&str; 6] = [
+    "tcp_fork",
     "tcp_threads",
     "tcp_epoll",
     "udp_loop",

@@ -9,62 +9,73 @@ const SIZE: usize = 64 * 1024;
 
 thread_local! {
     /// The buffer of this thread, while no request on it holds unread bytes.
-    static SPARE: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+    static SPARE: Cell<Option<Vec<u8>>> = const { Cell::new(None) };
+}
+
+/// Makes sure that this thread has a buffer. A child that is forked from it then need not get one:
+/// that costs more page faults than serving a short request.
+pub(crate) fn have_spare() {
+    let _ = SPARE.try_with(|spare| {
+        let buffer = spare.take().unwrap_or_else(new_buffer);
+        spare.set(Some(buffer));
+    });
+}
+
+/// Only what is written to it takes memory.
+fn new_buffer() -> Vec<u8> {
+    Vec::with_capacity(SIZE)
 }
 
 /// A read buffer that belongs to the thread and is lent to the request: a request owns one only
 /// while it holds bytes that were received and not yet read, or is receiving some.
 #[derive(Debug, Default)]
 pub(super) struct ReadBuffer {
-    bytes: Option<Box<[u8]>>,
-    start: usize,
-    end: usize,
+    received: Option<Vec<u8>>,
+    /// How much of it was read.
+    read: usize,
 }
 
 impl ReadBuffer {
     /// The bytes that were received and not yet read.
     pub(super) fn unread(&self) -> &[u8] {
-        match &self.bytes {
-            Some(bytes) => &bytes[self.start..self.end],
+        match &self.received {
+            Some(received) => &received[self.read..],
             None => &[],
         }
     }
 
     /// Marks `amount` bytes as read.
     pub(super) fn consume(&mut self, amount: usize) {
-        self.start = (self.start + amount).min(self.end);
-        if self.start == self.end {
+        let Some(received) = &self.received else {
+            return;
+        };
+        self.read = (self.read + amount).min(received.len());
+        if self.read == received.len() {
             self.give_back();
         }
     }
 
-    /// Refills an empty buffer by `receive`, which returns how many bytes it put there.
-    pub(super) fn fill(
+    /// Refills an empty buffer by `receive`, which adds to the vector as much as there is room for
+    /// in it.
+    pub(super) fn fill<T>(
         &mut self,
-        receive: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+        receive: impl FnOnce(&mut Vec<u8>) -> io::Result<T>,
     ) -> io::Result<()> {
         debug_assert!(self.unread().is_empty(), "unread bytes would be lost");
-        let bytes = self.bytes.insert(
-            SPARE
-                .try_with(Cell::take)
-                .ok()
-                .flatten()
-                .unwrap_or_else(|| vec![0; SIZE].into_boxed_slice()),
-        );
-        let received = receive(bytes);
-        self.start = 0;
-        self.end = *received.as_ref().unwrap_or(&0);
-        if self.end == 0 {
+        let spare = SPARE.try_with(Cell::take).ok().flatten();
+        let buffer = self.received.insert(spare.unwrap_or_else(new_buffer));
+        let outcome = receive(buffer);
+        if buffer.is_empty() {
             self.give_back();
         }
-        received.map(drop)
+        outcome.map(drop)
     }
 
     fn give_back(&mut self) {
-        let bytes = self.bytes.take();
-        (self.start, self.end) = (0, 0);
-        if bytes.is_some() {
-            let _ = SPARE.try_with(|spare| spare.set(bytes));
+        self.read = 0;
+        if let Some(mut buffer) = self.received.take() {
+            buffer.clear();
+            let _ = SPARE.try_with(|spare| spare.set(Some(buffer)));
         }
     }
 }
@@ -93,8 +104,8 @@ mod tests {
         let mut buffer = ReadBuffer::default();
         buffer
             .fill(|bytes| {
-                bytes[..3].copy_from_slice(b"abc");
-                Ok(3)
+                bytes.extend_from_slice(b"abc");
+                Ok(())
             })
             .unwrap();
         assert_eq!(buffer.unread(), b"abc");
@@ -110,10 +121,10 @@ mod tests {
     fn a_failed_or_empty_read_keeps_no_buffer() {
         let mut buffer = ReadBuffer::default();
         buffer
-            .fill(|_| Err(io::ErrorKind::TimedOut.into()))
+            .fill::<()>(|_| Err(io::ErrorKind::TimedOut.into()))
             .unwrap_err();
         assert!(spare_here());
-        buffer.fill(|_| Ok(0)).unwrap();
+        buffer.fill(|_| Ok(())).unwrap();
         assert!(buffer.unread().is_empty() && spare_here());
     }
 }

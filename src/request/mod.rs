@@ -15,6 +15,7 @@ pub use self::datagram::{DatagramRequest, DatagramSocket};
 pub use self::sender::Sender;
 pub use self::stream::{StreamReader, StreamRequest, StreamSocket, StreamWriter};
 
+pub(crate) use self::buffer::have_spare;
 pub(crate) use self::sender::Live;
 
 use crate::ServerHandle;

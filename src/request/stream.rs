@@ -33,6 +33,16 @@ pub trait StreamSocket: Send + Sync + 'static {
     /// Receives what is there, waiting for the first byte; 0 is the end of the stream.
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
+    /// The same, to the end of `buffer`, as much as fits in without making it larger. The default
+    /// fills the free part with zeros first.
+    fn recv_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let start = buffer.len();
+        buffer.resize(buffer.capacity(), 0);
+        let received = self.recv(&mut buffer[start..]);
+        buffer.truncate(start + received.as_ref().unwrap_or(&0));
+        received
+    }
+
     /// Sends some of `data`, waiting for room, and returns how much.
     fn send(&self, data: &[u8]) -> io::Result<usize>;
 
@@ -64,6 +74,10 @@ macro_rules! stream_socket {
 
             fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
                 sys::stream::recv(self.as_fd(), buffer)
+            }
+
+            fn recv_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+                sys::stream::recv_spare(self.as_fd(), buffer)
             }
 
             fn send(&self, data: &[u8]) -> io::Result<usize> {
@@ -113,10 +127,18 @@ struct Connection<S: StreamSocket> {
 impl<S: StreamSocket> Connection<S> {
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let received = self.socket.recv(buffer);
+        self.explain_end(received, buffer.is_empty())
+    }
+
+    fn recv_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let received = self.socket.recv_spare(buffer);
+        self.explain_end(received, false)
+    }
+
+    /// Says of the end of the stream, too, whether the server provoked it.
+    fn explain_end(&self, received: io::Result<usize>, nothing: bool) -> io::Result<usize> {
         match received {
-            Ok(0) if !buffer.is_empty() && self.server.is_interrupted() => {
-                Err(ShuttingDown::error())
-            }
+            Ok(0) if !nothing && self.server.is_interrupted() => Err(ShuttingDown::error()),
             Err(error) => Err(self.explain(error)),
             received => received,
         }
@@ -230,7 +252,8 @@ impl<S: StreamSocket> Read for StreamReader<S> {
 impl<S: StreamSocket> BufRead for StreamReader<S> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.buffer.unread().is_empty() {
-            self.buffer.fill(|buffer| self.connection.recv(buffer))?;
+            self.buffer
+                .fill(|buffer| self.connection.recv_spare(buffer))?;
             self.noted(self.buffer.unread().len());
         }
         Ok(self.buffer.unread())

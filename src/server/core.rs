@@ -42,8 +42,10 @@ pub(crate) struct Core {
     /// In the `poll` set of every accept loop.
     pub(crate) waker: Waker,
     pub(crate) connections: Connections,
-    /// In the copy of all this that a forked child has: how to ask the parent for a stop.
-    parent: OnceLock<Arc<Waker>>,
+    /// What a forked child wakes its parent by, to ask for a stop.
+    plea: OnceLock<Arc<Waker>>,
+    /// This is the copy that a forked child has.
+    in_child: AtomicBool,
 }
 
 /// Where the server is in its life.
@@ -97,7 +99,8 @@ impl Core {
             _private: waker.keep_private(),
             waker,
             connections: Connections::default(),
-            parent: OnceLock::new(),
+            plea: OnceLock::new(),
+            in_child: AtomicBool::new(false),
         })
     }
 
@@ -167,9 +170,8 @@ impl Core {
 
     /// Asks the accept loops to leave. Never waits.
     pub(crate) fn request_stop(self: &Arc<Self>) {
-        if let Some(parent) = self.parent.get() {
-            self.stopping.store(true, Ordering::SeqCst);
-            return parent.wake();
+        if self.in_child.load(Ordering::SeqCst) {
+            return self.plead();
         }
         let life = self.life.lock();
         if life.phase != Phase::Served {
@@ -240,14 +242,26 @@ impl Core {
         Arc::as_ptr(self).addr()
     }
 
-    /// Makes this the copy that a forked child has: a stop is asked for by waking `parent`.
+    /// Prepares for forks: children ask for a stop by waking `plea`.
+    pub(crate) fn listen_to_children(&self, plea: &Arc<Waker>) {
+        self.plea.get_or_init(|| Arc::clone(plea));
+    }
+
+    /// Makes this the copy that a forked child has.
     ///
     /// The locks in here may be held for ever, by threads that the child does not have. No code that
     /// a request runs takes one then: [`request_stop`](Self::request_stop) does not come to it any
     /// more, a wait for the end of this server's loop returns at once on the thread that runs it,
     /// which is the one that the child has, and requests of a child are never counted out.
-    pub(crate) fn become_child(&self, parent: Arc<Waker>) {
-        let _ = self.parent.set(parent);
+    pub(crate) fn become_child(&self) {
+        self.in_child.store(true, Ordering::SeqCst);
+    }
+
+    fn plead(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        if let Some(plea) = self.plea.get() {
+            plea.wake();
+        }
     }
 
     // ---- requests ----

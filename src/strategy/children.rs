@@ -5,7 +5,7 @@ use std::io;
 use std::mem;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -82,6 +82,8 @@ impl fmt::Display for ChildExit {
 #[derive(Default)]
 pub(super) struct Children {
     running: Mutex<Vec<Running>>,
+    /// Whom to ask next.
+    next: AtomicUsize,
     on_exit: Option<OnExit>,
     /// They were told to end.
     interrupted: AtomicBool,
@@ -160,6 +162,23 @@ impl Children {
             };
             if may_have_ended && let Some(ended) = child.try_wait() {
                 self.end(child, ended);
+            }
+        }
+    }
+
+    /// Collects whoever has ended of the next few, without waiting for anything.
+    pub(super) fn collect_some(&self) {
+        for _ in 0..2 {
+            let next = self.next.fetch_add(1, Ordering::Relaxed);
+            let child = {
+                let running = self.running.lock();
+                let Some(number) = next.checked_rem(running.len()) else {
+                    return;
+                };
+                Arc::clone(&running[number].child)
+            };
+            if let Some(ended) = child.try_wait() {
+                self.end(&child, ended);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use super::children::{ChildExit, Children, Forked};
 use super::{Ready, Strategy, Wait};
 use crate::job::{Job, Rejected};
+use crate::request::have_spare;
 use crate::server::stats::Outcome;
 use crate::sys::child::Order;
 use crate::sys::fork::{Exit, Permission, fork};
@@ -72,6 +74,8 @@ pub struct Forking {
     children: Arc<Children>,
     /// What a child wakes its parent by, to ask for a stop.
     plea: OnceLock<Arc<Waker>>,
+    /// How often a request was expected to be there already.
+    guesses: AtomicU32,
 }
 
 impl Forking {
@@ -89,6 +93,7 @@ impl Forking {
             max_children: Self::DEFAULT_MAX_CHILDREN,
             children: Arc::default(),
             plea: OnceLock::new(),
+            guesses: AtomicU32::new(0),
         }
     }
 
@@ -134,8 +139,8 @@ impl Forking {
     }
 
     /// The child's part: serves the request, and is no more.
-    fn serve(job: Job, plea: &Arc<Waker>, exit: Exit) -> ! {
-        job.core().become_child(Arc::clone(plea));
+    fn serve(job: Job, exit: Exit) -> ! {
+        job.core().become_child();
         let succeeded = job.run_in_child() == Outcome::Completed;
         exit.with(if succeeded { 0 } else { 1 })
     }
@@ -153,20 +158,28 @@ impl Strategy for Forking {
             // Not in an accept loop, which waits for room.
             return Err(job.reject(Some("as many children as are allowed are running".into())));
         }
-        let plea = match self.plea() {
-            Ok(plea) => plea,
+        match self.plea() {
+            Ok(plea) => job.core().listen_to_children(plea),
             Err(error) => return Err(job.reject(Some(error.into()))),
-        };
+        }
         let owner = job.core().id();
         let forked = self.children.fork(job, || fork(&self.permission, owner));
         match forked {
             Ok(Forked::Parent) => Ok(()),
-            Ok(Forked::Child(job, exit)) => Self::serve(job, plea, exit),
+            Ok(Forked::Child(job, exit)) => Self::serve(job, exit),
             Err((job, error)) => Err(job.reject(Some(error.into()))),
         }
     }
 
     fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
+        have_spare();
+        let guesses = self.guesses.fetch_add(1, Ordering::Relaxed);
+        if wait.likely && !guesses.is_multiple_of(GUESSES) {
+            self.children.collect_some();
+            if !self.is_full() {
+                return Ok(Ready::Request);
+            }
+        }
         let children = self.children.snapshot();
         let plea = self.plea.get();
         let fds: Vec<_> = children
@@ -209,5 +222,7 @@ impl Strategy for Forking {
     }
 }
 
+/// Under load, one turn of so many looks for everything that there may be to look for.
+const GUESSES: u32 = 8;
 /// How long a process that was killed may take to be gone.
 const LAST_LOOK: Duration = Duration::from_secs(1);

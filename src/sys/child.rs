@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions};
@@ -10,9 +11,9 @@ use rustix::process::{Pid, Signal, WaitOptions};
 #[derive(Debug)]
 pub(crate) struct Child {
     pid: Pid,
-    /// Readable once the process has ended. `None` where it is not to be had: before Linux 5.3, on
-    /// other systems, for lack of descriptors.
-    pidfd: Option<OwnedFd>,
+    /// Got when it is first needed: many children end before anybody has to wait for them. `None`
+    /// inside where it is not to be had: before Linux 5.3, on other systems, for lack of descriptors.
+    pidfd: OnceLock<Option<OwnedFd>>,
 }
 
 /// How a process ended.
@@ -47,8 +48,7 @@ pub(crate) enum Order {
 
 impl Child {
     pub(super) fn new(pid: Pid) -> Self {
-        // The number is that of the child for as long as nobody has waited for it.
-        let pidfd = pidfd(pid);
+        let pidfd = OnceLock::new();
         Self { pid, pidfd }
     }
 
@@ -58,7 +58,11 @@ impl Child {
 
     /// Readable once the process has ended; without it, the only way to know is to ask.
     pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
-        self.pidfd.as_ref().map(AsFd::as_fd)
+        // The number is that of the child for as long as nobody has waited for it.
+        self.pidfd
+            .get_or_init(|| pidfd(self.pid))
+            .as_ref()
+            .map(AsFd::as_fd)
     }
 
     /// Collects it, if it has ended. Not to be called again then.
@@ -77,7 +81,7 @@ impl Child {
     fn wait_no_hang(&self) -> Result<Option<Ended>, Errno> {
         use rustix::process::{WaitId, WaitIdOptions, waitid};
 
-        let Some(pidfd) = &self.pidfd else {
+        let Some(Some(pidfd)) = self.pidfd.get() else {
             return self.wait_by_number();
         };
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
@@ -106,7 +110,7 @@ impl Child {
 
     fn send(&self, signal: Signal) -> io::Result<()> {
         #[cfg(target_os = "linux")]
-        if let Some(pidfd) = &self.pidfd {
+        if let Some(pidfd) = self.pidfd() {
             return Ok(rustix::process::pidfd_send_signal(pidfd, signal)?);
         }
         Ok(rustix::process::kill_process(self.pid, signal)?)

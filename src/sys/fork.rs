@@ -16,9 +16,10 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, RawFd};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixDatagram;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -96,8 +97,10 @@ pub(crate) enum Side {
 
 /// Makes a child process. `owner` is whose server forks; see [`keep_private`].
 pub(crate) fn fork(permission: &Permission, owner: usize) -> io::Result<Side> {
+    static FIRST: Once = Once::new();
+    FIRST.call_once(trim);
     let inert = inert()?;
-    let (streams, gate) = quiet(permission)?;
+    let (streams, mut gate) = quiet(permission)?;
     let private = private();
     let signals = HeldBack::now();
     // SAFETY: it has no preconditions; for a child in which locks may be held for ever, `quiet` has
@@ -112,12 +115,22 @@ pub(crate) fn fork(permission: &Permission, owner: usize) -> io::Result<Side> {
         ForkResult::Child => {
             let exit = Exit(());
             gate.forget_all();
-            default_signals();
+            signals.default();
             replace(&private, inert, owner);
             drop((signals, private, gate, streams));
             Ok(Side::Child(exit))
         }
     }
+}
+
+/// Gives memory back that was used and freed, by the parsing of a command line or a configuration file
+/// say: every fork would copy what belongs to each page of it.
+fn trim() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it has no preconditions.
+    unsafe {
+        libc::malloc_trim(0)
+    };
 }
 
 /// Locks and flushes the standard streams, and makes sure that no thread can be in the way of a
@@ -126,7 +139,7 @@ fn quiet(permission: &Permission) -> io::Result<(Streams, Gate)> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let streams = Streams::lock();
-        let gate = Gate::close();
+        let mut gate = Gate::close();
         if permission.unchecked {
             return Ok((streams, gate));
         }
@@ -210,13 +223,31 @@ const TERMINATION: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHU
 /// its parent's handlers, nor lose a signal to one.
 struct HeldBack {
     before: Option<SigSet>,
+    default: SigAction,
 }
 
 impl HeldBack {
     fn now() -> Self {
         let termination: SigSet = TERMINATION.into_iter().collect();
-        let before = termination.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok();
-        Self { before }
+        Self {
+            before: termination.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok(),
+            default: SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty()),
+        }
+    }
+
+    /// Has the signals end this process, as they do by default. A SIGHUP that is ignored stays so:
+    /// that is how `nohup` asks a program to outlive its terminal.
+    fn default(&self) {
+        for signal in TERMINATION {
+            // SAFETY: the default runs no code in signal context.
+            let before = unsafe { sigaction(signal, &self.default) };
+            if let (Signal::SIGHUP, Ok(before)) = (signal, before)
+                && matches!(before.handler(), SigHandler::SigIgn)
+            {
+                // SAFETY: nor does this.
+                let _ = unsafe { sigaction(signal, &before) };
+            }
+        }
     }
 }
 
@@ -224,22 +255,6 @@ impl Drop for HeldBack {
     fn drop(&mut self) {
         if let Some(before) = self.before {
             let _ = before.thread_set_mask();
-        }
-    }
-}
-
-/// Has the signals end this process, as they do by default. A SIGHUP that is ignored stays so: that
-/// is how `nohup` asks a program to outlive its terminal.
-fn default_signals() {
-    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-    for signal in TERMINATION {
-        // SAFETY: the default runs no code in signal context.
-        let before = unsafe { sigaction(signal, &default) };
-        if let (Signal::SIGHUP, Ok(before)) = (signal, before)
-            && matches!(before.handler(), SigHandler::SigIgn)
-        {
-            // SAFETY: nor does this.
-            let _ = unsafe { sigaction(signal, &before) };
         }
     }
 }
@@ -281,44 +296,27 @@ impl<const N: usize> Drop for KeptPrivate<N> {
 }
 
 /// A socket that is bound to nothing and connected to nothing.
-fn inert() -> io::Result<RawFd> {
+fn inert() -> io::Result<BorrowedFd<'static>> {
     static INERT: OnceLock<UnixDatagram> = OnceLock::new();
     if let Some(socket) = INERT.get() {
-        return Ok(socket.as_raw_fd());
+        return Ok(socket.as_fd());
     }
     let socket = UnixDatagram::unbound()?;
     socket.set_nonblocking(true)?;
-    Ok(INERT.get_or_init(|| socket).as_raw_fd())
+    Ok(INERT.get_or_init(|| socket).as_fd())
 }
 
 /// Puts the inert socket in the place of each private descriptor.
-fn replace(private: &[Private], inert: RawFd, owner: usize) {
+fn replace(private: &[Private], inert: BorrowedFd<'_>, owner: usize) {
     for private in private {
         if private.needed_by != Some(owner) {
             // SAFETY: `private.fd` is open: whoever closes it takes it from the list before. Whoever
             // owns it owns a descriptor of this number after this too, which belongs to a socket that
             // answers every call with an error.
-            unsafe { duplicate(inert, private.fd) };
+            let mut fd = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(private.fd) });
+            let _ = rustix::io::dup2(inert, &mut fd);
         }
     }
-}
-
-/// Makes `to` a descriptor of the same file as `from`, closed by `exec` where that is to be had.
-///
-/// # Safety
-///
-/// As for `dup2(2)`: nobody may rely on the file that `to` was a descriptor of.
-unsafe fn duplicate(from: RawFd, to: RawFd) {
-    // SAFETY: as the caller promises.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    unsafe {
-        libc::dup3(from, to, libc::O_CLOEXEC)
-    };
-    // SAFETY: as the caller promises.
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    unsafe {
-        libc::dup2(from, to)
-    };
 }
 
 // ---- the end of a child ----

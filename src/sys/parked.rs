@@ -9,6 +9,7 @@
 //! conditions that it waits for belong to; a child takes none of these
 //! (see [`Core::become_child`](crate::server::core::Core::become_child)).
 
+use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,7 +22,7 @@ static PARKED: AtomicUsize = AtomicUsize::new(0);
 static CLOSED: AtomicBool = AtomicBool::new(false);
 /// Held while the gate is closed. A lock of `std`, which is nothing but a futex: it leaves no queue
 /// behind that a child could stumble over.
-static GATE: Mutex<()> = Mutex::new(());
+static GATE: Mutex<Tasks> = Mutex::new(Tasks { directory: None });
 
 /// Runs `wait`, which holds no lock that a forked child takes.
 ///
@@ -88,32 +89,34 @@ fn wait_at_the_gate() {
 
 /// The closed gate: while it exists, no parked thread comes back.
 pub(super) struct Gate {
-    _closed: MutexGuard<'static, ()>,
+    tasks: MutexGuard<'static, Tasks>,
 }
 
 impl Gate {
     /// Closes the gate. Of several threads that want to, one does, and the others are parked
     /// meanwhile.
     pub(super) fn close() -> Self {
-        let closed = parked_lock();
+        let tasks = parked_lock();
         CLOSED.store(true, Ordering::SeqCst);
-        Self { _closed: closed }
+        Self { tasks }
     }
 
     /// How many threads there are besides this one and the parked ones.
-    pub(super) fn strangers(&self) -> io::Result<usize> {
-        let threads = threads()?;
+    pub(super) fn strangers(&mut self) -> io::Result<usize> {
+        let threads = self.tasks.count()?;
         let known = PARKED.load(Ordering::SeqCst) + 1;
         Ok(threads.saturating_sub(known))
     }
 
     /// In the child of a fork, which has no other threads.
-    pub(super) fn forget_all(&self) {
+    pub(super) fn forget_all(&mut self) {
         PARKED.store(0, Ordering::SeqCst);
+        // Those of the parent.
+        self.tasks.directory = None;
     }
 }
 
-fn parked_lock() -> MutexGuard<'static, ()> {
+fn parked_lock() -> MutexGuard<'static, Tasks> {
     park();
     let closed = GATE.lock().unwrap_or_else(PoisonError::into_inner);
     // Nobody else has the gate now.
@@ -127,20 +130,32 @@ impl Drop for Gate {
     }
 }
 
-/// How many threads this process has.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn threads() -> io::Result<usize> {
-    use std::os::unix::fs::MetadataExt;
-
-    // A directory has a link from each directory in it, and two more: one system call instead of
-    // counting.
-    let links = std::fs::metadata("/proc/self/task")?.nlink();
-    Ok(usize::try_from(links.saturating_sub(2)).unwrap_or(usize::MAX))
+/// The threads of this process.
+struct Tasks {
+    /// Where they are listed, once somebody has asked.
+    directory: Option<File>,
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn threads() -> io::Result<usize> {
-    Err(io::ErrorKind::Unsupported.into())
+impl Tasks {
+    /// How many there are.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn count(&mut self) -> io::Result<usize> {
+        use std::os::unix::fs::MetadataExt;
+
+        let directory = match self.directory.take() {
+            Some(directory) => directory,
+            None => File::open("/proc/self/task")?,
+        };
+        // A directory has a link from each directory in it, and two more: one system call instead of
+        // counting.
+        let links = self.directory.insert(directory).metadata()?.nlink();
+        Ok(usize::try_from(links.saturating_sub(2)).unwrap_or(usize::MAX))
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn count(&mut self) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// Waits until a thread of this name sleeps, as far as that can be seen, but not for long.
@@ -201,12 +216,12 @@ mod tests {
 
     #[test]
     fn threads_are_counted() {
-        let before = threads().unwrap();
+        let mut tasks = Tasks { directory: None };
+        assert!(tasks.count().unwrap() >= 1);
         let (done, wait) = channel::<()>();
         let thread = thread::spawn(move || wait.recv());
         // Other tests start and end threads meanwhile, but this one and that one are there.
-        assert!(threads().unwrap() >= 2);
-        assert!(before >= 1);
+        assert!(tasks.count().unwrap() >= 2);
         drop(done);
         let _ = thread.join();
     }

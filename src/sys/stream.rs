@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
+use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use socket2::SockRef;
@@ -82,13 +83,24 @@ pub(super) fn timed_out() -> io::Error {
 #[inline]
 pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     stream_io(fd, Direction::Receive, |dont_wait| {
-        let flags = if dont_wait {
-            RecvFlags::DONTWAIT
-        } else {
-            RecvFlags::empty()
-        };
-        rustix::net::recv(fd, &mut *buffer, flags).map(|(size, _)| size)
+        rustix::net::recv(fd, &mut *buffer, recv_flags(dont_wait)).map(|(size, _)| size)
     })
+}
+
+/// The same, to the free part of `buffer`.
+#[inline]
+pub(crate) fn recv_spare(fd: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    stream_io(fd, Direction::Receive, |dont_wait| {
+        rustix::net::recv(fd, spare_capacity(buffer), recv_flags(dont_wait)).map(|(_, size)| size)
+    })
+}
+
+fn recv_flags(dont_wait: bool) -> RecvFlags {
+    if dont_wait {
+        RecvFlags::DONTWAIT
+    } else {
+        RecvFlags::empty()
+    }
 }
 
 /// Sends some of `data`, waiting for room. A vanished client is an error, never a SIGPIPE.
@@ -111,6 +123,8 @@ pub(crate) fn try_send(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {
 }
 
 /// Throws away what was received and not read, up to a limit, without waiting.
+// Not a part of its caller, whose stack it would make larger for all who do not need this.
+#[inline(never)]
 pub(crate) fn discard_input(fd: BorrowedFd<'_>) {
     let mut buffer = [0; 16 * 1024];
     for _ in 0..64 {

@@ -1,6 +1,6 @@
 """The echo server of CPython's socketserver, as a Python program would write it.
 
-usage: echo.py ThreadingTCPServer|UDPServer|ThreadingUDPServer
+usage: echo.py ThreadingTCPServer|ForkingTCPServer|UDPServer|ThreadingUDPServer
 """
 
 import ctypes
@@ -34,6 +34,11 @@ class ThreadingTCPServer(socketserver.ThreadingTCPServer):
     request_queue_size = socket.SOMAXCONN  # the default of 5 would drop connections
 
 
+class ForkingTCPServer(socketserver.ForkingTCPServer):
+    allow_reuse_address = True
+    request_queue_size = socket.SOMAXCONN
+
+
 class UDPServer(socketserver.UDPServer):
     max_packet_size = BUFFER_SIZE
 
@@ -45,6 +50,7 @@ class ThreadingUDPServer(socketserver.ThreadingUDPServer):
 
 SERVERS = {
     "ThreadingTCPServer": (ThreadingTCPServer, StreamEcho),
+    "ForkingTCPServer": (ForkingTCPServer, StreamEcho),
     "UDPServer": (UDPServer, DatagramEcho),
     "ThreadingUDPServer": (ThreadingUDPServer, DatagramEcho),
 }

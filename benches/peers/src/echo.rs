@@ -7,8 +7,8 @@ use clap::{Args, ValueEnum};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use socketserver::{
-    Request as _, Sequential, Strategy, TcpRequest, TcpServer, ThreadPool, Threading, UdpRequest,
-    UdpServer, handler_fn,
+    Forking, Request as _, Sequential, Strategy, TcpRequest, TcpServer, ThreadPool, Threading,
+    UdpRequest, UdpServer, handler_fn,
 };
 
 use crate::Result;
@@ -34,6 +34,7 @@ pub enum Transport {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum StrategyName {
+    Forking,
     Sequential,
     Threading,
     ThreadPool,
@@ -61,6 +62,7 @@ pub fn serve(options: &EchoOptions) -> Result {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
 
     let strategy: Box<dyn Strategy> = match options.strategy {
+        StrategyName::Forking => Box::new(Forking::new()),
         StrategyName::Sequential => Box::new(Sequential),
         StrategyName::Threading => Box::new(Threading::new()),
         StrategyName::ThreadPool => Box::new(ThreadPool::new(options.workers)),

@@ -43,11 +43,13 @@ enum Command {
     Messages(RunOptions),
     /// TCP connections that are opened, used once and closed
     Churn(RunOptions),
+    /// The same, with a process for each connection
+    Fork(RunOptions),
     /// A window of UDP datagrams on their way
     Udp(RunOptions),
     /// One UDP datagram on its way
     UdpPingpong(RunOptions),
-    /// All four workloads
+    /// All workloads
     All(RunOptions),
     /// Run an echo server of this crate until killed
     Echo(EchoOptions),
@@ -76,6 +78,7 @@ fn run(command: Command) -> Result {
     match command {
         Command::Messages(options) => runner::run(&[Workload::Messages], &options),
         Command::Churn(options) => runner::run(&[Workload::Churn], &options),
+        Command::Fork(options) => runner::run(&[Workload::Fork], &options),
         Command::Udp(options) => runner::run(&[Workload::Udp], &options),
         Command::UdpPingpong(options) => runner::run(&[Workload::UdpPingpong], &options),
         Command::All(options) => runner::run(&Workload::ALL, &options),

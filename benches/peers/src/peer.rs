@@ -32,6 +32,7 @@ impl Peer {
     const fn rust(transport: Transport, strategy: StrategyName, workers: u16) -> Self {
         Self {
             name: match strategy {
+                StrategyName::Forking => "rust-forking",
                 StrategyName::Sequential => "rust-sequential",
                 StrategyName::Threading => "rust-threading",
                 StrategyName::ThreadPool => "rust-thread-pool",
@@ -84,17 +85,19 @@ fn value_name(value: impl ValueEnum) -> String {
     possible.map_or_else(String::new, |possible| possible.get_name().to_owned())
 }
 
+const C_FORK: Peer = Peer::c("c-fork", env!("PEER_TCP_FORK"), &[]);
 const C_THREADS: Peer = Peer::c("c-threads", env!("PEER_TCP_THREADS"), &[]);
 const C_EPOLL: Peer = Peer::c("c-epoll", env!("PEER_TCP_EPOLL"), &[]);
 const C_LOOP: Peer = Peer::c("c-loop", env!("PEER_UDP_LOOP"), &[]);
 const C_MMSG: Peer = Peer::c("c-mmsg", env!("PEER_UDP_MMSG"), &[]);
 const C_4_THREADS: Peer = Peer::c("c-4-threads", env!("PEER_UDP_THREADS"), &["4"]);
 const PYTHON_TCP: Peer = Peer::python("python-threading", "ThreadingTCPServer");
+const PYTHON_FORKING_TCP: Peer = Peer::python("python-forking", "ForkingTCPServer");
 const PYTHON_UDP: Peer = Peer::python("python-sequential", "UDPServer");
 const PYTHON_THREADING_UDP: Peer = Peer::python("python-threading", "ThreadingUDPServer");
 
 pub fn peers(workload: Workload, shape: &Shape) -> Vec<Peer> {
-    use StrategyName::{Sequential, ThreadPool, Threading};
+    use StrategyName::{Forking, Sequential, ThreadPool, Threading};
     use Transport::{Tcp, Udp};
 
     match workload {
@@ -114,6 +117,7 @@ pub fn peers(workload: Workload, shape: &Shape) -> Vec<Peer> {
             Peer::rust(Tcp, Sequential, 0),
             PYTHON_TCP,
         ],
+        Workload::Fork => vec![C_FORK, Peer::rust(Tcp, Forking, 0), PYTHON_FORKING_TCP],
         Workload::Udp | Workload::UdpPingpong => vec![
             C_LOOP,
             C_MMSG,

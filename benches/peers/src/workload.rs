@@ -1,4 +1,4 @@
-//! The four workloads and the numbers that shape them.
+//! The workloads and the numbers that shape them.
 
 use std::net::SocketAddrV4;
 
@@ -12,6 +12,7 @@ use crate::meter::{Meter, Sample};
 pub enum Workload {
     Messages,
     Churn,
+    Fork,
     Udp,
     UdpPingpong,
 }
@@ -34,14 +35,20 @@ pub struct Shape {
 }
 
 impl Workload {
-    pub const ALL: [Self; 4] = [Self::Messages, Self::Churn, Self::Udp, Self::UdpPingpong];
+    pub const ALL: [Self; 5] = [
+        Self::Messages,
+        Self::Churn,
+        Self::Fork,
+        Self::Udp,
+        Self::UdpPingpong,
+    ];
 
     /// Put the load on the server at `address` until `meter` says that it is over.
     pub fn load(self, shape: &Shape, address: SocketAddrV4, meter: Meter<'_>) -> Result<Sample> {
         let size = usize::from(shape.size);
         match self {
             Self::Messages => load::streams::run(address, shape.connections, size, meter),
-            Self::Churn => load::churn::run(address, shape.slots, size, meter),
+            Self::Churn | Self::Fork => load::churn::run(address, shape.slots, size, meter),
             Self::Udp => load::udp::run(address, shape.window, size, meter),
             Self::UdpPingpong => load::udp::run(address, 1, size, meter),
         }
@@ -51,7 +58,7 @@ impl Workload {
     pub fn unit(self) -> &'static str {
         match self {
             Self::Messages => "messages/s",
-            Self::Churn => "connections/s",
+            Self::Churn | Self::Fork => "connections/s",
             Self::Udp | Self::UdpPingpong => "datagrams/s",
         }
     }
@@ -66,6 +73,10 @@ impl Workload {
             ),
             Self::Churn => format!(
                 "churn: connect, {size} bytes to and fro, close; {} TCP connections at a time",
+                shape.slots
+            ),
+            Self::Fork => format!(
+                "fork: the same, each connection in a process of its own; {} at a time",
                 shape.slots
             ),
             Self::Udp => format!(

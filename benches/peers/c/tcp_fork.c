@@ -1,0 +1,64 @@
+/* TCP echo, a process per connection: what ForkingTCPServer does, with nothing
+ * in between. Children are collected before each accept; the count is kept, as
+ * a server with a limit would. */
+#include "peer.h"
+
+#include <sys/wait.h>
+
+static int send_all(int connection, const char *data, size_t length)
+{
+    while (length > 0) {
+        ssize_t sent = send(connection, data, length, 0);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0)
+            return -1;
+        data += sent;
+        length -= (size_t)sent;
+    }
+    return 0;
+}
+
+static void serve(int connection)
+{
+    char buffer[BUFFER_SIZE];
+
+    for (;;) {
+        ssize_t received = recv(connection, buffer, sizeof buffer, 0);
+        if (received < 0 && errno == EINTR)
+            continue;
+        if (received <= 0 || send_all(connection, buffer, (size_t)received) < 0)
+            break;
+    }
+    shutdown(connection, SHUT_WR);
+    close(connection);
+}
+
+int main(void)
+{
+    int server = serve_on_loopback(SOCK_STREAM);
+    int children = 0;
+
+    for (;;) {
+        while (children > 0 && waitpid(-1, NULL, children < 40 ? WNOHANG : 0) > 0)
+            children--;
+
+        int connection = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+        if (connection < 0) {
+            if (accept_may_go_on(errno))
+                continue;
+            die("accept4");
+        }
+
+        pid_t child = fork();
+        if (child < 0)
+            die("fork");
+        if (child == 0) {
+            close(server);
+            serve(connection);
+            _exit(EXIT_SUCCESS);
+        }
+        children++;
+        close(connection);
+    }
+}
