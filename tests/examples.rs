@@ -17,7 +17,7 @@ use nix::sys::signal::Signal;
 use socket2::SockRef;
 use support::net::own_loopback;
 use support::process::{Finished, PATIENCE, Program, example_path};
-use support::transcript::{hide_ctime, parse_ctime};
+use support::transcript::{hide_ctime, is_run_by_the_tutorial, parse_ctime};
 
 /// Starts a server of `examples/` on a free port.
 fn serve(name: &str) -> (Program, SocketAddr) {
@@ -47,15 +47,16 @@ fn every_example_has_a_test() {
         let path = example.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "rs") {
             let name = path.file_stem().unwrap().to_str().unwrap();
+            let tested = include_str!("examples.rs").contains(&format!("\"{name}\""));
             assert!(
-                include_str!("examples.rs").contains(&format!("\"{name}\"")),
-                "tests/examples.rs does not run examples/{name}.rs"
+                tested || is_run_by_the_tutorial(name),
+                "neither tests/examples.rs nor docs/tutorial.md runs examples/{name}.rs"
             );
         }
     }
 }
 
-// ---- the tutorial ----
+// ---- the first programs of the tutorial (tests/tutorial.rs runs the others) ----
 
 #[test]
 fn binary_tcp_v1_serves_one_client_and_ends() {

@@ -11,27 +11,13 @@ mod common;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Command;
 use std::thread;
 
 use nix::sys::signal::Signal;
 use socketserver::prelude::*;
 use support::net::TempDir;
-use support::process::Program;
-use support::transcript::{hide_ctime, parse_ctime};
-
-/// Whether there is a Python to talk to.
-fn python_is_there() -> bool {
-    let there = Command::new("python3").arg("--version").output().is_ok();
-    if !there {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "python3 is needed: CI is set"
-        );
-        eprintln!("skipped: python3 is not installed");
-    }
-    there
-}
+use support::process::{Program, python_is_there};
+use support::transcript::{hide_ctime, is_run_by_the_tutorial, parse_ctime};
 
 /// `size` bytes, of every value.
 fn bytes(size: usize) -> Vec<u8> {
@@ -308,9 +294,10 @@ fn every_python_original_is_compared() {
         let path = original.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
         if path.extension().is_some_and(|extension| extension == "py") && name != "common" {
+            let compared = include_str!("python_interop.rs").contains(&format!("\"{name}\""));
             assert!(
-                include_str!("python_interop.rs").contains(&format!("\"{name}\"")),
-                "tests/python_interop.rs does not run examples/python/{name}.py"
+                compared || is_run_by_the_tutorial(name),
+                "neither tests/python_interop.rs nor docs/tutorial.md runs examples/python/{name}.py"
             );
             assert!(
                 path.with_file_name(format!("../{name}.rs")).exists(),

@@ -17,6 +17,19 @@ use nix::unistd::Pid;
 /// How long anything may take: far longer than it does, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Whether there is a Python to talk to. Where the variable `CI` is set, there has to be one.
+pub(crate) fn python_is_there() -> bool {
+    let there = Command::new("python3").arg("--version").output().is_ok();
+    if !there {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "python3 is needed: CI is set"
+        );
+        eprintln!("skipped: python3 is not installed");
+    }
+    there
+}
+
 /// A running program. Dropping it kills the program and waits for its end.
 pub(crate) struct Program {
     name: String,

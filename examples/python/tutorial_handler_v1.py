@@ -1,0 +1,28 @@
+"""The first server of the tutorial once more, with socketserver (docs/tutorial.md): one client, one
+message.
+
+    python3 tutorial_handler_v1.py [HOST:PORT]
+"""
+
+import socketserver
+import threading
+
+from common import address, with_ctime
+
+
+class Answer(socketserver.BaseRequestHandler):
+    def handle(self):
+        thread = threading.current_thread()
+        data = self.request.recv(1024)
+        print(f"{thread.name}: {data}")
+        self.request.sendall(with_ctime(data))
+
+
+class Server(socketserver.TCPServer):
+    # Else the port stays taken for a minute after the server has ended.
+    allow_reuse_address = True
+
+
+with Server(address("localhost:6969"), Answer) as server:
+    print("listening on {}:{}".format(*server.server_address))
+    server.handle_request()

@@ -1,0 +1,35 @@
+"""The server of the tutorial with a pool of two threads (docs/tutorial.md).
+
+    python3 tutorial_pool.py [HOST:PORT]
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+import socketserver
+import threading
+
+from common import address, with_ctime
+
+
+class Conversation(socketserver.BaseRequestHandler):
+    def handle(self):
+        thread = threading.current_thread()
+        while data := self.request.recv(1024):
+            print(f"{thread.name}: {data}")
+            self.request.sendall(with_ctime(data))
+
+
+class Server(socketserver.ThreadingTCPServer):
+    # Else the port stays taken for a minute after the server has ended.
+    allow_reuse_address = True
+    pool = ThreadPoolExecutor(2)
+
+    def process_request(self, request, client_address):
+        self.pool.submit(self.process_request_thread, request, client_address)
+
+
+with Server(address("localhost:6969"), Conversation) as server:
+    print("listening on {}:{}".format(*server.server_address))
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass

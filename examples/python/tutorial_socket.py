@@ -1,0 +1,36 @@
+"""What a socket is: the first step of docs/tutorial.md. Server and client in one program.
+
+    python3 tutorial_socket.py
+"""
+
+import socket
+
+# The server's socket: bound to an address and a port (0: any free one), and listening.
+listener = socket.create_server(("127.0.0.1", 0))
+address = listener.getsockname()
+print("descriptor {} listens on {}:{}".format(listener.fileno(), *address))
+
+# The client's socket, with a port of its own. Nobody has called accept yet: the kernel connects.
+client = socket.create_connection(address)
+print("descriptor {} connects from {}:{}".format(client.fileno(), *client.getsockname()))
+
+# The third: accept makes a socket for this one client. The listener goes on listening.
+request, client_address = listener.accept()
+print("descriptor {} is to talk to {}:{}".format(request.fileno(), *client_address))
+
+client.sendall(b"hello")
+print("up to 1024:", request.recv(1024).decode())
+
+client.sendall(b"afternoon")
+print("up to 5:", request.recv(5).decode())
+print("up to 1024:", request.recv(1024).decode())
+
+client.sendall(b"good")
+client.sendall(b"bye")
+print("exactly 7:", request.recv(7, socket.MSG_WAITALL).decode())
+
+client.close()
+print("after the end:", len(request.recv(1024)))
+
+request.close()
+listener.close()

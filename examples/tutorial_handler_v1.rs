@@ -1,0 +1,46 @@
+//! The first server of the tutorial once more, in the shape that all others have from here on
+//! (`docs/tutorial.md`): it serves one client, which sends one message, and is done.
+//!
+//! In one terminal:
+//!
+//! ```text
+//! $ cargo run -q --example tutorial_handler_v1
+//! listening on 127.0.0.1:6969
+//! ```
+//!
+//! and in another one:
+//!
+//! ```text
+//! $ cargo run -q --example binary_tcp_client_v1
+//! >>:hello
+//! [hello] Sun Jun 20 23:21:05 1993
+//! ```
+//!
+//! Another address than `localhost:6969` can be given as an argument, to both programs. Python:
+//! `examples/python/tutorial_handler_v1.py`.
+
+mod common;
+
+use std::thread;
+
+use common::{address, repr, with_ctime};
+use socketserver::prelude::*;
+
+struct Answer;
+
+impl RequestHandler<TcpRequest> for Answer {
+    fn handle(&mut self, request: &mut TcpRequest) -> Result {
+        let thread = thread::current();
+        let data = request.recv(1024)?;
+        println!("{}: {}", thread.name().unwrap_or("?"), repr(&data));
+        request.send_all(&with_ctime(&data))?;
+        Ok(())
+    }
+}
+
+fn main() -> Result {
+    let server = TcpServer::bind(address("localhost:6969"), || Answer)?;
+    println!("listening on {}", server.server_address());
+    server.handle_request()?;
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! The server of the tutorial with datagrams in place of connections (`docs/tutorial.md`).
+//!
+//! In one terminal:
+//!
+//! ```text
+//! $ cargo run -q --example tutorial_udp
+//! listening on 127.0.0.1:6969
+//! ```
+//!
+//! and in another one:
+//!
+//! ```text
+//! $ cargo run -q --example udp_client localhost:6969 hello world
+//! Sent:     hello world
+//! Received: [hello world] Sun Jun 20 23:21:05 1993
+//! ```
+//!
+//! Another address than `localhost:6969` can be given as an argument, to both programs. Python:
+//! `examples/python/tutorial_udp.py`.
+
+mod common;
+
+use common::{address, repr, with_ctime};
+use socketserver::prelude::*;
+
+struct Answer;
+
+impl RequestHandler<UdpRequest> for Answer {
+    fn handle(&mut self, request: &mut UdpRequest) -> Result {
+        let data = request.packet();
+        println!("{}: {}", request.client_address(), repr(data));
+        let answer = with_ctime(data.trim_ascii());
+        request.send_all(&answer)?;
+        Ok(())
+    }
+}
+
+fn main() -> Result {
+    let server = UdpServer::bind(address("localhost:6969"), || Answer)?;
+    server.shutdown_on_ctrl_c()?;
+    println!("listening on {}", server.server_address());
+    server.serve_forever()?;
+    Ok(())
+}
