@@ -66,6 +66,8 @@ enum StrategyName {
     Threading,
     /// Each on one of eight threads
     ThreadPool,
+    /// Each in a process of its own
+    Forking,
 }
 
 impl StrategyName {
@@ -74,6 +76,7 @@ impl StrategyName {
             Self::Sequential => Box::new(Sequential),
             Self::Threading => Box::new(Threading::new()),
             Self::ThreadPool => Box::new(ThreadPool::new(8)),
+            Self::Forking => Box::new(Forking::new()),
         }
     }
 }

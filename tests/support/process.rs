@@ -141,6 +141,11 @@ impl Program {
             .unwrap_or_else(|| panic!("{line:?} is no address: {self:?}"))
     }
 
+    /// Its process number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         // The child has not been waited for, so the number is still its own.

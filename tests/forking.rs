@@ -1,0 +1,645 @@
+//! Requests in processes of their own: what children have and have not, how they end, how many there
+//! are, and when the server refuses to fork.
+//!
+//! libtest's processes have several threads, so all but the tests of that refusal fork unchecked: the
+//! handlers here take no lock that another thread could hold.
+
+// To promise what `new_unchecked` asks for, and to set signal dispositions.
+#![allow(unsafe_code)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SigHandler, Signal, kill, signal};
+use nix::unistd::Pid;
+use socketserver::transport::Tcp;
+use socketserver::{
+    ChildExit, Forking, Handled, Request, Sequential, Server, Service, Stage, Strategy, TcpRequest,
+    TcpServer, Threading, handler_fn,
+};
+use support::net::*;
+use support::process::Program;
+
+fn forking() -> Forking {
+    // SAFETY: handlers and hooks of this file take no lock that another thread could hold, but that
+    // of the allocator, which the C library sees to.
+    unsafe { Forking::new_unchecked() }
+}
+
+/// A strategy that passes on how children ended.
+fn watched() -> (Forking, Receiver<ChildExit>) {
+    let (ended, ends) = mpsc::channel();
+    let forking = forking().on_child_exit(move |exit| {
+        let _ = ended.send(*exit);
+    });
+    (forking, ends)
+}
+
+fn host_by<T, M, S>(strategy: M, service: S) -> Host<T, S, M>
+where
+    T: Reachable,
+    M: Strategy,
+    S: Service<T::Request>,
+{
+    host_with::<T, Sequential, _, _>(
+        service,
+        |options| options,
+        |server| server.strategy(strategy),
+    )
+}
+
+/// Answers a line by the number of the process.
+fn tell_pid<R: Request>(request: &mut R) -> socketserver::Result {
+    while request.next_line(100)?.is_some() {
+        writeln!(request, "{}", std::process::id())?;
+    }
+    Ok(())
+}
+
+fn pid(line: &str) -> Pid {
+    Pid::from_raw(line.trim().parse().unwrap())
+}
+
+/// The children that this process has, whoever started them.
+fn children_of(parent: u32) -> Vec<Pid> {
+    let numbers = fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| {
+            let number: i32 = entry.file_name().to_str()?.parse().ok()?;
+            let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+            let (_, rest) = stat.rsplit_once(") ")?;
+            let mut words = rest.split(' ');
+            let (_state, its_parent) = (words.next()?, words.next()?);
+            (its_parent == parent.to_string()).then(|| Pid::from_raw(number))
+        });
+    numbers.collect()
+}
+
+// ---- what a child has ----
+
+fn each_request_has_a_process_of_its_own<T: Reachable>() {
+    let host = host_by::<T, _, _>(forking(), handler_fn(tell_pid::<T::Request>));
+    let pids: BTreeSet<_> = (0..3).map(|_| host.client().ask("?\n")).collect();
+    assert_eq!(pids.len(), 3);
+    assert!(!pids.contains(&format!("{}\n", std::process::id())));
+}
+
+fn what_a_child_changes_is_its_own<T: Reachable>() {
+    static COUNTED: AtomicU32 = AtomicU32::new(0);
+    let count = |request: &mut T::Request| {
+        let n = COUNTED.fetch_add(1, Ordering::SeqCst) + 1;
+        Ok(writeln!(request, "{n}")?)
+    };
+    let host = host_by::<T, _, _>(forking(), handler_fn(count));
+    for _ in 0..3 {
+        assert_eq!(host.client().ask("?\n"), "1\n");
+    }
+    assert_eq!(COUNTED.load(Ordering::SeqCst), 0);
+}
+
+/// Whoever serves in a child holds nothing of the server's: no port, no wake-up.
+fn a_child_has_no_listening_socket<T: Connected>() {
+    let list = |request: &mut T::Request| {
+        request.readline(10)?;
+        let links = fs::read_dir("/proc/self/fd")?.flatten();
+        let links = links.filter_map(|fd| fs::read_link(fd.path()).ok());
+        let all: Vec<_> = links.map(|link| format!("{}", link.display())).collect();
+        Ok(writeln!(request, "{}", all.join(" "))?)
+    };
+    let host = host_by::<T, _, _>(forking(), handler_fn(list));
+    let fd = std::os::fd::AsRawFd::as_raw_fd(&host.server.as_fd());
+    let listener = fs::read_link(format!("/proc/self/fd/{fd}")).unwrap();
+    let held = host.client().ask("?\n");
+    assert!(held.contains("socket:"), "{held}");
+    assert!(!held.contains(&*listener.to_string_lossy()), "{held}");
+}
+
+fn a_child_outlives_its_server_and_does_not_keep_the_port<T: Connected>() {
+    let dir = TempDir::new();
+    let service = || handler_fn(tell_pid::<T::Request>);
+    let server = T::bind::<_, Sequential>(&dir, Server::options(), service()).unwrap();
+    let address = server.server_address().clone();
+    let server = server.strategy(forking()).block_on_close(false);
+    let server = server.spawn().unwrap();
+    let client = T::connect(&address);
+    let child = client.ask("?\n");
+    assert_eq!(server.active_children(), [pid(&child).as_raw() as u32]);
+
+    let report = in_time(move || server.stop()).unwrap();
+    assert_eq!((report.running, report.interrupted), (1, 0));
+    assert!(T::try_connect(&address).is_err(), "somebody listens still");
+    assert_eq!(client.ask("?\n"), child);
+    client.finish();
+    client.expect_end();
+    eventually("it is collected", || kill(pid(&child), None).is_err());
+}
+
+/// Answers whether SIGINT, SIGTERM and SIGHUP have their default effect.
+fn tell_signals(request: &mut TcpRequest) -> socketserver::Result {
+    let defaults = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].map(|number| {
+        // SAFETY: the default runs no code in signal context.
+        let before = unsafe { signal(number, SigHandler::SigDfl) };
+        matches!(before, Ok(SigHandler::SigDfl))
+    });
+    Ok(writeln!(request, "{defaults:?}")?)
+}
+
+#[test]
+fn signals_end_a_child_as_they_do_by_default() {
+    let server = TcpServer::bind(LOOPBACK, handler_fn(tell_signals)).unwrap();
+    // Installs a handler for each of the three.
+    server.shutdown_on_ctrl_c().unwrap();
+    let server = server.strategy(forking()).spawn().unwrap();
+    let client = Tcp::connect(server.server_address());
+    assert_eq!(client.line(), "[true, true, true]\n");
+}
+
+/// Nobody but the child is told of what its handler did wrong.
+fn errors_are_handled_in_the_child<T: Connected>() {
+    expect_panics();
+    let told = Arc::new(AtomicU32::new(0));
+    let hook = Arc::clone(&told);
+    let service = Hooks::<T::Request>::new(|request| {
+        if request.readline(10)? == b"panic\n" {
+            panic!("planned");
+        }
+        Err("planned".into())
+    })
+    .on_error(move |request, error| {
+        hook.fetch_add(1, Ordering::SeqCst);
+        let _ = writeln!(request, "{error}");
+    });
+    let host = host_by::<T, _, _>(forking(), service);
+    assert_eq!(host.client().ask("error\n"), "handle failed: planned\n");
+    assert_eq!(host.client().ask("panic\n"), "handle panicked: planned\n");
+    let handle = host.server.handle();
+    host.stop();
+    assert_eq!(told.load(Ordering::SeqCst), 0);
+    assert_eq!((handle.stats().failed, handle.stats().active), (2, 0));
+}
+
+fn a_handler_in_a_child_stops_the_server<T: Reachable>() {
+    let stop = |request: &mut T::Request| {
+        request.server().shutdown();
+        let stopping = request.server().is_shutting_down();
+        let waited = request.server().wait(None);
+        Ok(writeln!(request, "{stopping} {waited}")?)
+    };
+    let host = host_by::<T, _, _>(forking(), handler_fn(stop));
+    // The child has a copy of the loop, and does not wait for it.
+    assert_eq!(host.client().ask("?\n"), "true false\n");
+    let handle = host.server.handle();
+    assert!(handle.wait(PATIENCE), "the server goes on");
+}
+
+// ---- how children end ----
+
+fn the_parent_is_told_how_each_child_ended<T: Connected>() {
+    expect_panics();
+    let (forking, ends) = watched();
+    let service = Hooks::<T::Request>::new(|request| match &request.readline(10)?[..] {
+        b"panic\n" => panic!("planned"),
+        b"error\n" => Err("planned".into()),
+        b"exit\n" => std::process::exit(7),
+        b"kill\n" => {
+            kill(Pid::this(), Signal::SIGKILL)?;
+            Ok(())
+        }
+        _ => Ok(()),
+    });
+    let host = host_by::<T, _, _>(forking, service);
+    for (line, code, signal, text) in [
+        ("fine\n", Some(0), None, "exited with code 0"),
+        ("error\n", Some(1), None, "exited with code 1"),
+        ("panic\n", Some(1), None, "exited with code 1"),
+        ("exit\n", Some(7), None, "exited with code 7"),
+        ("kill\n", None, Some(9), "was killed by signal 9"),
+    ] {
+        let client = host.client();
+        client.send(line);
+        // Without another request: the server looks after its children as they end.
+        let exit = next(&ends);
+        assert_eq!((exit.code(), exit.signal()), (code, signal), "{line}");
+        assert_eq!(exit.to_string(), format!("child {} {text}", exit.pid()));
+        client.expect_end();
+    }
+    let stats = host.server.stats();
+    assert_eq!((stats.completed, stats.failed, stats.active), (1, 4, 0));
+    assert!(host.server.active_children().is_empty());
+    host.stop();
+}
+
+fn a_child_that_is_told_to_end_does<T: Connected>() {
+    let (forking, ends) = watched();
+    let host = host_by::<T, _, _>(forking, handler_fn(tell_pid::<T::Request>));
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        let client = host.client();
+        kill(pid(&client.ask("?\n")), signal).unwrap();
+        assert_eq!(next(&ends).signal(), Some(signal as i32));
+        client.expect_end();
+    }
+    assert_eq!(host.server.stats().interrupted, 3);
+    // Nobody else minds.
+    host.client().ask("?\n");
+}
+
+#[test]
+fn a_hook_that_panics_does_no_harm() {
+    expect_panics();
+    let forking = forking().on_child_exit(|_| panic!("planned"));
+    let host = host_by::<Tcp, _, _>(forking, handler_fn(tell_pid::<TcpRequest>));
+    for _ in 0..3 {
+        host.client().ask("?\n");
+    }
+    let handle = host.server.handle();
+    host.stop();
+    assert_eq!(handle.stats().completed, 3);
+}
+
+/// A child that this library has not forked is nobody's business but its parent's.
+#[test]
+fn other_children_are_left_alone() {
+    let mut foreign = Command::new("sh")
+        .args(["-c", "read line; exit 72"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (forking, ends) = watched();
+    let forking = forking.max_children(1);
+    let host = host_by::<Tcp, _, _>(forking, handler_fn(tell_pid::<TcpRequest>));
+    host.client().ask("?\n");
+    next(&ends);
+    drop(foreign.stdin.take());
+    eventually("it has ended", || is_zombie(foreign.id()));
+    for _ in 0..20 {
+        host.client().ask("?\n");
+        next(&ends);
+    }
+    host.stop();
+    assert_eq!(foreign.wait().unwrap().code(), Some(72));
+}
+
+fn is_zombie(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit_once(") ").unwrap().1.starts_with('Z')
+}
+
+/// Somebody else may wait for a child before the server does.
+#[test]
+fn a_child_that_somebody_else_has_collected_is_not_missed() {
+    let (forking, ends) = watched();
+    // Held by a client that leaves only when this test has begun to wait.
+    let host = host_by::<Tcp, _, _>(forking, handler_fn(tell_pid::<TcpRequest>));
+    for _ in 0..10 {
+        let client = host.client();
+        let child = pid(&client.ask("?\n"));
+        let waiter = std::thread::spawn(move || nix::sys::wait::waitpid(child, None));
+        drop(client);
+        let exit = next(&ends);
+        let collected = waiter.join().unwrap().is_ok();
+        assert_eq!(exit.pid(), child.as_raw() as u32);
+        // Whoever was first has the status.
+        assert_eq!(exit.code().is_none(), collected, "{exit}");
+    }
+    assert!(host.server.active_children().is_empty());
+}
+
+// ---- how many ----
+
+fn no_more_children_run_than_are_allowed<T: Connected>() {
+    let dir = TempDir::new();
+    let service = handler_fn(tell_pid::<T::Request>);
+    let server = T::bind::<_, Sequential>(&dir, Server::options(), service).unwrap();
+    let server = server.strategy(forking()).max_children(2).spawn().unwrap();
+    let mut clients: Vec<_> = (0..6)
+        .map(|_| T::connect(server.server_address()))
+        .collect();
+    for client in &clients {
+        client.send("?\n");
+    }
+    for served in 2..=clients.len() {
+        eventually("as many as are allowed are running", || {
+            server.stats().accepted as usize == served
+        });
+        assert_eq!(server.active_children().len(), 2);
+        let client = clients.remove(0);
+        client.line();
+        client.finish();
+        client.expect_end();
+    }
+    drop(clients);
+    in_time(move || server.stop()).unwrap();
+}
+
+fn a_stop_works_while_all_children_are_busy<T: Connected>() {
+    let dir = TempDir::new();
+    let service = handler_fn(tell_pid::<T::Request>);
+    let server = T::bind::<_, Sequential>(&dir, Server::options(), service).unwrap();
+    let server = server.strategy(forking()).max_children(1).spawn().unwrap();
+    let clients = [(); 3].map(|()| T::connect(server.server_address()));
+    clients[0].ask("?\n");
+    let handle = server.handle();
+    handle.shutdown();
+    assert!(handle.wait(PATIENCE), "deaf");
+    // The others are still in the queue, the one that is served is not disturbed.
+    assert_eq!(handle.stats().accepted, 1);
+    clients[0].ask("?\n");
+    drop(clients);
+    in_time(move || server.stop()).unwrap();
+}
+
+/// Python's looks at the limit after the fork, and under `handle_request` never.
+fn the_limit_holds_for_single_requests_too<T: Connected>() {
+    let dir = TempDir::new();
+    let service = handler_fn(tell_pid::<T::Request>);
+    let server = T::bind::<_, Sequential>(&dir, Server::options(), service).unwrap();
+    let server = server
+        .strategy(forking())
+        .max_children(2)
+        .handle_request_timeout(Duration::from_millis(30));
+    let clients = [(); 3].map(|()| T::connect(server.server_address()));
+    for _ in 0..2 {
+        assert_eq!(server.handle_request().unwrap(), Handled::Request);
+    }
+    let children = server.active_children();
+    assert_eq!(children.len(), 2);
+    // The third is there, but nobody to serve it.
+    assert_eq!(server.handle_request().unwrap(), Handled::Timeout);
+    assert_eq!(server.active_children(), children);
+
+    clients[0].ask("?\n");
+    clients[0].finish();
+    clients[0].expect_end();
+    let server = server.handle_request_timeout(PATIENCE);
+    assert_eq!(server.handle_request().unwrap(), Handled::Request);
+    assert_eq!(server.active_children().len(), 2);
+    drop(clients);
+    in_time(move || server.server_close());
+}
+
+/// Whoever wraps the strategy without its `wait` gets no more children, but an answer.
+#[test]
+fn the_limit_holds_without_an_accept_loop_that_waits_for_room() {
+    struct Wrapped(Forking);
+    impl Strategy for Wrapped {
+        fn process_request(&self, job: socketserver::Job) -> Result<(), socketserver::Rejected> {
+            self.0.process_request(job)
+        }
+    }
+    let (service, failures) = Hooks::<TcpRequest>::new(tell_pid).failures();
+    let host = host_by::<Tcp, _, _>(Wrapped(forking().max_children(1)), service);
+    let first = host.client();
+    first.ask("?\n");
+    host.client().expect_end();
+    let failure = next(&failures);
+    assert_eq!(failure.stage, Stage::ProcessRequest);
+    assert!(failure.text.contains("children"), "{failure:?}");
+    first.ask("?\n");
+    drop(first);
+    drop(host);
+}
+
+// ---- closing ----
+
+fn closing_waits_for_children<T: Connected>() {
+    let host = host_by::<T, _, _>(forking(), handler_fn(tell_pid::<T::Request>));
+    let client = host.client();
+    let child = client.ask("?\n");
+    let handle = host.server.handle();
+    let stopping = std::thread::spawn(move || host.stop());
+    assert!(handle.wait(PATIENCE));
+    eventually("it is closed", || handle.is_shutting_down());
+    assert_eq!(client.ask("?\n"), child);
+    client.finish();
+    client.expect_end();
+    let report = stopping.join().unwrap();
+    assert_eq!((report.running, report.interrupted), (1, 0));
+    assert_eq!((handle.stats().completed, handle.stats().active), (1, 0));
+}
+
+fn children_that_keep_the_server_are_told_to_end<T: Connected>() {
+    let (forking, ends) = watched();
+    let service = handler_fn(tell_pid::<T::Request>);
+    let host = host_with::<T, Sequential, _, _>(
+        service,
+        |options| options,
+        |server| server.strategy(forking).grace(Duration::from_millis(20)),
+    );
+    let client = host.client();
+    client.ask("?\n");
+    let handle = host.server.handle();
+    let report = host.stop();
+    assert_eq!((report.interrupted, report.abandoned), (1, 0));
+    assert_eq!(next(&ends).signal(), Some(Signal::SIGTERM as i32));
+    assert_eq!((handle.stats().interrupted, handle.stats().active), (1, 0));
+    client.expect_end();
+}
+
+#[test]
+fn children_that_do_not_listen_are_killed() {
+    let (forking, ends) = watched();
+    let stubborn = |request: &mut TcpRequest| {
+        // SAFETY: ignoring runs no code in signal context.
+        unsafe { signal(Signal::SIGTERM, SigHandler::SigIgn) }?;
+        tell_pid(request)
+    };
+    let host = host_with::<Tcp, Sequential, _, _>(
+        handler_fn(stubborn),
+        |options| options,
+        |server| server.strategy(forking).grace(Duration::from_millis(20)),
+    );
+    let client = host.client();
+    client.ask("?\n");
+    let started = Instant::now();
+    let report = host.stop();
+    assert!(started.elapsed() < PATIENCE);
+    assert_eq!((report.interrupted, report.abandoned), (1, 0));
+    assert_eq!(next(&ends).signal(), Some(Signal::SIGKILL as i32));
+}
+
+// ---- when it is refused ----
+
+#[test]
+fn forking_is_refused_where_other_threads_may_hold_locks() {
+    let (service, failures) = Hooks::<TcpRequest>::new(tell_pid).failures();
+    // This thread is no thread of the library's, and libtest has its own too.
+    let host = host_by::<Tcp, _, _>(Forking::new(), service);
+    for _ in 0..3 {
+        host.client().expect_end();
+        let failure = next(&failures);
+        assert_eq!(failure.stage, Stage::ProcessRequest);
+        for word in [
+            "refused to fork",
+            "thread",
+            "serve_forever",
+            "new_unchecked",
+        ] {
+            assert!(failure.text.contains(word), "{}", failure.text);
+        }
+    }
+    let handle = host.server.handle();
+    host.stop();
+    assert_eq!((handle.stats().accepted, handle.stats().failed), (3, 3));
+}
+
+/// The program's threads are all the library's: two accept loops, and the thread that waits for
+/// signals.
+#[test]
+fn forking_is_allowed_beside_threads_of_the_library_that_wait() {
+    let mut server = Program::example("echo_server", &["--strategy", "forking", "--port", "0"]);
+    let address = server.address();
+    let udp = Client::new({
+        let socket = std::net::UdpSocket::bind(LOOPBACK).unwrap();
+        socket.connect(address).unwrap();
+        socket
+    });
+    for n in 0..10 {
+        let tcp = Client::new(std::net::TcpStream::connect(address).unwrap());
+        assert_eq!(tcp.ask(&format!("tcp {n}\n")), format!("tcp {n}\n"));
+        assert_eq!(udp.ask(&format!("udp {n}\n")), format!("udp {n}\n"));
+    }
+    // A child ends at a SIGTERM, which for its parent would be the end of serving.
+    let client = Client::new(std::net::TcpStream::connect(address).unwrap());
+    client.ask("hello\n");
+    eventually("only that child is left", || {
+        children_of(server.id()).len() == 1
+    });
+    kill(children_of(server.id())[0], Signal::SIGTERM).unwrap();
+    client.expect_end();
+    let client = Client::new(std::net::TcpStream::connect(address).unwrap());
+    assert_eq!(client.ask("still there\n"), "still there\n");
+    drop(client);
+    eventually("no child is left", || children_of(server.id()).is_empty());
+
+    server.signal(Signal::SIGINT);
+    let server = server.finish();
+    let last = server.success().lines().last();
+    assert_eq!(
+        last,
+        Some("served 11 connections and 10 datagrams, 0 failed, 1 cut off"),
+        "{}",
+        server.stderr
+    );
+}
+
+// ---- many ----
+
+/// Descriptors, threads and children of this process.
+fn resources() -> (usize, usize, usize) {
+    let count = |path: &str| fs::read_dir(path).unwrap().count();
+    let children = children_of(std::process::id()).len();
+    (count("/proc/self/fd"), count("/proc/self/task"), children)
+}
+
+/// In a process of its own, because others of this file start children too.
+#[test]
+fn many_children_leave_nothing_behind() {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "many_children", "--ignored", "--nocapture"])
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{printed}\n{complained}");
+    assert!(printed.contains("1 passed"), "{printed}");
+}
+
+/// `SOCKETSERVER_REQUESTS` says how many.
+#[test]
+#[ignore = "runs as a part of many_children_leave_nothing_behind"]
+fn many_children() {
+    let requests = std::env::var("SOCKETSERVER_REQUESTS");
+    let requests = requests.map_or(600, |number| number.parse().unwrap());
+    let killed = AtomicU32::new(0);
+    let (forking, ends) = watched();
+    let service = handler_fn(|request: &mut TcpRequest| tell_pid(request));
+    let server = TcpServer::bind(LOOPBACK, service).unwrap();
+    let server = server.strategy(forking).max_children(8).spawn().unwrap();
+    let address = *server.server_address();
+    Tcp::connect(&address).ask("?\n");
+    next(&ends);
+    let before = resources();
+
+    std::thread::scope(|scope| {
+        for number in 0..4 {
+            let killed = &killed;
+            scope.spawn(move || {
+                for n in 0..requests / 4 {
+                    let client = Tcp::connect(&address);
+                    let child = pid(&client.ask("?\n"));
+                    // Some are killed in the middle.
+                    if (n + number) % 7 == 0 {
+                        kill(child, Signal::SIGKILL).unwrap();
+                        killed.fetch_add(1, Ordering::SeqCst);
+                        client.expect_end();
+                    }
+                }
+            });
+        }
+    });
+    for _ in 0..requests / 4 * 4 {
+        next(&ends);
+    }
+    let stats = server.stats();
+    let killed = u64::from(killed.into_inner());
+    assert_eq!((stats.failed, stats.active), (killed, 0));
+    assert_eq!(stats.completed, requests / 4 * 4 + 1 - killed);
+    assert_eq!(resources(), before);
+    Tcp::connect(&address).ask("?\n");
+    in_time(move || server.stop()).unwrap();
+}
+
+/// A server of another strategy in the same process is not disturbed by forks beside it.
+#[test]
+fn a_server_with_threads_serves_beside_one_that_forks() {
+    let forks = host_by::<Tcp, _, _>(forking(), handler_fn(tell_pid::<TcpRequest>));
+    let threads = host::<Tcp, Threading, _>(handler_fn(tell_pid::<TcpRequest>));
+    let held = threads.client();
+    for _ in 0..20 {
+        assert_eq!(held.ask("?\n"), format!("{}\n", std::process::id()));
+        assert_ne!(forks.client().ask("?\n"), held.ask("?\n"));
+        threads.client().ask("?\n");
+    }
+}
+
+/// A child that is left to itself, because the process that forked it is gone, goes on.
+#[test]
+fn a_child_outlives_its_parent() {
+    let mut server = Program::example("tutorial_forking", &["127.0.0.1:0"]);
+    let address = server.address();
+    let client = Client::new(std::net::TcpStream::connect(address).unwrap());
+    client.send("hello");
+    client.receive();
+    server.kill();
+    client.send("still there");
+    assert!(!client.receive().is_empty());
+}
+
+over!([Tcp, Udp, UnixStream, UnixDatagram]
+    each_request_has_a_process_of_its_own,
+    what_a_child_changes_is_its_own,
+    a_handler_in_a_child_stops_the_server,
+);
+
+over_streams!(
+    a_child_has_no_listening_socket,
+    a_child_outlives_its_server_and_does_not_keep_the_port,
+    errors_are_handled_in_the_child,
+    the_parent_is_told_how_each_child_ended,
+    a_child_that_is_told_to_end_does,
+    no_more_children_run_than_are_allowed,
+    a_stop_works_while_all_children_are_busy,
+    the_limit_holds_for_single_requests_too,
+    closing_waits_for_children,
+    children_that_keep_the_server_are_told_to_end,
+);
