@@ -6,7 +6,8 @@
 //! expect: this option is for TCP and UDP servers
 //! expect: Unix sockets do not have it: leave it out
 //! expect: remove its socket file first
-//! expect: the method was found for
+//! expect: - `ServerOptions<Tcp, S, M>`
+//! expect: - `Server<T, S, Forking>`
 use socketserver::prelude::*;
 
 struct MyHandler;
@@ -23,5 +24,6 @@ fn main() -> Result {
     UnixStreamServer::options().allow_reuse_port(true).bind("/run/my.sock", || MyHandler)?;
     UnixStreamServer::options().allow_reuse_address(true).bind("/run/my.sock", || MyHandler)?;
     UdpServer::options().disable_nagle_algorithm(true).bind("127.0.0.1:0", || MyHandler)?;
+    ThreadingTcpServer::bind("127.0.0.1:0", || MyHandler)?.max_children(10);
     Ok(())
 }

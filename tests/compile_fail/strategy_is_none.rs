@@ -1,6 +1,6 @@
 //! Something else where a strategy belongs.
 //! expect: `{integer}` is not a strategy
-//! expect: pass `Sequential`, `Threading::new()`, `ThreadPool::new(8)`
+//! expect: pass `Sequential`, `Threading::new()`, `ThreadPool::new(8)`, `Forking::new()`
 use socketserver::prelude::*;
 
 struct MyHandler;
