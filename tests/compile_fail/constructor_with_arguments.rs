@@ -1,6 +1,6 @@
 //! What makes a handler, but not without being given something: `move || MyHandler::new(&name)`.
 //! expect: expected function that takes 0 arguments
-//! expect: to implement `socketserver::service::HandlerFactory`
+//! expect: `|| MyHandler`, `handler_fn(f)`, shared state
 use socketserver::prelude::*;
 
 struct MyHandler {

@@ -1,4 +1,5 @@
 //! A closure that captures what one thread only may use.
+//! expect: fit for threads: no `Rc`
 //! expect: `Rc<RefCell<u32>>` cannot be sent between threads safely
 //! expect: `Cell<u32>` cannot be shared between threads safely
 //! expect: use `std::sync::RwLock` or `std::sync::atomic::AtomicU32` instead

@@ -1,7 +1,7 @@
 //! A function or a closure that talks to the client, without `handler_fn`.
 //! expect: function is expected to take 0 arguments, but it takes 1 argument
 //! expect: closure is expected to take 0 arguments, but it takes 1 argument
-//! expect: to implement `socketserver::service::HandlerFactory`
+//! expect: `|| MyHandler`, `handler_fn(f)`, shared state
 use socketserver::prelude::*;
 
 fn hello(request: &mut TcpRequest) -> Result {
