@@ -44,9 +44,12 @@ use crate::request::Request;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not handle requests of type `{R}`",
     label = "not a handler for this server's requests",
-    note = "implement `RequestHandler<{R}>` for it, with a `handle` method",
-    note = "a server takes what *makes* handlers, as Python takes the handler's class: pass \
-            `|| MyHandler`, or `handler_fn(|request: &mut {R}| ...)` for a plain function"
+    note = "implement `RequestHandler<{R}>` for it, with a `handle` method; or, to serve every kind of \
+            request, `impl<R: Request> RequestHandler<R>`, with `request: &mut R`",
+    note = "`StreamRequest<TcpStream>` is `TcpRequest`, `DatagramRequest<UdpSocket>` is `UdpRequest`; \
+            for Unix servers they are `UnixStreamRequest` and `UnixDatagramRequest`",
+    note = "a closure without arguments makes the handler, `|| MyHandler`; one that talks to the client \
+            is `handler_fn(|request: &mut {R}| ...)`"
 )]
 pub trait RequestHandler<R: Request> {
     /// Runs before [`handle`](Self::handle): the place for a timeout or a socket option.
@@ -89,7 +92,9 @@ pub trait RequestHandler<R: Request> {
 pub fn handler_fn<R, F>(function: F) -> HandlerFn<F>
 where
     R: Request,
-    F: Fn(&mut R) -> Result + Send + Sync + 'static,
+    F: Fn(&mut R) -> Result + 'static,
+    // The compiler quotes this line, and so its comment, to whoever captures an `Rc`.
+    F: Send + Sync, // many threads call it: `Arc`, not `Rc`; `Mutex`, not `RefCell` or `Cell`
 {
     HandlerFn { function }
 }

@@ -66,7 +66,13 @@ pub struct Server<T, S, M: Strategy> {
 /// How often `service_actions` is called, unless told otherwise; Python's default too.
 const DEFAULT_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> Server<T, S, M> {
+impl<T, S, M> Server<T, S, M>
+where
+    T: Transport,
+    // The compiler quotes this line, and so its comment, wherever a service is refused.
+    S: Service<T::Request>, // `|| MyHandler`, `handler_fn(f)`, shared state; fit for threads: no `Rc`
+    M: Strategy + Default,
+{
     /// Makes a server with the default options and listens. Python:
     /// `TCPServer(server_address, RequestHandlerClass)`.
     ///

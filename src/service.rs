@@ -62,12 +62,15 @@ use crate::request::Request;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a service for requests of type `{R}`",
     label = "makes no handlers for the requests of this server",
-    note = "a handler class is a closure that makes one: pass `|| MyHandler`",
-    note = "the handler that it makes must implement `RequestHandler<{R}>`: \
-            `StreamRequest<TcpStream>` is `TcpRequest`, `DatagramRequest<UdpSocket>` is \
-            `UdpRequest`, and so on; `impl<R: Request> RequestHandler<R>` serves them all",
-    note = "a plain function that takes the request goes through \
-            `handler_fn(|request: &mut {R}| ...)`, its argument's type written out"
+    note = "a server takes what *makes* handlers, as Python takes the handler's class: pass \
+            `|| MyHandler`, or `move || MyHandler::new(...)`",
+    note = "such a closure cannot change what it captures: it is called from several threads; count \
+            with an atomic, collect in a `Mutex`",
+    note = "a function that takes the request goes through `handler_fn(|request: &mut {R}| ...)`, its \
+            argument's type written out",
+    note = "shared state becomes a service by `impl<R: Request> Service<R>` for its type",
+    note = "`StreamRequest<TcpStream>` is `TcpRequest`, `DatagramRequest<UdpSocket>` is `UdpRequest`; \
+            for Unix servers they are `UnixStreamRequest` and `UnixDatagramRequest`"
 )]
 pub trait Service<R: Request>: Send + Sync + 'static {
     /// What talks to one client.
@@ -117,23 +120,39 @@ pub trait Service<R: Request>: Send + Sync + 'static {
     }
 }
 
-// Whoever passes a handler where its maker belongs should read the notes above, not that `Fn()` is
-// missing.
-#[diagnostic::do_not_recommend]
+/// A closure that makes a handler: every `Fn() -> H`.
 impl<R, F, H> Service<R> for F
 where
     R: Request,
-    F: Fn() -> H + Send + Sync + 'static,
+    F: HandlerFactory<Handler = H> + Send + Sync + 'static,
     H: RequestHandler<R>,
 {
     type Handler = H;
 
     fn request_handler(self: &Arc<Self>) -> H {
+        self.make()
+    }
+}
+
+/// Every `Fn() -> H`. It is here for the sake of messages: who passes a handler where its maker
+/// belongs should read the notes of `Service`, not that `Fn()` is missing; who passes a closure that
+/// does not fit should read why.
+pub trait HandlerFactory {
+    type Handler;
+    fn make(&self) -> Self::Handler;
+}
+
+#[diagnostic::do_not_recommend]
+impl<F: Fn() -> H, H> HandlerFactory for F {
+    type Handler = H;
+
+    fn make(&self) -> H {
         self()
     }
 }
 
 /// Several servers can share one service: give each a clone of its `Arc`.
+#[diagnostic::do_not_recommend]
 impl<R, S> Service<R> for Arc<S>
 where
     R: Request,

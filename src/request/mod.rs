@@ -38,6 +38,9 @@ pub type UnixDatagramRequest = DatagramRequest<UnixDatagram>;
 /// [`send_all`](Self::send_all), [`readline`](Self::readline). All of them share one buffer, so
 /// they can be mixed freely and nothing is lost between them.
 ///
+/// There is no need for `request.by_ref()`, which is ambiguous, because `Read` and `Write` both have
+/// it: `request.take(10)` leaves the request to the handler as well.
+///
 /// | | stream | datagram |
 /// | --- | --- | --- |
 /// | reading | waits for the client; empty at the end of the stream | from the packet; empty at its end |
@@ -53,6 +56,13 @@ pub type UnixDatagramRequest = DatagramRequest<UnixDatagram>;
 #[doc(alias = "rfile")]
 #[doc(alias = "wfile")]
 #[doc(alias = "makefile")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a request",
+    label = "not a request",
+    note = "a handler gets a `TcpRequest`, `UdpRequest`, `UnixStreamRequest` or `UnixDatagramRequest`; \
+            the bare socket is its `socket()`",
+    note = "to be written for all of them: `impl<R: Request> RequestHandler<R>`, with `request: &mut R`"
+)]
 pub trait Request: BufRead + Write + Send + Sized + 'static {
     /// The type of client addresses: [`SocketAddr`](std::net::SocketAddr) or
     /// [`UnixAddress`](crate::UnixAddress).

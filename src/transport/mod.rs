@@ -73,10 +73,12 @@ pub trait Transport: AsFd + Send + Sync + Sized + 'static {
 /// TCP and UDP take everything that [`ToSocketAddrs`](std::net::ToSocketAddrs) does, Unix sockets
 /// take paths and [`UnixAddress`](crate::UnixAddress)es.
 #[diagnostic::on_unimplemented(
-    message = "a server of this transport cannot be bound to a `{A}`",
-    label = "not an address of this transport",
+    message = "a `{Self}` server cannot be bound to a `{A}`",
+    label = "not an address of this server",
     note = "a TCP or UDP server is bound to `\"127.0.0.1:9999\"` or `(\"127.0.0.1\", 9999)`, the port \
-            being a `u16`; a Unix server to a path; an open listener goes to `from_listener`"
+            being a `u16`",
+    note = "a Unix server is bound to a path: `\"/run/my.sock\"`",
+    note = "a socket that is open already goes to `from_listener`"
 )]
 pub trait Bind<A>: Transport {
     /// Makes the socket, sets its options, binds it. Does not listen yet.
@@ -90,7 +92,8 @@ pub trait Bind<A>: Transport {
 /// A transport that can be made of an existing socket of type `L`: inherited from a service
 /// manager or a previous process, or configured in ways that this crate does not know.
 #[diagnostic::on_unimplemented(
-    message = "a server of this transport cannot take over a `{L}`",
+    message = "a `{Self}` server cannot take over a `{L}`",
+    label = "not a socket of this server",
     note = "TCP takes a `std::net::TcpListener`, UDP a `UdpSocket`, Unix sockets a `UnixListener` \
             or a `UnixDatagram`"
 )]
@@ -106,7 +109,9 @@ pub trait FromListener<L>: Transport {
 /// A transport with IP addresses: only servers of these have the options of such sockets.
 #[diagnostic::on_unimplemented(
     message = "this option is for TCP and UDP servers",
-    note = "Unix sockets do not have it"
+    label = "not an option of a `{Self}` server",
+    note = "Unix sockets do not have it: leave it out",
+    note = "if it was to bind again where a server was before: remove its socket file first"
 )]
 pub trait Inet: Transport {}
 impl Inet for Tcp {}
@@ -115,7 +120,8 @@ impl Inet for Udp {}
 /// A transport with connections, which queue up until they are accepted.
 #[diagnostic::on_unimplemented(
     message = "this option is for servers with connections: TCP and Unix stream sockets",
-    note = "datagrams do not queue up to be accepted"
+    label = "not an option of a `{Self}` server",
+    note = "datagrams do not queue up to be accepted: leave it out"
 )]
 pub trait Stream: Transport {}
 impl Stream for Tcp {}
@@ -124,7 +130,8 @@ impl Stream for UnixStream {}
 /// A transport with datagrams.
 #[diagnostic::on_unimplemented(
     message = "this option is for datagram servers: UDP and Unix datagram sockets",
-    note = "a stream has no packets"
+    label = "not an option of a `{Self}` server",
+    note = "a stream has no packets: each `request.recv(size)` says how much it takes"
 )]
 pub trait Datagram: Transport {}
 impl Datagram for Udp {}
