@@ -86,10 +86,16 @@ impl SocketId {
     }
 
     pub(crate) fn is_open(&self) -> bool {
+        self.descriptors() > 0
+    }
+
+    /// How many descriptors of this process are this socket.
+    pub(crate) fn descriptors(&self) -> usize {
         std::fs::read_dir("/proc/self/fd")
             .unwrap()
             .filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok())
-            .any(|target| target == self.0)
+            .filter(|target| *target == self.0)
+            .count()
     }
 }
 
