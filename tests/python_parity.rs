@@ -18,7 +18,7 @@
 //! | `server.socket.fileno() == -1` | the socket is none of this process's descriptors any more (`SocketId`) |
 //! | a `handle_error` that raises, which ends the server and the test | no request counts as failed |
 //! | an override of `shutdown_request` that counts or signals | a socket that counts how often it is shut down; `server_close`, which waits for the requests |
-//! | `active_children` is empty after `server_close` | each child was reported to `on_child_exit`, and none is left to be waited for |
+//! | `active_children` is empty after `server_close` | each child was reported to `on_child_exit`, and no request is active |
 //! | `SystemExit` in a handler, which passes `handle_error` by and ends the loop, the thread or the child | a panic, which reaches `handle_error` too and costs that request only: a [difference] on purpose, so the tests named `..._not_handled` check the opposite of their originals |
 //! | port -1, an `OverflowError` | an address that is in use, as a port is a `u16` |
 //! | `wfile` is a `BufferedIOBase` with the request's `fileno()` | what writes is a `Write`, and there is one descriptor for both halves |
@@ -50,10 +50,11 @@ use socketserver::request::StreamSocket;
 use socketserver::strategy::RequestKind;
 use socketserver::transport::{Bind, SocketOptions, Tcp};
 use socketserver::{
-    Error, Handled, HandlerError, Request, RequestHandler, Result, Sequential, Server,
-    ServerHandle, Service, Stats, Strategy, StreamRequest, TcpRequest, TcpServer, Threading,
-    ThreadingTcpServer, ThreadingUdpServer, ThreadingUnixDatagramServer, ThreadingUnixStreamServer,
-    Transport, UdpServer, UnixDatagramServer, UnixStreamServer,
+    Error, Forking, ForkingTcpServer, ForkingUdpServer, ForkingUnixDatagramServer,
+    ForkingUnixStreamServer, Handled, HandlerError, Request, RequestHandler, Result, Sequential,
+    Server, ServerHandle, Service, Stats, Strategy, StreamRequest, TcpRequest, TcpServer,
+    Threading, ThreadingTcpServer, ThreadingUdpServer, ThreadingUnixDatagramServer,
+    ThreadingUnixStreamServer, Transport, UdpServer, UnixDatagramServer, UnixStreamServer,
 };
 use support::net::*;
 
@@ -126,6 +127,38 @@ where
     assert_eq!((stats.failed, stats.refused), (0, 0));
 }
 
+/// `run_server` for servers that fork. Each child was collected in the end, and had nothing to
+/// complain about.
+fn run_forking_server<T, S>(bind: impl FnOnce(&TempDir) -> Result<Server<T, S, Forking>, Error>)
+where
+    T: Reachable,
+    S: Service<T::Request>,
+{
+    let (exits, children) = mpsc::channel();
+    run_server(|dir| {
+        let forking = forking().on_child_exit(move |exit| exits.send(*exit).unwrap());
+        Ok(bind(dir)?.strategy(forking))
+    });
+    let children: Vec<_> = children.iter().collect();
+    assert_eq!(children.len(), 3);
+    assert!(
+        children.iter().all(|child| child.code() == Some(0)),
+        "{children:?}"
+    );
+}
+
+/// CPython's `simple_subprocess`: a child that is none of the server's must be left to whoever
+/// started it.
+fn beside_another_child(run: impl FnOnce()) {
+    let mut child = Command::new("sh").args(["-c", "exit 72"]).spawn().unwrap();
+    let stat = format!("/proc/{}/stat", child.id());
+    eventually("it has ended, and waits to be collected", || {
+        fs::read_to_string(&stat).unwrap().contains(") Z ")
+    });
+    run();
+    assert_eq!(child.wait().unwrap().code(), Some(72));
+}
+
 #[test]
 fn test_TCPServer() {
     run_server(|_| TcpServer::bind(LOOPBACK, || LineEcho));
@@ -134,6 +167,13 @@ fn test_TCPServer() {
 #[test]
 fn test_ThreadingTCPServer() {
     run_server(|_| ThreadingTcpServer::bind(LOOPBACK, || LineEcho));
+}
+
+#[test]
+fn test_ForkingTCPServer() {
+    beside_another_child(|| {
+        run_forking_server(|_| ForkingTcpServer::bind(LOOPBACK, || LineEcho));
+    });
 }
 
 #[test]
@@ -147,6 +187,13 @@ fn test_ThreadingUnixStreamServer() {
 }
 
 #[test]
+fn test_ForkingUnixStreamServer() {
+    beside_another_child(|| {
+        run_forking_server(|dir| ForkingUnixStreamServer::bind(dir.socket(), || LineEcho));
+    });
+}
+
+#[test]
 fn test_UDPServer() {
     run_server(|_| UdpServer::bind(own_loopback(), || LineEcho));
 }
@@ -157,6 +204,13 @@ fn test_ThreadingUDPServer() {
 }
 
 #[test]
+fn test_ForkingUDPServer() {
+    beside_another_child(|| {
+        run_forking_server(|_| ForkingUdpServer::bind(own_loopback(), || LineEcho));
+    });
+}
+
+#[test]
 fn test_UnixDatagramServer() {
     run_server(|dir| UnixDatagramServer::bind(dir.socket(), || LineEcho));
 }
@@ -164,6 +218,11 @@ fn test_UnixDatagramServer() {
 #[test]
 fn test_ThreadingUnixDatagramServer() {
     run_server(|dir| ThreadingUnixDatagramServer::bind(dir.socket(), || LineEcho));
+}
+
+#[test]
+fn test_ForkingUnixDatagramServer() {
+    run_forking_server(|dir| ForkingUnixDatagramServer::bind(dir.socket(), || LineEcho));
 }
 
 /// A stop ends `serve_forever`, also one that comes before the thread that is to serve has begun.
@@ -342,6 +401,16 @@ fn test_threading_not_handled() {
     check_result(Threading::new(), panics);
 }
 
+#[test]
+fn test_forking_handled() {
+    check_result(forking(), value_error);
+}
+
+#[test]
+fn test_forking_not_handled() {
+    check_result(forking(), panics);
+}
+
 // ---- SocketWriterTest ----
 
 #[test]
@@ -487,10 +556,15 @@ fn test_all() {
         "StreamRequestHandler" => RequestHandler,
         "DatagramRequestHandler" => RequestHandler,
         "ThreadingMixIn" => Threading,
+        "ForkingUDPServer" => ForkingUdpServer,
+        "ForkingTCPServer" => ForkingTcpServer,
+        "ForkingMixIn" => Forking,
         "UnixStreamServer" => UnixStreamServer,
         "UnixDatagramServer" => UnixDatagramServer,
         "ThreadingUnixStreamServer" => ThreadingUnixStreamServer,
         "ThreadingUnixDatagramServer" => ThreadingUnixDatagramServer,
+        "ForkingUnixStreamServer" => ForkingUnixStreamServer,
+        "ForkingUnixDatagramServer" => ForkingUnixDatagramServer,
     }
     let lib = include_str!("../src/lib.rs");
     let aliases = include_str!("../src/aliases.rs");
@@ -803,9 +877,10 @@ mod ours {
     }
 
     fn by_a_strategy_that_is_chosen_at_run_time<T: Reachable>() {
-        let strategies: [Box<dyn Strategy>; 4] = [
+        let strategies: [Box<dyn Strategy>; 5] = [
             Box::new(Sequential),
             Box::new(Threading::new()),
+            Box::new(forking()),
             Box::new(ThreadPool::new(2)),
             Box::new(Detached),
         ];
