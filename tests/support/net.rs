@@ -24,9 +24,9 @@ use socket2::{SockRef, Socket};
 use socketserver::request::StreamSocket;
 use socketserver::transport::{Tcp, Udp, UnixDatagram, UnixStream};
 use socketserver::{
-    DrainReport, Error, HandlerError, Request, RequestHandler, Result, RunningServer, Server,
-    ServerOptions, Service, ShuttingDown, Stage, Strategy, StreamRequest, Threading, Transport,
-    UnixAddress,
+    DrainReport, Error, Forking, HandlerError, Request, RequestHandler, Result, RunningServer,
+    Server, ServerOptions, Service, ShuttingDown, Stage, Strategy, StreamRequest, Threading,
+    Transport, UnixAddress,
 };
 
 /// How long anything may take before the test gives up on it.
@@ -86,10 +86,16 @@ impl SocketId {
     }
 
     pub(crate) fn is_open(&self) -> bool {
+        self.descriptors() > 0
+    }
+
+    /// How many descriptors of this process are this socket.
+    pub(crate) fn descriptors(&self) -> usize {
         std::fs::read_dir("/proc/self/fd")
             .unwrap()
             .filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok())
-            .any(|target| target == self.0)
+            .filter(|target| *target == self.0)
+            .count()
     }
 }
 
@@ -209,7 +215,14 @@ impl Client {
     /// One `recv`: a datagram, or what is there of a stream.
     pub(crate) fn try_receive(&self) -> io::Result<Vec<u8>> {
         let mut buffer = vec![0; 1 << 18];
-        let size = (&self.0).read(&mut buffer)?;
+        let size = loop {
+            match (&self.0).read(&mut buffer) {
+                // A socket with a timeout is also interrupted by signals that are ignored: by the
+                // SIGCHLD of a child that ends while another thread starts one.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                size => break size?,
+            }
+        };
         buffer.truncate(size);
         Ok(buffer)
     }
@@ -657,6 +670,16 @@ pub(crate) fn expect_panics() {
             }
         }));
     });
+}
+
+/// Forks although libtest has many threads.
+///
+/// The handlers and hooks of servers that have it may use what is theirs alone, the allocator and the
+/// standard streams; a lock, or one end of a channel, that other threads have is of no use in a child.
+#[allow(unsafe_code, reason = "there is no other way in a test")]
+pub(crate) fn forking() -> Forking {
+    // SAFETY: as above.
+    unsafe { Forking::new_unchecked() }
 }
 
 // ---- servers ----
