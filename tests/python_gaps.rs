@@ -15,6 +15,7 @@
 //! | ... of zero, and without end | `python_gaps::every_poll_interval_will_do` |
 //! | `service_actions`: after each request | `life_cycle::service_actions_follow_each_request` |
 //! | ... at least each interval | `life_cycle::service_actions_are_called_while_nothing_happens` |
+//! | ... never after a stop was seen | `python_gaps::service_actions_do_not_follow_a_stop` |
 //! | ... never from `handle_request` | `life_cycle::service_actions_are_not_called_by_handle_request` |
 //! | `max_packet_size` and what is longer | `datagram_requests::a_datagram_that_is_cut_says_so`, `datagram_requests::the_greatest_packet_size_is_served`, `datagram_requests::a_packet_size_of_zero_cuts_everything` |
 //! | ... by default | `datagram_requests::without_an_option_no_udp_datagram_is_cut`, `datagram_requests::without_an_option_unix_datagrams_of_usual_buffers_are_not_cut` |
@@ -58,7 +59,7 @@
 
 mod support;
 
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, mpsc};
@@ -67,11 +68,12 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use socket2::{Domain, SockAddr, Socket, Type};
+use socketserver::strategy::{Ready, Wait};
 use socketserver::transport::{Tcp, Udp};
 use socketserver::{
-    Handled, HandlerError, Request, RequestHandler, Result, Sender, Sequential, Server, Service,
-    Stage, Strategy, TcpRequest, Threading, ThreadingTcpServer, UnixAddress, UnixStreamRequest,
-    UnixStreamServer,
+    Handled, HandlerError, Job, Rejected, Request, RequestHandler, Result, Sender, Sequential,
+    Server, Service, Stage, Strategy, TcpRequest, Threading, ThreadingTcpServer, UnixAddress,
+    UnixStreamRequest, UnixStreamServer,
 };
 use support::net::*;
 use support::process::{Program, example_path};
@@ -141,6 +143,38 @@ fn every_poll_interval_will_do<T: Reachable, M: Strategy + Default>() {
 }
 
 everywhere!(every_poll_interval_will_do);
+
+/// Runs requests in the loop, and tells when this begins to wait for one.
+struct Announcing(mpsc::Sender<()>);
+
+impl Strategy for Announcing {
+    fn process_request(&self, job: Job) -> Result<(), Rejected> {
+        job.run();
+        Ok(())
+    }
+
+    fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
+        let _ = self.0.send(());
+        wait.for_request()
+    }
+}
+
+/// Python: the loop looks at the flag right after the poll, and leaves.
+fn service_actions_do_not_follow_a_stop<T: Reachable>() {
+    let (actions, acted) = mpsc::channel();
+    let service = Hooks::<T::Request>::echo().on_actions(move || actions.send(()).unwrap());
+    let (waiting, waits) = mpsc::channel();
+    let host = host_with::<T, Sequential, _, _>(
+        service,
+        |options| options,
+        |server| server.strategy(Announcing(waiting)).poll_interval(None),
+    );
+    next(&waits);
+    host.stop();
+    assert_eq!(acted.iter().count(), 0);
+}
+
+over!([Tcp, Udp, UnixStream, UnixDatagram] service_actions_do_not_follow_a_stop);
 
 /// Of a pool that receives in several loops, none.
 fn a_panic_in_service_actions_ends_no_loop<M: Strategy + Default>() {

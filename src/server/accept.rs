@@ -125,8 +125,11 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
         let _entered = current::enter(self.core(), Role::Loop);
         let mut pace = Pace::default();
         while !self.core().is_stopping() {
-            self.turn(&mut pace, self.poll_interval, &Place::Callers)?;
-            self.service_actions();
+            let turn = self.turn(&mut pace, self.poll_interval, &Place::Callers)?;
+            // As in Python, they follow the last request, but not a stop that ended the wait.
+            if matches!(turn, Turn::Request) || !self.core().is_stopping() {
+                self.service_actions();
+            }
         }
         Ok(())
     }
