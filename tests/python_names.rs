@@ -2,11 +2,13 @@
 //! names exists; and searching the documentation for the Python name finds it. Also: what that page
 //! and the others show as Python is Python.
 
+mod support;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+
+use support::process::{Program, python_is_there};
 
 /// In which table of the page a name stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -585,38 +587,11 @@ fn searching_the_documentation_for_a_name_finds_its_twin() {
 
 // ---- Python itself ----
 
-/// Whether there is a Python to ask.
-fn python_is_there() -> bool {
-    let there = Command::new("python3").arg("--version").output().is_ok();
-    if !there {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "python3 is needed: CI is set"
-        );
-        eprintln!("skipped: python3 is not installed");
-    }
-    there
-}
-
-/// What a script prints; its standard input is `input`.
+/// What a script of `tests/python/` prints; its standard input is `input`.
 fn python(script: &str, input: &str) -> String {
-    let mut child = Command::new("python3")
-        .args(["-I", "-S", "-X", "utf8"])
-        .arg(repository(script))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // The scripts read all of it before they print.
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(input.as_bytes())
-        .unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{script} failed");
-    String::from_utf8(output.stdout).unwrap()
+    let mut program = Program::python(script, &[""; 0]);
+    program.type_in(input);
+    program.finish().success().to_owned()
 }
 
 #[test]
