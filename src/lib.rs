@@ -191,15 +191,31 @@ pub use handler::RequestHandler;
 pub use handler::{HandlerFn, handler_fn};
 pub use handler_error::{HandlerError, ShuttingDown, Stage};
 pub use job::{Job, Rejected};
+#[doc(alias = "request")]
+#[doc(inline)]
+pub use request::Request;
+#[doc(alias = "broadcast")]
+#[doc(alias = "chat")]
+#[doc(inline)]
+pub use request::Sender;
+#[doc(alias = "rfile")]
+#[doc(alias = "rbufsize")]
+#[doc(inline)]
+pub use request::StreamReader;
+#[doc(alias = "wfile")]
+#[doc(alias = "wbufsize")]
+#[doc(alias = "_SocketWriter")]
+#[doc(inline)]
+pub use request::StreamWriter;
 #[doc(inline)]
 pub use request::{
-    DatagramRequest, Request, Sender, StreamReader, StreamRequest, StreamWriter, TcpRequest,
-    UdpRequest, UnixDatagramRequest, UnixStreamRequest,
+    DatagramRequest, StreamRequest, TcpRequest, UdpRequest, UnixDatagramRequest, UnixStreamRequest,
 };
 #[doc(alias = "BaseServer")]
 #[doc(alias = "__enter__")]
 #[doc(alias = "with")]
 #[doc(alias = "fileno")]
+#[doc(alias = "socket")]
 pub use server::Server;
 pub use server::{DrainReport, Handled, RunningServer, ServerHandle, ServerOptions, Stats};
 #[doc(alias = "partial")]
@@ -225,6 +241,7 @@ pub use transport::Transport;
 
 /// Everything that a usual server program names, and the `std::io` traits that a request has.
 /// Python: `from socketserver import *`.
+#[doc(alias = "__all__")]
 pub mod prelude {
     pub use std::io::{BufRead, Read, Write};
 

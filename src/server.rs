@@ -90,6 +90,7 @@ where
     ///
     /// [`Error::Resolve`], [`Error::Bind`] or [`Error::Activate`]; they say what to do. No
     /// descriptor stays open.
+    #[doc(alias = "__init__")]
     pub fn bind<A>(address: A, service: S) -> Result<Self, Error>
     where
         T: Bind<A>,
@@ -234,11 +235,13 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     }
 
     /// Asks `serve_forever` to return: [`ServerHandle::shutdown`], which says more.
+    #[doc(alias = "_BaseServer__shutdown_request")]
     pub fn shutdown(&self) {
         self.handle.shutdown();
     }
 
     /// The counters at this moment.
+    #[doc(alias = "_threads")]
     pub fn stats(&self) -> Stats {
         self.handle.stats()
     }
@@ -287,6 +290,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// # Errors
     ///
     /// As for [`serve_forever`](Self::serve_forever).
+    #[doc(alias = "_handle_request_noblock")]
     pub fn handle_request(&self) -> Result<Handled, Error> {
         self.check_activated()?;
         self.accept_loop()

@@ -79,6 +79,7 @@ pub trait Service<R: Request>: Send + Sync + 'static {
     /// Makes the handler for one request. Python: calling `RequestHandlerClass`.
     #[doc(alias = "RequestHandlerClass")]
     #[doc(alias = "finish_request")]
+    #[doc(alias = "__init__")]
     fn request_handler(self: &Arc<Self>) -> Self::Handler;
 
     /// Whether to serve this request. `false` closes it in order, without a handler. The default

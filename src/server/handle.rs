@@ -54,12 +54,14 @@ impl ServerHandle {
     ///
     /// On a thread that runs the loop, as a handler of a sequential server does, it returns
     /// `false` at once instead of waiting for itself.
+    #[doc(alias = "_BaseServer__is_shut_down")]
     pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> bool {
         !current::is(&self.0, Role::Loop) && self.0.wait_until_stopped(timeout.into())
     }
 
     /// Whether a stop was asked for and the loop has not left yet, or the server is being closed. A
     /// handler that works for long without reading or writing can look at this from time to time.
+    #[doc(alias = "_BaseServer__shutdown_request")]
     pub fn is_shutting_down(&self) -> bool {
         self.0.is_stopping() || self.0.is_closing()
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 pub use self::options::{BeforeBind, SocketOptions};
 pub use self::tcp::Tcp;
+#[doc(alias = "SOCK_DGRAM")]
 pub use self::udp::Udp;
 pub use self::unix::{IntoUnixAddress, UnixDatagram, UnixStream};
 
