@@ -13,6 +13,7 @@ use crate::server::core::{Core, InFlight};
 use crate::server::current::{self, Role};
 use crate::server::stats::Outcome;
 use crate::service::Service;
+use crate::strategy::RequestKind;
 
 /// One request joined with its service, whatever their types: all that a
 /// [`Strategy`](crate::Strategy) sees of either.
@@ -31,11 +32,13 @@ impl Job {
         request: R,
         service: Arc<S>,
         in_flight: InFlight,
+        kind: RequestKind,
         in_own_loop: bool,
     ) -> Self {
         let request = Box::new(Verified {
             request,
             service,
+            kind,
             in_flight,
         });
         Self {
@@ -134,6 +137,7 @@ trait Runnable: Send {
 struct Verified<R, S> {
     request: R,
     service: Arc<S>,
+    kind: RequestKind,
     // Dropped last: when no request is in flight, all of them are closed.
     in_flight: InFlight,
 }
@@ -143,8 +147,13 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
         let Self {
             request,
             service,
+            kind,
             in_flight,
         } = &mut *self;
+        // A strategy may run it right here, in the accept loop, which it holds up then.
+        let in_loop = *kind == RequestKind::Connection && current::is(in_flight.core(), Role::Loop);
+        let core = in_loop.then(|| Arc::clone(in_flight.core()));
+        let _can_be_cut = core.as_ref().map(|core| core.connection_in_loop());
         serve(request, service, in_flight);
         let _ = contain(|| drop(self));
     }
@@ -181,6 +190,7 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
             request,
             service,
             in_flight,
+            ..
         } = *self;
         let _ = contain(|| drop((request, service)));
         in_flight

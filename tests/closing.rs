@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use socketserver::strategy::RequestKind;
 use socketserver::transport::{Tcp, UnixStream};
 use socketserver::{
-    DrainReport, Request, RunningServer, Sequential, Server, Service, Strategy, TcpRequest,
-    TcpServer, ThreadPool, Threading, ThreadingTcpServer,
+    DrainReport, Job, Rejected, Request, RunningServer, Sequential, Server, Service, Strategy,
+    TcpRequest, TcpServer, ThreadPool, Threading, ThreadingTcpServer,
 };
 use support::net::*;
 
@@ -268,6 +268,38 @@ fn an_idle_client_does_not_hold_up_a_shutdown<T: Connected>() {
 }
 
 over_streams!(an_idle_client_does_not_hold_up_a_shutdown);
+
+/// A request that another thread has does not hold up the loop, even while the strategy that gave it
+/// to that thread does.
+#[test]
+fn a_request_that_was_handed_over_is_not_cut_for_the_loops_sake() {
+    struct SlowToReturn(Gate);
+    impl Strategy for SlowToReturn {
+        fn process_request(&self, job: Job) -> Result<(), Rejected> {
+            thread::spawn(|| job.run());
+            self.0.pass();
+            Ok(())
+        }
+    }
+    let gate = Gate::default();
+    let strategy = SlowToReturn(gate.clone());
+    let host = host_with::<Tcp, Sequential, _, _>(
+        Hooks::<TcpRequest>::echo(),
+        |options| options,
+        |server| server.strategy(strategy).grace(Duration::ZERO),
+    );
+    let client = host.client();
+    assert_eq!(client.ask("hello\n"), "hello\n");
+    host.server.shutdown();
+    client.socket().set_read_timeout(Some(SHORT)).unwrap();
+    let cut = client.try_receive().unwrap_err();
+    assert_eq!(cut.kind(), ErrorKind::WouldBlock, "it was cut");
+    assert_eq!(client.ask("still there?\n"), "still there?\n");
+    gate.open();
+    client.finish();
+    client.expect_end();
+    assert_eq!(host.stop().interrupted, 0);
+}
 
 // ---- what cannot be cut off ----
 

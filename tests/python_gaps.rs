@@ -1,7 +1,6 @@
 //! What CPython's tests of `socketserver` do not touch, although its documentation promises it or
-//! its users run into it. For each gap, the tests that close it here; those in this file, and those
-//! about children in `python_gaps_forking.rs`, are the ones that fit nowhere else. A test below
-//! checks that each of them exists.
+//! its users run into it. For each gap, the tests that close it here; those in this file are the ones
+//! that fit nowhere else. A test below checks that each of them exists.
 //!
 //! | gap | tests |
 //! | --- | --- |
@@ -30,12 +29,12 @@
 //! | `daemon_threads`: threads do not keep the process | `python_gaps::threads_that_are_left_behind_end_with_the_process` |
 //! | a buffered `wfile` | `python_gaps::what_is_buffered_is_sent_when_it_is_flushed`, `python_gaps::what_is_buffered_is_sent_in_finish` |
 //! | ... and a client that is gone by then | `python_gaps::what_is_buffered_for_a_client_that_left_is_a_disconnect` |
-//! | `max_children`, under `serve_forever` | `python_gaps_forking::no_more_children_run_than_are_allowed` |
-//! | ... under `handle_request` | `python_gaps_forking::handle_request_forks_no_more_children_than_are_allowed` |
-//! | ... and a stop at the limit | `python_gaps_forking::no_more_children_run_than_are_allowed`, `python_gaps_forking::handle_request_forks_no_more_children_than_are_allowed` |
-//! | `active_children`: ends are noticed without a next request | `python_gaps_forking::children_are_collected_while_nothing_happens` |
-//! | `block_on_close=False` of a forking server | `python_gaps_forking::children_go_on_by_themselves_if_so_wanted` |
-//! | a failure in a child, in whatever hook | `python_gaps_forking::a_failure_in_a_child_costs_that_child` |
+//! | `max_children`, under `serve_forever` | `forking::no_more_children_run_than_are_allowed` |
+//! | ... under `handle_request` | `forking::handle_request_forks_no_more_children_than_are_allowed` |
+//! | ... and a stop at the limit | `forking::no_more_children_run_than_are_allowed`, `forking::handle_request_forks_no_more_children_than_are_allowed` |
+//! | `active_children`: ends are noticed without a next request | `forking::children_are_collected_while_nothing_happens` |
+//! | `block_on_close=False` of a forking server | `forking::a_child_outlives_its_server_and_does_not_keep_the_port` |
+//! | a failure in a child, in whatever hook | `forking::a_failure_in_a_child_costs_that_child` |
 //! | `disable_nagle_algorithm` | `stream_requests::small_writes_are_not_held_back_unless_asked_for` |
 //! | a handler's `timeout` | `stream_requests::a_timeout_can_be_an_option_of_the_server`, `stream_requests::a_read_that_timed_out_can_be_repeated`, `stream_requests::a_write_times_out_and_the_request_stays_usable` |
 //! | `setup`, `handle`, `finish` that raise | `handlers::a_failure_costs_that_request_and_no_other` |

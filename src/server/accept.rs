@@ -237,7 +237,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
         let mut in_flight = InFlight::begin(core);
         // Whatever waits for this client here keeps the loop from leaving; only a connection can be
         // cut off to end that, a message is here already.
-        let _can_be_cut = (T::KIND == RequestKind::Connection).then(|| core.connection_in_loop());
+        let can_be_cut = (T::KIND == RequestKind::Connection).then(|| core.connection_in_loop());
         // Declared after `in_flight`, so that it is closed before it is counted out.
         let mut request = request;
         let verdict = HandlerError::catch(Stage::VerifyRequest, || {
@@ -248,8 +248,11 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
                 job::serve(&mut request, self.service, &mut in_flight);
             }
             Ok(true) => {
+                // It is the strategy's now: what becomes of it does not hold up the loop.
+                drop(can_be_cut);
                 let service = Arc::clone(self.service);
-                let job = Job::new(request, service, in_flight.into_owned(), place.is_own());
+                let in_flight = in_flight.into_owned();
+                let job = Job::new(request, service, in_flight, T::KIND, place.is_own());
                 if let Err(rejected) = self.strategy.process_request(job) {
                     rejected.close();
                 }

@@ -108,13 +108,14 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
             });
         }
         let served = thread.join();
+        let cut_in_loop = core.connections.cut() - cut;
         // The thread is gone, and its reference with it, so that this is the last one.
         let closed = Arc::into_inner(server)
             .map(Server::server_close)
             .unwrap_or_default();
         let report = DrainReport {
             running,
-            interrupted: core.connections.cut() - cut,
+            interrupted: cut_in_loop + closed.interrupted,
             ..closed
         };
         match served {

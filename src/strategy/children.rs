@@ -199,6 +199,7 @@ impl Children {
             Ended::Code(_) | Ended::Signal(_) => Outcome::Failed,
             Ended::Unknown => Outcome::Dropped,
         };
+        drop(request); // counts it out
         if let Some(on_exit) = &self.on_exit {
             let pid = child.id();
             let _ = contain(|| on_exit(&ChildExit { pid, ended }));
