@@ -1,6 +1,10 @@
 //! Python's `socketserver`, in Rust: write what talks to one client as straight-line blocking
 //! code, pick TCP, UDP or a Unix socket, pick how requests run, and serve.
 //!
+//! New to sockets? `docs/tutorial.md` in the repository goes from a bare socket to a server, step by
+//! step. Porting a program? `docs/from-python.md` has every name and idiom of Python's module beside its
+//! twin.
+//!
 //! ```no_run
 //! use socketserver::prelude::*;
 //!
@@ -29,7 +33,7 @@
 //! [`Server`] is what joins them.
 //!
 //! ```text
-//!             accept loop                                  worker: a thread, or the loop itself
+//!             accept loop                                  worker: a thread, a process, or the loop itself
 //!  Transport ── get_request ──▶ Service::verify_request ──▶ Job ── Strategy::process_request ──▶ Job::run
 //!  (tcp udp unix)                                                                                 │ Service::request_handler
 //!                                                                                                 ▼
@@ -42,18 +46,18 @@
 //! | value | says | in Python | choices |
 //! | --- | --- | --- | --- |
 //! | [`Transport`] | where requests come from | the server class | TCP, UDP, Unix stream, Unix datagram |
-//! | [`Strategy`] | where each request runs | the mix-in class | [`Sequential`], [`Threading`], [`ThreadPool`], your own |
+//! | [`Strategy`] | where each request runs | the mix-in class | [`Sequential`], [`Threading`], [`ThreadPool`], [`Forking`], your own |
 //! | [`Service`] | what is shared, and the hooks | your server subclass | a closure that makes a handler, [`handler_fn`], your own type |
 //! | [`RequestHandler`] | how to talk to one client | your handler class | your own type |
 //!
 //! The combinations of transport and strategy have Python's names:
 //!
-//! | | [`Sequential`] | [`Threading`] | [`ThreadPool`] |
-//! | --- | --- | --- | --- |
-//! | TCP | [`TcpServer`] | [`ThreadingTcpServer`] | [`ThreadPoolTcpServer`] |
-//! | UDP | [`UdpServer`] | [`ThreadingUdpServer`] | [`ThreadPoolUdpServer`] |
-//! | Unix stream | [`UnixStreamServer`] | [`ThreadingUnixStreamServer`] | [`ThreadPoolUnixStreamServer`] |
-//! | Unix datagram | [`UnixDatagramServer`] | [`ThreadingUnixDatagramServer`] | [`ThreadPoolUnixDatagramServer`] |
+//! | | TCP | UDP | Unix stream | Unix datagram |
+//! | --- | --- | --- | --- | --- |
+//! | [`Sequential`] | [`TcpServer`] | [`UdpServer`] | [`UnixStreamServer`] | [`UnixDatagramServer`] |
+//! | [`Threading`] | [`ThreadingTcpServer`] | [`ThreadingUdpServer`] | [`ThreadingUnixStreamServer`] | [`ThreadingUnixDatagramServer`] |
+//! | [`ThreadPool`] | [`ThreadPoolTcpServer`] | [`ThreadPoolUdpServer`] | [`ThreadPoolUnixStreamServer`] | [`ThreadPoolUnixDatagramServer`] |
+//! | [`Forking`] | [`ForkingTcpServer`] | [`ForkingUdpServer`] | [`ForkingUnixStreamServer`] | [`ForkingUnixDatagramServer`] |
 //!
 //! Any other combination is a call of [`Server::strategy`] away:
 //! `TcpServer::bind(...)?.strategy(ThreadPool::new(8))`.
@@ -149,6 +153,8 @@
 //!
 //! | you want to | look at |
 //! | --- | --- |
+//! | find the twin of a Python name or idiom | `docs/from-python.md`, or the search field above |
+//! | know what behaves differently | `docs/differences.md` |
 //! | read from and write to a client | [`Request`] |
 //! | set a socket option, a timeout, a queue length | [`ServerOptions`], with Python's defaults beside ours |
 //! | stop: from a handler, another thread, at Ctrl-C | [`ServerHandle::shutdown`], [`Server::shutdown_on_ctrl_c`] |
@@ -156,6 +162,7 @@
 //! | know what happens to running requests at the end | [`Server::server_close`] |
 //! | write to other clients (chat) | [`Request::sender`] |
 //! | handle errors yourself | [`Service::handle_error`] |
+//! | run requests in processes, and know when that is safe | [`Forking`] |
 //! | run requests on an executor of your own | [`Strategy`] |
 //! | serve something else than these sockets | [`transport`] |
 
