@@ -40,19 +40,6 @@ fn watched() -> (Forking, Receiver<ChildExit>) {
     (forking, ends)
 }
 
-fn host_by<T, M, S>(strategy: M, service: S) -> Host<T, S, M>
-where
-    T: Reachable,
-    M: Strategy,
-    S: Service<T::Request>,
-{
-    host_with::<T, Sequential, _, _>(
-        service,
-        |options| options,
-        |server| server.strategy(strategy),
-    )
-}
-
 /// A server that forks, and echoes lines.
 fn host_forking<T: Reachable>(
     adjust: impl FnOnce(Server<T, Hooks<T::Request>, Forking>) -> Server<T, Hooks<T::Request>, Forking>,

@@ -18,19 +18,6 @@ use socketserver::{
 };
 use support::net::*;
 
-fn host_by<T, M, S>(strategy: M, service: S) -> Host<T, S, M>
-where
-    T: Reachable,
-    M: Strategy,
-    S: Service<T::Request>,
-{
-    host_with::<T, Sequential, _, _>(
-        service,
-        |options| options,
-        |server| server.strategy(strategy),
-    )
-}
-
 /// Answers lines; tells who starts and on which thread, and how many did at once.
 struct Watched {
     starts: mpsc::Receiver<(ThreadId, String)>,

@@ -25,8 +25,8 @@ use socketserver::request::StreamSocket;
 use socketserver::transport::{Tcp, Udp, UnixDatagram, UnixStream};
 use socketserver::{
     DrainReport, Error, Forking, HandlerError, Request, RequestHandler, Result, RunningServer,
-    Server, ServerOptions, Service, ShuttingDown, Stage, Strategy, StreamRequest, Threading,
-    Transport, UnixAddress,
+    Sequential, Server, ServerOptions, Service, ShuttingDown, Stage, Strategy, StreamRequest,
+    Threading, Transport, UnixAddress,
 };
 
 /// How long anything may take before the test gives up on it.
@@ -696,6 +696,20 @@ pub(crate) fn host<T: Reachable, M: Strategy + Default, S: Service<T::Request>>(
     service: S,
 ) -> Host<T, S, M> {
     host_with::<T, M, S, M>(service, |options| options, |server| server)
+}
+
+/// Starts a server with a strategy that is not the default one of its kind.
+pub(crate) fn host_by<T, M, S>(strategy: M, service: S) -> Host<T, S, M>
+where
+    T: Reachable,
+    M: Strategy,
+    S: Service<T::Request>,
+{
+    host_with::<T, Sequential, _, _>(
+        service,
+        |options| options,
+        |server| server.strategy(strategy),
+    )
 }
 
 /// Starts a server after its options and the server itself were adjusted.

@@ -65,6 +65,35 @@ static inline int serve_on_loopback(int type)
     return server;
 }
 
+/* Send all of it, whatever signals come. */
+static inline int send_all(int connection, const char *data, size_t length)
+{
+    while (length > 0) {
+        ssize_t sent = send(connection, data, length, 0);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0)
+            return -1;
+        data += sent;
+        length -= (size_t)sent;
+    }
+    return 0;
+}
+
+/* Send back what comes, until no more does. */
+static inline void echo_to_the_end(int connection)
+{
+    char buffer[BUFFER_SIZE];
+
+    for (;;) {
+        ssize_t received = recv(connection, buffer, sizeof buffer, 0);
+        if (received < 0 && errno == EINTR)
+            continue;
+        if (received <= 0 || send_all(connection, buffer, (size_t)received) < 0)
+            break;
+    }
+}
+
 /* Does a failed accept(2) concern only the connection that it was about? */
 static inline int accept_may_go_on(int error)
 {

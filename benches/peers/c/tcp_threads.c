@@ -5,32 +5,10 @@
 #include <pthread.h>
 #include <stdint.h>
 
-static int send_all(int connection, const char *data, size_t length)
-{
-    while (length > 0) {
-        ssize_t sent = send(connection, data, length, 0);
-        if (sent < 0 && errno == EINTR)
-            continue;
-        if (sent < 0)
-            return -1;
-        data += sent;
-        length -= (size_t)sent;
-    }
-    return 0;
-}
-
 static void *serve(void *argument)
 {
     int connection = (int)(intptr_t)argument;
-    char buffer[BUFFER_SIZE];
-
-    for (;;) {
-        ssize_t received = recv(connection, buffer, sizeof buffer, 0);
-        if (received < 0 && errno == EINTR)
-            continue;
-        if (received <= 0 || send_all(connection, buffer, (size_t)received) < 0)
-            break;
-    }
+    echo_to_the_end(connection);
     close(connection);
     return NULL;
 }

@@ -26,13 +26,14 @@ impl CpuTimes {
     }
 }
 
-/// User and system time of all threads of a process, those that have ended included.
+/// User and system time of all threads of a process and of the children that it has waited for,
+/// those that have ended included.
 fn process(path: &str) -> io::Result<Duration> {
     let stat = fs::read_to_string(path)?;
     // The second field, the name, may contain anything, even blanks and parentheses: count from
-    // its end. utime and stime are the fields 14 and 15.
+    // its end. utime, stime, cutime and cstime are the fields 14 to 17.
     let (_, fields) = stat.rsplit_once(')').ok_or_else(|| unexpected(path))?;
-    sum_of_ticks(fields, &[11, 12]).ok_or_else(|| unexpected(path))
+    sum_of_ticks(fields, &[11, 12, 13, 14]).ok_or_else(|| unexpected(path))
 }
 
 /// The time that all cores were busy, also with another machine's work.
