@@ -89,7 +89,7 @@ macro_rules! stream_socket {
             }
 
             fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-                Self::shutdown(self, how)
+                sys::stream::shutdown(self.as_fd(), how)
             }
 
             fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {

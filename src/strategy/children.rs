@@ -134,11 +134,8 @@ impl Children {
                 Ok(Forked::Parent)
             }
             Ok(Side::Child(exit)) => {
-                for Running { child, request } in running.drain(..) {
-                    drop(child);
-                    // It is not this process that counts it out.
-                    mem::forget(request);
-                }
+                // Neither collected nor counted out by this process.
+                exit.leave_to_parent(mem::take(&mut *running), |running| &running.child);
                 Ok(Forked::Child(job, exit))
             }
             Err(error) => Err((job, error)),
@@ -166,21 +163,25 @@ impl Children {
         }
     }
 
-    /// Collects whoever has ended of the next few, without waiting for anything.
-    pub(super) fn collect_some(&self) {
+    /// Collects whoever has ended of the next few, more of them than a request adds, without waiting
+    /// for anything. Returns whether any are left.
+    pub(super) fn collect_some(&self) -> bool {
         for _ in 0..2 {
-            let next = self.next.fetch_add(1, Ordering::Relaxed);
-            let child = {
-                let running = self.running.lock();
-                let Some(number) = next.checked_rem(running.len()) else {
-                    return;
-                };
-                Arc::clone(&running[number].child)
+            let Some(child) = self.next_in_turn() else {
+                return false;
             };
             if let Some(ended) = child.try_wait() {
                 self.end(&child, ended);
             }
         }
+        self.len() > 0
+    }
+
+    fn next_in_turn(&self) -> Option<Arc<Child>> {
+        let running = self.running.lock();
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        let number = next.checked_rem(running.len())?;
+        Some(Arc::clone(&running[number].child))
     }
 
     fn end(&self, child: &Arc<Child>, ended: Ended) {
@@ -249,6 +250,7 @@ impl fmt::Debug for Children {
 }
 
 /// The children that there were at some moment.
+#[derive(Default)]
 pub(super) struct Snapshot(Vec<Arc<Child>>);
 
 impl Snapshot {

@@ -1,7 +1,7 @@
 //! Processes that this one has forked.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 
 use rustix::io::Errno;
@@ -63,6 +63,18 @@ impl Child {
             .get_or_init(|| pidfd(self.pid))
             .as_ref()
             .map(AsFd::as_fd)
+    }
+
+    /// Closes the descriptor.
+    ///
+    /// # Safety
+    ///
+    /// The child must not be used after this, nor dropped.
+    pub(super) unsafe fn close(&self) {
+        if let Some(Some(pidfd)) = self.pidfd.get() {
+            // SAFETY: it is open, and as the caller promises, nobody closes it again.
+            unsafe { rustix::io::close(pidfd.as_raw_fd()) };
+        }
     }
 
     /// Collects it, if it has ended. Not to be called again then.

@@ -16,7 +16,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixDatagram;
 use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
@@ -221,26 +221,36 @@ const TERMINATION: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHU
 
 /// While this exists, no signal that ends a process is delivered to this thread: a child must not run
 /// its parent's handlers, nor lose a signal to one.
-struct HeldBack {
-    before: Option<SigSet>,
+///
+/// Nothing is to be done where there are none. That is looked for on this side of the fork, where it
+/// costs less.
+struct HeldBack(Option<Held>);
+
+struct Held {
+    before: SigSet,
     default: SigAction,
 }
 
 impl HeldBack {
     fn now() -> Self {
-        let termination: SigSet = TERMINATION.into_iter().collect();
-        Self {
-            before: termination.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok(),
-            default: SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty()),
+        if TERMINATION.into_iter().all(is_default) {
+            return Self(None);
         }
+        let termination: SigSet = TERMINATION.into_iter().collect();
+        let before = termination.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok();
+        let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+        Self(before.map(|before| Held { before, default }))
     }
 
     /// Has the signals end this process, as they do by default. A SIGHUP that is ignored stays so:
     /// that is how `nohup` asks a program to outlive its terminal.
     fn default(&self) {
+        let Self(Some(held)) = self else {
+            return;
+        };
         for signal in TERMINATION {
             // SAFETY: the default runs no code in signal context.
-            let before = unsafe { sigaction(signal, &self.default) };
+            let before = unsafe { sigaction(signal, &held.default) };
             if let (Signal::SIGHUP, Ok(before)) = (signal, before)
                 && matches!(before.handler(), SigHandler::SigIgn)
             {
@@ -253,10 +263,19 @@ impl HeldBack {
 
 impl Drop for HeldBack {
     fn drop(&mut self) {
-        if let Some(before) = self.before {
-            let _ = before.thread_set_mask();
+        if let Self(Some(held)) = self {
+            let _ = held.before.thread_set_mask();
         }
     }
+}
+
+/// Whether nothing was installed for a signal.
+fn is_default(signal: Signal) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: with no new action, it writes the present one and changes nothing.
+    let asked = unsafe { libc::sigaction(signal as i32, std::ptr::null(), action.as_mut_ptr()) };
+    // SAFETY: it was written if the call succeeded.
+    asked == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_DFL
 }
 
 // ---- descriptors ----
@@ -325,6 +344,18 @@ fn replace(private: &[Private], inert: BorrowedFd<'_>, owner: usize) {
 pub(crate) struct Exit(());
 
 impl Exit {
+    /// In the child: lets go of the parent's other children, without touching the memory that they
+    /// are in, which would have to be copied for that.
+    pub(crate) fn leave_to_parent<T>(&self, children: Vec<T>, child: impl Fn(&T) -> &Child) {
+        for it in &children {
+            // SAFETY: it is not dropped here, and nobody else can use or drop it: whoever may have it
+            // too is a thread that does not exist in this process, or code that this thread, which
+            // leaves by `_exit`, does not come back to.
+            unsafe { child(it).close() };
+        }
+        std::mem::forget(children);
+    }
+
     /// Ends this process, once all is printed.
     pub(crate) fn with(self, code: i32) -> ! {
         let _ = crate::panics::contain(|| io::stdout().flush());

@@ -11,18 +11,28 @@
 
 use std::fs::File;
 use std::io;
+use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// How many threads are parked.
-static PARKED: AtomicUsize = AtomicUsize::new(0);
-/// Somebody has closed the gate.
-static CLOSED: AtomicBool = AtomicBool::new(false);
-/// Held while the gate is closed. A lock of `std`, which is nothing but a futex: it leaves no queue
-/// behind that a child could stumble over.
-static GATE: Mutex<Tasks> = Mutex::new(Tasks { directory: None });
+/// In one place, because every page that a fork and the next one write to costs two page faults.
+static THREADS: Threads = Threads {
+    parked: AtomicUsize::new(0),
+    closed: AtomicBool::new(false),
+    gate: Mutex::new(Tasks { directory: None }),
+};
+
+struct Threads {
+    /// How many are parked.
+    parked: AtomicUsize,
+    /// Somebody has closed the gate.
+    closed: AtomicBool,
+    /// Held while the gate is closed. A lock of `std`, which is nothing but a futex: it leaves no
+    /// queue behind that a child could stumble over.
+    gate: Mutex<Tasks>,
+}
 
 /// Runs `wait`, which holds no lock that a forked child takes.
 ///
@@ -66,15 +76,15 @@ impl Drop for Parked {
 
 #[inline]
 pub(super) fn park() {
-    PARKED.fetch_add(1, Ordering::SeqCst);
+    THREADS.parked.fetch_add(1, Ordering::SeqCst);
 }
 
 #[inline]
 fn unpark() {
     // The two sides of a fork: here the count is lowered and then the gate looked at, there it is
     // closed and then the count looked at. Whichever comes first, one of the two sees the other.
-    PARKED.fetch_sub(1, Ordering::SeqCst);
-    if CLOSED.load(Ordering::SeqCst) {
+    THREADS.parked.fetch_sub(1, Ordering::SeqCst);
+    if THREADS.closed.load(Ordering::SeqCst) {
         wait_at_the_gate();
     }
 }
@@ -82,9 +92,9 @@ fn unpark() {
 #[cold]
 fn wait_at_the_gate() {
     // Whoever waits here is as good as parked.
-    PARKED.fetch_add(1, Ordering::SeqCst);
-    let _open = GATE.lock().unwrap_or_else(PoisonError::into_inner);
-    PARKED.fetch_sub(1, Ordering::SeqCst);
+    THREADS.parked.fetch_add(1, Ordering::SeqCst);
+    let _open = THREADS.gate.lock().unwrap_or_else(PoisonError::into_inner);
+    THREADS.parked.fetch_sub(1, Ordering::SeqCst);
 }
 
 /// The closed gate: while it exists, no parked thread comes back.
@@ -97,36 +107,36 @@ impl Gate {
     /// meanwhile.
     pub(super) fn close() -> Self {
         let tasks = parked_lock();
-        CLOSED.store(true, Ordering::SeqCst);
+        THREADS.closed.store(true, Ordering::SeqCst);
         Self { tasks }
     }
 
     /// How many threads there are besides this one and the parked ones.
     pub(super) fn strangers(&mut self) -> io::Result<usize> {
         let threads = self.tasks.count()?;
-        let known = PARKED.load(Ordering::SeqCst) + 1;
+        let known = THREADS.parked.load(Ordering::SeqCst) + 1;
         Ok(threads.saturating_sub(known))
     }
 
     /// In the child of a fork, which has no other threads.
     pub(super) fn forget_all(&mut self) {
-        PARKED.store(0, Ordering::SeqCst);
-        // Those of the parent.
-        self.tasks.directory = None;
+        THREADS.parked.store(0, Ordering::SeqCst);
+        // What it has open lists those of the parent. Closing it would cost more than it is worth.
+        mem::forget(self.tasks.directory.take());
     }
 }
 
 fn parked_lock() -> MutexGuard<'static, Tasks> {
     park();
-    let closed = GATE.lock().unwrap_or_else(PoisonError::into_inner);
+    let closed = THREADS.gate.lock().unwrap_or_else(PoisonError::into_inner);
     // Nobody else has the gate now.
-    PARKED.fetch_sub(1, Ordering::SeqCst);
+    THREADS.parked.fetch_sub(1, Ordering::SeqCst);
     closed
 }
 
 impl Drop for Gate {
     fn drop(&mut self) {
-        CLOSED.store(false, Ordering::SeqCst);
+        THREADS.closed.store(false, Ordering::SeqCst);
     }
 }
 
@@ -204,7 +214,7 @@ mod tests {
             });
             parks.recv().unwrap();
             let gate = Gate::close();
-            let before = PARKED.load(Ordering::SeqCst);
+            let before = THREADS.parked.load(Ordering::SeqCst);
             assert!(before >= 1);
             drop(wake);
             // It is awake now, but the gate holds it: as good as parked.

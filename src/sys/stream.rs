@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use socket2::SockRef;
 
 use super::poll;
@@ -114,6 +114,17 @@ pub(crate) fn send(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {
         };
         rustix::net::send(fd, data, flags | SendFlags::NOSIGNAL)
     })
+}
+
+/// Ends one direction or both. (`std` would do it by the C library: another page of code for a forked
+/// child to map.)
+pub(crate) fn shutdown(fd: BorrowedFd<'_>, how: std::net::Shutdown) -> io::Result<()> {
+    let how = match how {
+        std::net::Shutdown::Read => Shutdown::Read,
+        std::net::Shutdown::Write => Shutdown::Write,
+        std::net::Shutdown::Both => Shutdown::Both,
+    };
+    Ok(rustix::net::shutdown(fd, how)?)
 }
 
 /// Sends as much of `data` as there is room for right now, without waiting.

@@ -3,7 +3,7 @@
 //! It is a command of the runner rather than an executable of its own because `cargo run`
 //! builds one executable only.
 
-use clap::{Args, ValueEnum};
+use clap::ValueEnum;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use socketserver::{
@@ -15,15 +15,34 @@ use crate::Result;
 
 const BUFFER_SIZE: usize = 64 * 1024;
 
-#[derive(Args)]
 pub struct EchoOptions {
-    #[arg(long)]
     transport: Transport,
-    #[arg(long)]
     strategy: StrategyName,
-    /// Threads of the thread pool
-    #[arg(long, default_value_t = 4)]
+    /// Threads of the thread pool.
     workers: usize,
+}
+
+impl EchoOptions {
+    /// Takes `--transport T --strategy S [--workers N]` apart, without the parser that the rest of
+    /// this program has: what that leaves behind in memory would be copied by every fork, and C has
+    /// nothing like it.
+    pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
+        let mut options = Self {
+            transport: Transport::Tcp,
+            strategy: StrategyName::Sequential,
+            workers: 4,
+        };
+        while let Some(name) = arguments.next() {
+            let value = arguments.next().unwrap_or_default();
+            match name.as_str() {
+                "--transport" => options.transport = Transport::from_str(&value, false)?,
+                "--strategy" => options.strategy = StrategyName::from_str(&value, false)?,
+                "--workers" => options.workers = value.parse()?,
+                _ => return Err(format!("there is no option {name}").into()),
+            }
+        }
+        Ok(options)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

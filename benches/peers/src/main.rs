@@ -51,8 +51,9 @@ enum Command {
     UdpPingpong(RunOptions),
     /// All workloads
     All(RunOptions),
-    /// Run an echo server of this crate until killed
-    Echo(EchoOptions),
+    /// Run an echo server of this crate until killed: `echo --transport tcp|udp --strategy NAME`
+    /// `[--workers N]`
+    Echo,
     /// Drive a server that already runs, for a profiler to look at
     Load {
         workload: Workload,
@@ -65,7 +66,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let mut arguments = std::env::args().skip(1);
+    let outcome = match arguments.next().as_deref() {
+        Some("echo") => EchoOptions::parse(arguments).and_then(|options| echo::serve(&options)),
+        _ => run(Cli::parse().command),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -82,7 +88,7 @@ fn run(command: Command) -> Result {
         Command::Udp(options) => runner::run(&[Workload::Udp], &options),
         Command::UdpPingpong(options) => runner::run(&[Workload::UdpPingpong], &options),
         Command::All(options) => runner::run(&Workload::ALL, &options),
-        Command::Echo(options) => echo::serve(&options),
+        Command::Echo => unreachable!("`main` has looked for it"),
         Command::Load {
             workload,
             address,
