@@ -298,6 +298,7 @@ fn a_request_that_was_handed_over_is_not_cut_for_the_loops_sake() {
     gate.open();
     client.finish();
     client.expect_end();
+    eventually("the request is over", || host.server.stats().active == 0);
     assert_eq!(host.stop().interrupted, 0);
 }
 
