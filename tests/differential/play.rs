@@ -18,6 +18,9 @@ use crate::{literal, output, server};
 /// What a server begins with, followed by its kind and its address.
 pub(crate) const LISTENING: &str = "listening on ";
 
+/// What is seen where a client has waited in vain.
+const STUCK: &str = "(nothing)";
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Language {
     Python,
@@ -35,6 +38,13 @@ pub(crate) fn play(
     let mut transcript = Vec::new();
     for step in &script.steps {
         let seen = play.take(step);
+        if seen.iter().any(|line| line.ends_with(STUCK)) {
+            let (what, step) = (play.what, step.text());
+            panic!(
+                "{what}: {step}: nothing happens for a long time: {:?}",
+                play.server
+            );
+        }
         transcript.push(play.name_addresses(seen));
     }
     transcript
@@ -43,7 +53,10 @@ pub(crate) fn play(
 struct Play {
     what: String,
     language: Language,
-    server: Server,
+    /// While it runs.
+    server: Option<Program>,
+    /// What is left of it after that.
+    finished: Option<Finished>,
     at: ServerAt,
     /// What the server printed before it said where it is: not its own.
     preamble: usize,
@@ -51,14 +64,6 @@ struct Play {
     /// What addresses are replaced by.
     names: Vec<(String, String)>,
     dir: TempDir,
-}
-
-#[allow(clippy::large_enum_variant)]
-enum Server {
-    Running(Program),
-    Ended(Finished),
-    /// Between the two.
-    Ending,
 }
 
 impl Play {
@@ -99,7 +104,8 @@ impl Play {
             language,
             what: format!("{language:?} server of the pair {pair}"),
             names: at.names().map(|name| (name, "<server>".into())).into(),
-            server: Server::Running(program),
+            server: Some(program),
+            finished: None,
             at,
             preamble,
             clients: BTreeMap::new(),
@@ -177,7 +183,7 @@ impl Play {
         if verb == "ends" {
             return self.end();
         }
-        let Server::Running(server) = &mut self.server else {
+        let Some(server) = &mut self.server else {
             panic!("{}: {verb} after its end", self.what);
         };
         match verb {
@@ -201,20 +207,16 @@ impl Play {
     }
 
     fn end(&mut self) -> String {
-        let Server::Running(server) = std::mem::replace(&mut self.server, Server::Ending) else {
+        let Some(server) = self.server.take() else {
             panic!("{} has ended already", self.what);
         };
-        let finished = server.finish();
-        let end = ending(finished.status);
-        self.server = Server::Ended(finished);
-        end
+        let finished = self.finished.insert(server.finish());
+        ending(finished.status)
     }
 
     fn ended(&self) -> &Finished {
-        match &self.server {
-            Server::Ended(finished) => finished,
-            _ => panic!("{} has not ended", self.what),
-        }
+        let finished = self.finished.as_ref();
+        finished.unwrap_or_else(|| panic!("{} has not ended", self.what))
     }
 
     fn stdout(&self) -> Seen {
@@ -307,11 +309,10 @@ fn outcome(fine: &str, result: io::Result<()>) -> String {
 }
 
 fn refused(error: &io::Error) -> String {
-    assert!(
-        error.kind() != io::ErrorKind::WouldBlock,
-        "nothing came, or nothing could be sent, for a long time"
-    );
-    format!("{:?}", error.kind())
+    match error.kind() {
+        io::ErrorKind::WouldBlock => STUCK.into(),
+        kind => format!("{kind:?}"),
+    }
 }
 
 fn ending(status: ExitStatus) -> String {

@@ -11,6 +11,7 @@ use nix::sys::signal::{SigHandler, Signal, signal};
 use socket2::SockRef;
 use socketserver::transport::{Tcp, Transport, Udp, UnixDatagram, UnixStream};
 
+use crate::play::LISTENING;
 pub(crate) use crate::support::net::{LineEcho, echo_lines};
 pub(crate) use socketserver::Address;
 pub(crate) use socketserver::prelude::*;
@@ -60,7 +61,7 @@ pub(crate) fn path() -> PathBuf {
 
 /// Says where the server is; needed once, before anything else is printed.
 pub(crate) fn announce<T: Named, S: Service<T::Request>, M: Strategy>(server: &Server<T, S, M>) {
-    println!("listening on {} {}", T::NAME, server.server_address());
+    println!("{LISTENING}{} {}", T::NAME, server.server_address());
 }
 
 /// Serves until SIGTERM, or another signal.
