@@ -62,9 +62,9 @@
 //!     rust: b"pong"
 //! ```
 //!
-//! A line for each line that was seen, `nothing` where there is none, `...` at the end of a line for
-//! what versions of Python say in different words. If the two languages agree
-//! in such a step, the test fails: `docs/differences.md` would be wrong.
+//! A line for each line that was seen, `nothing` where there is none, `...` for the rest of a line
+//! whose words do not matter. If the two languages agree in such a step, the test fails:
+//! `docs/differences.md` would be wrong.
 //!
 //! Without `python3` the tests say so and pass, except where the variable `CI` is set.
 

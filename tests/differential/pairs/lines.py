@@ -6,6 +6,7 @@ a connect
 a send "one\ntwo\nth"
 a line
 a line
+a silent
 a send "ree\n\n"
 a line
 a line
