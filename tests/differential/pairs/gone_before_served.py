@@ -8,7 +8,10 @@ b send "gone\n"
 b close
 a shutdown
 a eof
-server prints "served b'gone\\n'\n"
+c connect
+c send "third\n"
+c shutdown
+c eof
 """
 
 import socketserver
