@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -19,7 +20,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whether there is a Python to talk to. Where the variable `CI` is set, there has to be one.
 pub(crate) fn python_is_there() -> bool {
-    let there = Command::new("python3").arg("--version").output().is_ok();
+    static THERE: OnceLock<bool> = OnceLock::new();
+    let there = *THERE.get_or_init(|| Command::new("python3").arg("--version").output().is_ok());
     if !there {
         assert!(
             std::env::var_os("CI").is_none(),
@@ -71,10 +73,7 @@ impl Program {
 
     /// Starts a Python script; its path is relative to the package.
     pub(crate) fn python(script: &str, arguments: &[impl AsRef<OsStr>]) -> Self {
-        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(script);
-        let mut command = Command::new("python3");
-        // -u: prints at once; -B: leaves no compiled files behind; -S: starts faster.
-        command.args(["-u", "-B", "-S", "-X", "utf8"]).arg(script);
+        let mut command = python(script);
         command.args(arguments);
         Self::start(command)
     }
@@ -131,6 +130,14 @@ impl Program {
             (unread.len() >= text.len()).then_some(text.len())
         });
         assert_eq!(String::from_utf8_lossy(&printed), text, "{self:?}");
+    }
+
+    /// Waits for it to print this, whatever it prints before.
+    pub(crate) fn wait_for_text(&mut self, text: &str) {
+        self.wait_for(text, |unread| {
+            let mut places = unread.windows(text.len());
+            Some(places.position(|place| place == text.as_bytes())? + text.len())
+        });
     }
 
     /// The address of a server that begins with `listening on ADDRESS`.
@@ -264,6 +271,15 @@ impl Output {
         self.read += size;
         taken
     }
+}
+
+/// What runs a Python script; its path is relative to the package.
+pub(crate) fn python(script: &str) -> Command {
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(script);
+    let mut command = Command::new("python3");
+    // -u: prints at once; -B: leaves no compiled files behind; -S: starts faster.
+    command.args(["-u", "-B", "-S", "-X", "utf8"]).arg(script);
+    command
 }
 
 /// Where cargo put an example: next to the directory of the tests.

@@ -1,0 +1,21 @@
+r"""The address of a Unix client: a path if it has one, and otherwise nothing.
+
+strategies: plain threading pool forking
+
+a connect
+a eof
+b connect named
+b eof
+"""
+
+import socketserver
+
+import pair
+
+
+class Tells(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(f"({self.client_address})\n".encode())
+
+
+pair.serve(socketserver.UnixStreamServer, Tells)

@@ -1,0 +1,26 @@
+r"""Ctrl-C ends a program that has not asked for it; Python prints a traceback.
+
+a connect
+a send "hello\n"
+a eof
+server SIGINT
+server ends
+server stderr
+    python: uncaught: KeyboardInterrupt
+    rust: nothing
+"""
+
+import socketserver
+
+import pair
+
+
+class Echo(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(self.rfile.readline())
+
+
+with pair.bind(socketserver.TCPServer, Echo) as server:
+    pair.announce(server)
+    server.serve_forever()
+print("never printed")

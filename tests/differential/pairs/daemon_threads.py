@@ -1,0 +1,31 @@
+r"""Ctrl-C while a client is being served by a thread that nobody waits for.
+
+a connect
+server prints "serving\n"
+server SIGINT
+server ends
+a eof
+"""
+
+import socketserver
+
+import pair
+
+
+class Echo(socketserver.StreamRequestHandler):
+    def handle(self):
+        print("serving")
+        self.wfile.write(self.rfile.readline())
+        print("never printed")
+
+
+class Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+
+with pair.bind(Server, Echo) as server:
+    pair.announce(server)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        print("bye")

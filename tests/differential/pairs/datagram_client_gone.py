@@ -1,0 +1,27 @@
+r"""A UDP client that is gone when its answer comes: nobody notices.
+
+a connect
+a send "wait"
+server prints "waiting\n"
+a close
+server input
+b connect
+b send "ping"
+b packet
+"""
+
+import socketserver
+import sys
+
+import pair
+
+
+class Slow(socketserver.DatagramRequestHandler):
+    def handle(self):
+        if self.packet == b"wait":
+            print("waiting")
+            sys.stdin.read()
+        self.wfile.write(self.packet)
+
+
+pair.serve(socketserver.UDPServer, Slow)

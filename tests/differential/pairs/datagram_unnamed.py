@@ -1,0 +1,25 @@
+r"""A Unix client without an address is served, and cannot be answered: an error in both, told in
+other words.
+
+a connect unnamed
+b connect
+a send "hello"
+b send "ping"
+b packet
+server stderr
+    python: from None: finish: ...
+    rust: from : the reply: this Unix socket address is unnamed: ...
+"""
+
+import socketserver
+
+import pair
+
+
+class Echo(socketserver.DatagramRequestHandler):
+    def handle(self):
+        print("serving", self.packet)
+        self.wfile.write(self.packet)
+
+
+pair.serve(socketserver.UnixDatagramServer, Echo)

@@ -1,0 +1,3 @@
+use crate::server::*;
+
+pair!(serve(TcpServer::bind(host(), LineEcho::default)?));

@@ -1,0 +1,3 @@
+use crate::server::*;
+
+pair!(serve(UdpServer::bind(host(), LineEcho::default)?));

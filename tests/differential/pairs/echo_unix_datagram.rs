@@ -1,0 +1,3 @@
+use crate::server::*;
+
+pair!(serve(UnixDatagramServer::bind(path(), LineEcho::default)?));

@@ -1,0 +1,25 @@
+r"""What a child changes is its own: the next one, and the server, see nothing of it.
+
+a connect
+a eof
+b connect
+b eof
+"""
+
+import socketserver
+
+import pair
+
+
+class Visit(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.server.visits.append(self.client_address)
+        self.wfile.write(b"visit %d\n" % len(self.server.visits))
+
+
+class Server(socketserver.ForkingTCPServer):
+    visits = []
+
+
+pair.serve(Server, Visit)
+print(Server.visits)

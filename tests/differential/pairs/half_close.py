@@ -1,0 +1,26 @@
+r"""A client that has finished sending still gets its answer, over TCP.
+
+strategies: plain threading pool forking
+
+a connect
+a send "some"
+a send " text"
+a shutdown
+a eof
+b connect
+b send "x" * 1048576
+b shutdown
+b eof
+"""
+
+import socketserver
+
+import pair
+
+
+class Count(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(b"%d bytes\n" % len(self.rfile.read()))
+
+
+pair.serve(socketserver.TCPServer, Count)

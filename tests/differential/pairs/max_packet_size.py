@@ -1,0 +1,28 @@
+r"""A packet that is longer than the server was told to receive loses its end.
+
+strategies: plain threading pool forking
+
+a connect
+a send "1234"
+a packet
+a send "12345"
+a packet
+a send "123456789"
+a packet
+"""
+
+import socketserver
+
+import pair
+
+
+class Echo(socketserver.DatagramRequestHandler):
+    def handle(self):
+        self.wfile.write(self.rfile.read())
+
+
+class Server(socketserver.UDPServer):
+    max_packet_size = 5
+
+
+pair.serve(Server, Echo)

@@ -1,0 +1,26 @@
+r"""The file of a Unix server stays when the server is closed, and is in the way of the next.
+
+a connect
+a send "hello\n"
+a eof
+server ends
+server stderr
+    python: uncaught: [Errno 98] Address already in use
+    rust: uncaught: cannot bind to <server> (another server is using it, or left its file behind: ...
+"""
+
+import socketserver
+
+import pair
+
+
+class Echo(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(self.rfile.readline())
+
+
+with pair.bind(socketserver.UnixStreamServer, Echo) as server:
+    pair.announce(server)
+    server.handle_request()
+print("closed")
+pair.bind(socketserver.UnixStreamServer, Echo)

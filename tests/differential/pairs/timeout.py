@@ -1,0 +1,30 @@
+r"""A client that says nothing, and one that stops in the middle of a line, run into the timeout. Ours
+says more.
+
+strategies: plain threading pool forking
+
+a connect
+a eof
+b connect
+b send "hal"
+b eof
+server stderr
+    python: from <a>: handle: timed out
+    python: from <b>: handle: timed out
+    rust: from <a>: handle: timed out waiting for the client (...
+    rust: from <b>: handle: timed out waiting for the client (...
+"""
+
+import socketserver
+
+import pair
+
+
+class Patient(socketserver.StreamRequestHandler):
+    timeout = 0.1
+
+    def handle(self):
+        self.wfile.write(self.rfile.readline())
+
+
+pair.serve(socketserver.TCPServer, Patient)

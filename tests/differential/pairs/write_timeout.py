@@ -1,0 +1,29 @@
+r"""A client that does not read: writing to it runs into the timeout. Ours says more.
+
+strategies: plain threading pool forking
+
+a connect
+a send "hello\n"
+server prints "timed out\n"
+server stderr
+    python: from <a>: handle: timed out
+    rust: from <a>: handle: timed out waiting for the client (...
+"""
+
+import socketserver
+
+import pair
+
+
+class Talkative(socketserver.StreamRequestHandler):
+    timeout = 0.1
+
+    def handle(self):
+        self.rfile.readline()
+        try:
+            self.wfile.write(b"x" * 100_000_000)
+        finally:
+            print("timed out")
+
+
+pair.serve(socketserver.TCPServer, Talkative)
