@@ -19,6 +19,9 @@ fn every_difference_names_a_test_that_exists() {
     for row in rows {
         let cell = row.trim_end_matches('|').rsplit('|').next().unwrap();
         match cell.trim().trim_matches('`').split_once("::") {
+            Some(("differential", pair)) => {
+                read(&format!("tests/differential/pairs/{pair}.py"));
+            }
             Some((file, test)) => {
                 let source = read(&format!("tests/{file}.rs"));
                 let found = source.contains(&format!("fn {test}"));
