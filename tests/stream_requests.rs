@@ -542,6 +542,29 @@ fn a_write_times_out_and_the_request_stays_usable<T: Connected>() {
     assert_eq!(sent, (ErrorKind::TimedOut, b"still here\n".to_vec()));
 }
 
+/// As `sendall` in Python: a client that reads a little now and then does not begin it anew.
+fn a_write_has_one_timeout_for_all_of_its_data<T: Connected>() {
+    let (told, timed_out) = mpsc::channel();
+    one_conversation::<T, _>(
+        move |request| {
+            request.set_timeout(Some(SOON)).unwrap();
+            let sent = request.send_all(&vec![0; 1 << 28]);
+            told.send(sent.map_err(|error| error.kind())).unwrap();
+        },
+        |client| {
+            let start = Instant::now();
+            let sent = loop {
+                client.exactly(4096);
+                match timed_out.recv_timeout(Duration::from_millis(1)) {
+                    Ok(sent) => break sent,
+                    Err(_) => assert!(start.elapsed() < PATIENCE, "it sends and sends"),
+                }
+            };
+            assert_eq!(sent, Err(ErrorKind::TimedOut));
+        },
+    );
+}
+
 fn a_timeout_can_be_an_option_of_the_server<T: Connected>() {
     let (hooks, failures) = Hooks::new(|request: &mut T::Request| {
         request.readline(100)?;
@@ -665,6 +688,7 @@ over_streams!(
     input_that_is_left_unread_does_not_make_the_end_a_reset,
     a_read_that_timed_out_can_be_repeated,
     a_write_times_out_and_the_request_stays_usable,
+    a_write_has_one_timeout_for_all_of_its_data,
     a_timeout_can_be_an_option_of_the_server,
     a_timeout_of_zero_is_rejected_by_a_request,
     the_socket_is_there_for_its_options,

@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -68,7 +68,7 @@ pub trait StreamSocket: Send + Sync + 'static {
 }
 
 macro_rules! stream_socket {
-    ($socket:ty, $address:ty) => {
+    ($socket:ty, $address:ty, $most:expr) => {
         impl StreamSocket for $socket {
             type Address = $address;
 
@@ -81,7 +81,7 @@ macro_rules! stream_socket {
             }
 
             fn send(&self, data: &[u8]) -> io::Result<usize> {
-                sys::stream::send(self.as_fd(), data)
+                sys::stream::send(self.as_fd(), &data[..data.len().min($most)])
             }
 
             fn try_send(&self, data: &[u8]) -> io::Result<usize> {
@@ -109,8 +109,12 @@ macro_rules! stream_socket {
     };
 }
 
-stream_socket!(TcpStream, SocketAddr);
-stream_socket!(UnixStream, UnixAddress);
+/// How much a Unix socket is given at once. The kernel begins its timeout anew with every part that it
+/// finds room for, so that one large write to a client that reads slowly would never be over.
+const UNIX_PIECE: usize = 256 * 1024;
+
+stream_socket!(TcpStream, SocketAddr, usize::MAX);
+stream_socket!(UnixStream, UnixAddress, UNIX_PIECE);
 
 /// One connection, shared by the two halves of its request. Everybody else ([`Sender`]s, the
 /// server's registry) holds it weakly, so that it closes when the request is over.
@@ -160,6 +164,13 @@ impl<S: StreamSocket> Connection<S> {
         }
     }
 
+    /// Whether a write that has sent a part of its data has used up its time: it is for all of it, so
+    /// that a client that reads a little now and then cannot keep its handler.
+    fn is_over(&self, started: Instant) -> bool {
+        let timeout = self.socket.timeout();
+        timeout.is_some_and(|timeout| started.elapsed() >= timeout)
+    }
+
     /// Waits until nobody else is sending, but not longer than a send may take.
     fn alone(&self) -> io::Result<MutexGuard<'_, ()>> {
         if let Some(alone) = self.sending.try_lock() {
@@ -180,11 +191,15 @@ impl<S: StreamSocket> Connection<S> {
 impl<S: StreamSocket> Live for Connection<S> {
     fn send_all(&self, mut data: &[u8]) -> io::Result<()> {
         let _alone = self.alone()?;
+        let started = Instant::now();
         while !data.is_empty() {
             match self.socket.send(data) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(sent) => data = &data[sent..],
                 Err(error) => return Err(self.explain(error)),
+            }
+            if !data.is_empty() && self.is_over(started) {
+                return Err(sys::stream::timed_out());
             }
         }
         Ok(())

@@ -71,7 +71,7 @@ fn resume<T>(
     }
 }
 
-pub(super) fn timed_out() -> io::Error {
+pub(crate) fn timed_out() -> io::Error {
     io::Error::new(
         io::ErrorKind::TimedOut,
         "timed out waiting for the client (the server's `timeout` option, or the request's \
