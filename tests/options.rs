@@ -4,6 +4,8 @@ mod support;
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{
     UnixDatagram as UnixDatagramSocket, UnixListener, UnixStream as UnixStreamSocket,
 };
@@ -13,8 +15,8 @@ use std::time::Duration;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use socketserver::transport::{Bind, FromListener, Inet, Tcp, Udp, UnixDatagram, UnixStream};
 use socketserver::{
-    Error, Request, Sequential, Server, TcpRequest, TcpServer, ThreadingTcpServer, UdpRequest,
-    UdpServer, UnixAddress, UnixDatagramServer, UnixStreamServer,
+    Error, Request, Sequential, Server, TcpRequest, TcpServer, Threading, ThreadingTcpServer,
+    UdpRequest, UdpServer, UnixAddress, UnixDatagramServer, UnixStreamServer,
 };
 use support::net::*;
 
@@ -305,6 +307,41 @@ fn all_addresses_of_a_name_are_tried() {
     assert_eq!(kind_of(&error), ErrorKind::AddrInUse);
 }
 
+/// As in Python: who may connect is the umask's affair.
+#[test]
+fn the_mode_of_a_socket_file_follows_the_umask() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let umask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    let umask = u32::from_str_radix(umask.unwrap().trim(), 8).unwrap();
+    let dir = TempDir::new();
+    let path = dir.socket();
+    let _server = UnixStreamServer::bind(&path, || LineEcho).unwrap();
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o777 & !umask);
+}
+
+/// As in Python: programs that the server starts have neither the port nor a client.
+fn programs_do_not_inherit_sockets<T: Connected>() {
+    let is_inherited = |socket: BorrowedFd<'_>| {
+        let info = format!("/proc/self/fdinfo/{}", socket.as_raw_fd());
+        let info = std::fs::read_to_string(info).unwrap();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = u32::from_str_radix(flags.unwrap().trim(), 8).unwrap();
+        flags & nix::libc::O_CLOEXEC as u32 == 0
+    };
+    let (seen, inherited) = mpsc::channel();
+    let hooks = Hooks::new(move |request: &mut T::Request| {
+        let _ = seen.send(is_inherited(request.socket().as_fd()));
+        Ok(())
+    });
+    let host = host::<T, Threading, _>(hooks);
+    assert!(!is_inherited(host.server.as_fd()));
+    host.client().expect_end();
+    assert!(!next(&inherited));
+}
+
+over_streams!(programs_do_not_inherit_sockets);
+
 // ---- before_bind ----
 
 fn a_socket_can_be_configured_before_it_is_bound<T: Reachable>() {
@@ -537,6 +574,15 @@ fn a_path_that_cannot_be_is_an_error_of_bind() {
     says(&error, &[&long]);
     let error = error_of(UnixStreamServer::bind(UnixAddress::Unnamed, || LineEcho));
     says(&error, &["unnamed"]);
+}
+
+/// In Python, `""` is a name that the system makes up, and `"\0name"` one without a file.
+#[test]
+fn a_path_that_is_none_is_not_taken_for_a_name() {
+    let error = error_of(UnixStreamServer::bind("", || LineEcho));
+    says(&error, &["empty"]);
+    let error = error_of(UnixDatagramServer::bind("\0name", || LineEcho));
+    says(&error, &["UnixAddress::Abstract"]);
 }
 
 #[test]

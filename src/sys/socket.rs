@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::net::SocketAddrUnix;
@@ -72,7 +73,10 @@ pub(crate) fn accepted_timeout(
 /// to.
 pub(super) fn unix_sockaddr(address: &UnixAddress) -> io::Result<SocketAddrUnix> {
     match address {
-        UnixAddress::Path(path) => Ok(SocketAddrUnix::new(path.as_path())?),
+        UnixAddress::Path(path) => {
+            check_path(path)?;
+            Ok(SocketAddrUnix::new(path.as_path())?)
+        }
         #[cfg(any(target_os = "linux", target_os = "android"))]
         UnixAddress::Abstract(name) => Ok(SocketAddrUnix::new_abstract_name(name)?),
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -83,6 +87,19 @@ pub(super) fn unix_sockaddr(address: &UnixAddress) -> io::Result<SocketAddrUnix>
              that wants an answer to its datagram has to bind its own socket first)",
         )),
     }
+}
+
+/// Refuses what is no path to the kernel, but a name without a file.
+fn check_path(path: &Path) -> io::Result<()> {
+    let advice = match path.as_os_str().as_encoded_bytes() {
+        [] => "the path of a socket cannot be empty",
+        [0, ..] => {
+            "a name in the abstract namespace is written `UnixAddress::Abstract(name)`, without \
+             the zero byte"
+        }
+        _ => return Ok(()),
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, advice))
 }
 
 /// A Unix socket address of the standard library, as a value that can be compared and shown.
