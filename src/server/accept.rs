@@ -216,6 +216,10 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 pace.missed(likely);
+                if likely {
+                    // A wrong guess is no turn: nothing came, and no time went by.
+                    return self.turn(pace, timeout, place);
+                }
                 Ok(Turn::Nothing)
             }
             Err(error) => {
