@@ -203,6 +203,25 @@ fn children_are_collected_while_nothing_happens<T: Reachable>() {
     host.stop();
 }
 
+/// In Python, after requests and at intervals only.
+fn service_actions_follow_the_end_of_a_child<T: Connected>() {
+    let (actions, acted) = mpsc::channel();
+    let service = Hooks::<T::Request>::echo().on_actions(move || {
+        let _ = actions.send(());
+    });
+    let host = host_with::<T, Sequential, _, _>(
+        service,
+        |options| options,
+        |server| server.strategy(forking()).poll_interval(None),
+    );
+    let client = host.client();
+    assert_eq!(client.ask("hello\n"), "hello\n");
+    next(&acted);
+    client.finish();
+    next(&acted);
+    client.expect_end();
+}
+
 /// Fails as its client tells it to. Then `handle_error` says so, and fails too.
 struct Failing;
 
@@ -365,7 +384,51 @@ fn a_child_that_somebody_else_has_collected_is_not_missed() {
     assert!(host.server.active_children().is_empty());
 }
 
+/// Set for the process whose output the test below reads.
+const PRINTS: &str = "SOCKETSERVER_TEST_PRINTS";
+
+#[test]
+#[ignore = "runs as a part of what_is_printed_is_printed_once"]
+fn the_process_that_prints() {
+    if std::env::var_os(PRINTS).is_none() {
+        return;
+    }
+    let (forking, ends) = watched();
+    // Without a line's end, so that it stays in the buffer.
+    let say = handler_fn(|_: &mut TcpRequest| {
+        print!("<child>");
+        Ok(())
+    });
+    let host = host_by::<Tcp, _, _>(forking, say);
+    print!("<parent>");
+    host.client().expect_end();
+    next(&ends);
+    print!("<parent again>");
+    host.stop();
+}
+
+/// What Python's children print is lost if it does not go to a terminal; and what their parent had
+/// printed and not flushed would be printed by each of them again.
+#[test]
+fn what_is_printed_is_printed_once() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "the_process_that_prints"])
+        .args(["--ignored", "--nocapture"])
+        .env(PRINTS, "1");
+    let finished = Program::start(command).finish();
+    let printed = finished.success();
+    let all = "<parent><child><parent again>";
+    assert_eq!(printed.matches(all).count(), 1, "{printed}");
+    assert_eq!(printed.matches('<').count(), 3, "{printed}");
+}
+
 // ---- how many ----
+
+#[test]
+fn the_limit_is_that_of_python() {
+    assert_eq!(Forking::DEFAULT_MAX_CHILDREN, 40);
+}
 
 /// At the limit, clients wait in the kernel's queue, and are served when there is room; the server
 /// can be stopped meanwhile.
@@ -707,6 +770,7 @@ over!([Tcp, Udp, UnixStream, UnixDatagram]
 
 over_streams!(
     a_child_has_no_listening_socket,
+    service_actions_follow_the_end_of_a_child,
     a_child_that_is_told_to_end_does,
     no_more_children_run_than_are_allowed,
     handle_request_forks_no_more_children_than_are_allowed,

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::any::TypeId;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -11,6 +12,7 @@ use std::panic::panic_any;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use socketserver::strategy::RequestKind;
@@ -324,6 +326,73 @@ fn a_panic_in_handle_timeout_ends_nothing() {
     }
 }
 
+// ---- where hooks run ----
+
+/// Python's `ThreadingMixIn`: what is about accepting runs in the loop, what is about the request in
+/// its thread. Without it, everything runs in the loop, one after the other.
+fn hooks_run_where_they_do_in_python<T: Reachable, M: Strategy + Default>() {
+    let (calls, called) = mpsc::channel();
+    let call = move |name: &'static str| {
+        let _ = calls.send((name, thread::current().id()));
+    };
+    let (verify, handle, error, actions) = (call.clone(), call.clone(), call.clone(), call);
+    let service = Hooks::<T::Request>::new(move |_| {
+        handle("handle");
+        Err("on purpose".into())
+    })
+    .on_verify(move |_| {
+        verify("verify_request");
+        true
+    })
+    .on_error(move |request, _| {
+        error("handle_error");
+        request.server().shutdown();
+    })
+    .on_actions(move || actions("service_actions"));
+    let dir = TempDir::new();
+    let server = T::bind::<_, M>(&dir, Server::options(), service).unwrap();
+    let server = server.poll_interval(None);
+    let client = T::connect(server.server_address());
+    client.send("hello\n");
+    let (server, looping) = in_time(move || {
+        server.serve_forever().unwrap();
+        (server, thread::current().id())
+    });
+    in_time(|| server.server_close());
+
+    let called: Vec<_> = called.iter().collect();
+    let names = |here: bool| {
+        let called = called.iter().filter(|call| (call.1 == looping) == here);
+        called.map(|call| call.0).collect::<Vec<_>>()
+    };
+    if TypeId::of::<M>() == TypeId::of::<Sequential>() {
+        let all = [
+            "verify_request",
+            "handle",
+            "handle_error",
+            "service_actions",
+        ];
+        assert_eq!(names(true), all);
+    } else {
+        assert_eq!(names(true), ["verify_request", "service_actions"]);
+        assert_eq!(names(false), ["handle", "handle_error"]);
+    }
+}
+
+mod threads {
+    use super::*;
+
+    over!([Tcp, Udp, UnixStream, UnixDatagram] sequential, threading);
+
+    fn sequential<T: Reachable>() {
+        hooks_run_where_they_do_in_python::<T, Sequential>();
+    }
+
+    fn threading<T: Reachable>() {
+        hooks_run_where_they_do_in_python::<T, Threading>();
+    }
+}
+
 /// TCP on which the first calls of `accept(2)` fail.
 struct Flaky {
     tcp: Tcp,
@@ -389,6 +458,19 @@ fn errors_of_the_listener_are_told_counted_and_survived() {
     }
     let stats = server.stats();
     assert_eq!((stats.get_request_errors, stats.accepted), (4, 1));
+}
+
+/// Python's `handle_request` returns then, without a request.
+#[test]
+fn a_client_that_is_gone_before_it_is_accepted_does_not_end_handle_request() {
+    let failing = vec![ABORTED];
+    let server = Server::<Flaky, _, Sequential>::bind(failing, || LineEcho).unwrap();
+    let client = Tcp::connect(server.server_address());
+    client.send("hello\n");
+    assert_eq!(server.handle_request().unwrap(), Handled::Request);
+    assert_eq!(client.line(), "hello\n");
+    let stats = server.stats();
+    assert_eq!((stats.get_request_errors, stats.accepted), (1, 1));
 }
 
 /// Python tries again at once, some 400,000 times a second.

@@ -1,23 +1,29 @@
 //! What a handler can do with a connection: every way to read and to write, timeouts, and both
 //! ends of it.
 
+// To set a signal's disposition.
+#![allow(unsafe_code)]
+
 mod support;
 
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsFd;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{SigHandler, Signal, signal};
 use socket2::SockRef;
 use socketserver::request::StreamSocket;
-use socketserver::transport::Tcp;
+use socketserver::transport::{Tcp, UnixStream};
 use socketserver::{
     Error, Request, Server, Stage, StreamRequest, TcpRequest, TcpServer, Threading,
 };
 use support::net::*;
+use support::process::Program;
 
 /// Serves one client by `handle`, and passes on what that returns.
 fn one_conversation<T: Connected, V: Send + 'static>(
@@ -255,6 +261,34 @@ fn writing_to_a_client_that_left_is_a_disconnect<T: Connected>() {
 }
 
 // ---- writing ----
+
+/// Set for the process that a SIGPIPE would end.
+const HAS_SIGPIPE: &str = "SOCKETSERVER_TEST_HAS_SIGPIPE";
+
+#[test]
+#[ignore = "is run in a process of its own, by `a_client_that_left_raises_no_sigpipe`"]
+fn the_process_that_a_sigpipe_would_end() {
+    if std::env::var_os(HAS_SIGPIPE).is_none() {
+        return;
+    }
+    // SAFETY: the default runs no code in signal context.
+    unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }.unwrap();
+    writing_to_a_client_that_left_is_a_disconnect::<Tcp>();
+    writing_to_a_client_that_left_is_a_disconnect::<UnixStream>();
+    println!("it goes on");
+}
+
+/// Rust programs ignore that signal, as Python does; others that this library is a part of may not.
+#[test]
+fn a_client_that_left_raises_no_sigpipe() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "the_process_that_a_sigpipe_would_end"])
+        .args(["--ignored", "--nocapture"])
+        .env(HAS_SIGPIPE, "1");
+    let finished = Program::start(command).finish();
+    assert!(finished.success().contains("it goes on"));
+}
 
 fn megabytes_go_both_ways_at_the_same_time<T: Connected>() {
     let host = host::<T, Threading, _>(Hooks::new(|request: &mut T::Request| {
