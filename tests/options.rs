@@ -3,7 +3,7 @@
 mod support;
 
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{
@@ -15,8 +15,8 @@ use std::time::Duration;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use socketserver::transport::{Bind, FromListener, Inet, Tcp, Udp, UnixDatagram, UnixStream};
 use socketserver::{
-    Error, Request, Sequential, Server, TcpRequest, TcpServer, Threading, ThreadingTcpServer,
-    UdpRequest, UdpServer, UnixAddress, UnixDatagramServer, UnixStreamServer,
+    Address, Error, Request, Sequential, Server, TcpRequest, TcpServer, Threading,
+    ThreadingTcpServer, UdpRequest, UdpServer, UnixAddress, UnixDatagramServer, UnixStreamServer,
 };
 use support::net::*;
 
@@ -340,7 +340,25 @@ fn programs_do_not_inherit_sockets<T: Connected>() {
     assert!(!next(&inherited));
 }
 
-over_streams!(programs_do_not_inherit_sockets);
+/// Nor does a listener that was taken over, for whoever has a clone of it.
+fn a_listening_socket_does_not_block<T: Connected>() {
+    let dir = TempDir::new();
+    let server = T::bind::<_, Sequential>(&dir, Server::options(), || LineEcho).unwrap();
+    assert!(SockRef::from(&server).nonblocking().unwrap());
+}
+
+over_streams!(
+    programs_do_not_inherit_sockets,
+    a_listening_socket_does_not_block,
+);
+
+/// The standard library knows no names of interfaces.
+#[test]
+fn a_link_local_address_is_shown_without_its_interface() {
+    let ip = "fe80::1".parse().unwrap();
+    let address = SocketAddr::from(SocketAddrV6::new(ip, 9999, 0, 2));
+    assert_eq!(address.to_python(), "('fe80::1', 9999, 0, 2)");
+}
 
 // ---- before_bind ----
 

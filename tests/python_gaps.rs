@@ -9,6 +9,7 @@
 //! | ... zero | `life_cycle::a_handle_request_timeout_of_zero_looks_once` |
 //! | ... is not that of `serve_forever` | `life_cycle::the_timeout_of_handle_request_does_not_end_serve_forever` |
 //! | ... is not that of the clients | `stream_requests::the_timeout_of_the_listener_is_not_that_of_its_clients` |
+//! | ... and a client that is gone before it is accepted | `handlers::a_client_that_is_gone_before_it_is_accepted_does_not_end_handle_request` |
 //! | `handle_timeout`, once for each | `life_cycle::handle_request_times_out_by_the_smaller_timeout` |
 //! | `poll_interval` | `life_cycle::service_actions_are_called_while_nothing_happens`, `life_cycle::a_stop_does_not_wait_for_the_poll_interval` |
 //! | ... of zero, and without end | `python_gaps::every_poll_interval_will_do` |
@@ -32,11 +33,14 @@
 //! | `max_children`, under `serve_forever` | `forking::no_more_children_run_than_are_allowed` |
 //! | ... under `handle_request` | `forking::handle_request_forks_no_more_children_than_are_allowed` |
 //! | ... and a stop at the limit | `forking::no_more_children_run_than_are_allowed`, `forking::handle_request_forks_no_more_children_than_are_allowed` |
+//! | ... by default | `forking::the_limit_is_that_of_python` |
 //! | `active_children`: ends are noticed without a next request | `forking::children_are_collected_while_nothing_happens` |
 //! | `block_on_close=False` of a forking server | `forking::a_child_outlives_its_server_and_does_not_keep_the_port` |
 //! | a failure in a child, in whatever hook | `forking::a_failure_in_a_child_costs_that_child` |
+//! | what a child prints | `forking::what_is_printed_is_printed_once` |
 //! | `disable_nagle_algorithm` | `stream_requests::small_writes_are_not_held_back_unless_asked_for` |
 //! | a handler's `timeout` | `stream_requests::a_timeout_can_be_an_option_of_the_server`, `stream_requests::a_read_that_timed_out_can_be_repeated`, `stream_requests::a_write_times_out_and_the_request_stays_usable` |
+//! | ... and `sendall` to a client that reads a little now and then | `stream_requests::a_write_has_one_timeout_for_all_of_its_data` |
 //! | `setup`, `handle`, `finish` that raise | `handlers::a_failure_costs_that_request_and_no_other` |
 //! | `verify_request` that raises | `handlers::a_failure_costs_that_request_and_no_other` |
 //! | `handle_error` that raises | `handlers::a_failure_costs_that_request_and_no_other` |
@@ -45,6 +49,9 @@
 //! | `accept` that fails | `handlers::errors_of_the_listener_are_told_counted_and_survived`, `handlers::a_listener_that_is_broken_for_good_ends_serve_forever` |
 //! | `EMFILE` | `handlers::running_out_of_descriptors_does_not_spin_and_can_be_stopped`, `python_gaps::a_server_without_descriptors_serves_when_there_are_some_again` |
 //! | a thread that cannot be had | `strategies::a_thread_that_cannot_be_had_costs_that_request` |
+//! | which hook runs on which thread | `handlers::hooks_run_where_they_do_in_python` |
+//! | SIGPIPE | `stream_requests::a_client_that_left_raises_no_sigpipe` |
+//! | what programs that a server starts inherit | `options::programs_do_not_inherit_sockets` |
 //! | half-close, by the client | `stream_requests::a_client_that_sends_no_more_can_be_answered`, `stream_requests::megabytes_go_both_ways_at_the_same_time` |
 //! | ... by `shutdown_request`, with input left unread | `stream_requests::an_answer_is_not_lost_if_input_is_left_unread`, `stream_requests::input_that_is_left_unread_does_not_make_the_end_a_reset` |
 //! | `serve_forever` after `shutdown` | `life_cycle::clients_that_come_between_two_runs_are_served_by_the_next` |
@@ -55,6 +62,7 @@
 //! | stream clients without an address | `python_gaps::a_unix_stream_client_has_a_name_if_it_is_bound` |
 //! | datagram clients without an address | `datagram_requests::an_unnamed_client_is_served_and_cannot_be_answered` |
 //! | the file of a Unix server | `life_cycle::the_file_of_a_unix_server_stays` |
+//! | ... and who may connect to it | `options::the_mode_of_a_socket_file_follows_the_umask` |
 
 mod support;
 
