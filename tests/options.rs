@@ -352,9 +352,9 @@ over_streams!(
     a_listening_socket_does_not_block,
 );
 
-/// The standard library knows no names of interfaces.
+/// The interface is a number at the end.
 #[test]
-fn a_link_local_address_is_shown_without_its_interface() {
+fn a_link_local_address_is_shown_as_in_python() {
     let ip = "fe80::1".parse().unwrap();
     let address = SocketAddr::from(SocketAddrV6::new(ip, 9999, 0, 2));
     assert_eq!(address.to_python(), "('fe80::1', 9999, 0, 2)");
