@@ -12,9 +12,9 @@
 //!
 //! impl RequestHandler<TcpRequest> for MyTcpHandler {
 //!     fn handle(&mut self, request: &mut TcpRequest) -> Result {
-//!         let data = request.recv(1024)?;
-//!         println!("{} wrote: {}", request.client_address(), data.escape_ascii());
-//!         request.send_all(&data.to_ascii_uppercase())?;
+//!         let line = request.readline(10_000)?;
+//!         println!("{} wrote: {}", request.client_address().ip(), line.escape_ascii());
+//!         request.write_all(&line.to_ascii_uppercase())?;
 //!         Ok(())
 //!     }
 //! }
