@@ -129,6 +129,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
             }
         })?;
         let handle = ServerHandle(Arc::new(core));
+        handle.0.enter();
         // The replies of datagram servers leave by the socket that they receive with.
         let needed_by = (T::KIND == RequestKind::Message).then(|| handle.0.id());
         let server = Self {

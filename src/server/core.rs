@@ -2,18 +2,18 @@
 
 use std::borrow::Borrow;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
-
-use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::connections::Connections;
 use super::stats::{Counters, Outcome};
 use crate::address::ServerAddress;
 use crate::error::Error;
-use crate::sys::condition::wait_while;
+use crate::sys::condition::Monitor;
 use crate::sys::fork::KeptPrivate;
+use crate::sys::parked::prepare_for_forks;
+use crate::sys::plea::{Home, Plea, plead};
 use crate::sys::wake::Waker;
 
 /// How long a stop waits for running requests, unless told otherwise.
@@ -22,13 +22,12 @@ pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(2);
 /// What every [`ServerHandle`](crate::ServerHandle) of a server points to.
 ///
 /// The atomics are what the hot paths look at; [`Life`] is the truth, and changes of it are
-/// announced by `changed`. All orderings are `SeqCst`: a stop is decided by who sees whose store
+/// announced. All orderings are `SeqCst`: a stop is decided by who sees whose store
 /// first, and none of these is hot enough to argue about less.
 pub(crate) struct Core {
     pub(crate) address: ServerAddress,
     pub(crate) counters: Counters,
-    life: Mutex<Life>,
-    changed: Condvar,
+    life: Monitor<Life>,
     /// `Life::stop`, for the accept loops.
     stopping: AtomicBool,
     /// The server is being closed, for good.
@@ -42,10 +41,10 @@ pub(crate) struct Core {
     /// In the `poll` set of every accept loop.
     pub(crate) waker: Waker,
     pub(crate) connections: Connections,
-    /// What a forked child wakes its parent by, to ask for a stop.
-    plea: OnceLock<Arc<Waker>>,
-    /// This is the copy that a forked child has.
-    in_child: AtomicBool,
+    /// How many `serve_forever`s have ended.
+    ended_runs: AtomicU64,
+    /// The process that this is of, and not a copy.
+    home: Home,
 }
 
 /// Where the server is in its life.
@@ -80,18 +79,18 @@ enum Phase {
 
 impl Core {
     pub(crate) fn new(address: ServerAddress) -> io::Result<Self> {
+        prepare_for_forks();
         let waker = Waker::new()?;
         Ok(Self {
             address,
             counters: Counters::default(),
-            life: Mutex::new(Life {
+            life: Monitor::new(Life {
                 phase: Phase::New,
                 stop: false,
                 run: 0,
                 grace: DEFAULT_GRACE,
                 watched: false,
             }),
-            changed: Condvar::new(),
             stopping: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             in_loop: AtomicUsize::new(0),
@@ -99,8 +98,8 @@ impl Core {
             _private: waker.keep_private(),
             waker,
             connections: Connections::default(),
-            plea: OnceLock::new(),
-            in_child: AtomicBool::new(false),
+            ended_runs: AtomicU64::new(0),
+            home: Home::here(),
         })
     }
 
@@ -170,7 +169,7 @@ impl Core {
 
     /// Asks the accept loops to leave. Never waits.
     pub(crate) fn request_stop(self: &Arc<Self>) {
-        if self.in_child.load(Ordering::SeqCst) {
+        if self.is_copy() {
             return self.plead();
         }
         let life = self.life.lock();
@@ -188,7 +187,7 @@ impl Core {
         life.stop = true;
         self.stopping.store(true, Ordering::SeqCst);
         self.waker.wake();
-        self.changed.notify_all();
+        self.life.notify_all();
         drop(life);
         if self.in_loop.load(Ordering::SeqCst) > 0 {
             self.watch_grace();
@@ -198,15 +197,20 @@ impl Core {
     /// Waits until a stop is asked for, at most `timeout`. Returns whether one was.
     pub(crate) fn wait_for_stop(&self, timeout: Option<Duration>) -> bool {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        self.wait_while(&mut self.life.lock(), deadline, |life| !life.stop)
+        let life = self.life.lock();
+        self.life.wait_while(life, deadline, |life| !life.stop).1
     }
 
     /// Waits until no accept loop runs. `false` if that took longer than `timeout`.
     pub(crate) fn wait_until_stopped(&self, timeout: Option<Duration>) -> bool {
+        if self.is_copy() {
+            return false;
+        }
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut life = self.life.lock();
+        let life = self.life.lock();
         let run = life.run;
-        self.wait_while(&mut life, deadline, |life| life.is_serving(run))
+        let serving = |life: &Life| life.is_serving(run);
+        self.life.wait_while(life, deadline, serving).1
     }
 
     /// A handler that runs inside an accept loop keeps it from leaving, and nobody may be there
@@ -222,9 +226,10 @@ impl Core {
         let deadline = Instant::now().checked_add(life.grace);
         let core = Arc::clone(self);
         let watch = move || {
-            let mut life = core.life.lock();
+            let serving = |life: &Life| life.is_serving(run);
             // The lock is kept, so that it is this run whose connections are cut, not the next.
-            if !core.wait_while(&mut life, deadline, |life| life.is_serving(run)) {
+            let (_life, over) = core.life.wait_while(core.life.lock(), deadline, serving);
+            if !over {
                 core.connections.interrupt();
             }
         };
@@ -242,26 +247,42 @@ impl Core {
         Arc::as_ptr(self).addr()
     }
 
-    /// Prepares for forks: children ask for a stop by waking `plea`.
-    pub(crate) fn listen_to_children(&self, plea: &Arc<Waker>) {
-        self.plea.get_or_init(|| Arc::clone(plea));
-    }
-
-    /// Makes this the copy that a forked child has.
+    /// Whether this is the copy that a forked child has of a server of its parent.
     ///
-    /// The locks in here may be held for ever, by threads that the child does not have. No code that
-    /// a request runs takes one then: [`request_stop`](Self::request_stop) does not come to it any
-    /// more, a wait for the end of this server's loop returns at once on the thread that runs it,
-    /// which is the one that the child has, and requests of a child are never counted out.
-    pub(crate) fn become_child(&self) {
-        self.in_child.store(true, Ordering::SeqCst);
+    /// The locks in here may be held for ever then, by threads that the child does not have. None is
+    /// taken: a stop is asked for in the parent, a wait for the end of a loop that is not here returns
+    /// at once, closing closes nothing, and requests of a child are never counted out.
+    pub(crate) fn is_copy(&self) -> bool {
+        !self.home.is_here()
     }
 
-    fn plead(&self) {
+    /// In a child: asks its parent to stop this server.
+    fn plead(self: &Arc<Self>) {
         self.stopping.store(true, Ordering::SeqCst);
-        if let Some(plea) = self.plea.get() {
-            plea.wake();
+        plead(self.plea());
+    }
+
+    /// What a child says to ask for a stop of this server, of the run that is going on or to come.
+    fn plea(self: &Arc<Self>) -> Plea {
+        Plea {
+            server: self.id(),
+            run: self.ended_runs.load(Ordering::SeqCst),
         }
+    }
+
+    /// In the parent: does what a child has asked for, if it does not come too late.
+    pub(crate) fn hear(plea: Plea) {
+        let servers: Vec<_> = servers().iter().filter_map(Weak::upgrade).collect();
+        if let Some(server) = servers.iter().find(|server| server.plea() == plea) {
+            server.request_stop();
+        }
+    }
+
+    /// Lets children ask for a stop of this server.
+    pub(crate) fn enter(self: &Arc<Self>) {
+        let mut servers = servers();
+        servers.retain(|server| server.strong_count() > 0);
+        servers.push(Arc::downgrade(self));
     }
 
     // ---- requests ----
@@ -285,20 +306,20 @@ impl Core {
     /// Waits until no request is running, or until `deadline`. Returns whether it came to that.
     pub(crate) fn wait_until_idle(&self, deadline: Option<Instant>) -> bool {
         self.draining.fetch_add(1, Ordering::SeqCst);
-        let idle = self.wait_while(&mut self.life.lock(), deadline, |_| self.active() > 0);
+        let life = self.life.lock();
+        let idle = self
+            .life
+            .wait_while(life, deadline, |_| self.active() > 0)
+            .1;
         self.draining.fetch_sub(1, Ordering::SeqCst);
         idle
     }
+}
 
-    /// Waits until `condition` no longer holds (`true`) or `deadline` is over (`false`).
-    fn wait_while(
-        &self,
-        life: &mut MutexGuard<'_, Life>,
-        deadline: Option<Instant>,
-        condition: impl Fn(&Life) -> bool,
-    ) -> bool {
-        wait_while(&self.changed, life, deadline, condition)
-    }
+/// The servers of this process.
+fn servers() -> MutexGuard<'static, Vec<Weak<Core>>> {
+    static SERVERS: Mutex<Vec<Weak<Core>>> = Mutex::new(Vec::new());
+    SERVERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How a run of the accept loop ends by itself.
@@ -323,13 +344,14 @@ impl Drop for Serving {
         match self.run {
             Run::Forever => {
                 life.phase = Phase::Served;
+                self.core.ended_runs.fetch_add(1, Ordering::SeqCst);
                 // Whatever made it end, a stop that was asked for meanwhile is carried out.
                 self.core.take_stop(&mut life);
             }
             Run::Once => life.phase = Phase::New,
         }
         life.watched = false;
-        self.core.changed.notify_all();
+        self.core.life.notify_all();
     }
 }
 
@@ -377,7 +399,7 @@ impl<C: Borrow<Arc<Core>>> Drop for InFlight<C> {
         if core.draining.load(Ordering::SeqCst) > 0 {
             // The lock orders this after the waiter's look at the count.
             drop(core.life.lock());
-            core.changed.notify_all();
+            core.life.notify_all();
         }
     }
 }

@@ -8,6 +8,7 @@ use super::ServerHandle;
 use super::core::Core;
 use crate::error::Error;
 use crate::sys;
+use crate::sys::plea::Home;
 
 /// The exit status of a process that a second signal ended: 128 and the number of SIGINT, as
 /// shells have it.
@@ -15,13 +16,14 @@ const FORCED: i32 = 130;
 
 /// Signals belong to the process, so this does too.
 static TO_STOP: Mutex<ToStop> = Mutex::new(ToStop {
-    installed: false,
+    installed: None,
     asked: false,
     servers: Vec::new(),
 });
 
 struct ToStop {
-    installed: bool,
+    /// In which process; the children of that have no thread to wait for signals on.
+    installed: Option<Home>,
     /// The servers were asked to stop and have been stopping since.
     asked: bool,
     servers: Vec<Weak<Core>>,
@@ -29,11 +31,18 @@ struct ToStop {
 
 pub(super) fn shutdown_on_ctrl_c(handle: &ServerHandle) -> Result<(), Error> {
     let mut to_stop = TO_STOP.lock();
-    if !to_stop.installed {
-        sys::signal::on_termination(on_signal).map_err(|error| Error::Signal {
-            source: error.into(),
-        })?;
-        to_stop.installed = true;
+    match to_stop.installed {
+        Some(home) if home.is_here() => {}
+        Some(_) => {
+            let source = "a forked child cannot: signals end it".into();
+            return Err(Error::Signal { source });
+        }
+        None => {
+            sys::signal::on_termination(on_signal).map_err(|error| Error::Signal {
+                source: error.into(),
+            })?;
+            to_stop.installed = Some(Home::here());
+        }
     }
     to_stop.asked = false;
     to_stop.servers.retain(|server| server.strong_count() > 0);

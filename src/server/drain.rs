@@ -47,6 +47,8 @@ impl<M: Strategy> DrainOnDrop<M> {
 
     /// The same duty with another strategy.
     pub(super) fn with<N: Strategy>(mut self, strategy: N) -> DrainOnDrop<N> {
+        // It may have served before; what it has begun goes on by itself.
+        self.strategy.server_close(Duration::ZERO);
         DrainOnDrop {
             core: self.core.take(),
             strategy,
@@ -58,7 +60,13 @@ impl<M: Strategy> DrainOnDrop<M> {
         let Some(core) = self.core.take() else {
             return DrainReport::default();
         };
+        // In a forked child, all that is to be waited for is in its parent.
+        if core.is_copy() {
+            return DrainReport::default();
+        }
         core.begin_closing();
+        // Whatever has ended without anybody looking does not count as running.
+        self.strategy.drain(Duration::ZERO);
         let cut = core.connections.cut();
         let mut report = DrainReport {
             running: core.active(),

@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::Server;
 use super::core::Run;
@@ -94,6 +95,12 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
     fn stop(self) -> Result<DrainReport, Error> {
         let Self { server, thread } = self;
         let core = Arc::clone(&server.handle.0);
+        if core.is_copy() {
+            // A forked child has no such thread, and the server is its parent's.
+            std::mem::forget((server, thread));
+            return Ok(DrainReport::default());
+        }
+        server.running.strategy.drain(Duration::ZERO);
         let (running, cut) = (core.active(), core.connections.cut());
         core.request_stop();
         // A handler in the loop is cut off after the grace period; one that does not notice is

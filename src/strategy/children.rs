@@ -15,8 +15,9 @@ use crate::panics::contain;
 use crate::server::core::InFlight;
 use crate::server::stats::Outcome;
 use crate::sys::child::{Child, Ended, Order};
-use crate::sys::fork::{Exit, Side};
+use crate::sys::fork::{Exit, Permission, Side, fork};
 use crate::sys::parked::parked;
+use crate::sys::plea::Line;
 use crate::sys::poll::wait_any_readable;
 
 /// How often to ask for the end of a child that cannot be waited for.
@@ -118,22 +119,22 @@ impl Children {
         self.running.lock().len()
     }
 
-    /// Forks by `fork`, to have the job run in the child. If that fails, it comes back.
+    /// Forks, to have the job run in the child. If that fails, it comes back.
     ///
-    /// The list is locked meanwhile, so that the child can empty its copy.
+    /// The list is locked over the fork, so that the child can empty its copy.
     pub(super) fn fork(
         &self,
         job: Job,
-        fork: impl FnOnce() -> io::Result<Side>,
+        permission: &Permission,
+        line: &Arc<Line>,
     ) -> Result<Forked, (Job, io::Error)> {
-        let mut running = self.running.lock();
-        match fork() {
-            Ok(Side::Parent(child)) => {
+        match fork(permission, job.core().id(), line, || self.running.lock()) {
+            Ok((Side::Parent(child), mut running)) => {
                 let (child, request) = (Arc::new(child), job.leave_to_child());
                 running.push(Running { child, request });
                 Ok(Forked::Parent)
             }
-            Ok(Side::Child(exit)) => {
+            Ok((Side::Child(exit), mut running)) => {
                 // Neither collected nor counted out by this process.
                 exit.leave_to_parent(mem::take(&mut *running), |running| &running.child);
                 Ok(Forked::Child(job, exit))
@@ -193,7 +194,8 @@ impl Children {
         let Some(Running { mut request, .. }) = found else {
             return;
         };
-        let told = self.interrupted.load(Ordering::SeqCst) || ended.is_termination();
+        let killed = self.are_interrupted() && ended.is_kill();
+        let told = killed || ended.is_termination();
         request.outcome = match ended {
             Ended::Code(0) => Outcome::Completed,
             Ended::Signal(_) if told => Outcome::Interrupted,

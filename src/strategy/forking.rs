@@ -1,6 +1,7 @@
 //! A process for every request.
 
 use std::io;
+use std::iter;
 use std::os::fd::AsFd;
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -10,10 +11,11 @@ use super::children::{ChildExit, Children, Forked, Snapshot};
 use super::{Ready, Strategy, Wait};
 use crate::job::{Job, Rejected};
 use crate::request::have_spare;
+use crate::server::core::Core;
 use crate::server::stats::Outcome;
 use crate::sys::child::Order;
-use crate::sys::fork::{Exit, Permission, fork};
-use crate::sys::wake::Waker;
+use crate::sys::fork::{Exit, Permission};
+use crate::sys::plea::Line;
 
 /// Runs each request in a child process of its own. Python: `ForkingMixIn`.
 ///
@@ -71,8 +73,8 @@ pub struct Forking {
     permission: Permission,
     max_children: usize,
     children: Arc<Children>,
-    /// What a child wakes its parent by, to ask for a stop.
-    plea: OnceLock<Arc<Waker>>,
+    /// What children ask for a stop by.
+    line: OnceLock<Arc<Line>>,
 }
 
 impl Forking {
@@ -89,7 +91,7 @@ impl Forking {
             permission,
             max_children: Self::DEFAULT_MAX_CHILDREN,
             children: Arc::default(),
-            plea: OnceLock::new(),
+            line: OnceLock::new(),
         }
     }
 
@@ -122,12 +124,12 @@ impl Forking {
         self.children.ids()
     }
 
-    fn plea(&self) -> io::Result<&Arc<Waker>> {
-        if let Some(plea) = self.plea.get() {
-            return Ok(plea);
+    fn line(&self) -> io::Result<&Arc<Line>> {
+        if let Some(line) = self.line.get() {
+            return Ok(line);
         }
-        let plea = Arc::new(Waker::new()?);
-        Ok(self.plea.get_or_init(|| plea))
+        let line = Arc::new(Line::new()?);
+        Ok(self.line.get_or_init(|| line))
     }
 
     fn is_full(&self) -> bool {
@@ -142,16 +144,16 @@ impl Forking {
         children: &Snapshot,
         timeout: Option<Duration>,
     ) -> io::Result<Ready> {
-        let plea = self.plea.get();
+        let line = self.line.get();
         let fds: Vec<_> = children
             .descriptors()
-            .chain(plea.map(|plea| (**plea).as_fd()))
+            .chain(line.map(|line| (**line).as_fd()))
             .collect();
         let patience = children.patience(timeout);
         let (ready, readable) = wait.for_any(!self.is_full(), &fds, patience)?;
         self.children.collect(children, &readable);
-        if plea.is_some_and(|plea| readable.last() == Some(&true) && plea.drain()) {
-            wait.handle.shutdown();
+        if let (Some(line), Some(true)) = (line, readable.last()) {
+            iter::from_fn(|| line.hear()).for_each(Core::hear);
         }
         Ok(match ready {
             // Only the look after children without a descriptor is due.
@@ -162,7 +164,6 @@ impl Forking {
 
     /// The child's part: serves the request, and is no more.
     fn serve(job: Job, exit: Exit) -> ! {
-        job.core().become_child();
         let succeeded = job.run_in_child() == Outcome::Completed;
         exit.with(if succeeded { 0 } else { 1 })
     }
@@ -180,13 +181,11 @@ impl Strategy for Forking {
             // Not in an accept loop, which waits for room.
             return Err(job.reject(Some("as many children as are allowed are running".into())));
         }
-        match self.plea() {
-            Ok(plea) => job.core().listen_to_children(plea),
+        let line = match self.line() {
+            Ok(line) => line,
             Err(error) => return Err(job.reject(Some(error.into()))),
-        }
-        let owner = job.core().id();
-        let forked = self.children.fork(job, || fork(&self.permission, owner));
-        match forked {
+        };
+        match self.children.fork(job, &self.permission, line) {
             Ok(Forked::Parent) => Ok(()),
             Ok(Forked::Child(job, exit)) => Self::serve(job, exit),
             Err((job, error)) => Err(job.reject(Some(error.into()))),

@@ -4,12 +4,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use super::workers::Workers;
 use super::{Ready, Strategy, Wait};
 use crate::job::{Job, Rejected};
-use crate::sys::condition::wait_while;
+use crate::sys::condition::Monitor;
 
 /// Runs each request on a thread of its own. Python: `ThreadingMixIn`.
 ///
@@ -212,8 +212,7 @@ impl Line {
 /// Where a thread finds what to do next.
 #[derive(Debug, Default)]
 struct Desk {
-    order: Mutex<Option<Order>>,
-    arrived: Condvar,
+    order: Monitor<Option<Order>>,
 }
 
 #[derive(Debug)]
@@ -225,14 +224,16 @@ enum Order {
 impl Desk {
     fn put(&self, order: Order) {
         *self.order.lock() = Some(order);
-        self.arrived.notify_one();
+        self.order.notify_one();
     }
 
     /// Waits for an order, at most `timeout`.
     fn wait(&self, timeout: Option<Duration>) -> Option<Order> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut order = self.order.lock();
-        wait_while(&self.arrived, &mut order, deadline, Option::is_none);
-        order.take()
+        let order = self.order.lock();
+        self.order
+            .wait_while(order, deadline, Option::is_none)
+            .0
+            .take()
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use super::{Notifier, Ready, Wait};
-use crate::sys::condition::wait_while;
+use crate::sys::condition::Monitor;
 
 /// The threads of one strategy.
 #[derive(Clone, Debug, Default)]
@@ -19,8 +19,7 @@ pub(super) struct Workers {
 
 #[derive(Debug, Default)]
 struct Shared {
-    threads: Mutex<Threads>,
-    ended: Condvar,
+    threads: Monitor<Threads>,
     /// An accept loop that waits for room left word here.
     waiting: Mutex<Option<Notifier>>,
 }
@@ -63,10 +62,9 @@ impl Workers {
     /// Waits until there are none left, but not longer than `grace`.
     pub(super) fn wait_until_ended(&self, grace: Duration) {
         let deadline = Instant::now().checked_add(grace);
-        let mut threads = self.shared.threads.lock();
-        wait_while(&self.shared.ended, &mut threads, deadline, |threads| {
-            threads.alive > 0
-        });
+        let threads = self.shared.threads.lock();
+        let alive = |threads: &Threads| threads.alive > 0;
+        drop(self.shared.threads.wait_while(threads, deadline, alive));
     }
 
     /// Waits for the next request if `has_room`, and otherwise for somebody to
@@ -106,7 +104,7 @@ struct Alive(Workers);
 impl Drop for Alive {
     fn drop(&mut self) {
         self.0.shared.threads.lock().alive -= 1;
-        self.0.shared.ended.notify_all();
+        self.0.shared.threads.notify_all();
         self.0.announce_room();
     }
 }

@@ -1,6 +1,5 @@
 //! Processes that this one has forked.
 
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 
@@ -26,6 +25,11 @@ pub(crate) enum Ended {
 }
 
 impl Ended {
+    /// Whether it was SIGKILL.
+    pub(crate) fn is_kill(self) -> bool {
+        self == Self::Signal(Signal::KILL.as_raw())
+    }
+
     /// Whether it was a signal that asks a process to end, as Ctrl-C does.
     pub(crate) fn is_termination(self) -> bool {
         let Self::Signal(signal) = self else {
@@ -58,7 +62,6 @@ impl Child {
 
     /// Readable once the process has ended; without it, the only way to know is to ask.
     pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
-        // The number is that of the child for as long as nobody has waited for it.
         self.pidfd
             .get_or_init(|| pidfd(self.pid))
             .as_ref()
@@ -83,8 +86,10 @@ impl Child {
             match self.wait_no_hang() {
                 Ok(ended) => return ended,
                 Err(Errno::INTR) => {}
-                // ECHILD: it is no child of this process any more.
-                Err(_) => return Some(Ended::Unknown),
+                // It is no child of this process any more.
+                Err(Errno::CHILD) => return Some(Ended::Unknown),
+                // Nothing that says so; it can be asked again.
+                Err(_) => return None,
             }
         }
     }
@@ -97,8 +102,16 @@ impl Child {
             return self.wait_by_number();
         };
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-        let status = waitid(WaitId::PidFd(pidfd.as_fd()), options)?;
-        Ok(status.map(|status| ended(status.exit_status(), status.terminating_signal())))
+        match waitid(WaitId::PidFd(pidfd.as_fd()), options) {
+            // Linux 5.3 has the descriptor, and cannot wait by it.
+            Err(Errno::INVAL) => self.wait_by_number(),
+            Err(error) => Err(error),
+            Ok(None) => Ok(None),
+            Ok(Some(status)) => Ok(Some(ended(
+                status.exit_status(),
+                status.terminating_signal(),
+            ))),
+        }
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -120,13 +133,29 @@ impl Child {
         let _ = self.send(signal);
     }
 
-    fn send(&self, signal: Signal) -> io::Result<()> {
+    fn send(&self, signal: Signal) -> Result<(), Errno> {
         #[cfg(target_os = "linux")]
         if let Some(pidfd) = self.pidfd() {
-            return Ok(rustix::process::pidfd_send_signal(pidfd, signal)?);
+            match rustix::process::pidfd_send_signal(pidfd, signal) {
+                // Not to be had, or not allowed: by its number, then.
+                Err(error) if error != Errno::SRCH => {}
+                sent => return sent,
+            }
         }
-        Ok(rustix::process::kill_process(self.pid, signal)?)
+        if is_child(self.pid) {
+            rustix::process::kill_process(self.pid, signal)?;
+        }
+        Ok(())
     }
+}
+
+/// Whether a number is that of a child that nobody has waited for. If somebody has, it can be that of
+/// any process by now.
+fn is_child(pid: Pid) -> bool {
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    !matches!(waitid(WaitId::Pid(pid), look), Err(Errno::CHILD))
 }
 
 fn ended(code: Option<i32>, signal: Option<i32>) -> Ended {
@@ -139,7 +168,9 @@ fn ended(code: Option<i32>, signal: Option<i32>) -> Ended {
 
 #[cfg(target_os = "linux")]
 fn pidfd(pid: Pid) -> Option<OwnedFd> {
-    rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
+    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
+    // The number may have been given to somebody else before; from now on it cannot.
+    is_child(pid).then_some(pidfd)
 }
 
 #[cfg(not(target_os = "linux"))]

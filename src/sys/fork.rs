@@ -19,7 +19,8 @@ use std::io::{self, Write};
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixDatagram;
-use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,11 +30,15 @@ use nix::unistd::ForkResult;
 use rustix::process::Pid;
 
 use super::child::Child;
-use super::parked::Gate;
+use super::parked::{Gate, parked};
+use super::plea::{self, Line};
+use super::poll::wait_writable;
 use crate::strategy::Forking;
 
-/// How long threads of this library may take to be parked.
-const PATIENCE: Duration = Duration::from_millis(10);
+/// How long threads of this library may take to be parked, on a busy machine.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// The same after a time when they did not: there is likely to be one that never is.
+const LITTLE_PATIENCE: Duration = Duration::from_millis(10);
 
 /// Whether to fork although other threads may hold locks.
 #[derive(Debug)]
@@ -95,14 +100,21 @@ pub(crate) enum Side {
     Child(Exit),
 }
 
-/// Makes a child process. `owner` is whose server forks; see [`keep_private`].
-pub(crate) fn fork(permission: &Permission, owner: usize) -> io::Result<Side> {
+/// Makes a child process. `owner` is whose server forks (see [`keep_private`]), and `line` what it hears
+/// its children by. `hold` gets what has to be held over the fork, after all else that is.
+pub(crate) fn fork<T>(
+    permission: &Permission,
+    owner: usize,
+    line: &Arc<Line>,
+    hold: impl FnOnce() -> T,
+) -> io::Result<(Side, T)> {
     static FIRST: Once = Once::new();
     FIRST.call_once(trim);
     let inert = inert()?;
-    let (streams, mut gate) = quiet(permission)?;
+    let (streams, gate) = quiet(permission)?;
     let private = private();
-    let signals = HeldBack::now();
+    let held = hold();
+    let mut signals = HeldBack::now();
     // SAFETY: it has no preconditions; for a child in which locks may be held for ever, `quiet` has
     // found that there is no such lock, or the user has promised it.
     let forked = unsafe { nix::unistd::fork() };
@@ -110,15 +122,15 @@ pub(crate) fn fork(permission: &Permission, owner: usize) -> io::Result<Side> {
         ForkResult::Parent { child } => {
             drop((signals, private, gate, streams));
             let pid = Pid::from_raw(child.as_raw()).ok_or(io::ErrorKind::InvalidData)?;
-            Ok(Side::Parent(Child::new(pid)))
+            Ok((Side::Parent(Child::new(pid)), held))
         }
         ForkResult::Child => {
             let exit = Exit(());
-            gate.forget_all();
-            signals.default();
+            plea::become_child(line);
             replace(&private, inert, owner);
+            signals.default();
             drop((signals, private, gate, streams));
-            Ok(Side::Child(exit))
+            Ok((Side::Child(exit), held))
         }
     }
 }
@@ -136,23 +148,34 @@ fn trim() {
 /// Locks and flushes the standard streams, and makes sure that no thread can be in the way of a
 /// child.
 fn quiet(permission: &Permission) -> io::Result<(Streams, Gate)> {
-    let deadline = Instant::now() + PATIENCE;
+    /// The last time, somebody was in the way to the end.
+    static REFUSED: AtomicBool = AtomicBool::new(false);
+
+    let patience = if REFUSED.load(Ordering::Relaxed) {
+        LITTLE_PATIENCE
+    } else {
+        PATIENCE
+    };
+    let deadline = Instant::now() + patience;
     loop {
-        let streams = Streams::lock();
+        // Who waits here is in nobody's way: another loop may want to fork too.
+        let streams = parked(Streams::lock);
         let mut gate = Gate::close();
         if permission.unchecked {
             return Ok((streams, gate));
         }
         let strangers = gate.strangers().map_err(Refused::CannotTell)?;
         if strangers == 0 {
+            REFUSED.store(false, Ordering::Relaxed);
             return Ok((streams, gate));
         }
         // It may be one that is about to be parked, or to end.
         drop((gate, streams));
         if Instant::now() >= deadline {
+            REFUSED.store(true, Ordering::Relaxed);
             return Err(Refused::Strangers(strangers).into());
         }
-        thread::sleep(Duration::from_micros(100));
+        parked(|| thread::sleep(Duration::from_micros(100)));
     }
 }
 
@@ -164,11 +187,15 @@ struct Streams {
 
 impl Streams {
     fn lock() -> Self {
-        let (mut out, err) = (io::stdout().lock(), io::stderr().lock());
-        let _ = out.flush();
+        let mut out = io::stdout().lock();
+        // If nobody reads what was printed so far, what is left of it may be printed twice; better
+        // than waiting for that.
+        if wait_writable([out.as_fd()], Some(Duration::ZERO)).is_ok_and(|[ready]| ready) {
+            let _ = out.flush();
+        }
         Self {
             _out: out,
-            _err: err,
+            _err: io::stderr().lock(),
         }
     }
 }
@@ -233,7 +260,9 @@ struct Held {
 
 impl HeldBack {
     fn now() -> Self {
-        if TERMINATION.into_iter().all(is_default) {
+        let blocked = SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty());
+        let goes_through = |signal| is_default(signal) && !blocked.contains(signal);
+        if TERMINATION.into_iter().all(goes_through) {
             return Self(None);
         }
         let termination: SigSet = TERMINATION.into_iter().collect();
@@ -242,12 +271,16 @@ impl HeldBack {
         Self(before.map(|before| Held { before, default }))
     }
 
-    /// Has the signals end this process, as they do by default. A SIGHUP that is ignored stays so:
-    /// that is how `nohup` asks a program to outlive its terminal.
-    fn default(&self) {
+    /// In the child: has the signals end this process, as they do by default, even if its parent
+    /// blocks them. A SIGHUP that is ignored stays so: that is how `nohup` asks a program to outlive
+    /// its terminal.
+    fn default(&mut self) {
         let Self(Some(held)) = self else {
             return;
         };
+        for signal in TERMINATION {
+            held.before.remove(signal);
+        }
         for signal in TERMINATION {
             // SAFETY: the default runs no code in signal context.
             let before = unsafe { sigaction(signal, &held.default) };
@@ -333,6 +366,9 @@ fn replace(private: &[Private], inert: BorrowedFd<'_>, owner: usize) {
             // owns it owns a descriptor of this number after this too, which belongs to a socket that
             // answers every call with an error.
             let mut fd = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(private.fd) });
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            let _ = rustix::io::dup3(inert, &mut fd, rustix::io::DupFlags::CLOEXEC);
+            #[cfg(not(any(target_os = "linux", target_os = "android")))]
             let _ = rustix::io::dup2(inert, &mut fd);
         }
     }

@@ -16,6 +16,7 @@
 //! | [`fork`] | makes a process for a request |
 //! | [`child`] | waits for such a process, and ends it |
 //! | [`parked`] | knows when a fork is harmless |
+//! | [`plea`] | what a child can ask of its parent |
 
 // The only module that may: see the `[lints]` of the crate.
 #![allow(unsafe_code)]
@@ -33,6 +34,7 @@ pub(crate) mod datagram;
 pub(crate) mod exclusive;
 pub(crate) mod fork;
 pub(crate) mod parked;
+pub(crate) mod plea;
 pub(crate) mod poll;
 pub(crate) mod signal;
 pub(crate) mod socket;

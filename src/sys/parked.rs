@@ -7,20 +7,24 @@
 //!
 //! What it may hold meanwhile are locks of its own server's life cycle or of its own queue, which the
 //! conditions that it waits for belong to; a child takes none of these
-//! (see [`Core::become_child`](crate::server::core::Core::become_child)).
+//! (see [`Core::is_copy`](crate::server::core::Core::is_copy)). It must not wait by `parking_lot`
+//! ([`Monitor`](super::condition::Monitor) says why).
 
 use std::fs::File;
 use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+use nix::libc;
 
 /// In one place, because every page that a fork and the next one write to costs two page faults.
 static THREADS: Threads = Threads {
     parked: AtomicUsize::new(0),
     closed: AtomicBool::new(false),
+    elsewhere: AtomicBool::new(false),
     gate: Mutex::new(Tasks { directory: None }),
 };
 
@@ -29,6 +33,8 @@ struct Threads {
     parked: AtomicUsize,
     /// Somebody has closed the gate.
     closed: AtomicBool,
+    /// This process was forked: what `Tasks` has open is of its parent.
+    elsewhere: AtomicBool,
     /// Held while the gate is closed. A lock of `std`, which is nothing but a futex: it leaves no
     /// queue behind that a child could stumble over.
     gate: Mutex<Tasks>,
@@ -117,13 +123,22 @@ impl Gate {
         let known = THREADS.parked.load(Ordering::SeqCst) + 1;
         Ok(threads.saturating_sub(known))
     }
+}
 
-    /// In the child of a fork, which has no other threads.
-    pub(super) fn forget_all(&mut self) {
+/// Has forks noticed, also those that are not this library's.
+pub(crate) fn prepare_for_forks() {
+    /// A child has no other threads.
+    extern "C" fn in_child() {
         THREADS.parked.store(0, Ordering::SeqCst);
-        // What it has open lists those of the parent. Closing it would cost more than it is worth.
-        mem::forget(self.tasks.directory.take());
+        THREADS.closed.store(false, Ordering::SeqCst);
+        THREADS.elsewhere.store(true, Ordering::SeqCst);
     }
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the function only stores to atomics, which is safe in a child whatever its parent
+        // did.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    });
 }
 
 fn parked_lock() -> MutexGuard<'static, Tasks> {
@@ -143,6 +158,10 @@ impl Drop for Gate {
 /// The threads of this process.
 struct Tasks {
     /// Where they are listed, once somebody has asked.
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "android")),
+        expect(dead_code)
+    )]
     directory: Option<File>,
 }
 
@@ -152,6 +171,10 @@ impl Tasks {
     fn count(&mut self) -> io::Result<usize> {
         use std::os::unix::fs::MetadataExt;
 
+        if THREADS.elsewhere.swap(false, Ordering::SeqCst) {
+            // Closing it would cost more than it is worth.
+            mem::forget(self.directory.take());
+        }
         let directory = match self.directory.take() {
             Some(directory) => directory,
             None => File::open("/proc/self/task")?,
@@ -159,7 +182,10 @@ impl Tasks {
         // A directory has a link from each directory in it, and two more: one system call instead of
         // counting.
         let links = self.directory.insert(directory).metadata()?.nlink();
-        Ok(usize::try_from(links.saturating_sub(2)).unwrap_or(usize::MAX))
+        match usize::try_from(links.saturating_sub(2)) {
+            Ok(0) | Err(_) => Err(io::ErrorKind::Unsupported.into()),
+            Ok(threads) => Ok(threads),
+        }
     }
 
     #[cfg(not(any(target_os = "linux", target_os = "android")))]

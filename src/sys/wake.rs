@@ -33,17 +33,10 @@ impl Waker {
         let _ = (&self.sender).write(&[1]);
     }
 
-    /// Takes back every wake-up so far. Returns whether there was one.
-    pub(crate) fn drain(&self) -> bool {
+    /// Takes back every wake-up so far.
+    pub(crate) fn drain(&self) {
         let mut bytes = [0; 64];
-        let mut woken = false;
-        loop {
-            match (&self.receiver).read(&mut bytes) {
-                Ok(n) if n == bytes.len() => woken = true,
-                Ok(n) => return woken || n > 0,
-                Err(_) => return woken,
-            }
-        }
+        while matches!((&self.receiver).read(&mut bytes), Ok(n) if n == bytes.len()) {}
     }
 }
 

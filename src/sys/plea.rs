@@ -1,0 +1,96 @@
+//! What a forked child can ask of its parent: to stop a server.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixDatagram;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+/// How many forks of this library this process is away from the one that it all began with.
+static DEPTH: AtomicUsize = AtomicUsize::new(0);
+/// In a child: the line to its parent.
+static PARENT: AtomicPtr<Line> = AtomicPtr::new(std::ptr::null_mut());
+
+/// The process that something was made in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Home(usize);
+
+impl Home {
+    /// This process.
+    pub(crate) fn here() -> Self {
+        Self(DEPTH.load(Ordering::SeqCst))
+    }
+
+    /// Whether that is this process. (One that was forked by other means than this library's counts as
+    /// the same: a server may be bound, then made a daemon, then serve.)
+    pub(crate) fn is_here(self) -> bool {
+        self == Self::here()
+    }
+}
+
+/// Makes this process a child of the one that listens to `line`.
+pub(super) fn become_child(line: &Arc<Line>) {
+    DEPTH.fetch_add(1, Ordering::SeqCst);
+    // Kept for as long as the process lives.
+    let line = Arc::into_raw(Arc::clone(line));
+    PARENT.store(line.cast_mut(), Ordering::SeqCst);
+}
+
+/// In a child: asks its parent.
+pub(crate) fn plead(plea: Plea) {
+    // SAFETY: it is null, or what `become_child` has kept.
+    if let Some(line) = unsafe { PARENT.load(Ordering::SeqCst).as_ref() } {
+        line.send(plea);
+    }
+}
+
+/// The wish that a server be stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plea {
+    /// Which one.
+    pub(crate) server: usize,
+    /// While it was in which run.
+    pub(crate) run: u64,
+}
+
+/// What children say, and their parent hears.
+#[derive(Debug)]
+pub(crate) struct Line {
+    parent: UnixDatagram,
+    children: UnixDatagram,
+}
+
+impl Line {
+    pub(crate) fn new() -> io::Result<Self> {
+        let (parent, children) = UnixDatagram::pair()?;
+        parent.set_nonblocking(true)?;
+        children.set_nonblocking(true)?;
+        Ok(Self { parent, children })
+    }
+
+    /// Never blocks. A line that is full is one on which nobody listens any more.
+    fn send(&self, plea: Plea) {
+        let mut message = [0; 16];
+        message[..8].copy_from_slice(&(plea.server as u64).to_ne_bytes());
+        message[8..].copy_from_slice(&plea.run.to_ne_bytes());
+        let _ = self.children.send(&message);
+    }
+
+    /// What was said and not heard yet.
+    pub(crate) fn hear(&self) -> Option<Plea> {
+        let mut message = [0; 16];
+        let size = self.parent.recv(&mut message).ok()?;
+        let (server, run) = message[..size].split_first_chunk::<8>()?;
+        Some(Plea {
+            server: u64::from_ne_bytes(*server) as usize,
+            run: u64::from_ne_bytes(run.try_into().ok()?),
+        })
+    }
+}
+
+/// Readable when a child has said something.
+impl AsFd for Line {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.parent.as_fd()
+    }
+}
