@@ -35,7 +35,7 @@ impl RequestHandler<TcpRequest> for Answer {
     fn handle(&mut self, request: &mut TcpRequest) -> Result {
         let data = request.recv(1024)?;
         println!("Server recive data: {}", repr(&data));
-        request.send_all(&with_ctime(&data))?;
+        request.send_all(with_ctime(&data))?;
         Ok(())
     }
 }

@@ -50,7 +50,7 @@ impl RequestHandler<TcpRequest> for Conversation {
                 return Ok(());
             }
             println!("Server recive data: {}", repr(&data));
-            request.send_all(&with_ctime(&data))?;
+            request.send_all(with_ctime(&data))?;
         }
     }
 

@@ -94,7 +94,7 @@ impl<R: Request> RequestHandler<R> for Echo {
                 return Ok(());
             }
             match self.ctime {
-                true => request.send_all(&common::with_ctime(&data))?,
+                true => request.send_all(common::with_ctime(&data))?,
                 false => request.send_all(&data)?,
             }
         }

@@ -47,7 +47,7 @@ impl RequestHandler<TcpRequest> for MyTcpHandler {
         }
         println!("Received from {}:", request.client_address().ip());
         println!("{}", str::from_utf8(&data)?);
-        request.send_all(&data.to_ascii_uppercase())?;
+        request.send_all(data.to_ascii_uppercase())?;
         Ok(())
     }
 }

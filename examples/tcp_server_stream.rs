@@ -40,7 +40,7 @@ impl RequestHandler<TcpRequest> for MyTcpHandler {
         let data = line.trim_ascii_end();
         println!("{} wrote:", request.client_address().ip());
         println!("{}", str::from_utf8(data)?);
-        request.send_all(&data.to_ascii_uppercase())?;
+        request.send_all(data.to_ascii_uppercase())?;
         Ok(())
     }
 }

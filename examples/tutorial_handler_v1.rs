@@ -33,7 +33,7 @@ impl RequestHandler<TcpRequest> for Answer {
         let thread = thread::current();
         let data = request.recv(1024)?;
         println!("{}: {}", thread.name().unwrap_or("?"), repr(&data));
-        request.send_all(&with_ctime(&data))?;
+        request.send_all(with_ctime(&data))?;
         Ok(())
     }
 }

@@ -37,7 +37,7 @@ impl RequestHandler<TcpRequest> for Conversation {
                 return Ok(());
             }
             println!("{}: {}", thread.name().unwrap_or("?"), repr(&data));
-            request.send_all(&with_ctime(&data))?;
+            request.send_all(with_ctime(&data))?;
         }
     }
 }

@@ -48,7 +48,7 @@ impl RequestHandler<TcpRequest> for Conversation {
             if data == b"stop" {
                 request.server().shutdown();
             }
-            request.send_all(&with_ctime(&data))?;
+            request.send_all(with_ctime(&data))?;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::hash::Hash;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// What the addresses of every transport can do: be compared, kept in maps, shown, and shown the
@@ -100,12 +100,30 @@ pub enum ServerAddress {
 }
 
 impl ServerAddress {
-    /// The port of a TCP or UDP server; `None` for a Unix socket.
-    pub fn port(&self) -> Option<u16> {
+    /// The IP address of a TCP or UDP server; `None` for a Unix socket.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.socket_addr().map(|address| address.ip())
+    }
+
+    /// IP address and port of a TCP or UDP server; `None` for a Unix socket.
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
-            Self::Inet(address) => Some(address.port()),
+            Self::Inet(address) => Some(*address),
             Self::Unix(_) => None,
         }
+    }
+
+    /// The path of a Unix socket server, if it is bound to one.
+    pub fn as_path(&self) -> Option<&Path> {
+        match self {
+            Self::Inet(_) => None,
+            Self::Unix(address) => address.as_path(),
+        }
+    }
+
+    /// The port of a TCP or UDP server; `None` for a Unix socket.
+    pub fn port(&self) -> Option<u16> {
+        self.socket_addr().map(|address| address.port())
     }
 
     /// Whether a socket with this address is bound to anything.
@@ -155,6 +173,18 @@ mod tests {
             UnixAddress::Abstract(b"name".to_vec()).to_python(),
             "b'\\x00name'"
         );
+    }
+
+    #[test]
+    fn what_a_server_is_bound_to_can_be_taken_apart() {
+        let inet: SocketAddr = "127.0.0.1:9999".parse().unwrap();
+        let server = ServerAddress::from(inet);
+        assert_eq!((server.ip(), server.port()), (Some(inet.ip()), Some(9999)));
+        assert_eq!((server.socket_addr(), server.as_path()), (Some(inet), None));
+
+        let server = ServerAddress::from(UnixAddress::Path("/tmp/s".into()));
+        assert_eq!((server.ip(), server.port()), (None, None));
+        assert_eq!(server.as_path(), Some(Path::new("/tmp/s")));
     }
 
     #[test]

@@ -150,7 +150,7 @@ fn waits_to_read<R: Request>(request: &mut R) -> socketserver::Result {
 
 fn waits_to_write<R: Request>(request: &mut R) -> socketserver::Result {
     loop {
-        request.send_all(&[0; 10_000])?;
+        request.send_all([0; 10_000])?;
     }
 }
 

@@ -38,7 +38,7 @@ fn the_packet_is_there_whole_however_much_was_read<T: Packets>() {
         assert_eq!(request.packet(), b"one\ntwo\n");
         let line = request.readline(100)?;
         let packet = request.packet().to_vec();
-        request.send_all(&[line, packet].concat())?;
+        request.send_all([line, packet].concat())?;
         Ok(())
     }));
     let client = host.client();
@@ -215,7 +215,7 @@ fn obey<R: Request>() -> Hooks<R> {
                 assert_eq!(request.recv(100)?, b"", "there is a rest of the packet");
                 Ok(())
             }
-            b"write too much" => Ok(request.send_all(&[0; 1 << 20])?),
+            b"write too much" => Ok(request.send_all([0; 1 << 20])?),
             order => Ok(request.send_all(order)?),
         }
     })

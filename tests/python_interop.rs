@@ -161,7 +161,7 @@ fn a_python_client_that_talks_in_lines() -> Result {
                 if line.is_empty() {
                     return Ok(());
                 }
-                request.send_all(&line.to_ascii_uppercase())?;
+                request.send_all(line.to_ascii_uppercase())?;
             }
         }
     }

@@ -126,7 +126,7 @@ fn messages_of_many_senders_do_not_mix<T: Connected>() {
             let sender = sender.clone();
             scope.spawn(move || {
                 for _ in 0..MESSAGES {
-                    sender.send_all(&vec![number; SIZE]).unwrap();
+                    sender.send_all(vec![number; SIZE]).unwrap();
                 }
             });
         }
@@ -147,8 +147,8 @@ fn a_handler_and_a_sender_do_not_mix_either<T: Connected>() {
     let host = host::<T, Threading, _>(Hooks::new(|request: &mut T::Request| {
         let sender = request.sender();
         thread::scope(|scope| {
-            scope.spawn(|| (0..MESSAGES).try_for_each(|_| sender.send_all(&[b's'; SIZE])));
-            (0..MESSAGES).try_for_each(|_| request.send_all(&[b'h'; SIZE]))
+            scope.spawn(|| (0..MESSAGES).try_for_each(|_| sender.send_all([b's'; SIZE])));
+            (0..MESSAGES).try_for_each(|_| request.send_all([b'h'; SIZE]))
         })?;
         Ok(())
     }));
@@ -231,7 +231,7 @@ fn a_blocked_sender_is_cut_off_when_the_server_stops<T: Connected>() {
     let (results, ended) = mpsc::channel();
     thread::spawn(move || {
         let error = loop {
-            if let Err(error) = sender.send_all(&[0; 10_000]) {
+            if let Err(error) = sender.send_all([0; 10_000]) {
                 break error;
             }
         };

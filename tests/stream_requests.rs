@@ -164,18 +164,62 @@ fn lines_come_one_by_one_up_to_the_end<T: Connected>() {
     let lines = one_conversation::<T, _>(
         |request| {
             let mut lines = Vec::new();
-            while let Some(line) = request.next_line(4).unwrap() {
+            while let Some(line) = request.next_line(6).unwrap() {
                 lines.push(String::from_utf8(line).unwrap());
             }
             lines
         },
         |client| {
-            client.send("one\n\nthree\nfour");
+            client.send("one\n\nthree\nfourth");
             client.finish();
             client.expect_end();
         },
     );
-    assert_eq!(lines, ["one\n", "\n", "thre", "e\n", "four"]);
+    assert_eq!(lines, ["one\n", "\n", "three\n", "fourth"]);
+}
+
+/// The rest of it would look like the next line.
+fn a_line_that_is_too_long_is_an_error<T: Connected>() {
+    let (first, error) = one_conversation::<T, _>(
+        |request| {
+            let first = request.next_line(10).unwrap();
+            (first, request.next_line(10).unwrap_err())
+        },
+        |client| {
+            client.send("SET a 1\nSET b DEL a\n");
+            client.expect_end();
+        },
+    );
+    assert_eq!(first.as_deref(), Some(&b"SET a 1\n"[..]));
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    assert!(error.to_string().contains("more than 10 bytes"), "{error}");
+}
+
+fn numbers_are_read_as_arrays<T: Connected>() {
+    let numbers = one_conversation::<T, _>(
+        |request| {
+            let number = u32::from_be_bytes(request.read_bytes().unwrap());
+            (number, request.read_bytes::<8>().unwrap_err().kind())
+        },
+        |client| {
+            client.send([0, 0, 1, 2, 3]);
+            client.finish();
+        },
+    );
+    assert_eq!(numbers, (0x0102, ErrorKind::UnexpectedEof));
+}
+
+fn texts_and_bytes_are_sent<T: Connected>() {
+    one_conversation::<T, _>(
+        |request| {
+            request.send_all("a").unwrap();
+            request.send_all(String::from("b")).unwrap();
+            request.send_all(b"c").unwrap();
+            request.send_all(vec![b'd']).unwrap();
+            request.sender().send_all(format!("{}", 5)).unwrap();
+        },
+        |client| assert_eq!(client.rest(), b"abcd5"),
+    );
 }
 
 /// Were it not so, the test would end in a timeout: the client sends nothing.
@@ -250,7 +294,7 @@ fn a_client_that_resets_the_connection_is_a_disconnect() {
 fn writing_to_a_client_that_left_is_a_disconnect<T: Connected>() {
     let (hooks, failures) = Hooks::new(|request: &mut T::Request| {
         loop {
-            request.send_all(&[0; 1000])?;
+            request.send_all([0; 1000])?;
         }
     })
     .failures();
@@ -379,7 +423,7 @@ fn what_is_formatted_is_sent_in_one_piece() {
     );
     assert_eq!(sent_by(&mut |to| writeln!(to, "plain"), &mut request), 1);
     assert_eq!(
-        sent_by(&mut |to| to.send_all(&[0; 1 << 20]), &mut request),
+        sent_by(&mut |to| to.send_all([0; 1 << 20]), &mut request),
         1
     );
     assert_eq!(
@@ -557,7 +601,7 @@ fn a_write_times_out_and_the_request_stays_usable<T: Connected>() {
         move |request| {
             request.set_timeout(Some(SOON)).unwrap();
             let timed_out = loop {
-                if let Err(error) = request.send_all(&[b'.'; 10_000]) {
+                if let Err(error) = request.send_all([b'.'; 10_000]) {
                     break error.kind();
                 }
             };
@@ -582,7 +626,7 @@ fn a_write_has_one_timeout_for_all_of_its_data<T: Connected>() {
     one_conversation::<T, _>(
         move |request| {
             request.set_timeout(Some(SOON)).unwrap();
-            let sent = request.send_all(&vec![0; 1 << 28]);
+            let sent = request.send_all(vec![0; 1 << 28]);
             told.send(sent.map_err(|error| error.kind())).unwrap();
         },
         |client| {
@@ -708,6 +752,9 @@ over_streams!(
     reads_of_all_sizes_mixed_lose_nothing,
     readline_cuts_at_its_limit_as_in_python,
     lines_come_one_by_one_up_to_the_end,
+    a_line_that_is_too_long_is_an_error,
+    numbers_are_read_as_arrays,
+    texts_and_bytes_are_sent,
     reading_nothing_does_not_wait,
     reading_into_an_empty_slice_does_not_wait,
     a_client_that_leaves_half_way_is_a_disconnect,

@@ -118,7 +118,7 @@ pub trait Request: BufRead + Write + Send + Sized + 'static {
         Ok(data)
     }
 
-    /// Sends all of `data`: at once to a stream, as part of the reply to a datagram (which is not
+    /// Sends all of `data` (a text, bytes): at once to a stream, as part of the reply to a datagram (which is not
     /// sent if it stays empty). Python: `request.sendall(data)`.
     ///
     /// # Errors
@@ -126,8 +126,8 @@ pub trait Request: BufRead + Write + Send + Sized + 'static {
     /// `BrokenPipe` or `ConnectionReset` if the client is gone, `TimedOut` if it does not read;
     /// part of `data` may have been sent then.
     #[doc(alias = "sendall")]
-    fn send_all(&mut self, data: &[u8]) -> io::Result<()> {
-        self.write_all(data)
+    fn send_all<D: AsRef<[u8]>>(&mut self, data: D) -> io::Result<()> {
+        self.write_all(data.as_ref())
     }
 
     /// Reads one line with its `\n`, but at most `limit` bytes of it. Python:
@@ -147,8 +147,10 @@ pub trait Request: BufRead + Write + Send + Sized + 'static {
         Ok(line)
     }
 
-    /// The next line with its `\n`, at most `limit` bytes of it; `None` at the end. Python:
-    /// `for line in self.rfile`.
+    /// The next line with its `\n`; `None` at the end. Python: `for line in self.rfile`.
+    ///
+    /// A line of more than `limit` bytes is an error: a piece of it that passes for a line would make
+    /// the rest of it look like the next one. (Python's loop has no limit.)
     ///
     /// ```
     /// # use socketserver::{Request, UdpRequest, Result};
@@ -165,9 +167,14 @@ pub trait Request: BufRead + Write + Send + Sized + 'static {
     ///
     /// # Errors
     ///
-    /// As for [`recv`](Self::recv).
+    /// `InvalidData` for a line that is too long; else as for [`recv`](Self::recv).
     fn next_line(&mut self, limit: usize) -> io::Result<Option<Vec<u8>>> {
         let line = self.readline(limit)?;
+        let is_cut = line.len() == limit && !line.ends_with(b"\n");
+        if is_cut && !self.fill_buf()?.is_empty() {
+            let error = format!("the client sent a line of more than {limit} bytes");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
         Ok((!line.is_empty()).then_some(line))
     }
 
@@ -191,6 +198,19 @@ pub trait Request: BufRead + Write + Send + Sized + 'static {
             self.read_exact(&mut data[start..])?;
         }
         Ok(data)
+    }
+
+    /// Reads exactly `N` bytes into an array, for numbers: `u32::from_be_bytes(request.read_bytes()?)`.
+    /// Python: `struct.unpack("!I", self.rfile.read(4))`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`read_exactly`](Self::read_exactly).
+    #[doc(alias = "unpack")]
+    fn read_bytes<const N: usize>(&mut self) -> io::Result<[u8; N]> {
+        let mut array = [0; N];
+        self.read_exact(&mut array)?;
+        Ok(array)
     }
 
     /// Sends the reply that was collected, if something was: called once, after the handler

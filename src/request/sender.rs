@@ -83,13 +83,14 @@ impl Sender {
         }
     }
 
-    /// Sends all of `data` to the client.
+    /// Sends all of `data` (a text, bytes) to the client.
     ///
     /// # Errors
     ///
     /// `NotConnected` if the client's handler has returned (for a datagram: the server is
     /// closed); else what [`Request::send_all`](crate::Request::send_all) can return.
-    pub fn send_all(&self, data: &[u8]) -> io::Result<()> {
+    pub fn send_all<D: AsRef<[u8]>>(&self, data: D) -> io::Result<()> {
+        let data = data.as_ref();
         match &self.0 {
             Client::Stream(client) => match client.upgrade() {
                 Some(client) => client.send_all(data),

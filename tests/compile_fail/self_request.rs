@@ -5,7 +5,6 @@
 //! expect: use parentheses to call the method
 //! expect: there is a method `send_all` with a similar name
 //! expect: there is a method `set_timeout` with a similar name
-//! expect: consider adding a leading `b`
 use socketserver::prelude::*;
 
 struct MyHandler;
@@ -21,7 +20,6 @@ impl RequestHandler<TcpRequest> for MyHandler {
         println!("{}", request.client_address);
         request.sendall(b"hello")?;
         request.settimeout(None)?;
-        request.send_all("hello")?;
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ fn reverse(request: &mut TcpRequest) -> Result {
         let size = u32::from_be_bytes(header[..].try_into()?);
         let mut message = request.read_exactly(size as usize)?;
         message.reverse();
-        request.send_all(&[header, message].concat())?;
+        request.send_all([header, message].concat())?;
     }
     Ok(())
 }

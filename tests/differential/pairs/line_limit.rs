@@ -2,7 +2,7 @@ use crate::server::*;
 
 fn pieces(request: &mut TcpRequest) -> Result {
     while let Some(piece) = request.next_line(5)? {
-        request.send_all(&[b"<", &piece[..], b">"].concat())?;
+        request.send_all([b"<", &piece[..], b">"].concat())?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@ use crate::server::*;
 fn lines(request: &mut TcpRequest) -> Result {
     while let Some(mut line) = request.next_line(10_000)? {
         line.pop_if(|last| *last == b'\n');
-        request.send_all(&[b"<", &line[..], b">\n"].concat())?;
+        request.send_all([b"<", &line[..], b">\n"].concat())?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ fn until_it_leaves(request: &mut TcpRequest) -> Result {
             println!("left");
             return Ok(());
         }
-        request.send_all(&data.to_ascii_uppercase())?;
+        request.send_all(data.to_ascii_uppercase())?;
     }
 }
 
