@@ -20,7 +20,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigHandler, Signal, kill, raise, signal};
+use nix::sys::signal::{SigHandler, SigSet, Signal, kill, raise, signal};
 use nix::unistd::Pid;
 use socketserver::strategy::RequestKind;
 use socketserver::transport::Tcp;
@@ -182,6 +182,85 @@ fn a_handler_in_a_child_stops_the_server<T: Reachable>() {
     assert_eq!(host.client().ask("?\n"), "true false\n");
     let handle = host.server.handle();
     assert!(handle.wait(PATIENCE), "the server goes on");
+}
+
+/// A child has the handles of all servers of its parent.
+#[test]
+fn a_handler_in_a_child_stops_another_server() {
+    let other = host::<Tcp, Threading, _>(Hooks::<TcpRequest>::echo());
+    let handle = other.server.handle();
+    let stop = handle.clone();
+    let service = handler_fn(move |request: &mut TcpRequest| {
+        stop.shutdown();
+        Ok(writeln!(request, "{}", stop.wait(None))?)
+    });
+    let host = host_by::<Tcp, _, _>(forking(), service);
+    assert_eq!(host.client().ask("?\n"), "false\n");
+    assert!(handle.wait(PATIENCE), "it goes on");
+    // This one does not.
+    assert_eq!(host.client().ask("?\n"), "false\n");
+}
+
+/// What a child asks for when the run that it is of is over comes too late.
+#[test]
+fn a_late_stop_by_a_child_does_not_end_the_next_run() {
+    let stop = |request: &mut TcpRequest| {
+        writeln!(request, "{}", std::process::id())?;
+        request.readline(10)?;
+        request.server().shutdown();
+        Ok(())
+    };
+    let server = TcpServer::bind(LOOPBACK, handler_fn(stop)).unwrap();
+    let server = Arc::new(server.strategy(forking()));
+    let serve = || {
+        let server = Arc::clone(&server);
+        thread::spawn(move || server.serve_forever())
+    };
+    let first = serve();
+    let client = Tcp::connect(server.server_address());
+    client.line();
+    server.shutdown();
+    in_time(|| first.join()).unwrap().unwrap();
+    client.send("stop\n");
+    client.finish();
+    client.expect_end();
+
+    let second = serve();
+    // Whoever is served after the first child was collected is served after its wish was heard.
+    let client = Tcp::connect(server.server_address());
+    let pid: u32 = client.line().trim().parse().unwrap();
+    eventually("the first child is collected", || {
+        server.active_children() == [pid]
+    });
+    client.send("stop\n");
+    client.finish();
+    client.expect_end();
+    // The wish of this run is heard.
+    in_time(|| second.join()).unwrap().unwrap();
+    let server = Arc::into_inner(server).unwrap();
+    assert_eq!(server.stats().accepted, 2);
+    in_time(move || server.server_close());
+}
+
+/// Programs that wait for signals themselves block them.
+#[test]
+fn signals_that_the_server_blocks_end_a_child() {
+    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
+    let (forking, ends) = watched();
+    // Threads inherit it, and children.
+    let host = thread::scope(|scope| {
+        let blocked = scope.spawn(|| {
+            signals.thread_block().unwrap();
+            host_by::<Tcp, _, _>(forking, handler_fn(tell_pid::<TcpRequest>))
+        });
+        blocked.join().unwrap()
+    });
+    for signal in signals.iter() {
+        let client = host.client();
+        kill(pid(&client.ask("?\n")), signal).unwrap();
+        assert_eq!(next(&ends).signal(), Some(signal as i32));
+        client.expect_end();
+    }
 }
 
 // ---- how children end ----
@@ -624,11 +703,18 @@ fn forking_is_allowed_beside_threads_of_the_library_that_wait() {
         socket.connect(address).unwrap();
         socket
     });
-    for n in 0..10 {
-        let tcp = Client::new(std::net::TcpStream::connect(address).unwrap());
-        assert_eq!(tcp.ask(&format!("tcp {n}\n")), format!("tcp {n}\n"));
-        assert_eq!(udp.ask(&format!("udp {n}\n")), format!("udp {n}\n"));
-    }
+    // At the same time: neither loop is a stranger to the other, whatever it is doing.
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0..10 {
+                let tcp = Client::new(std::net::TcpStream::connect(address).unwrap());
+                assert_eq!(tcp.ask(&format!("tcp {n}\n")), format!("tcp {n}\n"));
+            }
+        });
+        for n in 0..10 {
+            assert_eq!(udp.ask(&format!("udp {n}\n")), format!("udp {n}\n"));
+        }
+    });
     // A child ends at a SIGTERM, which for its parent would be the end of serving.
     let client = Client::new(std::net::TcpStream::connect(address).unwrap());
     client.ask("hello\n");

@@ -21,10 +21,11 @@ pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 pub struct DrainReport {
     /// Requests that were running, or waiting for a thread, when the server was closed.
     pub running: usize,
-    /// Connections that were cut when the grace period was over.
+    /// Connections that were cut, and child processes that were told to end, when the grace period was
+    /// over.
     pub interrupted: usize,
     /// Requests that did not even end then, because their handlers neither read nor write. They
-    /// go on until the program ends.
+    /// go on until the program ends. (A child process is killed.)
     pub abandoned: usize,
 }
 

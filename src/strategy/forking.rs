@@ -24,20 +24,26 @@ use crate::sys::plea::Line;
 /// handler that crashes, leaks or is killed takes only its own process with it.
 ///
 /// - **What a child may use.** Everything, but it is alone: the server's other threads do not exist
-///   in it. [`request.server()`](crate::Request::server) is a copy too: its
-///   [`shutdown`](crate::ServerHandle::shutdown) does stop the server, its
-///   [`stats`](crate::ServerHandle::stats) are those of the moment of the fork, and a
-///   [`Sender`](crate::Sender) to another client reaches nobody.
+///   in it. What it has of servers are copies: [`shutdown`](crate::ServerHandle::shutdown), of any of
+///   them, is passed on to the parent; [`stats`](crate::ServerHandle::stats) are those of the moment
+///   of the fork; [`wait`](crate::ServerHandle::wait) returns `false` at once; a
+///   [`Sender`](crate::Sender) to another client reaches nobody. What is not memory is shared: a
+///   datagram server's socket, files that are open.
 /// - **How it ends.** Errors and panics of the handler go to
 ///   [`handle_error`](crate::Service::handle_error), in the child. Then standard output is flushed,
 ///   and the process exits with 0 if the handler succeeded, or else 1. The parent is told by
 ///   [`on_child_exit`](Self::on_child_exit), and counts.
-/// - **Signals.** SIGINT, SIGTERM and SIGHUP end a child, whatever the server does about them.
+/// - **Signals.** SIGINT, SIGTERM and SIGHUP end a child, also where the server handles or blocks
+///   them, and without [`finish`](crate::RequestHandler::finish). (A SIGHUP that is ignored stays
+///   ignored, for `nohup`.) Programs that a handler starts are not told.
 /// - **Limit.** While [`max_children`](Self::max_children) are running, clients wait in the kernel's
-///   queue; the server can be stopped meanwhile. Children are collected as soon as they end.
+///   queue; the server can be stopped meanwhile.
+/// - **Collecting.** While the server serves, children are collected as they end, a few milliseconds
+///   late at most; else by the next `serve_forever`, `handle_request` or close.
 /// - **Closing.** Running children have the [grace period](crate::Server::grace) to end, then get a
 ///   SIGTERM, and a SIGKILL one second after. With
-///   [`block_on_close(false)`](crate::Server::block_on_close) they are left alone.
+///   [`block_on_close(false)`](crate::Server::block_on_close) they are left alone. (The port is free
+///   once the youngest of them has begun to run.)
 ///
 /// # When it refuses to fork
 ///
@@ -53,7 +59,10 @@ use crate::sys::plea::Line;
 ///
 /// (Python forks all the same, and since 3.12 warns.) [`new_unchecked`](Self::new_unchecked) forks
 /// whatever other threads there are. The check needs `/proc`, and Linux; elsewhere forking always
-/// has to be unchecked.
+/// has to be unchecked. Before it refuses, it waits a moment for threads that are about to wait.
+///
+/// No thread may keep standard output or standard error locked while it waits: the server locks both
+/// for each fork.
 ///
 /// ```no_run
 /// use socketserver::prelude::*;
@@ -108,8 +117,11 @@ impl Forking {
         self.max_children = max_children.max(1);
     }
 
-    /// Calls `hook` whenever a child has ended, on the thread that accepts or closes. A panic in it
-    /// is contained.
+    /// Calls `hook` whenever a child has ended, on the thread that accepts or closes, or, for children
+    /// that [`block_on_close(false)`](crate::Server::block_on_close) has left, on one of its own. A
+    /// panic in it is contained.
+    ///
+    /// What it counts it can share with the [service](crate::Service) by an `Arc`.
     pub fn on_child_exit(mut self, hook: impl Fn(&ChildExit) + Send + Sync + 'static) -> Self {
         // Nobody else has the children before the strategy is in use.
         if let Some(children) = Arc::get_mut(&mut self.children) {

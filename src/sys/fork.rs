@@ -85,8 +85,8 @@ impl Forking {
     /// point:
     ///
     /// - No lock that they take may have been held by another thread at the time of the fork: it
-    ///   would never be released. (Standard output and standard error are seen to by this library,
-    ///   and the allocator by glibc and musl.)
+    ///   would never be released. (Standard output and standard error are seen to by this library, if
+    ///   no thread keeps them locked, and the allocator by glibc and musl, if it is theirs.)
     /// - Nothing that they look at may have been half-way through a change by another thread: the
     ///   internals of a C library that is not prepared for forks, for example.
     pub unsafe fn new_unchecked() -> Self {

@@ -1,10 +1,13 @@
 use crate::server::*;
 
 fn pieces(request: &mut TcpRequest) -> Result {
-    while let Some(piece) = request.next_line(5)? {
+    loop {
+        let piece = request.readline(5)?;
+        if piece.is_empty() {
+            return Ok(());
+        }
         request.send_all([b"<", &piece[..], b">"].concat())?;
     }
-    Ok(())
 }
 
 pair!(serve(TcpServer::bind(host(), handler_fn(pieces))?));
