@@ -164,18 +164,16 @@ impl Children {
         }
     }
 
-    /// Collects whoever has ended of the next few, more of them than a request adds, without waiting
-    /// for anything. Returns whether any are left.
+    /// Collects those who have ended, one after the other, up to the first that has not, without
+    /// waiting for anything. Returns whether any are left.
     pub(super) fn collect_some(&self) -> bool {
-        for _ in 0..2 {
-            let Some(child) = self.next_in_turn() else {
-                return false;
-            };
-            if let Some(ended) = child.try_wait() {
-                self.end(&child, ended);
+        while let Some(child) = self.next_in_turn() {
+            match child.try_wait() {
+                Some(ended) => self.end(&child, ended),
+                None => return true,
             }
         }
-        self.len() > 0
+        false
     }
 
     fn next_in_turn(&self) -> Option<Arc<Child>> {

@@ -19,7 +19,7 @@ use std::io::{self, Write};
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixDatagram;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -35,10 +35,10 @@ use super::plea::{self, Line};
 use super::poll::wait_writable;
 use crate::strategy::Forking;
 
-/// How long threads of this library may take to be parked, on a busy machine.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// How long threads of this library may take to be parked, on a busy machine: milliseconds.
+const PATIENCE: u64 = 100;
 /// The same after a time when they did not: there is likely to be one that never is.
-const LITTLE_PATIENCE: Duration = Duration::from_millis(10);
+const LITTLE_PATIENCE: u64 = 10;
 
 /// Whether to fork although other threads may hold locks.
 #[derive(Debug)]
@@ -148,14 +148,10 @@ fn trim() {
 /// Locks and flushes the standard streams, and makes sure that no thread can be in the way of a
 /// child.
 fn quiet(permission: &Permission) -> io::Result<(Streams, Gate)> {
-    /// The last time, somebody was in the way to the end.
-    static REFUSED: AtomicBool = AtomicBool::new(false);
+    /// In milliseconds.
+    static PATIENCE_LEFT: AtomicU64 = AtomicU64::new(PATIENCE);
 
-    let patience = if REFUSED.load(Ordering::Relaxed) {
-        LITTLE_PATIENCE
-    } else {
-        PATIENCE
-    };
+    let patience = Duration::from_millis(PATIENCE_LEFT.load(Ordering::Relaxed));
     let deadline = Instant::now() + patience;
     loop {
         // Who waits here is in nobody's way: another loop may want to fork too.
@@ -166,13 +162,13 @@ fn quiet(permission: &Permission) -> io::Result<(Streams, Gate)> {
         }
         let strangers = gate.strangers().map_err(Refused::CannotTell)?;
         if strangers == 0 {
-            REFUSED.store(false, Ordering::Relaxed);
+            PATIENCE_LEFT.store(PATIENCE, Ordering::Relaxed);
             return Ok((streams, gate));
         }
         // It may be one that is about to be parked, or to end.
         drop((gate, streams));
         if Instant::now() >= deadline {
-            REFUSED.store(true, Ordering::Relaxed);
+            PATIENCE_LEFT.store(LITTLE_PATIENCE, Ordering::Relaxed);
             return Err(Refused::Strangers(strangers).into());
         }
         parked(|| thread::sleep(Duration::from_micros(100)));

@@ -6,10 +6,18 @@ use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-/// How many forks of this library this process is away from the one that it all began with.
-static DEPTH: AtomicUsize = AtomicUsize::new(0);
-/// In a child: the line to its parent.
-static PARENT: AtomicPtr<Line> = AtomicPtr::new(std::ptr::null_mut());
+/// This process.
+static HERE: Process = Process {
+    generation: AtomicUsize::new(1),
+    parent: AtomicPtr::new(std::ptr::null_mut()),
+};
+
+struct Process {
+    /// How many forks of this library it is away from the one that it all began with, which is 1.
+    generation: AtomicUsize,
+    /// In a child: the line to its parent.
+    parent: AtomicPtr<Line>,
+}
 
 /// The process that something was made in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +26,7 @@ pub(crate) struct Home(usize);
 impl Home {
     /// This process.
     pub(crate) fn here() -> Self {
-        Self(DEPTH.load(Ordering::SeqCst))
+        Self(HERE.generation.load(Ordering::SeqCst))
     }
 
     /// Whether that is this process. (One that was forked by other means than this library's counts as
@@ -30,16 +38,16 @@ impl Home {
 
 /// Makes this process a child of the one that listens to `line`.
 pub(super) fn become_child(line: &Arc<Line>) {
-    DEPTH.fetch_add(1, Ordering::SeqCst);
+    HERE.generation.fetch_add(1, Ordering::SeqCst);
     // Kept for as long as the process lives.
     let line = Arc::into_raw(Arc::clone(line));
-    PARENT.store(line.cast_mut(), Ordering::SeqCst);
+    HERE.parent.store(line.cast_mut(), Ordering::SeqCst);
 }
 
 /// In a child: asks its parent.
 pub(crate) fn plead(plea: Plea) {
     // SAFETY: it is null, or what `become_child` has kept.
-    if let Some(line) = unsafe { PARENT.load(Ordering::SeqCst).as_ref() } {
+    if let Some(line) = unsafe { HERE.parent.load(Ordering::SeqCst).as_ref() } {
         line.send(plea);
     }
 }
