@@ -65,7 +65,8 @@ pub trait RequestHandler<R: Request> {
     fn handle(&mut self, request: &mut R) -> Result;
 
     /// Runs after [`handle`](Self::handle), also if that failed, and also while the server is
-    /// stopping ([`is_shutting_down`](crate::ServerHandle::is_shutting_down) tells).
+    /// stopping ([`is_shutting_down`](crate::ServerHandle::is_shutting_down) tells); but not in a child
+    /// process ([`Forking`](crate::Forking)) that a signal ended.
     fn finish(&mut self, request: &mut R) -> Result {
         let _ = request;
         Ok(())

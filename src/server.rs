@@ -102,6 +102,12 @@ where
     /// `UnixListener` or `UnixDatagram`, made by other means or inherited (each is
     /// `From<OwnedFd>`).
     ///
+    /// With options it is [`options`](Self::options)`().timeout(..).from_listener(..)`. Those that
+    /// still count are [`timeout`](ServerOptions::timeout),
+    /// [`max_packet_size`](ServerOptions::max_packet_size),
+    /// [`disable_nagle_algorithm`](ServerOptions::disable_nagle_algorithm) and
+    /// [`request_queue_size`](ServerOptions::request_queue_size).
+    ///
     /// # Errors
     ///
     /// [`Error::Bind`] if the socket cannot be used, [`Error::Activate`] if it cannot listen.
@@ -282,7 +288,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
 
     /// Waits for one request and passes it to the strategy. With
     /// [`Sequential`](crate::Sequential) it has been served when this returns; with the others it
-    /// has been started.
+    /// has been started. A close that follows gives it only the [grace period](Self::grace), so a
+    /// program that serves one request and ends takes a sequential server, or `grace(Duration::MAX)`.
     ///
     /// It waits for as long as [`handle_request_timeout`](Self::handle_request_timeout) says, or
     /// the socket's own receive timeout if it has one and that is shorter; then calls
@@ -359,7 +366,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// [counters](ServerHandle::stats) afterwards, take a [`handle`](Self::handle) before.
     ///
     /// Handlers that do not read or write cannot be cut off. After another second they are
-    /// abandoned: reported, and left running until the program ends.
+    /// abandoned: reported, and left running until the program ends. Threads that handlers have
+    /// started themselves are not waited for.
     #[doc(alias = "__exit__")]
     pub fn server_close(self) -> DrainReport {
         let Self {

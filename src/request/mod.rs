@@ -94,8 +94,8 @@ pub trait Request: BufRead + Write + Send + Sized + 'static {
     fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) -> io::Result<()>;
 
     /// Ends the conversation now instead of when the handler returns. A stream is shut down in
-    /// both directions (later reads see its end, later writes fail); of a datagram, the rest of
-    /// the packet and the reply written so far are dropped.
+    /// both directions: later writes fail, later reads see its end, after what had arrived before. Of
+    /// a datagram, the rest of the packet and the reply written so far are dropped.
     fn close(&mut self);
 
     /// Receives at most `size` bytes: what is there, waiting only if nothing is. Empty at the end

@@ -71,7 +71,8 @@ impl Sender {
     }
 
     /// Ends the client's conversation, as [`Request::close`](crate::Request::close) does: its
-    /// handler reads the end of the stream and cannot write any more. Python:
+    /// handler reads the end of the stream, after what had arrived before, and cannot write any more.
+    /// Python:
     /// `other.request.shutdown(SHUT_RDWR)`. Does nothing for a client that has left, and for the
     /// client of a datagram, which has no conversation to end.
     #[doc(alias = "kick")]

@@ -41,6 +41,13 @@ use crate::sys::poll::{wait_any_readable, wait_readable};
 ///   ([`acceptors`](Self::acceptors)), clean-up.
 /// - **The server calls** all of it. `Box<dyn Strategy>` is a strategy too, so that a command line
 ///   flag can choose one.
+/// - **One that wraps another** has to pass on every method: the limit of [`Threading`] is in `wait`, the
+///   children of [`Forking`] are in `wait`, `drain` and `interrupt`, the threads of all are in
+///   `server_close`. Only [`runs_in_place`](Self::runs_in_place) should stay `false`, or the wrapper's
+///   `process_request` might not be called.
+/// - **One that panics** in `process_request` costs that connection: it is closed, and counted as
+///   dropped. [`handle_error`](crate::Service::handle_error) is not told;
+///   [`Job::reject`] with an error tells it.
 ///
 /// ```
 /// use socketserver::{Job, Rejected, Strategy};
