@@ -11,13 +11,11 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::cpu::CpuTimes;
-use crate::echo::EchoOptions;
 use crate::meter::{Meter, Window};
 use crate::runner::RunOptions;
 use crate::workload::{Shape, Workload};
 
 mod cpu;
-mod echo;
 mod load;
 mod meter;
 mod payload;
@@ -51,9 +49,6 @@ enum Command {
     UdpPingpong(RunOptions),
     /// All workloads
     All(RunOptions),
-    /// Run an echo server of this crate until killed: `echo --transport tcp|udp --strategy NAME`
-    /// `[--workers N]`
-    Echo,
     /// Drive a server that already runs, for a profiler to look at
     Load {
         workload: Workload,
@@ -66,12 +61,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let outcome = match arguments.next().as_deref() {
-        Some("echo") => EchoOptions::parse(arguments).and_then(|options| echo::serve(&options)),
-        _ => run(Cli::parse().command),
-    };
-    match outcome {
+    match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -88,7 +78,6 @@ fn run(command: Command) -> Result {
         Command::Udp(options) => runner::run(&[Workload::Udp], &options),
         Command::UdpPingpong(options) => runner::run(&[Workload::UdpPingpong], &options),
         Command::All(options) => runner::run(&Workload::ALL, &options),
-        Command::Echo => unreachable!("`main` has looked for it"),
         Command::Load {
             workload,
             address,

@@ -1,10 +1,10 @@
 //! Which servers a workload compares. The first of each list is the reference.
 
+use std::env;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use clap::ValueEnum;
-
-use crate::echo::{StrategyName, Transport};
+use crate::Result;
 use crate::workload::{Shape, Workload};
 
 pub struct Peer {
@@ -15,8 +15,8 @@ pub struct Peer {
 enum Program {
     /// The path of an executable that `build.rs` made, and its arguments.
     C(&'static str, &'static [&'static str]),
-    /// This program again, as `peers echo`: transport, strategy, workers.
-    Rust(Transport, StrategyName, u16),
+    /// `src/bin/echo_server.rs`: transport, strategy, workers.
+    Rust(&'static str, &'static str, u16),
     /// The class of `python/echo.py`.
     Python(&'static str),
 }
@@ -29,14 +29,14 @@ impl Peer {
         }
     }
 
-    const fn rust(transport: Transport, strategy: StrategyName, workers: u16) -> Self {
+    const fn rust(
+        name: &'static str,
+        transport: &'static str,
+        strategy: &'static str,
+        workers: u16,
+    ) -> Self {
         Self {
-            name: match strategy {
-                StrategyName::Forking => "rust-forking",
-                StrategyName::Sequential => "rust-sequential",
-                StrategyName::Threading => "rust-threading",
-                StrategyName::ThreadPool => "rust-thread-pool",
-            },
+            name,
             program: Program::Rust(transport, strategy, workers),
         }
     }
@@ -60,13 +60,8 @@ impl Peer {
                 command
             }
             Program::Rust(transport, strategy, workers) => {
-                // Not by its path: a build that replaces the file meanwhile must not change or
-                // break what is measured.
-                let mut command = Command::new("/proc/self/exe");
-                command
-                    .args(["echo", "--transport", &value_name(transport)])
-                    .args(["--strategy", &value_name(strategy)])
-                    .args(["--workers", &workers.to_string()]);
+                let mut command = Command::new(echo_server());
+                command.args([transport, strategy, &workers.to_string()]);
                 command
             }
             Program::Python(class) => {
@@ -79,10 +74,25 @@ impl Peer {
     }
 }
 
-/// The word that the command line understands as this value.
-fn value_name(value: impl ValueEnum) -> String {
-    let possible = value.to_possible_value();
-    possible.map_or_else(String::new, |possible| possible.get_name().to_owned())
+/// The echo server of this crate: beside this program.
+fn echo_server() -> PathBuf {
+    let runner = env::current_exe().expect("this program has a path");
+    runner.with_file_name("echo_server")
+}
+
+/// Has cargo build the echo server: `cargo run` builds the runner only.
+pub fn build_echo_server() -> Result {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--bin", "echo_server"]);
+    cargo.args(["--manifest-path", manifest]);
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    match cargo.status()?.success() {
+        true => Ok(()),
+        false => Err("the echo server does not build".into()),
+    }
 }
 
 const C_FORK: Peer = Peer::c("c-fork", env!("PEER_TCP_FORK"), &[]);
@@ -97,33 +107,36 @@ const PYTHON_UDP: Peer = Peer::python("python-sequential", "UDPServer");
 const PYTHON_THREADING_UDP: Peer = Peer::python("python-threading", "ThreadingUDPServer");
 
 pub fn peers(workload: Workload, shape: &Shape) -> Vec<Peer> {
-    use StrategyName::{Forking, Sequential, ThreadPool, Threading};
-    use Transport::{Tcp, Udp};
+    let threading = Peer::rust("rust-threading", "tcp", "threading", 0);
+    let forking = Peer::rust("rust-forking", "tcp", "forking", 0);
+    let pool =
+        |transport, workers| Peer::rust("rust-thread-pool", transport, "thread-pool", workers);
+    let sequential = |transport| Peer::rust("rust-sequential", transport, "sequential", 0);
 
     match workload {
         Workload::Messages => vec![
             C_THREADS,
             C_EPOLL,
-            Peer::rust(Tcp, Threading, 0),
+            threading,
             // A worker serves its connection to the end: fewer would leave some unserved.
-            Peer::rust(Tcp, ThreadPool, shape.connections),
+            pool("tcp", shape.connections),
             PYTHON_TCP,
         ],
         Workload::Churn => vec![
             C_THREADS,
             C_EPOLL,
-            Peer::rust(Tcp, Threading, 0),
-            Peer::rust(Tcp, ThreadPool, shape.slots),
-            Peer::rust(Tcp, Sequential, 0),
+            threading,
+            pool("tcp", shape.slots),
+            sequential("tcp"),
             PYTHON_TCP,
         ],
-        Workload::Fork => vec![C_FORK, Peer::rust(Tcp, Forking, 0), PYTHON_FORKING_TCP],
+        Workload::Fork => vec![C_FORK, forking, PYTHON_FORKING_TCP],
         Workload::Udp | Workload::UdpPingpong => vec![
             C_LOOP,
             C_MMSG,
             C_4_THREADS,
-            Peer::rust(Udp, Sequential, 0),
-            Peer::rust(Udp, ThreadPool, 4),
+            sequential("udp"),
+            pool("udp", 4),
             PYTHON_UDP,
             PYTHON_THREADING_UDP,
         ],

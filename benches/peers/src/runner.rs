@@ -75,6 +75,7 @@ pub fn run(workloads: &[Workload], options: &RunOptions) -> Result {
     } else {
         Pinning::of_this_machine()?
     };
+    peer::build_echo_server()?;
     let mut failures = 0;
     for &workload in workloads {
         let contenders = measure(workload, options, &pinning);
