@@ -21,8 +21,9 @@
 //! Server recive data: b'hello'
 //! ```
 //!
-//! (The spelling is the tutorial's.) Another address than `localhost:6969` can be given as an
-//! argument, to both programs. Python: `examples/python/binary_tcp_server_v1.py`.
+//! ("recive" is misspelt in the script that this server follows, and kept.) Another address than
+//! `localhost:6969` can be given as an argument, to both programs. Python:
+//! `examples/python/binary_tcp_server_v1.py`.
 
 mod common;
 

@@ -40,7 +40,7 @@ use socketserver::prelude::*;
 
 struct Conversation;
 
-// "recive" and "clinet" are the tutorial's spelling, kept so that the output is the same.
+// "recive" and "clinet" are misspelt in the script that this server follows, and kept.
 impl RequestHandler<TcpRequest> for Conversation {
     fn handle(&mut self, request: &mut TcpRequest) -> Result {
         loop {

@@ -21,10 +21,12 @@ mod support;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
+use socket2::{Domain, Socket, Type};
+use support::net::own_loopback;
 use support::process::{Program, python_is_there};
 use support::transcript::Hide;
 
@@ -198,7 +200,7 @@ fn the_programs_on_the_page_are_the_files() {
                 assert_eq!(block.lines.join("\n") + "\n", program(names[0]));
             }
             "diff" => assert_eq!(patch(program(names[0]), &block), program(names[1])),
-            "console" | "sh" => {}
+            "console" | "sh" | "text" => {}
             other => panic!("nobody looks at blocks of {other:?}"),
         }
     }
@@ -219,6 +221,46 @@ fn the_page_shows_every_program_that_was_written_for_it() {
             }
         }
     }
+}
+
+/// Runs a program that fails: what it prints, at the address of the page.
+fn complaint(name: &str, address: SocketAddr) -> String {
+    let failed = Program::example(name, &[address.to_string()]).finish();
+    assert_eq!(failed.status.code(), Some(1), "{name}");
+    assert_eq!(failed.stdout, b"", "{name}");
+    failed
+        .stderr
+        .replace(&address.to_string(), "127.0.0.1:6969")
+}
+
+#[test]
+fn the_errors_on_the_page_are_those_of_the_programs() {
+    let blocks = blocks();
+    let mut errors = blocks.iter().filter(|block| block.language == "text");
+    let mut next_is = |error: String| {
+        let block = errors.next().expect("an error on the page");
+        assert_eq!(block.lines.join("\n") + "\n", error);
+    };
+
+    let listener = TcpListener::bind(own_loopback()).unwrap();
+    next_is(complaint(
+        "tutorial_handler_v2",
+        listener.local_addr().unwrap(),
+    ));
+
+    // It has the port, so that nobody else gets it, and does not listen.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&own_loopback().into()).unwrap();
+    let nobody = socket.local_addr().unwrap().as_socket().unwrap();
+    let refused = complaint("binary_tcp_client_v2", nobody);
+    assert_eq!(complaint("binary_tcp_client_v1", nobody), refused);
+    // Connected to itself, it gets nothing from others: to them, nobody has the port.
+    let socket = UdpSocket::bind(own_loopback()).unwrap();
+    let nobody = socket.local_addr().unwrap();
+    socket.connect(nobody).unwrap();
+    assert_eq!(complaint("udp_client", nobody), refused);
+    next_is(refused);
+    assert!(errors.next().is_none(), "an error that nobody looks at");
 }
 
 // ---- the transcripts ----
