@@ -14,7 +14,9 @@
 //!
 //! A story begins with a command in terminal 1: the server, unless there is only this terminal. Each
 //! story of Rust programs is played by their Python originals too, unless its section has one
-//! that runs Python itself.
+//! that runs Python itself, or it is about the reader's own program, which has none.
+//!
+//! `text` blocks are the errors of programs that cannot start.
 
 mod support;
 
@@ -35,6 +37,9 @@ const PAGE: &str = include_str!("../docs/tutorial.md");
 /// Where the servers of the page listen; those of this test have ports of their own.
 const ADDRESS: &str = "localhost:6969";
 const PROMPT: &str = ">>:";
+
+/// The file of what is, on the page, a program of the reader's own: `cargo run` runs it.
+const OWN: &str = "tutorial_own.rs";
 
 // ---- what is on the page ----
 
@@ -96,9 +101,19 @@ impl Story {
         terminals.len()
     }
 
+    fn commands(&self) -> impl Iterator<Item = &str> {
+        let lines = self.scenes.iter().flat_map(|scene| &scene.lines);
+        lines.filter_map(|line| line.strip_prefix("$ "))
+    }
+
     fn runs_python(&self) -> bool {
-        let mut lines = self.scenes.iter().flat_map(|scene| &scene.lines);
-        lines.any(|line| line.starts_with("$ python3"))
+        self.commands()
+            .any(|command| command.starts_with("python3"))
+    }
+
+    /// Whether there is an original in Python of each of its programs.
+    fn is_of_examples(&self) -> bool {
+        self.commands().all(|command| command != "cargo run -q")
     }
 }
 
@@ -195,12 +210,18 @@ fn the_programs_on_the_page_are_the_files() {
         println!("docs/tutorial.md:{}", block.line_number); // seen if it fails
         let names = names(block.label);
         match block.language {
-            "python" | "rust" | "rust,ignore" => {
-                assert_eq!(block.label, format!("`examples/{}`:", names[0]));
+            "python" | "rust" | "rust,ignore" | "rust,no_run" => {
+                let is_own = names == [OWN];
+                let place = if is_own {
+                    "`src/main.rs`, in the clone "
+                } else {
+                    ""
+                };
+                assert_eq!(block.label, format!("{place}`examples/{}`:", names[0]));
                 assert_eq!(block.lines.join("\n") + "\n", program(names[0]));
             }
             "diff" => assert_eq!(patch(program(names[0]), &block), program(names[1])),
-            "console" | "sh" | "text" => {}
+            "console" | "sh" | "text" | "toml" => {}
             other => panic!("nobody looks at blocks of {other:?}"),
         }
     }
@@ -366,6 +387,7 @@ impl Stage<'_> {
         let program: Vec<_> = program.iter().map(String::as_str).collect();
         let mut program = match program[..] {
             ["cargo", "run", "-q", "--example", name] => self.start_example(name, &arguments),
+            ["cargo", "run", "-q"] => Program::example(OWN.trim_end_matches(".rs"), &arguments),
             ["python3", script] => Program::python(script, &arguments),
             _ => panic!("what is {command:?}?"),
         };
@@ -466,7 +488,7 @@ fn what_the_page_tells_happens_in_python_too() {
         stories.iter().partition(|story| story.runs_python());
     for story in in_rust {
         let told = |python: &&Story| python.section == story.section;
-        if !in_python.iter().any(told) {
+        if story.is_of_examples() && !in_python.iter().any(told) {
             play(story, Cast::Originals);
         }
     }
