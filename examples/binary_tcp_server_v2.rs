@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! $ cargo run --example binary_tcp_server_v2
+//! listening on 127.0.0.1:6969
 //! waiting connection...
 //! ```
 //!
@@ -35,7 +36,7 @@
 
 mod common;
 
-use common::{address, announce, repr, with_ctime};
+use common::{address, repr, with_ctime};
 use socketserver::prelude::*;
 
 struct Conversation;
@@ -65,10 +66,9 @@ impl RequestHandler<TcpRequest> for Conversation {
 }
 
 fn main() -> Result {
-    let address = address("localhost:6969");
-    let server = TcpServer::bind(&address, || Conversation)?;
+    let server = TcpServer::bind(address("localhost:6969"), || Conversation)?;
     server.shutdown_on_ctrl_c()?;
-    announce(&address, server.server_address());
+    println!("listening on {}", server.server_address());
     println!("waiting connection...");
     server.serve_forever()?;
     Ok(())
