@@ -23,12 +23,12 @@ mod support;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
 use socket2::{Domain, Socket, Type};
-use support::net::own_loopback;
+use support::net::{Client, own_loopback};
 use support::process::{Program, python_is_there};
 use support::transcript::Hide;
 
@@ -352,6 +352,7 @@ impl Stage<'_> {
             } else if let Some(typed) = line.strip_prefix(PROMPT) {
                 self.answer(scene.terminal, typed, is_last);
             } else if let Some(rest) = line.strip_prefix("^C") {
+                self.let_python_accept();
                 self.terminal(scene.terminal).program.signal(Signal::SIGINT);
                 match rest {
                     "" => {}
@@ -425,6 +426,18 @@ impl Stage<'_> {
         match self.cast {
             Cast::AsWritten => Program::example(name, arguments),
             Cast::Originals => Program::python(&original, arguments),
+        }
+    }
+
+    /// Ctrl-C in a Python server that has started a request's thread, and has not yet gone on, closes
+    /// that request's connection. When it has served another client, it has gone on.
+    fn let_python_accept(&self) {
+        let is_python = self.cast == Cast::Originals || self.story.runs_python();
+        let has_clients = self.terminals.len() > 1;
+        if let Some(address) = self.address.filter(|_| is_python && has_clients) {
+            let other = Client::new(TcpStream::connect(address).unwrap());
+            other.finish();
+            other.expect_end();
         }
     }
 
