@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! $ cargo run --example binary_tcp_server_v1
+//! listening on 127.0.0.1:6969
 //! ```
 //!
 //! and in another one:
@@ -21,12 +22,13 @@
 //! Server recive data: b'hello'
 //! ```
 //!
-//! (The spelling is the tutorial's.) Another address than `localhost:6969` can be given as an
-//! argument, to both programs. Python: `examples/python/binary_tcp_server_v1.py`.
+//! ("recive" is misspelt in the script that this server follows, and kept.) Another address than
+//! `localhost:6969` can be given as an argument, to both programs. Python:
+//! `examples/python/binary_tcp_server_v1.py`.
 
 mod common;
 
-use common::{address, announce, repr, with_ctime};
+use common::{address, repr, with_ctime};
 use socketserver::prelude::*;
 
 struct Answer;
@@ -41,9 +43,8 @@ impl RequestHandler<TcpRequest> for Answer {
 }
 
 fn main() -> Result {
-    let address = address("localhost:6969");
-    let server = TcpServer::bind(&address, || Answer)?;
-    announce(&address, server.server_address());
+    let server = TcpServer::bind(address("localhost:6969"), || Answer)?;
+    println!("listening on {}", server.server_address());
     server.handle_request()?;
     Ok(())
 }

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! $ cargo run --example binary_tcp_server_v2
+//! listening on 127.0.0.1:6969
 //! waiting connection...
 //! ```
 //!
@@ -35,12 +36,12 @@
 
 mod common;
 
-use common::{address, announce, repr, with_ctime};
+use common::{address, repr, with_ctime};
 use socketserver::prelude::*;
 
 struct Conversation;
 
-// "recive" and "clinet" are the tutorial's spelling, kept so that the output is the same.
+// "recive" and "clinet" are misspelt in the script that this server follows, and kept.
 impl RequestHandler<TcpRequest> for Conversation {
     fn handle(&mut self, request: &mut TcpRequest) -> Result {
         loop {
@@ -65,10 +66,9 @@ impl RequestHandler<TcpRequest> for Conversation {
 }
 
 fn main() -> Result {
-    let address = address("localhost:6969");
-    let server = TcpServer::bind(&address, || Conversation)?;
+    let server = TcpServer::bind(address("localhost:6969"), || Conversation)?;
     server.shutdown_on_ctrl_c()?;
-    announce(&address, server.server_address());
+    println!("listening on {}", server.server_address());
     println!("waiting connection...");
     server.serve_forever()?;
     Ok(())

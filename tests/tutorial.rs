@@ -14,17 +14,21 @@
 //!
 //! A story begins with a command in terminal 1: the server, unless there is only this terminal. Each
 //! story of Rust programs is played by their Python originals too, unless its section has one
-//! that runs Python itself.
+//! that runs Python itself, or it is about the reader's own program, which has none.
+//!
+//! `text` blocks are the errors of programs that cannot start.
 
 mod support;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
+use socket2::{Domain, Socket, Type};
+use support::net::{Client, own_loopback};
 use support::process::{Program, python_is_there};
 use support::transcript::Hide;
 
@@ -32,7 +36,12 @@ const PAGE: &str = include_str!("../docs/tutorial.md");
 
 /// Where the servers of the page listen; those of this test have ports of their own.
 const ADDRESS: &str = "localhost:6969";
+/// What they print there.
+const ANNOUNCED: &str = "listening on 127.0.0.1:6969";
 const PROMPT: &str = ">>:";
+
+/// The file of what is, on the page, a program of the reader's own: `cargo run` runs it.
+const OWN: &str = "tutorial_own.rs";
 
 // ---- what is on the page ----
 
@@ -94,9 +103,19 @@ impl Story {
         terminals.len()
     }
 
+    fn commands(&self) -> impl Iterator<Item = &str> {
+        let lines = self.scenes.iter().flat_map(|scene| &scene.lines);
+        lines.filter_map(|line| line.strip_prefix("$ "))
+    }
+
     fn runs_python(&self) -> bool {
-        let mut lines = self.scenes.iter().flat_map(|scene| &scene.lines);
-        lines.any(|line| line.starts_with("$ python3"))
+        self.commands()
+            .any(|command| command.starts_with("python3"))
+    }
+
+    /// Whether there is an original in Python of each of its programs.
+    fn is_of_examples(&self) -> bool {
+        self.commands().all(|command| command != "cargo run -q")
     }
 }
 
@@ -193,12 +212,18 @@ fn the_programs_on_the_page_are_the_files() {
         println!("docs/tutorial.md:{}", block.line_number); // seen if it fails
         let names = names(block.label);
         match block.language {
-            "python" | "rust" | "rust,ignore" => {
-                assert_eq!(block.label, format!("`examples/{}`:", names[0]));
+            "python" | "rust" | "rust,ignore" | "rust,no_run" => {
+                let is_own = names == [OWN];
+                let place = if is_own {
+                    "`src/main.rs`, in the clone "
+                } else {
+                    ""
+                };
+                assert_eq!(block.label, format!("{place}`examples/{}`:", names[0]));
                 assert_eq!(block.lines.join("\n") + "\n", program(names[0]));
             }
             "diff" => assert_eq!(patch(program(names[0]), &block), program(names[1])),
-            "console" | "sh" => {}
+            "console" | "sh" | "text" | "toml" => {}
             other => panic!("nobody looks at blocks of {other:?}"),
         }
     }
@@ -219,6 +244,46 @@ fn the_page_shows_every_program_that_was_written_for_it() {
             }
         }
     }
+}
+
+/// Runs a program that fails: what it prints, at the address of the page.
+fn complaint(name: &str, address: SocketAddr) -> String {
+    let failed = Program::example(name, &[address.to_string()]).finish();
+    assert_eq!(failed.status.code(), Some(1), "{name}");
+    assert_eq!(failed.stdout, b"", "{name}");
+    failed
+        .stderr
+        .replace(&address.to_string(), "127.0.0.1:6969")
+}
+
+#[test]
+fn the_errors_on_the_page_are_those_of_the_programs() {
+    let blocks = blocks();
+    let mut errors = blocks.iter().filter(|block| block.language == "text");
+    let mut next_is = |error: String| {
+        let block = errors.next().expect("an error on the page");
+        assert_eq!(block.lines.join("\n") + "\n", error);
+    };
+
+    let listener = TcpListener::bind(own_loopback()).unwrap();
+    next_is(complaint(
+        "tutorial_handler_v2",
+        listener.local_addr().unwrap(),
+    ));
+
+    // It has the port, so that nobody else gets it, and does not listen.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&own_loopback().into()).unwrap();
+    let nobody = socket.local_addr().unwrap().as_socket().unwrap();
+    let refused = complaint("binary_tcp_client_v2", nobody);
+    assert_eq!(complaint("binary_tcp_client_v1", nobody), refused);
+    // Connected to itself, it gets nothing from others: to them, nobody has the port.
+    let socket = UdpSocket::bind(own_loopback()).unwrap();
+    let nobody = socket.local_addr().unwrap();
+    socket.connect(nobody).unwrap();
+    assert_eq!(complaint("udp_client", nobody), refused);
+    next_is(refused);
+    assert!(errors.next().is_none(), "an error that nobody looks at");
 }
 
 // ---- the transcripts ----
@@ -280,14 +345,14 @@ impl Stage<'_> {
                 if self.terminals.contains_key(&scene.terminal) {
                     self.end(scene.terminal);
                 }
-                let says_address = lines.peek().is_some_and(|next| is_announcement(next));
-                self.start(scene.terminal, command, says_address);
-                if says_address {
-                    lines.next();
+                self.start(scene.terminal, command);
+                if self.is_server(scene.terminal) {
+                    assert_eq!(lines.next(), Some(ANNOUNCED));
                 }
             } else if let Some(typed) = line.strip_prefix(PROMPT) {
                 self.answer(scene.terminal, typed, is_last);
             } else if let Some(rest) = line.strip_prefix("^C") {
+                self.let_python_accept();
                 self.terminal(scene.terminal).program.signal(Signal::SIGINT);
                 match rest {
                     "" => {}
@@ -305,9 +370,13 @@ impl Stage<'_> {
         there.unwrap_or_else(|| panic!("nothing runs in terminal {terminal}"))
     }
 
+    fn is_server(&self, terminal: u32) -> bool {
+        terminal == 1 && self.story.terminals() > 1
+    }
+
     /// Starts a program. A server gets a free port, its clients are told which.
-    fn start(&mut self, terminal: u32, command: &str, says_address: bool) {
-        let is_server = terminal == 1 && self.story.terminals() > 1;
+    fn start(&mut self, terminal: u32, command: &str) {
+        let is_server = self.is_server(terminal);
         let mut words = command.split(' ').map(String::from);
         let mut program: Vec<_> = words.by_ref().take(2).collect();
         if program[0] == "cargo" {
@@ -324,18 +393,16 @@ impl Stage<'_> {
         let program: Vec<_> = program.iter().map(String::as_str).collect();
         let mut program = match program[..] {
             ["cargo", "run", "-q", "--example", name] => self.start_example(name, &arguments),
+            ["cargo", "run", "-q"] => Program::example(OWN.trim_end_matches(".rs"), &arguments),
             ["python3", script] => Program::python(script, &arguments),
             _ => panic!("what is {command:?}?"),
         };
         let mut told = String::new();
         if is_server {
-            // Those that say it only for port 0 say it here and not on the page.
             let address = program.address();
             let line = format!("listening on {address}");
-            if says_address {
-                self.in_fact.hide(&line);
-                self.on_page.hide("listening on 127.0.0.1:6969");
-            }
+            self.in_fact.hide(&line);
+            self.on_page.hide(ANNOUNCED);
             told = line + "\n";
             self.address = Some(address);
         }
@@ -359,6 +426,18 @@ impl Stage<'_> {
         match self.cast {
             Cast::AsWritten => Program::example(name, arguments),
             Cast::Originals => Program::python(&original, arguments),
+        }
+    }
+
+    /// Ctrl-C in a Python server that has started a request's thread, and has not yet gone on, closes
+    /// that request's connection. When it has served another client, it has gone on.
+    fn let_python_accept(&self) {
+        let is_python = self.cast == Cast::Originals || self.story.runs_python();
+        let has_clients = self.terminals.len() > 1;
+        if let Some(address) = self.address.filter(|_| is_python && has_clients) {
+            let other = Client::new(TcpStream::connect(address).unwrap());
+            other.finish();
+            other.expect_end();
         }
     }
 
@@ -395,15 +474,6 @@ impl Stage<'_> {
     }
 }
 
-fn is_announcement(line: &str) -> bool {
-    let address = line.strip_prefix("listening on ");
-    assert!(
-        address.is_none_or(|address| address == "127.0.0.1:6969"),
-        "{line:?} is not what they print at {ADDRESS}"
-    );
-    address.is_some()
-}
-
 #[test]
 fn what_the_page_tells_happens() {
     let has_python = python_is_there();
@@ -424,7 +494,7 @@ fn what_the_page_tells_happens_in_python_too() {
         stories.iter().partition(|story| story.runs_python());
     for story in in_rust {
         let told = |python: &&Story| python.section == story.section;
-        if !in_python.iter().any(told) {
+        if story.is_of_examples() && !in_python.iter().any(told) {
             play(story, Cast::Originals);
         }
     }

@@ -5,11 +5,10 @@
 
 import socket
 
-from common import address, announce, with_ctime
+from common import address, with_ctime
 
-asked = address("localhost:6969")
-with socket.create_server(asked) as server:
-    announce(asked, server.getsockname())
+with socket.create_server(address("localhost:6969")) as server:
+    print("listening on {}:{}".format(*server.getsockname()))
     request, client_address = server.accept()
     with request:
         data = request.recv(1024)

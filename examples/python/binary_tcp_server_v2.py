@@ -6,7 +6,7 @@ it closes.
 
 import socket
 
-from common import address, announce, with_ctime
+from common import address, with_ctime
 
 
 def serve_forever(server):
@@ -20,9 +20,8 @@ def serve_forever(server):
         print("clinet has broken the connection...")
 
 
-asked = address("localhost:6969")
-with socket.create_server(asked) as server:
-    announce(asked, server.getsockname())
+with socket.create_server(address("localhost:6969")) as server:
+    print("listening on {}:{}".format(*server.getsockname()))
     try:
         serve_forever(server)
     except KeyboardInterrupt:
