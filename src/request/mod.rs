@@ -118,8 +118,8 @@ pub trait Request: BufRead + Write + Send + Sized + 'static {
         Ok(data)
     }
 
-    /// Sends all of `data` (a text, bytes): at once to a stream, as part of the reply to a datagram (which is not
-    /// sent if it stays empty). Python: `request.sendall(data)`.
+    /// Sends all of `data` (a text, bytes): at once to a stream, as part of the reply to a datagram
+    /// (which is not sent if it stays empty). Python: `request.sendall(data)`.
     ///
     /// # Errors
     ///
