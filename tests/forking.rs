@@ -97,6 +97,7 @@ fn each_request_has_a_process_of_its_own<T: Reachable>() {
 fn what_a_child_changes_is_its_own<T: Reachable>() {
     static COUNTED: AtomicU32 = AtomicU32::new(0);
     let count = |request: &mut T::Request| {
+        request.readline(10)?;
         let n = COUNTED.fetch_add(1, Ordering::SeqCst) + 1;
         Ok(writeln!(request, "{n}")?)
     };
