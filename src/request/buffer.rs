@@ -63,9 +63,12 @@ impl ReadBuffer {
     ) -> io::Result<()> {
         debug_assert!(self.unread().is_empty(), "unread bytes would be lost");
         let spare = SPARE.try_with(Cell::take).ok().flatten();
-        let buffer = self.received.insert(spare.unwrap_or_else(new_buffer));
-        let outcome = receive(buffer);
-        if buffer.is_empty() {
+        let mut buffer = spare.unwrap_or_else(new_buffer);
+        // Kept here until then: what a panic leaves in it was not received.
+        let outcome = receive(&mut buffer);
+        let is_empty = buffer.is_empty();
+        self.received = Some(buffer);
+        if is_empty {
             self.give_back();
         }
         outcome.map(drop)

@@ -109,7 +109,7 @@ macro_rules! stream_socket {
     };
 }
 
-/// A write of no more than this has room at once, or none at all.
+/// A write of no more than this is mostly sent at once, and not worth a look at the clock before.
 const SHORT: usize = 1024;
 
 /// How much a Unix socket is given at once. The kernel begins its timeout anew with every part that it
@@ -169,11 +169,9 @@ impl<S: StreamSocket> Connection<S> {
 
     /// Whether a write that has sent a part of its data has used up its time: it is for all of it, so
     /// that a client that reads a little now and then cannot keep its handler.
-    fn is_over(&self, started: Option<Instant>) -> bool {
-        started.is_some_and(|started| {
-            let timeout = self.socket.timeout();
-            timeout.is_some_and(|timeout| started.elapsed() >= timeout)
-        })
+    fn is_over(&self, started: Instant) -> bool {
+        let timeout = self.socket.timeout();
+        timeout.is_some_and(|timeout| started.elapsed() >= timeout)
     }
 
     /// Waits until nobody else is sending, but not longer than a send may take.
@@ -196,14 +194,14 @@ impl<S: StreamSocket> Connection<S> {
 impl<S: StreamSocket> Live for Connection<S> {
     fn send_all(&self, mut data: &[u8]) -> io::Result<()> {
         let _alone = self.alone()?;
-        let started = (data.len() > SHORT).then(Instant::now);
+        let mut started = (data.len() > SHORT).then(Instant::now);
         while !data.is_empty() {
             match self.socket.send(data) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(sent) => data = &data[sent..],
                 Err(error) => return Err(self.explain(error)),
             }
-            if !data.is_empty() && self.is_over(started) {
+            if !data.is_empty() && self.is_over(*started.get_or_insert_with(Instant::now)) {
                 return Err(sys::stream::timed_out());
             }
         }

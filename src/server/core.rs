@@ -41,6 +41,10 @@ pub(crate) struct Core {
     /// In the `poll` set of every accept loop.
     pub(crate) waker: Waker,
     pub(crate) connections: Connections,
+    /// What tells this server from all others, also from later ones.
+    id: u64,
+    /// What was asked of the parent last, in a child.
+    pleaded: AtomicU64,
     /// How many `serve_forever`s have ended.
     ended_runs: AtomicU64,
     /// The process that this is of, and not a copy.
@@ -79,6 +83,8 @@ enum Phase {
 
 impl Core {
     pub(crate) fn new(address: ServerAddress) -> io::Result<Self> {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
         prepare_for_forks();
         let waker = Waker::new()?;
         Ok(Self {
@@ -98,12 +104,17 @@ impl Core {
             _private: waker.keep_private(),
             waker,
             connections: Connections::default(),
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            pleaded: AtomicU64::new(0),
             ended_runs: AtomicU64::new(0),
             home: Home::here(),
         })
     }
 
     pub(crate) fn grace(&self) -> Duration {
+        if self.is_copy() {
+            return DEFAULT_GRACE;
+        }
         self.life.lock().grace
     }
 
@@ -116,6 +127,10 @@ impl Core {
     /// Enters a run of the accept loop, which lasts until the result is dropped. A stop that was
     /// asked for before is still pending.
     pub(crate) fn begin_serving(self: &Arc<Self>, run: Run) -> Result<Serving, Error> {
+        // In a forked child there is nothing to serve with: it is the parent's.
+        if self.is_copy() {
+            return Err(Error::AlreadyServing);
+        }
         let mut life = self.life.lock();
         if life.phase == Phase::Serving {
             return Err(Error::AlreadyServing);
@@ -243,8 +258,8 @@ impl Core {
     // ---- children ----
 
     /// What tells this server from all others.
-    pub(crate) fn id(self: &Arc<Self>) -> usize {
-        Arc::as_ptr(self).addr()
+    pub(crate) fn id(&self) -> u64 {
+        self.id
     }
 
     /// Whether this is the copy that a forked child has of a server of its parent.
@@ -256,16 +271,20 @@ impl Core {
         !self.home.is_here()
     }
 
-    /// In a child: asks its parent to stop this server.
-    fn plead(self: &Arc<Self>) {
+    /// In a child: asks its parent to stop this server, once.
+    fn plead(&self) {
         self.stopping.store(true, Ordering::SeqCst);
-        plead(self.plea());
+        let plea = self.plea();
+        let mark = (Home::here().generation() << 32) + plea.run + 1;
+        if self.pleaded.swap(mark, Ordering::SeqCst) != mark {
+            plead(plea);
+        }
     }
 
     /// What a child says to ask for a stop of this server, of the run that is going on or to come.
-    fn plea(self: &Arc<Self>) -> Plea {
+    fn plea(&self) -> Plea {
         Plea {
-            server: self.id(),
+            server: self.id,
             run: self.ended_runs.load(Ordering::SeqCst),
         }
     }
@@ -316,8 +335,8 @@ impl Core {
     }
 }
 
-/// The servers of this process.
-fn servers() -> MutexGuard<'static, Vec<Weak<Core>>> {
+/// The servers of this process. Held over a fork, so that it is free in the child.
+pub(crate) fn servers() -> MutexGuard<'static, Vec<Weak<Core>>> {
     static SERVERS: Mutex<Vec<Weak<Core>>> = Mutex::new(Vec::new());
     SERVERS.lock().unwrap_or_else(PoisonError::into_inner)
 }

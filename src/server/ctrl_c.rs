@@ -8,7 +8,6 @@ use super::ServerHandle;
 use super::core::Core;
 use crate::error::Error;
 use crate::sys;
-use crate::sys::plea::Home;
 
 /// The exit status of a process that a second signal ended: 128 and the number of SIGINT, as
 /// shells have it.
@@ -22,8 +21,8 @@ static TO_STOP: Mutex<ToStop> = Mutex::new(ToStop {
 });
 
 struct ToStop {
-    /// In which process; the children of that have no thread to wait for signals on.
-    installed: Option<Home>,
+    /// In which process: one that is forked from it has no thread to wait for signals on.
+    installed: Option<u32>,
     /// The servers were asked to stop and have been stopping since.
     asked: bool,
     servers: Vec<Weak<Core>>,
@@ -32,16 +31,19 @@ struct ToStop {
 pub(super) fn shutdown_on_ctrl_c(handle: &ServerHandle) -> Result<(), Error> {
     let mut to_stop = TO_STOP.lock();
     match to_stop.installed {
-        Some(home) if home.is_here() => {}
+        Some(process) if process == std::process::id() => {}
         Some(_) => {
-            let source = "a forked child cannot: signals end it".into();
+            let source =
+                "it was installed in the process that this one was forked from; become a daemon \
+                          first, then ask for it"
+                    .into();
             return Err(Error::Signal { source });
         }
         None => {
             sys::signal::on_termination(on_signal).map_err(|error| Error::Signal {
                 source: error.into(),
             })?;
-            to_stop.installed = Some(Home::here());
+            to_stop.installed = Some(std::process::id());
         }
     }
     to_stop.asked = false;

@@ -5,7 +5,6 @@ use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use super::Server;
 use super::core::Run;
@@ -100,7 +99,6 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
             std::mem::forget((server, thread));
             return Ok(DrainReport::default());
         }
-        server.running.strategy.drain(Duration::ZERO);
         let (running, cut) = (core.active(), core.connections.cut());
         core.request_stop();
         // A handler in the loop is cut off after the grace period; one that does not notice is

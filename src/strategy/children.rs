@@ -2,17 +2,18 @@
 
 use std::fmt;
 use std::io;
+use std::iter;
 use std::mem;
-use std::os::fd::BorrowedFd;
-use std::sync::Arc;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::job::Job;
 use crate::panics::contain;
-use crate::server::core::InFlight;
+use crate::server::core::{Core, InFlight, servers};
 use crate::server::stats::Outcome;
 use crate::sys::child::{Child, Ended, Order};
 use crate::sys::fork::{Exit, Permission, Side, fork};
@@ -86,6 +87,7 @@ pub(super) struct Children {
     /// Whom to ask next.
     next: AtomicUsize,
     on_exit: Option<OnExit>,
+    line: OnceLock<Arc<Line>>,
     /// They were told to end.
     interrupted: AtomicBool,
 }
@@ -95,7 +97,8 @@ pub(super) type OnExit = Box<dyn Fn(&ChildExit) + Send + Sync>;
 /// A child, and the request that it serves.
 struct Running {
     child: Arc<Child>,
-    request: InFlight,
+    /// `None` while the parent lets go of its copy of it.
+    request: Option<InFlight>,
 }
 
 /// Which process this is.
@@ -126,20 +129,61 @@ impl Children {
         &self,
         job: Job,
         permission: &Permission,
-        line: &Arc<Line>,
     ) -> Result<Forked, (Job, io::Error)> {
-        match fork(permission, job.core().id(), line, || self.running.lock()) {
-            Ok((Side::Parent(child), mut running)) => {
-                let (child, request) = (Arc::new(child), job.leave_to_child());
-                running.push(Running { child, request });
+        let line = match self.line() {
+            Ok(line) => line,
+            Err(error) => return Err((job, error)),
+        };
+        let hold = || (self.running.lock(), servers());
+        match fork(permission, job.core().id(), line, hold) {
+            Ok((Side::Parent(child), (running, servers))) => {
+                drop(servers);
+                self.add(running, child, job);
                 Ok(Forked::Parent)
             }
-            Ok((Side::Child(exit), mut running)) => {
+            Ok((Side::Child(exit), (mut running, servers))) => {
                 // Neither collected nor counted out by this process.
                 exit.leave_to_parent(mem::take(&mut *running), |running| &running.child);
+                drop((running, servers));
                 Ok(Forked::Child(job, exit))
             }
             Err(error) => Err((job, error)),
+        }
+    }
+
+    fn add(&self, mut running: MutexGuard<'_, Vec<Running>>, child: Child, job: Job) {
+        let child = Arc::new(child);
+        running.push(Running {
+            child: Arc::clone(&child),
+            request: None,
+        });
+        drop(running);
+        // Not under the lock: it drops what is the user's.
+        let request = job.leave_to_child();
+        let mut running = self.running.lock();
+        if let Some(added) = running.iter_mut().find(|r| Arc::ptr_eq(&r.child, &child)) {
+            added.request = Some(request);
+        }
+    }
+
+    /// What children ask for a stop by.
+    fn line(&self) -> io::Result<&Arc<Line>> {
+        if let Some(line) = self.line.get() {
+            return Ok(line);
+        }
+        let line = Arc::new(Line::new()?);
+        Ok(self.line.get_or_init(|| line))
+    }
+
+    /// Readable when a child has asked for something.
+    pub(super) fn line_descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.line.get().map(|line| (**line).as_fd())
+    }
+
+    /// Does what children have asked for.
+    pub(super) fn hear(&self) {
+        if let Some(line) = self.line.get() {
+            iter::from_fn(|| line.hear()).for_each(Core::hear);
         }
     }
 
@@ -158,8 +202,8 @@ impl Children {
                 Some(_) => readable.next() == Some(&true),
                 None => true,
             };
-            if may_have_ended && let Some(ended) = child.try_wait() {
-                self.end(child, ended);
+            if may_have_ended {
+                self.collect_one(child);
             }
         }
     }
@@ -168,9 +212,8 @@ impl Children {
     /// waiting for anything. Returns whether any are left.
     pub(super) fn collect_some(&self) -> bool {
         while let Some(child) = self.next_in_turn() {
-            match child.try_wait() {
-                Some(ended) => self.end(&child, ended),
-                None => return true,
+            if !self.collect_one(&child) {
+                return true;
             }
         }
         false
@@ -183,26 +226,39 @@ impl Children {
         Some(Arc::clone(&running[number].child))
     }
 
-    fn end(&self, child: &Arc<Child>, ended: Ended) {
-        let found = {
+    /// Collects a child if it has ended. Returns whether it is off the list.
+    fn collect_one(&self, child: &Arc<Child>) -> bool {
+        let (request, ended) = {
+            // Under the lock, so that nobody else asks, and takes the answer.
             let mut running = self.running.lock();
-            let place = running.iter().position(|r| Arc::ptr_eq(&r.child, child));
-            place.map(|place| running.swap_remove(place))
+            let Some(place) = running.iter().position(|r| Arc::ptr_eq(&r.child, child)) else {
+                return true;
+            };
+            if running[place].request.is_none() {
+                return false;
+            }
+            let Some(ended) = child.try_wait() else {
+                return false;
+            };
+            (running.swap_remove(place).request, ended)
         };
-        let Some(Running { mut request, .. }) = found else {
-            return;
-        };
+        self.end(child.id(), request, ended);
+        true
+    }
+
+    fn end(&self, pid: u32, request: Option<InFlight>, ended: Ended) {
         let killed = self.are_interrupted() && ended.is_kill();
         let told = killed || ended.is_termination();
-        request.outcome = match ended {
-            Ended::Code(0) => Outcome::Completed,
-            Ended::Signal(_) if told => Outcome::Interrupted,
-            Ended::Code(_) | Ended::Signal(_) => Outcome::Failed,
-            Ended::Unknown => Outcome::Dropped,
-        };
-        drop(request); // counts it out
+        if let Some(mut request) = request {
+            request.outcome = match ended {
+                Ended::Code(0) => Outcome::Completed,
+                Ended::Signal(_) if told => Outcome::Interrupted,
+                Ended::Code(_) | Ended::Signal(_) => Outcome::Failed,
+                Ended::Unknown => Outcome::Dropped,
+            };
+            // Dropped here, which counts it out.
+        }
         if let Some(on_exit) = &self.on_exit {
-            let pid = child.id();
             let _ = contain(|| on_exit(&ChildExit { pid, ended }));
         }
     }
@@ -213,15 +269,18 @@ impl Children {
         loop {
             let snapshot = self.snapshot();
             if snapshot.0.is_empty() {
+                self.hear();
                 return true;
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let wait = || wait_any_readable(snapshot.descriptors(), snapshot.patience(left));
-            match parked(wait) {
+            let fds = snapshot.descriptors().chain(self.line_descriptor());
+            match parked(|| wait_any_readable(fds, snapshot.patience(left))) {
                 Ok(readable) => self.collect(&snapshot, &readable),
                 // There is no waiting for them at all, for lack of memory say.
                 Err(_) => return false,
             }
+            // After that: a child may ask for something and end.
+            self.hear();
             if left == Some(Duration::ZERO) {
                 return self.len() == 0;
             }

@@ -1,9 +1,7 @@
 //! A process for every request.
 
 use std::io;
-use std::iter;
-use std::os::fd::AsFd;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -11,11 +9,9 @@ use super::children::{ChildExit, Children, Forked, Snapshot};
 use super::{Ready, Strategy, Wait};
 use crate::job::{Job, Rejected};
 use crate::request::have_spare;
-use crate::server::core::Core;
 use crate::server::stats::Outcome;
 use crate::sys::child::Order;
 use crate::sys::fork::{Exit, Permission};
-use crate::sys::plea::Line;
 
 /// Runs each request in a child process of its own. Python: `ForkingMixIn`.
 ///
@@ -82,8 +78,6 @@ pub struct Forking {
     permission: Permission,
     max_children: usize,
     children: Arc<Children>,
-    /// What children ask for a stop by.
-    line: OnceLock<Arc<Line>>,
 }
 
 impl Forking {
@@ -100,7 +94,6 @@ impl Forking {
             permission,
             max_children: Self::DEFAULT_MAX_CHILDREN,
             children: Arc::default(),
-            line: OnceLock::new(),
         }
     }
 
@@ -136,14 +129,6 @@ impl Forking {
         self.children.ids()
     }
 
-    fn line(&self) -> io::Result<&Arc<Line>> {
-        if let Some(line) = self.line.get() {
-            return Ok(line);
-        }
-        let line = Arc::new(Line::new()?);
-        Ok(self.line.get_or_init(|| line))
-    }
-
     fn is_full(&self) -> bool {
         self.children.len() >= self.max_children
     }
@@ -156,16 +141,13 @@ impl Forking {
         children: &Snapshot,
         timeout: Option<Duration>,
     ) -> io::Result<Ready> {
-        let line = self.line.get();
-        let fds: Vec<_> = children
-            .descriptors()
-            .chain(line.map(|line| (**line).as_fd()))
-            .collect();
+        let line = self.children.line_descriptor();
+        let fds: Vec<_> = children.descriptors().chain(line).collect();
         let patience = children.patience(timeout);
         let (ready, readable) = wait.for_any(!self.is_full(), &fds, patience)?;
         self.children.collect(children, &readable);
-        if let (Some(line), Some(true)) = (line, readable.last()) {
-            iter::from_fn(|| line.hear()).for_each(Core::hear);
+        if line.is_some() && readable.last() == Some(&true) {
+            self.children.hear();
         }
         Ok(match ready {
             // Only the look after children without a descriptor is due.
@@ -193,11 +175,7 @@ impl Strategy for Forking {
             // Not in an accept loop, which waits for room.
             return Err(job.reject(Some("as many children as are allowed are running".into())));
         }
-        let line = match self.line() {
-            Ok(line) => line,
-            Err(error) => return Err(job.reject(Some(error.into()))),
-        };
-        match self.children.fork(job, &self.permission, line) {
+        match self.children.fork(job, &self.permission) {
             Ok(Forked::Parent) => Ok(()),
             Ok(Forked::Child(job, exit)) => Self::serve(job, exit),
             Err((job, error)) => Err(job.reject(Some(error.into()))),

@@ -104,7 +104,7 @@ pub(crate) enum Side {
 /// its children by. `hold` gets what has to be held over the fork, after all else that is.
 pub(crate) fn fork<T>(
     permission: &Permission,
-    owner: usize,
+    owner: u64,
     line: &Arc<Line>,
     hold: impl FnOnce() -> T,
 ) -> io::Result<(Side, T)> {
@@ -315,7 +315,7 @@ static PRIVATE: Mutex<Vec<Private>> = Mutex::new(Vec::new());
 struct Private {
     fd: RawFd,
     /// Whose children need it all the same.
-    needed_by: Option<usize>,
+    needed_by: Option<u64>,
 }
 
 fn private() -> MutexGuard<'static, Vec<Private>> {
@@ -326,7 +326,7 @@ fn private() -> MutexGuard<'static, Vec<Private>> {
 /// are closed. Children of the server `needed_by` get them nevertheless.
 pub(crate) fn keep_private<const N: usize>(
     fds: [&dyn AsRawFd; N],
-    needed_by: Option<usize>,
+    needed_by: Option<u64>,
 ) -> KeptPrivate<N> {
     let fds = fds.map(AsRawFd::as_raw_fd);
     private().extend(fds.map(|fd| Private { fd, needed_by }));
@@ -355,7 +355,7 @@ fn inert() -> io::Result<BorrowedFd<'static>> {
 }
 
 /// Puts the inert socket in the place of each private descriptor.
-fn replace(private: &[Private], inert: BorrowedFd<'_>, owner: usize) {
+fn replace(private: &[Private], inert: BorrowedFd<'_>, owner: u64) {
     for private in private {
         if private.needed_by != Some(owner) {
             // SAFETY: `private.fd` is open: whoever closes it takes it from the list before. Whoever

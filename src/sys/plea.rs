@@ -29,6 +29,10 @@ impl Home {
         Self(HERE.generation.load(Ordering::SeqCst))
     }
 
+    pub(crate) fn generation(self) -> u64 {
+        self.0 as u64
+    }
+
     /// Whether that is this process. (One that was forked by other means than this library's counts as
     /// the same: a server may be bound, then made a daemon, then serve.)
     pub(crate) fn is_here(self) -> bool {
@@ -56,7 +60,7 @@ pub(crate) fn plead(plea: Plea) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Plea {
     /// Which one.
-    pub(crate) server: usize,
+    pub(crate) server: u64,
     /// While it was in which run.
     pub(crate) run: u64,
 }
@@ -76,10 +80,11 @@ impl Line {
         Ok(Self { parent, children })
     }
 
-    /// Never blocks. A line that is full is one on which nobody listens any more.
+    /// Never blocks. Each child asks once for each server, so it takes hundreds of them to fill the
+    /// line while nobody listens.
     fn send(&self, plea: Plea) {
         let mut message = [0; 16];
-        message[..8].copy_from_slice(&(plea.server as u64).to_ne_bytes());
+        message[..8].copy_from_slice(&plea.server.to_ne_bytes());
         message[8..].copy_from_slice(&plea.run.to_ne_bytes());
         let _ = self.children.send(&message);
     }
@@ -90,7 +95,7 @@ impl Line {
         let size = self.parent.recv(&mut message).ok()?;
         let (server, run) = message[..size].split_first_chunk::<8>()?;
         Some(Plea {
-            server: u64::from_ne_bytes(*server) as usize,
+            server: u64::from_ne_bytes(*server),
             run: u64::from_ne_bytes(run.try_into().ok()?),
         })
     }
