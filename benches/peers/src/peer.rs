@@ -118,6 +118,7 @@ pub fn peers(workload: Workload, shape: &Shape) -> Vec<Peer> {
             C_THREADS,
             C_EPOLL,
             threading,
+            Peer::rust("rust-coroutines", "tcp", "coroutines", 1),
             // A worker serves its connection to the end: fewer would leave some unserved.
             pool("tcp", shape.connections),
             PYTHON_TCP,
@@ -126,6 +127,7 @@ pub fn peers(workload: Workload, shape: &Shape) -> Vec<Peer> {
             C_THREADS,
             C_EPOLL,
             threading,
+            Peer::rust("rust-coroutines", "tcp", "coroutines", 1),
             pool("tcp", shape.slots),
             sequential("tcp"),
             PYTHON_TCP,

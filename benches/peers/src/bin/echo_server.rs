@@ -10,7 +10,7 @@
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use socketserver::{
-    BoxError, Forking, Request as _, Sequential, Strategy, TcpRequest, TcpServer, ThreadPool,
+    BoxError, Coroutines, Forking, Request as _, Sequential, Strategy, TcpRequest, TcpServer, ThreadPool,
     Threading, UdpRequest, UdpServer, handler_fn,
 };
 
@@ -43,6 +43,7 @@ fn main() -> Result<(), BoxError> {
     };
     let workers = workers.first().map_or(Ok(4), |workers| workers.parse())?;
     let strategy: Box<dyn Strategy> = match strategy.as_str() {
+        "coroutines" => Box::new(Coroutines::new().workers(workers)),
         "forking" => Box::new(Forking::new()),
         "sequential" => Box::new(Sequential),
         "threading" => Box::new(Threading::new()),
