@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use socketserver::strategy::RequestKind;
 use socketserver::transport::{Tcp, UnixStream};
 use socketserver::{
-    DrainReport, Job, Rejected, Request, RunningServer, Sequential, Server, Service, Strategy,
-    TcpRequest, TcpServer, ThreadPool, Threading, ThreadingTcpServer,
+    Coroutines, DrainReport, Job, Rejected, Request, RunningServer, Sequential, Server, Service,
+    Strategy, TcpRequest, TcpServer, ThreadPool, Threading, ThreadingTcpServer,
 };
 use support::net::*;
 
@@ -82,8 +82,10 @@ fn a_server_that_is_closing_refuses_clients<T: Connected, M: Strategy + Default>
         if request.readline(100)?.is_empty() {
             return Ok(());
         }
-        let address = next(&address.lock().unwrap());
-        eventually("nobody listens", || T::try_connect(&address).is_err());
+        socketserver::blocking(|| {
+            let address = next(&address.lock().unwrap());
+            eventually("nobody listens", || T::try_connect(&address).is_err());
+        });
         request.send_all(b"refused\n")?;
         Ok(())
     });
@@ -235,6 +237,14 @@ macro_rules! in_threads {
             fn thread_pool_unix() {
                 super::$check::<UnixStream, ThreadPool>();
             }
+            #[test]
+            fn coroutines_tcp() {
+                super::$check::<Tcp, Coroutines>();
+            }
+            #[test]
+            fn coroutines_unix() {
+                super::$check::<UnixStream, Coroutines>();
+            }
         })*
     };
 }
@@ -349,12 +359,14 @@ fn the_report_tells_them_apart<T: Connected, M: Strategy + Default>() {
             match &*request.readline(100)? {
                 b"polite\n" => {
                     let handle = request.server().clone();
-                    eventually("the server is closed", || {
-                        handle.wait(Duration::ZERO) && handle.is_shutting_down()
+                    socketserver::blocking(|| {
+                        eventually("the server is closed", || {
+                            handle.wait(Duration::ZERO) && handle.is_shutting_down()
+                        });
                     });
                 }
                 b"idle\n" => drop(request.readline(100)?),
-                _ => gate.pass(),
+                _ => socketserver::blocking(|| gate.pass()),
             }
             Ok(())
         }

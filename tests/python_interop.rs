@@ -70,10 +70,11 @@ fn host_and_port(address: &SocketAddr) -> [String; 2] {
 
 type MakeStrategy = fn() -> Box<dyn Strategy>;
 
-const STRATEGIES: [MakeStrategy; 3] = [
+const STRATEGIES: [MakeStrategy; 4] = [
     || Box::new(Sequential),
     || Box::new(Threading::new()),
     || Box::new(ThreadPool::new(2)),
+    || Box::new(Coroutines::new()),
 ];
 
 #[test]

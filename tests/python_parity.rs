@@ -50,11 +50,12 @@ use socketserver::request::StreamSocket;
 use socketserver::strategy::RequestKind;
 use socketserver::transport::{Bind, SocketOptions, Tcp};
 use socketserver::{
-    Error, Forking, ForkingTcpServer, ForkingUdpServer, ForkingUnixDatagramServer,
-    ForkingUnixStreamServer, Handled, HandlerError, Request, RequestHandler, Result, Sequential,
-    Server, ServerHandle, Service, Stats, Strategy, StreamRequest, TcpRequest, TcpServer,
-    Threading, ThreadingTcpServer, ThreadingUdpServer, ThreadingUnixDatagramServer,
-    ThreadingUnixStreamServer, Transport, UdpServer, UnixDatagramServer, UnixStreamServer,
+    CoroutineTcpServer, CoroutineUnixStreamServer, Coroutines, Error, Forking, ForkingTcpServer,
+    ForkingUdpServer, ForkingUnixDatagramServer, ForkingUnixStreamServer, Handled, HandlerError,
+    Request, RequestHandler, Result, Sequential, Server, ServerHandle, Service, Stats, Strategy,
+    StreamRequest, TcpRequest, TcpServer, Threading, ThreadingTcpServer, ThreadingUdpServer,
+    ThreadingUnixDatagramServer, ThreadingUnixStreamServer, Transport, UdpServer,
+    UnixDatagramServer, UnixStreamServer,
 };
 use support::net::*;
 
@@ -855,6 +856,16 @@ mod ours {
         run_server(|dir| ThreadPoolUnixDatagramServer::bind(dir.socket(), || LineEcho));
     }
 
+    #[test]
+    fn test_CoroutineTCPServer() {
+        run_server(|_| CoroutineTcpServer::bind(LOOPBACK, || LineEcho));
+    }
+
+    #[test]
+    fn test_CoroutineUnixStreamServer() {
+        run_server(|dir| CoroutineUnixStreamServer::bind(dir.socket(), || LineEcho));
+    }
+
     /// A strategy as a user of the library writes it.
     struct Detached;
 
@@ -877,11 +888,12 @@ mod ours {
     }
 
     fn by_a_strategy_that_is_chosen_at_run_time<T: Reachable>() {
-        let strategies: [Box<dyn Strategy>; 5] = [
+        let strategies: [Box<dyn Strategy>; 6] = [
             Box::new(Sequential),
             Box::new(Threading::new()),
             Box::new(forking()),
             Box::new(ThreadPool::new(2)),
+            Box::new(Coroutines::new()),
             Box::new(Detached),
         ];
         for strategy in strategies {

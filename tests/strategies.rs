@@ -13,8 +13,8 @@ use std::time::Duration;
 use socketserver::strategy::{Ready, RequestKind, Wait};
 use socketserver::transport::Tcp;
 use socketserver::{
-    Job, Rejected, Request, Sequential, Server, Service, Stage, Strategy, TcpRequest, ThreadPool,
-    Threading, WhenFull,
+    Coroutines, Job, Rejected, Request, Sequential, Server, Service, Stage, Strategy, TcpRequest,
+    ThreadPool, Threading, WhenFull,
 };
 use support::net::*;
 
@@ -248,7 +248,8 @@ fn stack_size() -> usize {
 
 fn the_size_of_the_stacks_can_be_chosen<T: Reachable>() {
     const SIZE: usize = 64 << 20;
-    let strategies: [Box<dyn Strategy>; 2] = [
+    let strategies: [Box<dyn Strategy>; 3] = [
+        Box::new(Coroutines::new().stack_size(SIZE)),
         Box::new(Threading::new().stack_size(SIZE)),
         Box::new(ThreadPool::new(1).stack_size(SIZE)),
     ];
@@ -424,7 +425,8 @@ over!([Udp, UnixDatagram]
 
 /// The threads are busy, clients wait in every queue: a stop gets through at once.
 fn a_full_server_can_be_stopped<T: Connected>() {
-    let strategies: [fn() -> Box<dyn Strategy>; 3] = [
+    let strategies: [fn() -> Box<dyn Strategy>; 4] = [
+        || Box::new(Coroutines::new().workers(1).max_coroutines(1)),
         || Box::new(Threading::new().max_threads(1)),
         || Box::new(ThreadPool::new(1).queue(1)),
         || {

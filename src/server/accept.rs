@@ -183,7 +183,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 .strategy
                 .acceptor_thread()
                 .name(format!("socketserver-{number}"))
-                .spawn(move || own.run_own_loop(loops, &ended));
+                .spawn(move || own.run_own_loop(loops, ended));
             match thread {
                 Ok(thread) => threads.push(thread),
                 // Fewer threads serve more slowly, but they serve.
@@ -198,7 +198,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     }
 
     /// All that such a thread does.
-    fn run_own_loop(self, loops: usize, ended: &mpsc::Sender<Result<(), Error>>) {
+    fn run_own_loop(self, loops: usize, ended: mpsc::Sender<Result<(), Error>>) {
         let outcome = contain(|| self.own_loop(loops)).unwrap_or_else(|_| {
             let source = io::Error::other("an accept loop panicked");
             Err(Error::Accept { source })
@@ -208,6 +208,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         // loops to end may close it.
         drop(self);
         let _ = ended.send(outcome);
+        drop(ended);
         let _ = contain(|| strategy.finish_requests());
     }
 

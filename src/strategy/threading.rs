@@ -97,8 +97,7 @@ impl Strategy for Threading {
         }
         // The job waits on the desk and not in the closure, so that it can be had back if no
         // thread can.
-        let desk = Arc::new(Desk::default());
-        desk.put(Order::Run(job));
+        let desk = Arc::new(Desk::with(Order::Run(job)));
         let worker = Worker {
             desk: Arc::clone(&desk),
             line: Arc::clone(&self.line),
@@ -210,7 +209,7 @@ impl Line {
 }
 
 /// Where a thread finds what to do next.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Desk {
     order: Monitor<Option<Order>>,
 }
@@ -222,6 +221,13 @@ enum Order {
 }
 
 impl Desk {
+    /// One whose thread has yet to be started.
+    fn with(order: Order) -> Self {
+        Self {
+            order: Monitor::new(Some(order)),
+        }
+    }
+
     fn put(&self, order: Order) {
         *self.order.lock() = Some(order);
         self.order.notify_one();

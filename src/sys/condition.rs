@@ -1,9 +1,11 @@
-//! Waiting for another thread.
+//! Waiting for another thread, as a thread or as a coroutine.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::coroutine::{Waiter, is_coroutine};
 use super::parked::parked;
 
 /// A value behind a lock, and a way to wait for it to change.
@@ -15,6 +17,9 @@ use super::parked::parked;
 pub(crate) struct Monitor<T> {
     value: Mutex<T>,
     changed: Condvar,
+    /// Coroutines that wait, and whether there are any: they are called for every change.
+    callers: Mutex<Vec<Waiter>>,
+    has_callers: AtomicBool,
 }
 
 impl<T> Monitor<T> {
@@ -22,6 +27,8 @@ impl<T> Monitor<T> {
         Self {
             value: Mutex::new(value),
             changed: Condvar::new(),
+            callers: Mutex::default(),
+            has_callers: AtomicBool::new(false),
         }
     }
 
@@ -32,16 +39,33 @@ impl<T> Monitor<T> {
 
     pub(crate) fn notify_one(&self) {
         self.changed.notify_one();
+        self.call_all();
     }
 
     pub(crate) fn notify_all(&self) {
         self.changed.notify_all();
+        self.call_all();
+    }
+
+    fn call_all(&self) {
+        if self.has_callers.load(Ordering::SeqCst) {
+            let callers = {
+                let mut callers = self.callers();
+                self.has_callers.store(false, Ordering::SeqCst);
+                std::mem::take(&mut *callers)
+            };
+            callers.iter().for_each(Waiter::call);
+        }
+    }
+
+    fn callers(&self) -> MutexGuard<'_, Vec<Waiter>> {
+        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until `condition` no longer holds (`true`), or until `deadline` is over (`false`). `None`
     /// waits without limit.
     pub(crate) fn wait_while<'a>(
-        &self,
+        &'a self,
         mut value: MutexGuard<'a, T>,
         deadline: Option<Instant>,
         condition: impl Fn(&T) -> bool,
@@ -49,9 +73,33 @@ impl<T> Monitor<T> {
         if !condition(&value) {
             return (value, true);
         }
-        value = parked(|| self.wait(value, deadline, &condition));
+        value = match is_coroutine().then(Waiter::here).flatten() {
+            Some(here) => self.wait_as_coroutine(value, deadline, &condition, here),
+            None => parked(|| self.wait(value, deadline, &condition)),
+        };
         let holds = condition(&value);
         (value, !holds)
+    }
+
+    /// A lock that is held while others go on would keep them from it on this very thread: it is given
+    /// back before.
+    fn wait_as_coroutine<'a>(
+        &'a self,
+        mut value: MutexGuard<'a, T>,
+        deadline: Option<Instant>,
+        condition: impl Fn(&T) -> bool,
+        here: Waiter,
+    ) -> MutexGuard<'a, T> {
+        let over = || deadline.is_some_and(|deadline| deadline <= Instant::now());
+        while condition(&value) && !over() {
+            // Entered under the lock: whoever changes the value after that sees it.
+            self.callers().push(here.clone());
+            self.has_callers.store(true, Ordering::SeqCst);
+            drop(value);
+            Waiter::wait(deadline);
+            value = self.lock();
+        }
+        value
     }
 
     fn wait<'a>(

@@ -449,6 +449,10 @@ macro_rules! by_strategy {
             fn thread_pool() {
                 super::$check::<socketserver::ThreadPool>();
             }
+            #[test]
+            fn coroutines() {
+                super::$check::<socketserver::Coroutines>();
+            }
         })*
     };
 }
@@ -464,7 +468,7 @@ macro_rules! over_pairs {
                 #[allow(non_snake_case)]
                 mod $transport {
                     use socketserver::transport::$transport;
-                    use socketserver::{Sequential, ThreadPool, Threading};
+                    use socketserver::{Coroutines, Sequential, ThreadPool, Threading};
 
                     #[test]
                     fn sequential() {
@@ -477,6 +481,10 @@ macro_rules! over_pairs {
                     #[test]
                     fn thread_pool() {
                         super::super::$check::<$transport, ThreadPool>();
+                    }
+                    #[test]
+                    fn coroutines() {
+                        super::super::$check::<$transport, Coroutines>();
                     }
                 }
             )*

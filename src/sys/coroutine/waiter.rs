@@ -9,8 +9,10 @@ use super::task::Task;
 use crate::sys::parked::parked;
 
 /// Whoever waits, seen from those who can end that.
+#[derive(Clone)]
 pub(crate) struct Waiter(Who);
 
+#[derive(Clone)]
 enum Who {
     Coroutine(Unpark),
     Thread(Thread),

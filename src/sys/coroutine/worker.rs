@@ -348,12 +348,17 @@ impl Worker {
 
     /// Runs what it has, and what it is asked to, until there is nothing left and nothing will come.
     pub(crate) fn run(&self) {
-        while self.live() > 0 || !self.mailbox.is_closed() || self.mailbox.is_full() {
+        while !self.is_done() {
             if self.turn(None).is_err() {
                 // Nothing that could be done about it, but burning a processor would be worse.
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
+    }
+
+    /// Whether nothing is left to do, and nothing will come.
+    fn is_done(&self) -> bool {
+        self.live() == 0 && self.mailbox.is_closed() && !self.mailbox.is_full()
     }
 
     fn attend(&self, door: Door<'_>, wanted: Attends) -> io::Result<()> {
@@ -382,6 +387,9 @@ impl Worker {
         self.read_mail();
         self.run_ready();
         self.expire();
+        if self.is_done() {
+            return Ok(Found::default());
+        }
         let found = self.poll(deadline)?;
         self.now.set(Instant::now());
         Ok(found)
