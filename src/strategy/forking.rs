@@ -188,7 +188,13 @@ impl Strategy for Forking {
         self.children.make_room(most);
         have_spare();
         let mut timeout = wait.timeout;
-        if self.children.collect_some() && !self.is_full() {
+        let are_left = self.children.collect_some();
+        if wait.likely && !self.is_full() {
+            // Before the request, what children ask for: it may be a stop.
+            self.children.hear();
+            return Ok(Ready::Request);
+        }
+        if are_left && !self.is_full() {
             let calm = timeout.map_or(CALM, |timeout| timeout.min(CALM));
             let ready = self.wait_for_any(wait, &Snapshot::default(), Some(calm))?;
             if ready != Ready::TimedOut {
