@@ -14,9 +14,9 @@ use std::fs;
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -200,6 +200,32 @@ fn a_handler_in_a_child_stops_another_server() {
     assert!(handle.wait(PATIENCE), "it goes on");
     // This one does not.
     assert_eq!(host.client().ask("?\n"), "false\n");
+}
+
+/// Even where the server guesses that there is another, as it does after a request.
+#[test]
+fn a_stop_by_a_child_goes_before_the_next_request() {
+    let (go_on, goes_on) = mpsc::channel::<()>();
+    let goes_on = Mutex::new(goes_on);
+    let service = Hooks::new(|request: &mut TcpRequest| {
+        request.server().shutdown();
+        Ok(writeln!(request, "asked")?)
+    })
+    .on_actions(move || {
+        let _ = goes_on.lock().unwrap().recv_timeout(PATIENCE);
+    });
+    let host = host_with::<Tcp, Sequential, _, _>(
+        service,
+        |options| options,
+        |server| server.strategy(forking()).poll_interval(None),
+    );
+    assert_eq!(host.client().line(), "asked\n");
+    // The server has not looked since.
+    let _next = host.client();
+    drop(go_on);
+    let handle = host.server.handle();
+    assert!(handle.wait(PATIENCE), "the server goes on");
+    assert_eq!(handle.stats().accepted, 1);
 }
 
 /// What a child asks for when the run that it is of is over comes too late.

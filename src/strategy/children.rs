@@ -118,6 +118,14 @@ impl Children {
         running.iter().map(|running| running.child.id()).collect()
     }
 
+    /// Has the list grow now, if it is new, rather than bit by bit.
+    pub(super) fn make_room(&self, children: usize) {
+        let mut running = self.running.lock();
+        if running.capacity() == 0 {
+            running.reserve(children);
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.running.lock().len()
     }

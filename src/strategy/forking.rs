@@ -58,8 +58,8 @@ use crate::sys::fork::{Exit, Permission};
 /// whatever other threads there are. The check needs `/proc`, and Linux; elsewhere forking always
 /// has to be unchecked. Before it refuses, it waits a moment for threads that are about to wait.
 ///
-/// No thread may keep standard output or standard error locked while it waits: the server locks both
-/// for each fork.
+/// No thread may keep standard output or standard error locked while it waits: the server locks the one
+/// for each fork, and a child that needs the other would wait for ever.
 ///
 /// ```no_run
 /// use socketserver::prelude::*;
@@ -185,9 +185,19 @@ impl Strategy for Forking {
     }
 
     fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
+        // In this order: the one is to be beside the other in memory.
+        let most = self.max_children.load(Ordering::Relaxed);
+        let most = most.min(Self::DEFAULT_MAX_CHILDREN);
+        self.children.make_room(most);
         have_spare();
         let mut timeout = wait.timeout;
-        if self.children.collect_some() && !self.is_full() {
+        let are_left = self.children.collect_some();
+        if wait.likely && !self.is_full() {
+            // Before the request, what children ask for: it may be a stop.
+            self.children.hear();
+            return Ok(Ready::Request);
+        }
+        if are_left && !self.is_full() {
             let calm = timeout.map_or(CALM, |timeout| timeout.min(CALM));
             let ready = self.wait_for_any(wait, &Snapshot::default(), Some(calm))?;
             if ready != Ready::TimedOut {

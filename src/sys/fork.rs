@@ -4,8 +4,8 @@
 //! were, every descriptor. What that breaks is put right here, on both sides of the fork:
 //!
 //! - Other threads may hold locks: the fork is refused unless they are [parked](super::parked).
-//! - Standard output and standard error are flushed and locked meanwhile, so that nothing is printed
-//!   twice and the child can print.
+//! - Standard output is flushed and locked meanwhile, so that nothing is printed twice and the child
+//!   can print; so is standard error, where another thread may be printing to it.
 //! - Signals that end a process are held back until the child has left off handling them as its
 //!   parent does.
 //! - Listening sockets and wake-up descriptors ([`keep_private`]) are the parent's alone. The child's
@@ -155,7 +155,7 @@ fn quiet(permission: &Permission) -> io::Result<(Streams, Gate)> {
     let deadline = Instant::now() + patience;
     loop {
         // Who waits here is in nobody's way: another loop may want to fork too.
-        let streams = parked(Streams::lock);
+        let streams = parked(|| Streams::lock(permission));
         let mut gate = Gate::close();
         if permission.unchecked {
             return Ok((streams, gate));
@@ -178,11 +178,13 @@ fn quiet(permission: &Permission) -> io::Result<(Streams, Gate)> {
 /// The standard streams, empty, and held so that no other thread prints.
 struct Streams {
     _out: io::StdoutLock<'static>,
-    _err: io::StderrLock<'static>,
+    /// Not needed where all other threads have to be parked, and its lock is in a page that a child
+    /// may never come to write to otherwise.
+    _err: Option<io::StderrLock<'static>>,
 }
 
 impl Streams {
-    fn lock() -> Self {
+    fn lock(permission: &Permission) -> Self {
         let mut out = io::stdout().lock();
         // If nobody reads what was printed so far, what is left of it may be printed twice; better
         // than waiting for that.
@@ -191,7 +193,7 @@ impl Streams {
         }
         Self {
             _out: out,
-            _err: io::stderr().lock(),
+            _err: permission.unchecked.then(|| io::stderr().lock()),
         }
     }
 }
@@ -247,39 +249,39 @@ const TERMINATION: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHU
 ///
 /// Nothing is to be done where there are none. That is looked for on this side of the fork, where it
 /// costs less.
-struct HeldBack(Option<Held>);
-
-struct Held {
-    before: SigSet,
-    default: SigAction,
+struct HeldBack {
+    before: Option<SigSet>,
 }
 
 impl HeldBack {
+    // Apart from what forks: the less of the stack is in use there, the less is copied.
+    #[inline(never)]
     fn now() -> Self {
         let blocked = SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty());
         let goes_through = |signal| is_default(signal) && !blocked.contains(signal);
         if TERMINATION.into_iter().all(goes_through) {
-            return Self(None);
+            return Self { before: None };
         }
         let termination: SigSet = TERMINATION.into_iter().collect();
         let before = termination.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok();
-        let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-        Self(before.map(|before| Held { before, default }))
+        Self { before }
     }
 
     /// In the child: has the signals end this process, as they do by default, even if its parent
     /// blocks them. A SIGHUP that is ignored stays so: that is how `nohup` asks a program to outlive
     /// its terminal.
+    #[inline(never)]
     fn default(&mut self) {
-        let Self(Some(held)) = self else {
+        let Some(before) = &mut self.before else {
             return;
         };
+        let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
         for signal in TERMINATION {
-            held.before.remove(signal);
+            before.remove(signal);
         }
         for signal in TERMINATION {
             // SAFETY: the default runs no code in signal context.
-            let before = unsafe { sigaction(signal, &held.default) };
+            let before = unsafe { sigaction(signal, &default) };
             if let (Signal::SIGHUP, Ok(before)) = (signal, before)
                 && matches!(before.handler(), SigHandler::SigIgn)
             {
@@ -292,8 +294,8 @@ impl HeldBack {
 
 impl Drop for HeldBack {
     fn drop(&mut self) {
-        if let Self(Some(held)) = self {
-            let _ = held.before.thread_set_mask();
+        if let Some(before) = &self.before {
+            let _ = before.thread_set_mask();
         }
     }
 }
