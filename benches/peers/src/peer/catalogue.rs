@@ -1,32 +1,28 @@
 //! Which servers a workload compares.
 
 use super::{Peer, Program};
+use crate::load::idle;
 use crate::workload::{Shape, Workload};
-
-/// More connections than a peer with a thread for each is given.
-const MANY: u16 = 1_000;
 
 /// All that serve the workload; `cores` is how many the servers may use.
 pub fn peers(workload: Workload, shape: &Shape, cores: u16) -> Vec<Peer> {
+    let &Shape {
+        connections, slots, ..
+    } = shape;
     match workload {
-        Workload::Messages | Workload::Large => {
-            // A worker serves its connection to the end: fewer would leave some unserved.
-            streams(shape.connections, shape.connections, cores)
+        Workload::Messages | Workload::Large => streams(connections, cores),
+        Workload::Growth => {
+            let mut peers = streams(connections, cores);
+            peers.retain(|peer| GROWTH.contains(&peer.name));
+            peers
         }
-        Workload::Growth => streams(shape.connections, shape.connections, cores)
-            .into_iter()
-            .filter(|peer| GROWTH.contains(&peer.name))
-            .collect(),
-        Workload::Idle => streams(shape.connections, shape.connections, cores),
-        Workload::Churn => [
-            streams(shape.slots, shape.slots, cores),
-            vec![Peer::rust("rust-sequential", "tcp", "sequential", 0)],
-        ]
-        .concat(),
-        Workload::Slow => {
-            let connections = shape.slots + shape.slow;
-            streams(connections, connections, cores)
+        Workload::Idle => streams(connections + idle::ACTIVE, cores),
+        Workload::Churn => {
+            let mut peers = streams(slots, cores);
+            peers.push(Peer::rust("rust-sequential", "tcp", "sequential", 0));
+            peers
         }
+        Workload::Slow => streams(slots + shape.slow, cores),
         Workload::Fork => vec![
             Peer::c("c-fork", env!("PEER_TCP_FORK")),
             Peer::rust("rust-forking", "tcp", "forking", 0),
@@ -57,30 +53,38 @@ const GROWTH: [&str; 9] = [
     "gevent",
 ];
 
+/// Those with a thread for each connection, and how many they are given at most.
+const THREADED: [&str; 5] = [
+    "c-threads",
+    "rust-threading",
+    "rust-thread-pool",
+    "std-threads",
+    "python-threading",
+];
+const MOST_THREADS: u16 = 1_000;
+
 /// The peers that serve `connections` of TCP at the same time.
-fn streams(connections: u16, pool: u16, cores: u16) -> Vec<Peer> {
-    let mut peers = vec![Peer::c("c-epoll", env!("PEER_TCP_EPOLL"))];
-    if connections <= MANY {
-        peers.extend([
-            Peer::c("c-threads", env!("PEER_TCP_THREADS")),
-            Peer::rust("rust-threading", "tcp", "threading", 0),
-            Peer::rust("rust-thread-pool", "tcp", "thread-pool", pool),
-            Peer::new("std-threads", Program::Rust("std_server"), &[]),
-            python("python-threading", "ThreadingTCPServer"),
-        ]);
-    }
-    let cores = &cores.to_string()[..];
-    peers.extend([
+fn streams(connections: u16, cores: u16) -> Vec<Peer> {
+    let workers = &cores.to_string()[..];
+    let mut peers = vec![
+        Peer::c("c-threads", env!("PEER_TCP_THREADS")),
+        Peer::c("c-epoll", env!("PEER_TCP_EPOLL")),
+        Peer::rust("rust-threading", "tcp", "threading", 0),
+        // A worker serves its connection to the end: fewer would leave some unserved.
+        Peer::rust("rust-thread-pool", "tcp", "thread-pool", connections),
+        Peer::new("std-threads", Program::Rust("std_server"), &[]),
         Peer::new("mio", Program::Rust("mio_server"), &[]),
         Peer::new("tokio-current", Program::Rust("tokio_server"), &["0"]),
-        Peer::new("tokio-multi", Program::Rust("tokio_server"), &[cores]),
-        Peer::new("may", Program::Rust("may_server"), &[cores]),
+        Peer::new("tokio-multi", Program::Rust("tokio_server"), &[workers]),
+        Peer::new("may", Program::Rust("may_server"), &[workers]),
         Peer::new("go", Program::Go, &[]),
+        python("python-threading", "ThreadingTCPServer"),
         event_loop("asyncio", "asyncio", "asyncio"),
         event_loop("uvloop", "uvloop", "uvloop"),
         event_loop("gevent", "gevent", "gevent"),
         event_loop("gevent-socketserver", "gevent-socketserver", "gevent"),
-    ]);
+    ];
+    peers.retain(|peer| connections <= MOST_THREADS || !THREADED.contains(&peer.name));
     peers
 }
 
