@@ -1,8 +1,8 @@
 //! The tables of `growth`: what becomes of a server as its connections become more.
 
+use crate::contender::Contender;
 use crate::meter::Sample;
 use crate::report::{FEWEST_FOR_MEMORY, hundredths, resident, row, tenths};
-use crate::runner::Contender;
 use crate::statistics::ratios;
 use crate::workload::{Shape, Workload};
 
@@ -41,7 +41,7 @@ pub fn tables(shape: &Shape, steps: &[Step], rounds: usize) -> String {
     };
     [
         format!(
-            "\n### growth\n\n{}. Median of {rounds} rounds.",
+            "\n### growth\n\n{}. Medians, rounds: {rounds}.",
             Workload::Growth.title(shape)
         ),
         table(&format!("rate to {reference}"), steps, rate_ratio),

@@ -12,15 +12,17 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::meter::{Meter, Window};
+use crate::options::RunOptions;
 use crate::probe::Probe;
-use crate::runner::RunOptions;
 use crate::workload::{ShapeOptions, Workload};
 
+mod contender;
 mod cpu;
 mod growth;
 mod load;
 mod memory;
 mod meter;
+mod options;
 mod payload;
 mod peer;
 mod pinning;

@@ -1,7 +1,7 @@
 //! The Markdown table of one workload.
 
+use crate::contender::Contender;
 use crate::meter::Sample;
-use crate::runner::Contender;
 use crate::statistics::{Spread, ratios};
 use crate::workload::{Shape, Workload};
 
@@ -32,7 +32,7 @@ pub fn table(workload: Workload, shape: &Shape, contenders: &[Contender], rounds
     let titles = columns.iter().map(|column| &column.title[..]);
     let mut lines = vec![
         format!(
-            "\n### {}\n\n{}. Median (and spread) of {rounds} rounds.\n",
+            "\n### {}\n\n{}. Medians (and least..most), rounds: {rounds}.\n",
             workload.name(),
             workload.title(shape)
         ),

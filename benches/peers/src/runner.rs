@@ -1,88 +1,18 @@
 //! The rounds: every peer once per round, in an order that rotates.
 
-use std::time::Duration;
-
-use clap::Args;
-
 use crate::Result;
+use crate::contender::Contender;
 use crate::growth::{self, Step};
-use crate::meter::{Meter, Sample, Window};
+use crate::meter::{Meter, Sample};
+use crate::options::RunOptions;
 use crate::peer::{Peer, catalogue, toolchain};
 use crate::pinning::Pinning;
 use crate::report;
 use crate::server_process::ServerProcess;
-use crate::statistics;
-use crate::workload::{Shape, ShapeOptions, Workload};
+use crate::workload::{Shape, Workload};
 
 /// The part of a core that others may take before a measurement counts as disturbed.
 const DISTURBED: f64 = 0.1;
-
-#[derive(Args)]
-pub struct RunOptions {
-    /// How often every peer is measured
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
-    rounds: u16,
-    /// How long a measurement takes
-    #[arg(long, default_value_t = 2.0)]
-    seconds: f64,
-    /// One short round: does everything work?
-    #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
-    quick: bool,
-    /// Only the peers whose name contains this (may be repeated); the references always run
-    #[arg(long, value_name = "NAME")]
-    only: Vec<String>,
-    /// Leave it to the scheduler which core runs the server and which the load
-    #[arg(long)]
-    no_pin: bool,
-    #[command(flatten)]
-    shape: ShapeOptions,
-}
-
-impl RunOptions {
-    fn rounds(&self) -> usize {
-        if self.quick { 1 } else { self.rounds.into() }
-    }
-
-    /// How often to try for an undisturbed measurement.
-    fn attempts(&self) -> usize {
-        if self.quick { 1 } else { 3 }
-    }
-
-    fn window(&self) -> Window {
-        let (warm_up, measure) = if self.quick {
-            (0.1, 0.3)
-        } else {
-            (0.3, self.seconds)
-        };
-        Window {
-            warm_up: Duration::from_secs_f64(warm_up),
-            measure: Duration::from_secs_f64(measure),
-        }
-    }
-
-    fn wants(&self, workload: Workload, peer: &Peer) -> bool {
-        self.only.is_empty()
-            || workload.references().contains(&peer.name)
-            || self.only.iter().any(|part| peer.name.contains(part))
-    }
-}
-
-/// A peer and what became of it in each round: a sample, or why there is none.
-pub struct Contender {
-    pub peer: Peer,
-    pub rounds: Vec<std::result::Result<Sample, String>>,
-}
-
-impl Contender {
-    pub fn failures(&self) -> usize {
-        self.rounds.iter().filter(|round| round.is_err()).count()
-    }
-
-    /// The median of the rounds that did not fail.
-    pub fn median(&self, value: impl Fn(&Sample) -> f64) -> f64 {
-        statistics::median(self.rounds.iter().flatten().map(value))
-    }
-}
 
 pub fn run(workloads: &[Workload], options: &RunOptions) -> Result {
     toolchain::build_servers()?;

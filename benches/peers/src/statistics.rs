@@ -1,7 +1,7 @@
 //! Medians, and ratios that are taken within a round.
 
+use crate::contender::Contender;
 use crate::meter::Sample;
-use crate::runner::Contender;
 
 pub struct Spread {
     pub least: f64,

@@ -1,0 +1,22 @@
+//! A peer in a comparison.
+
+use crate::meter::Sample;
+use crate::peer::Peer;
+use crate::statistics;
+
+/// A peer and what became of it in each round: a sample, or why there is none.
+pub struct Contender {
+    pub peer: Peer,
+    pub rounds: Vec<std::result::Result<Sample, String>>,
+}
+
+impl Contender {
+    pub fn failures(&self) -> usize {
+        self.rounds.iter().filter(|round| round.is_err()).count()
+    }
+
+    /// The median of the rounds that did not fail.
+    pub fn median(&self, value: impl Fn(&Sample) -> f64) -> f64 {
+        statistics::median(self.rounds.iter().flatten().map(value))
+    }
+}
