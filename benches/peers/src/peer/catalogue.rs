@@ -34,6 +34,7 @@ pub fn peers(workload: Workload, shape: &Shape, cores: u16) -> Vec<Peer> {
             Peer::new("c-4-threads", Program::C(env!("PEER_UDP_THREADS")), &["4"]),
             Peer::rust("rust-sequential", "udp", "sequential", 0),
             Peer::rust("rust-thread-pool", "udp", "thread-pool", 4),
+            Peer::rust("rust-threading", "udp", "threading", 0),
             python("python-sequential", "UDPServer"),
             python("python-threading", "ThreadingUDPServer"),
         ],
