@@ -1,7 +1,7 @@
 //! The combinations of transport and strategy, under Python's names.
 
 use crate::server::Server;
-use crate::strategy::{Forking, Sequential, ThreadPool, Threading};
+use crate::strategy::{Coroutines, Forking, Sequential, ThreadPool, Threading};
 use crate::transport::{Tcp, Udp, UnixDatagram, UnixStream};
 
 /// TCP, one client at a time. Python: `TCPServer`.
@@ -55,3 +55,11 @@ pub type ForkingUdpServer<S> = Server<Udp, S, Forking>;
 pub type ForkingUnixStreamServer<S> = Server<UnixStream, S, Forking>;
 /// Unix datagram sockets, a process for each datagram. Python: `ForkingUnixDatagramServer` (3.12).
 pub type ForkingUnixDatagramServer<S> = Server<UnixDatagram, S, Forking>;
+
+/// TCP, a coroutine for each client, many of them on one thread.
+#[doc(alias = "gevent")]
+#[doc(alias = "StreamServer")]
+pub type CoroutineTcpServer<S> = Server<Tcp, S, Coroutines>;
+/// Unix stream sockets, a coroutine for each client, many of them on one thread.
+#[doc(alias = "gevent")]
+pub type CoroutineUnixStreamServer<S> = Server<UnixStream, S, Coroutines>;

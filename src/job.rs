@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use crate::error::BoxError;
@@ -63,6 +64,11 @@ impl Job {
     /// says it by [`Strategy::runs_in_place`](crate::Strategy::runs_in_place), and gets no job.)
     pub fn in_own_loop(&self) -> bool {
         self.in_own_loop
+    }
+
+    /// The descriptor of its connection, if that belongs to it alone and to its end.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.request.descriptor()
     }
 
     /// The server's, whose job this is.
@@ -130,6 +136,7 @@ trait Runnable: Send {
     fn run(self: Box<Self>);
     fn refuse(self: Box<Self>, error: Option<BoxError>, farewell: &[u8]);
     fn core(&self) -> &Arc<Core>;
+    fn descriptor(&self) -> Option<BorrowedFd<'_>>;
     fn run_in_child(&mut self) -> Outcome;
     fn close(self: Box<Self>) -> InFlight;
 }
@@ -178,6 +185,10 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
 
     fn core(&self) -> &Arc<Core> {
         self.in_flight.core()
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.request.descriptor()
     }
 
     fn run_in_child(&mut self) -> Outcome {

@@ -168,10 +168,12 @@
 
 mod address;
 mod aliases;
+mod coroutine;
 mod error;
 mod handler;
 mod handler_error;
 mod job;
+mod logging;
 mod panics;
 pub mod request;
 mod server;
@@ -184,12 +186,13 @@ pub mod transport;
 // types stand here again.
 pub use address::{Address, ServerAddress, UnixAddress};
 pub use aliases::{
-    ForkingTcpServer, ForkingUdpServer, ForkingUnixDatagramServer, ForkingUnixStreamServer,
-    TcpServer, ThreadPoolTcpServer, ThreadPoolUdpServer, ThreadPoolUnixDatagramServer,
-    ThreadPoolUnixStreamServer, ThreadingTcpServer, ThreadingUdpServer,
-    ThreadingUnixDatagramServer, ThreadingUnixStreamServer, UdpServer, UnixDatagramServer,
-    UnixStreamServer,
+    CoroutineTcpServer, CoroutineUnixStreamServer, ForkingTcpServer, ForkingUdpServer,
+    ForkingUnixDatagramServer, ForkingUnixStreamServer, TcpServer, ThreadPoolTcpServer,
+    ThreadPoolUdpServer, ThreadPoolUnixDatagramServer, ThreadPoolUnixStreamServer,
+    ThreadingTcpServer, ThreadingUdpServer, ThreadingUnixDatagramServer, ThreadingUnixStreamServer,
+    UdpServer, UnixDatagramServer, UnixStreamServer,
 };
+pub use coroutine::{blocking, sleep};
 pub use error::{BoxError, Error, Result};
 #[doc(alias = "BaseRequestHandler")]
 #[doc(alias = "StreamRequestHandler")]
@@ -228,6 +231,11 @@ pub use server::{DrainReport, Handled, RunningServer, ServerHandle, ServerOption
 #[doc(alias = "partial")]
 pub use service::Service;
 pub use service::SharedFn;
+#[doc(alias = "gevent")]
+#[doc(alias = "greenlet")]
+#[doc(alias = "green threads")]
+#[doc(inline)]
+pub use strategy::Coroutines;
 #[doc(alias = "ForkingMixIn")]
 #[doc(alias = "fork")]
 #[doc(inline)]
@@ -253,11 +261,11 @@ pub mod prelude {
     pub use std::io::{BufRead, Read, Write};
 
     pub use crate::{
-        BoxError, ChildExit, Forking, ForkingTcpServer, ForkingUdpServer, Handled, HandlerError,
-        Request, RequestHandler, Result, RunningServer, Sender, Sequential, Server, ServerHandle,
-        Service, Stats, Strategy, TcpRequest, TcpServer, ThreadPool, ThreadPoolTcpServer,
-        ThreadPoolUdpServer, Threading, ThreadingTcpServer, ThreadingUdpServer, UdpRequest,
-        UdpServer, WhenFull, handler_fn,
+        BoxError, ChildExit, CoroutineTcpServer, CoroutineUnixStreamServer, Coroutines, Forking,
+        ForkingTcpServer, ForkingUdpServer, Handled, HandlerError, Request, RequestHandler, Result,
+        RunningServer, Sender, Sequential, Server, ServerHandle, Service, Stats, Strategy,
+        TcpRequest, TcpServer, ThreadPool, ThreadPoolTcpServer, ThreadPoolUdpServer, Threading,
+        ThreadingTcpServer, ThreadingUdpServer, UdpRequest, UdpServer, WhenFull, handler_fn,
     };
     pub use crate::{
         ForkingUnixDatagramServer, ForkingUnixStreamServer, ThreadPoolUnixDatagramServer,

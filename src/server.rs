@@ -54,7 +54,7 @@ pub struct Server<T, S, M: Strategy> {
     // nobody new gets in, then the running requests, then the threads of the strategy. What is said
     // about the socket's descriptor must not outlive it.
     private: KeptPrivate<1>,
-    transport: T,
+    transport: Arc<T>,
     running: DrainOnDrop<M>,
     service: Arc<S>,
     handle: ServerHandle,
@@ -140,7 +140,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
         let needed_by = (T::KIND == RequestKind::Message).then(|| handle.0.id());
         let server = Self {
             private: keep_private([&transport.as_fd()], needed_by),
-            transport,
+            transport: Arc::new(transport),
             running: DrainOnDrop::new(&handle, strategy),
             service: Arc::new(service),
             handle,
@@ -389,12 +389,13 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
         }
     }
 
-    fn accept_loop(&self) -> AcceptLoop<'_, T, S> {
+    fn accept_loop(&self) -> AcceptLoop<T, S> {
+        let strategy = Arc::clone(&self.running.strategy);
         AcceptLoop {
-            transport: &self.transport,
-            service: &self.service,
-            strategy: &self.running.strategy,
-            handle: &self.handle,
+            transport: Arc::clone(&self.transport),
+            service: Arc::clone(&self.service),
+            strategy,
+            handle: self.handle.clone(),
             poll_interval: self.poll_interval,
         }
     }
@@ -402,7 +403,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
 
 impl<T: Transport, S: Service<T::Request>> Server<T, S, Forking> {
     /// How many child processes may run at the same time: see [`Forking::max_children`].
-    pub fn max_children(mut self, max_children: usize) -> Self {
+    pub fn max_children(self, max_children: usize) -> Self {
         self.running.strategy.set_max_children(max_children);
         self
     }

@@ -641,7 +641,7 @@ impl Strategy for Loops {
         wait.for_request()
     }
 
-    fn leave(&self, _: Duration) {
+    fn leave(&self, _: &Wait<'_>) {
         self.note("leave");
     }
 

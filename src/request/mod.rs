@@ -8,6 +8,7 @@ mod stream;
 
 use std::io::{self, BufRead, Read, Write};
 use std::net::{TcpStream, UdpSocket};
+use std::os::fd::BorrowedFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 
@@ -48,9 +49,9 @@ pub type UnixDatagramRequest = DatagramRequest<UnixDatagram>;
 /// | writing | is sent at once, all of it | is collected and sent as one datagram when the handler succeeded, unless it is empty |
 /// | when the handler returns | the stream is closed in order | the reply is sent, if something was written |
 ///
-/// - **You call** all methods but the last three, which
-/// - **the server calls** when the handler is done: [`reply`](Self::reply),
-///   [`shutdown_request`](Self::shutdown_request), [`refuse`](Self::refuse).
+/// - **You call** all methods but the last four, which
+/// - **the server calls**: [`descriptor`](Self::descriptor), and, when the handler is done,
+///   [`reply`](Self::reply), [`shutdown_request`](Self::shutdown_request), [`refuse`](Self::refuse).
 /// - **You implement** it only for a request type of your own (a
 ///   [`StreamSocket`] or a [`DatagramSocket`] is usually enough).
 #[doc(alias = "rfile")]
@@ -211,6 +212,12 @@ pub trait Request: BufRead + Write + Send + Sized + 'static {
         let mut array = [0; N];
         self.read_exact(&mut array)?;
         Ok(array)
+    }
+
+    /// The descriptor of a connection, if it belongs to this request alone and to its end: with it, a
+    /// strategy can wait for the client at less cost. The default is `None`.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
     }
 
     /// Sends the reply that was collected, if something was: called once, after the handler

@@ -3,12 +3,10 @@
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
-
-use parking_lot::{Mutex, MutexGuard};
 
 use super::Request;
 use super::buffer::ReadBuffer;
@@ -17,6 +15,7 @@ use crate::ServerHandle;
 use crate::address::{Address, UnixAddress};
 use crate::handler_error::{ClientGone, ShuttingDown};
 use crate::sys;
+use crate::sys::turn::{Turn, TurnGuard};
 
 /// A connected stream socket: [`TcpStream`], [`UnixStream`], or something that wraps one, such as
 /// a TLS session.
@@ -33,14 +32,29 @@ pub trait StreamSocket: Send + Sync + 'static {
     /// Receives what is there, waiting for the first byte; 0 is the end of the stream.
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// The same, to the end of `buffer`, as much as fits in without making it larger. The default
-    /// fills the free part with zeros first.
+    /// The same, to the end of `buffer`, as much as fits in without making it larger. Where there is a
+    /// better place to wait than this, in which the buffer is not kept meanwhile, it fails with
+    /// `WouldBlock` if nothing is there, and [`wait_readable`](Self::wait_readable) is called. The
+    /// default fills the free part with zeros first, and waits.
     fn recv_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         let start = buffer.len();
         buffer.resize(buffer.capacity(), 0);
         let received = self.recv(&mut buffer[start..]);
         buffer.truncate(start + received.as_ref().unwrap_or(&0));
         received
+    }
+
+    /// Waits until there may be something to receive; called when
+    /// [`recv_spare`](Self::recv_spare) has failed with `WouldBlock`. The default says that this was
+    /// unexpected.
+    fn wait_readable(&self) -> io::Result<()> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    /// The descriptor, if there is one that belongs to this connection alone and to its end: waiting
+    /// for it is cheaper then. The default is `None`.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
     }
 
     /// Sends some of `data`, waiting for room, and returns how much.
@@ -78,6 +92,14 @@ macro_rules! stream_socket {
 
             fn recv_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
                 sys::stream::recv_spare(self.as_fd(), buffer)
+            }
+
+            fn wait_readable(&self) -> io::Result<()> {
+                sys::stream::wait_readable(self.as_fd())
+            }
+
+            fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+                Some(self.as_fd())
             }
 
             fn send(&self, data: &[u8]) -> io::Result<usize> {
@@ -128,7 +150,7 @@ struct Connection<S: StreamSocket> {
     /// Its number in the server's registry.
     id: u64,
     /// Held while a message is sent, so that messages of the handler and of senders do not mix.
-    sending: Mutex<()>,
+    sending: Turn,
 }
 
 impl<S: StreamSocket> Connection<S> {
@@ -175,19 +197,13 @@ impl<S: StreamSocket> Connection<S> {
     }
 
     /// Waits until nobody else is sending, but not longer than a send may take.
-    fn alone(&self) -> io::Result<MutexGuard<'_, ()>> {
-        if let Some(alone) = self.sending.try_lock() {
-            return Ok(alone);
-        }
-        match self.socket.timeout() {
-            Some(timeout) => self.sending.try_lock_for(timeout).ok_or_else(|| {
-                io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "timed out waiting for another sender, which waits for the client",
-                )
-            }),
-            None => Ok(self.sending.lock()),
-        }
+    fn alone(&self) -> io::Result<TurnGuard<'_>> {
+        self.sending.take(|| self.socket.timeout()).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::TimedOut,
+                "timed out waiting for another sender, which waits for the client",
+            )
+        })
     }
 }
 
@@ -232,6 +248,22 @@ pub struct StreamReader<S: StreamSocket> {
 }
 
 impl<S: StreamSocket> StreamReader<S> {
+    /// Fills the empty buffer. `false`: it has only waited, and not kept the buffer meanwhile.
+    fn receive(&mut self) -> io::Result<bool> {
+        let connection = &self.connection;
+        match self.buffer.fill(|buffer| connection.recv_spare(buffer)) {
+            Ok(()) => {
+                self.noted(self.buffer.unread().len());
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                connection.socket.wait_readable()?;
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Notes the end of the stream.
     fn noted(&mut self, size: usize) -> usize {
         self.ended |= size == 0;
@@ -269,11 +301,7 @@ impl<S: StreamSocket> Read for StreamReader<S> {
 
 impl<S: StreamSocket> BufRead for StreamReader<S> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.buffer.unread().is_empty() {
-            self.buffer
-                .fill(|buffer| self.connection.recv_spare(buffer))?;
-            self.noted(self.buffer.unread().len());
-        }
+        while self.buffer.unread().is_empty() && !self.receive()? {}
         Ok(self.buffer.unread())
     }
 
@@ -326,7 +354,7 @@ impl<S: StreamSocket> StreamRequest<S> {
                 client_address,
                 server,
                 id,
-                sending: Mutex::new(()),
+                sending: Turn::default(),
             })
         });
         Self {
@@ -383,6 +411,10 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
 
     fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) -> io::Result<()> {
         self.socket().set_timeout(timeout.into())
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.socket().descriptor()
     }
 
     fn close(&mut self) {

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
-use std::thread;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::ServerHandle;
@@ -19,6 +19,7 @@ use crate::service::Service;
 use crate::strategy::{Ready, RequestKind, Strategy, Wait};
 use crate::sys::accept::AcceptError;
 use crate::sys::exclusive::ExclusiveWait;
+use crate::sys::parked::parked;
 use crate::transport::Transport;
 
 /// How a call of [`Server::handle_request`](super::Server::handle_request) ended.
@@ -33,12 +34,12 @@ pub enum Handled {
     Shutdown,
 }
 
-/// What a server lends to those who take in requests for it.
-pub(super) struct AcceptLoop<'a, T: Transport, S: Service<T::Request>> {
-    pub(super) transport: &'a T,
-    pub(super) service: &'a Arc<S>,
-    pub(super) strategy: &'a dyn Strategy,
-    pub(super) handle: &'a ServerHandle,
+/// What a server gives to those who take in requests for it.
+pub(super) struct AcceptLoop<T: Transport, S: Service<T::Request>> {
+    pub(super) transport: Arc<T>,
+    pub(super) service: Arc<S>,
+    pub(super) strategy: Arc<dyn Strategy>,
+    pub(super) handle: ServerHandle,
     pub(super) poll_interval: Option<Duration>,
 }
 
@@ -76,7 +77,7 @@ enum Turn {
     TimedOut,
 }
 
-impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
+impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     fn core(&self) -> &Arc<Core> {
         &self.handle.0
     }
@@ -95,7 +96,11 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
     pub(super) fn handle_request(&self, timeout: Option<Duration>) -> Result<Handled, Error> {
         let core = self.core();
         let _serving = core.begin_serving(Run::Once)?;
-        let _leave = LeaveOnDrop(self.strategy, core);
+        let place = Place::Callers;
+        let _leave = LeaveOnDrop {
+            of: self,
+            place: &place,
+        };
         let _entered = current::enter(core, Role::Loop);
         let timeout = match (timeout, self.transport.timeout()) {
             (Some(server), Some(socket)) => Some(server.min(socket)),
@@ -108,7 +113,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
                 return Ok(Handled::Shutdown);
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            match self.turn(&mut pace, left, &Place::Callers)? {
+            match self.turn(&mut pace, left, &place)? {
                 Turn::Request => return Ok(Handled::Request),
                 Turn::TimedOut => {
                     let _ = contain(|| self.service.handle_timeout());
@@ -121,11 +126,15 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
 
     /// The loop on this thread.
     fn run_here(&self) -> Result<(), Error> {
-        let _leave = LeaveOnDrop(self.strategy, self.core());
+        let place = Place::Callers;
+        let _leave = LeaveOnDrop {
+            of: self,
+            place: &place,
+        };
         let _entered = current::enter(self.core(), Role::Loop);
         let mut pace = Pace::default();
         while !self.core().is_stopping() {
-            let turn = self.turn(&mut pace, self.poll_interval, &Place::Callers)?;
+            let turn = self.turn(&mut pace, self.poll_interval, &place)?;
             // As in Python, they follow the last request, but not a stop that ended the wait.
             if matches!(turn, Turn::Request) || !self.core().is_stopping() {
                 self.service_actions();
@@ -138,51 +147,87 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
     /// `service_actions` meanwhile.
     fn run_on_threads(&self, loops: usize) -> Result<(), Error> {
         let core = self.core();
-        let accept = || {
-            // However this loop ends, the others end too.
-            let _stop = StopOnDrop(core);
-            let _leave = LeaveOnDrop(self.strategy, core);
-            let _entered = current::enter(core, Role::Loop);
-            let mut pace = Pace::default();
-            let place = Place::own(loops, self.transport.as_fd(), core.waker.as_fd());
-            while !core.is_stopping() {
-                if let Turn::Request = self.turn(&mut pace, None, &place)? {
-                    self.service_actions();
-                }
-            }
-            Ok(())
-        };
         let _entered = current::enter(core, Role::Loop);
-        thread::scope(|scope| {
+        let (ended, ends) = mpsc::channel();
+        let threads = {
             let _stop = StopOnDrop(core);
-            let mut threads = Vec::new();
-            for number in 1..=loops {
-                let name = format!("socketserver-{number}");
-                match self
-                    .strategy
-                    .acceptor_thread()
-                    .name(name)
-                    .spawn_scoped(scope, accept)
-                {
-                    Ok(thread) => threads.push(thread),
-                    // Fewer threads serve more slowly, but they serve.
-                    Err(_) if !threads.is_empty() => break,
-                    Err(source) => {
-                        let what = "a thread to serve on";
-                        return Err(Error::Resources { what, source });
-                    }
-                }
-            }
+            let threads = self.start_loops(loops, ended)?;
             while !core.wait_for_stop(self.poll_interval) {
                 self.service_actions();
             }
-            threads.into_iter().try_for_each(|thread| {
-                thread.join().unwrap_or_else(|_| {
-                    let source = io::Error::other("an accept loop panicked");
-                    Err(Error::Accept { source })
-                })
-            })
-        })
+            threads
+        };
+        // The last loop to end takes the last sender with it.
+        let mut outcome = Ok(());
+        while let Ok(ended) = parked(|| ends.recv()) {
+            outcome = outcome.and(ended);
+        }
+        if !self.strategy.keeps_requests() {
+            for thread in threads {
+                let _ = thread.join();
+            }
+        }
+        outcome
+    }
+
+    /// Starts the threads; fewer, if not all can be had, but at least one.
+    fn start_loops(
+        &self,
+        loops: usize,
+        ended: mpsc::Sender<Result<(), Error>>,
+    ) -> Result<Vec<JoinHandle<()>>, Error> {
+        let mut threads = Vec::new();
+        for number in 1..=loops {
+            let (own, ended) = (self.clone(), ended.clone());
+            let thread = self
+                .strategy
+                .acceptor_thread()
+                .name(format!("socketserver-{number}"))
+                .spawn(move || own.run_own_loop(loops, &ended));
+            match thread {
+                Ok(thread) => threads.push(thread),
+                // Fewer threads serve more slowly, but they serve.
+                Err(_) if !threads.is_empty() => break,
+                Err(source) => {
+                    let what = "a thread to serve on";
+                    return Err(Error::Resources { what, source });
+                }
+            }
+        }
+        Ok(threads)
+    }
+
+    /// All that such a thread does.
+    fn run_own_loop(self, loops: usize, ended: &mpsc::Sender<Result<(), Error>>) {
+        let outcome = contain(|| self.own_loop(loops)).unwrap_or_else(|_| {
+            let source = io::Error::other("an accept loop panicked");
+            Err(Error::Accept { source })
+        });
+        let strategy = Arc::clone(&self.strategy);
+        // From here on this thread has nothing of the server but its strategy: whoever waits for the
+        // loops to end may close it.
+        drop(self);
+        let _ = ended.send(outcome);
+        let _ = contain(|| strategy.finish_requests());
+    }
+
+    fn own_loop(&self, loops: usize) -> Result<(), Error> {
+        let core = self.core();
+        let place = Place::own(loops, self.transport.as_fd(), core.waker.as_fd());
+        // However this loop ends, the others end too.
+        let _stop = StopOnDrop(core);
+        let _leave = LeaveOnDrop {
+            of: self,
+            place: &place,
+        };
+        let _entered = current::enter(core, Role::Loop);
+        let mut pace = Pace::default();
+        while !core.is_stopping() {
+            if let Turn::Request = self.turn(&mut pace, None, &place)? {
+                self.service_actions();
+            }
+        }
+        Ok(())
     }
 
     /// Waits for a request and takes it in.
@@ -196,7 +241,11 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
             return self.sit_out(left, timeout, place);
         }
         let likely = pace.is_request_likely();
-        let ready = self.strategy.wait(&self.wait(timeout, likely, place));
+        let wait = Wait {
+            likely,
+            ..self.wait(timeout, place)
+        };
+        let ready = self.strategy.wait(&wait);
         match ready.map_err(|source| Error::Accept { source })? {
             Ready::TimedOut => return Ok(Turn::TimedOut),
             Ready::Woken => {
@@ -207,7 +256,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
             Ready::Request if self.core().is_stopping() => return Ok(Turn::Nothing),
             Ready::Request => {}
         }
-        match self.transport.get_request(self.handle) {
+        match self.transport.get_request(&self.handle) {
             Ok(request) => {
                 pace.found(likely);
                 // A strategy that panics costs the request that it was given, and has dropped.
@@ -249,12 +298,12 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
         });
         match verdict {
             Ok(true) if self.strategy.runs_in_place(place.is_own()) => {
-                job::serve(&mut request, self.service, &mut in_flight);
+                job::serve(&mut request, &self.service, &mut in_flight);
             }
             Ok(true) => {
                 // It is the strategy's now: what becomes of it does not hold up the loop.
                 drop(can_be_cut);
-                let service = Arc::clone(self.service);
+                let service = Arc::clone(&self.service);
                 let in_flight = in_flight.into_owned();
                 let job = Job::new(request, service, in_flight, T::KIND, place.is_own());
                 if let Err(rejected) = self.strategy.process_request(job) {
@@ -267,7 +316,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
             }
             Err(error) => {
                 in_flight.outcome = Outcome::Failed;
-                job::handle_error(&**self.service, &mut request, &error);
+                job::handle_error(&*self.service, &mut request, &error);
                 request.shutdown_request();
             }
         }
@@ -285,11 +334,12 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
             Some(timeout) if timeout <= left => (timeout, Turn::TimedOut),
             _ => (left, Turn::Nothing),
         };
-        let wait = self.wait(Some(delay), false, place);
-        match wait
-            .for_notification()
-            .map_err(|source| Error::Accept { source })?
-        {
+        let wait = Wait {
+            starved: true,
+            ..self.wait(Some(delay), place)
+        };
+        let waited = self.strategy.wait(&wait);
+        match waited.map_err(|source| Error::Accept { source })? {
             Ready::Woken => {
                 self.core().acknowledge_wake();
                 Ok(Turn::Nothing)
@@ -298,12 +348,13 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<'_, T, S> {
         }
     }
 
-    fn wait<'a>(&'a self, timeout: Option<Duration>, likely: bool, place: &'a Place) -> Wait<'a> {
+    fn wait<'a>(&'a self, timeout: Option<Duration>, place: &'a Place) -> Wait<'a> {
         Wait {
             listener: self.transport.as_fd(),
-            handle: self.handle,
+            handle: &self.handle,
             timeout,
-            likely,
+            likely: false,
+            starved: false,
             place,
         }
     }
@@ -324,12 +375,27 @@ impl Drop for StopOnDrop<'_> {
 }
 
 /// Tells the strategy that this thread leaves the loop, however that comes about.
-struct LeaveOnDrop<'a>(&'a dyn Strategy, &'a Arc<Core>);
+struct LeaveOnDrop<'a, T: Transport, S: Service<T::Request>> {
+    of: &'a AcceptLoop<T, S>,
+    place: &'a Place,
+}
 
-impl Drop for LeaveOnDrop<'_> {
+impl<T: Transport, S: Service<T::Request>> Drop for LeaveOnDrop<'_, T, S> {
     fn drop(&mut self) {
-        let grace = self.1.grace();
-        let _ = contain(|| self.0.leave(grace));
+        let wait = self.of.wait(None, self.place);
+        let _ = contain(|| self.of.strategy.leave(&wait));
+    }
+}
+
+impl<T: Transport, S: Service<T::Request>> Clone for AcceptLoop<T, S> {
+    fn clone(&self) -> Self {
+        Self {
+            transport: Arc::clone(&self.transport),
+            service: Arc::clone(&self.service),
+            strategy: Arc::clone(&self.strategy),
+            handle: self.handle.clone(),
+            poll_interval: self.poll_interval,
+        }
     }
 }
 

@@ -1,7 +1,8 @@
-//! What the current thread is doing for which server, so that a wait for that server's end can
-//! tell when it would wait for itself.
+//! What the current thread, or the coroutine that it runs, is doing for which server, so that a wait for
+//! that server's end can tell when it would wait for itself.
 
 use std::cell::RefCell;
+use std::mem;
 use std::sync::Arc;
 
 use super::core::Core;
@@ -14,22 +15,55 @@ pub(crate) enum Role {
     Request,
 }
 
+/// The roles of a thread or coroutine, innermost last: a handler may run a server of its own. The first
+/// has a place without an allocation.
+#[derive(Default)]
+pub(crate) struct Roles {
+    first: Option<(*const Core, Role)>,
+    more: Vec<(*const Core, Role)>,
+}
+
+impl Roles {
+    const NONE: Self = Self {
+        first: None,
+        more: Vec::new(),
+    };
+
+    fn push(&mut self, core: &Arc<Core>, role: Role) {
+        let role = (Arc::as_ptr(core), role);
+        match self.first {
+            None => self.first = Some(role),
+            Some(_) => self.more.push(role),
+        }
+    }
+
+    fn pop(&mut self) {
+        if self.more.pop().is_none() {
+            self.first = None;
+        }
+    }
+
+    fn contains(&self, core: &Arc<Core>, role: Role) -> bool {
+        let role = (Arc::as_ptr(core), role);
+        self.first == Some(role) || self.more.contains(&role)
+    }
+}
+
 thread_local! {
-    /// Innermost last: a handler may run a server of its own.
-    static ROLES: RefCell<Vec<(*const Core, Role)>> = const { RefCell::new(Vec::new()) };
+    static ROLES: RefCell<Roles> = const { RefCell::new(Roles::NONE) };
 }
 
 /// Takes on a role until the result is dropped.
 #[inline]
 pub(crate) fn enter(core: &Arc<Core>, role: Role) -> Entered {
-    ROLES.with_borrow_mut(|roles| roles.push((Arc::as_ptr(core), role)));
+    ROLES.with_borrow_mut(|roles| roles.push(core, role));
     Entered(())
 }
 
 /// Whether this thread has taken on `role` for `core`.
 #[inline]
 pub(crate) fn is(core: &Arc<Core>, role: Role) -> bool {
-    ROLES.with_borrow(|roles| roles.contains(&(Arc::as_ptr(core), role)))
+    ROLES.with_borrow(|roles| roles.contains(core, role))
 }
 
 /// Whether this thread runs anything for `core`.
@@ -37,10 +71,16 @@ pub(crate) fn is_busy_for(core: &Arc<Core>) -> bool {
     is(core, Role::Loop) || is(core, Role::Request)
 }
 
+/// Puts other roles in the place of those that this thread has: it goes on with something else.
+#[inline]
+pub(crate) fn exchange(roles: &mut Roles) {
+    ROLES.with_borrow_mut(|here| mem::swap(here, roles));
+}
+
 pub(crate) struct Entered(());
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        ROLES.with_borrow_mut(Vec::pop);
+        ROLES.with_borrow_mut(Roles::pop);
     }
 }

@@ -33,7 +33,8 @@ pub struct DrainReport {
 pub(super) struct DrainOnDrop<M: Strategy> {
     /// `None` once that is done, or has become somebody else's duty.
     core: Option<Arc<Core>>,
-    pub(super) strategy: M,
+    /// Shared with the accept loops, some of whose threads may outlive the server.
+    pub(super) strategy: Arc<M>,
     pub(super) block_on_close: bool,
 }
 
@@ -41,7 +42,7 @@ impl<M: Strategy> DrainOnDrop<M> {
     pub(super) fn new(handle: &ServerHandle, strategy: M) -> Self {
         Self {
             core: Some(Arc::clone(&handle.0)),
-            strategy,
+            strategy: Arc::new(strategy),
             block_on_close: true,
         }
     }
@@ -52,7 +53,7 @@ impl<M: Strategy> DrainOnDrop<M> {
         self.strategy.server_close(Duration::ZERO);
         DrainOnDrop {
             core: self.core.take(),
-            strategy,
+            strategy: Arc::new(strategy),
             block_on_close: self.block_on_close,
         }
     }

@@ -24,6 +24,9 @@ pub struct Stats {
     pub active: u64,
     /// Errors of the listening socket.
     pub get_request_errors: u64,
+    /// How often a handler has held up a worker of [`Coroutines`](crate::Coroutines), and with it the
+    /// other clients of that worker, for more than 10 ms without reading or writing.
+    pub held_workers: u64,
 }
 
 /// The counters themselves.
@@ -35,6 +38,7 @@ pub(crate) struct Counters {
     accepted: AtomicU64,
     ended: [AtomicU64; Outcome::COUNT],
     get_request_errors: AtomicU64,
+    held_workers: AtomicU64,
 }
 
 /// How a request ended.
@@ -67,6 +71,10 @@ impl Counters {
         self.get_request_errors.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn count_held_worker(&self) {
+        self.held_workers.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// How many requests are running or waiting for a thread.
     pub(crate) fn active(&self) -> u64 {
         self.stats().active
@@ -90,6 +98,7 @@ impl Counters {
             dropped,
             active: accepted - completed - failed - interrupted - refused - dropped,
             get_request_errors: self.get_request_errors.load(Ordering::Relaxed),
+            held_workers: self.held_workers.load(Ordering::Relaxed),
         }
     }
 }

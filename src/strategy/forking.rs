@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -76,7 +77,7 @@ use crate::sys::fork::{Exit, Permission};
 #[doc(alias = "fork")]
 pub struct Forking {
     permission: Permission,
-    max_children: usize,
+    max_children: AtomicUsize,
     children: Arc<Children>,
 }
 
@@ -92,7 +93,7 @@ impl Forking {
     pub(crate) fn with(permission: Permission) -> Self {
         Self {
             permission,
-            max_children: Self::DEFAULT_MAX_CHILDREN,
+            max_children: AtomicUsize::new(Self::DEFAULT_MAX_CHILDREN),
             children: Arc::default(),
         }
     }
@@ -101,13 +102,14 @@ impl Forking {
     ///
     /// The limit holds before each fork, under `serve_forever` and `handle_request` alike. (Python
     /// looks after the fork, and under `handle_request` never.)
-    pub fn max_children(mut self, max_children: usize) -> Self {
+    pub fn max_children(self, max_children: usize) -> Self {
         self.set_max_children(max_children);
         self
     }
 
-    pub(crate) fn set_max_children(&mut self, max_children: usize) {
-        self.max_children = max_children.max(1);
+    pub(crate) fn set_max_children(&self, max_children: usize) {
+        self.max_children
+            .store(max_children.max(1), Ordering::Relaxed);
     }
 
     /// Calls `hook` whenever a child has ended, on the thread that accepts or closes, or, for children
@@ -130,7 +132,7 @@ impl Forking {
     }
 
     fn is_full(&self) -> bool {
-        self.children.len() >= self.max_children
+        self.children.len() >= self.max_children.load(Ordering::Relaxed)
     }
 
     /// Waits for a request, unless there is no room, for the end of `children`, and for whatever else

@@ -1,6 +1,7 @@
 //! Strategies: where each request runs.
 
 mod children;
+mod coroutines;
 mod forking;
 mod sequential;
 mod thread_pool;
@@ -13,6 +14,10 @@ use std::thread;
 use std::time::Duration;
 
 pub use self::children::ChildExit;
+#[doc(alias = "gevent")]
+#[doc(alias = "greenlet")]
+#[doc(alias = "green threads")]
+pub use self::coroutines::Coroutines;
 pub use self::forking::Forking;
 pub use self::sequential::Sequential;
 pub use self::thread_pool::{ThreadPool, WhenFull};
@@ -21,6 +26,7 @@ pub use self::threading::Threading;
 use crate::ServerHandle;
 use crate::job::{Job, Rejected};
 use crate::server::accept::Place;
+use crate::sys::coroutine::Door;
 use crate::sys::parked::parked;
 use crate::sys::poll::{wait_any_readable, wait_readable};
 
@@ -32,6 +38,7 @@ use crate::sys::poll::{wait_any_readable, wait_readable};
 /// | [`Threading`] | on a thread of its own | `ThreadingMixIn` |
 /// | [`ThreadPool`] | on one of a fixed number of threads | nothing in the module; `ThreadPoolExecutor` by hand |
 /// | [`Forking`] | in a process of its own | `ForkingMixIn` |
+/// | [`Coroutines`] | in a coroutine of its own, many on one thread | nothing in the module; gevent |
 ///
 /// A strategy knows nothing of transports and handlers; it gets a [`Job`] and runs it.
 ///
@@ -42,8 +49,8 @@ use crate::sys::poll::{wait_any_readable, wait_readable};
 /// - **The server calls** all of it. `Box<dyn Strategy>` is a strategy too, so that a command line
 ///   flag can choose one.
 /// - **One that wraps another** has to pass on every method: the limit of [`Threading`] is in `wait`, the
-///   children of [`Forking`] are in `wait`, `drain` and `interrupt`, the threads of all are in
-///   `server_close`. Only [`runs_in_place`](Self::runs_in_place) should stay `false`, or the wrapper's
+///   children of [`Forking`] are in `wait`, `drain` and `interrupt`, those of [`Coroutines`] run in
+///   `wait` and `finish_requests`, the threads of all are in `server_close`. Only [`runs_in_place`](Self::runs_in_place) should stay `false`, or the wrapper's
 ///   `process_request` might not be called.
 /// - **One that panics** in `process_request` costs that connection: it is closed, and counted as
 ///   dropped. [`handle_error`](crate::Service::handle_error) is not told;
@@ -113,10 +120,21 @@ pub trait Strategy: Send + Sync + 'static {
     }
 
     /// The calling thread leaves an accept loop, be it that of `serve_forever` or the one turn of
-    /// `handle_request`; what the strategy keeps on it has `grace` to end.
-    fn leave(&self, grace: Duration) {
-        let _ = grace;
+    /// `handle_request`: it will not wait for requests any more.
+    fn leave(&self, wait: &Wait<'_>) {
+        let _ = wait;
     }
+
+    /// Whether requests go on on the threads of [`acceptors`](Self::acceptors) when the accept loops
+    /// have ended. `serve_forever` then returns without waiting for these threads.
+    fn keeps_requests(&self) -> bool {
+        false
+    }
+
+    /// Called on each thread of [`acceptors`](Self::acceptors) when its accept loop has ended: the place
+    /// to run on what is left there. The thread ends when this returns; `server_close` is there to wait
+    /// for it.
+    fn finish_requests(&self) {}
 
     /// Called after each request that was taken in, and at least every `poll_interval`.
     fn service_actions(&self) {}
@@ -162,8 +180,16 @@ impl<M: Strategy + ?Sized> Strategy for Box<M> {
         (**self).wait(wait)
     }
 
-    fn leave(&self, grace: Duration) {
-        (**self).leave(grace);
+    fn leave(&self, wait: &Wait<'_>) {
+        (**self).leave(wait);
+    }
+
+    fn keeps_requests(&self) -> bool {
+        (**self).keeps_requests()
+    }
+
+    fn finish_requests(&self) {
+        (**self).finish_requests();
     }
 
     fn service_actions(&self) {
@@ -203,6 +229,8 @@ pub struct Wait<'a> {
     pub(crate) timeout: Option<Duration>,
     /// A request is likely to be there: trying to take it is cheaper than asking.
     pub(crate) likely: bool,
+    /// Requests cannot be taken in now, for lack of descriptors or memory: they are left alone.
+    pub(crate) starved: bool,
     /// Where the loop runs.
     pub(crate) place: &'a Place,
 }
@@ -228,6 +256,9 @@ impl Wait<'_> {
     ///
     /// What `poll(2)` can say, which is not much.
     pub fn for_request(&self) -> io::Result<Ready> {
+        if self.starved {
+            return self.for_notification();
+        }
         if self.likely {
             return Ok(Ready::Request);
         }
@@ -265,6 +296,7 @@ impl Wait<'_> {
         others: &[BorrowedFd<'_>],
         timeout: Option<Duration>,
     ) -> io::Result<(Ready, Vec<bool>)> {
+        let has_room = has_room && !self.starved;
         let listener = has_room.then_some(self.listener);
         let fds = others
             .iter()
@@ -293,6 +325,14 @@ impl Wait<'_> {
     /// looking for the last time whether it is necessary to wait.
     pub fn notifier(&self) -> Notifier {
         Notifier(self.handle.clone())
+    }
+
+    /// What to wait for, for those who wait by other means.
+    fn door(&self) -> Door<'_> {
+        Door {
+            listener: self.listener,
+            waker: self.wake_fd(),
+        }
     }
 
     fn wake_fd(&self) -> BorrowedFd<'_> {

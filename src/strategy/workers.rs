@@ -38,20 +38,23 @@ impl Workers {
         stack_size: Option<usize>,
         work: impl FnOnce() + Send + 'static,
     ) -> io::Result<()> {
-        let name = {
-            let mut threads = self.shared.threads.lock();
-            threads.alive += 1;
-            threads.started += 1;
-            format!("socketserver-{}", threads.started)
-        };
-        let alive = Alive(self.clone());
-        let thread = builder(stack_size).name(name);
+        let alive = self.enlist();
+        let number = self.shared.threads.lock().started;
+        let thread = builder(stack_size).name(format!("socketserver-{number}"));
         // If no thread can be had, the closure is dropped, and the count goes back with it.
         thread.spawn(move || {
             let _alive = alive;
             work();
         })?;
         Ok(())
+    }
+
+    /// Counts a thread in that was started elsewhere, until the result is dropped.
+    pub(super) fn enlist(&self) -> Alive {
+        let mut threads = self.shared.threads.lock();
+        threads.alive += 1;
+        threads.started += 1;
+        Alive(self.clone())
     }
 
     /// How many threads there are.
@@ -99,7 +102,7 @@ pub(super) fn builder(stack_size: Option<usize>) -> thread::Builder {
 }
 
 /// One thread, as long as it lives.
-struct Alive(Workers);
+pub(super) struct Alive(Workers);
 
 impl Drop for Alive {
     fn drop(&mut self) {

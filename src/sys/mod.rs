@@ -13,6 +13,8 @@
 //! | [`wake`] | the descriptor that ends such a wait from another thread |
 //! | [`signal`] | Ctrl-C and SIGTERM, on request |
 //! | [`condition`] | waits for another thread |
+//! | [`coroutine`] | runs handlers that wait without a thread of their own |
+//! | [`turn`] | a lock for those who wait while they hold it |
 //! | [`fork`] | makes a process for a request |
 //! | [`child`] | waits for such a process, and ends it |
 //! | [`parked`] | knows when a fork is harmless |
@@ -30,6 +32,7 @@ compile_error!(
 pub(crate) mod accept;
 pub(crate) mod child;
 pub(crate) mod condition;
+pub(crate) mod coroutine;
 pub(crate) mod datagram;
 pub(crate) mod exclusive;
 pub(crate) mod fork;
@@ -39,4 +42,5 @@ pub(crate) mod poll;
 pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod stream;
+pub(crate) mod turn;
 pub(crate) mod wake;

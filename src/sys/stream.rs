@@ -1,7 +1,7 @@
 //! Moving bytes through the sockets of connections.
 //!
-//! A handler's reads and writes wait in [`stream_io`] and nowhere else: a strategy that parks a
-//! waiting handler instead of blocking its thread has that one function to hook into.
+//! A handler's reads and writes wait in [`stream_io`] and nowhere else: there it is decided whether that
+//! blocks the thread, or lets it go on with other coroutines.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use socket2::SockRef;
 
+use super::coroutine::{Direction, Task, is_coroutine, with_current};
 use super::poll;
 
 /// Runs one read or write of a request to its end: the only place where a handler waits.
@@ -25,6 +26,9 @@ fn stream_io<T>(
     direction: Direction,
     mut operation: impl FnMut(bool) -> Result<T, Errno>,
 ) -> io::Result<T> {
+    if is_coroutine() {
+        return coroutine_io(fd, direction, || operation(true), Patience::Waits);
+    }
     match operation(false) {
         Ok(value) => Ok(value),
         Err(Errno::INTR) => resume(fd, direction, || operation(true)),
@@ -33,11 +37,60 @@ fn stream_io<T>(
     }
 }
 
-/// Which way bytes go.
-#[derive(Clone, Copy)]
-enum Direction {
-    Receive,
-    Send,
+/// What a read or write of a coroutine does if it cannot be done at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    Waits,
+    /// It is `WouldBlock`.
+    Fails,
+}
+
+/// The same for a coroutine: it is the worker of its thread that waits.
+fn coroutine_io<T>(
+    fd: BorrowedFd<'_>,
+    direction: Direction,
+    mut operation: impl FnMut() -> Result<T, Errno>,
+    patience: Patience,
+) -> io::Result<T> {
+    loop {
+        let attempt = with_current(|task| {
+            task.spend();
+            // Where it is known that this is in vain, it is not tried.
+            if task.is_exhausted(fd, direction) {
+                return Err(Errno::AGAIN);
+            }
+            let attempt = operation();
+            if let Err(Errno::AGAIN) = attempt {
+                task.note_exhausted(fd, direction);
+            }
+            attempt
+        });
+        match attempt.unwrap_or(Err(Errno::AGAIN)) {
+            Ok(value) => return Ok(value),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) if patience == Patience::Waits => coroutine_wait(fd, direction)?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Lets other coroutines go on until the socket may be ready.
+fn coroutine_wait(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<()> {
+    if !Task::can_wait() {
+        return Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the client keeps the handler waiting, which a coroutine cannot do while it panics",
+        ));
+    }
+    match with_current(|task| task.wait_for(fd, direction)).transpose()? {
+        Some(false) => Err(timed_out()),
+        _ => Ok(()),
+    }
+}
+
+/// Waits until there may be something to receive, where [`recv_spare`] does not.
+pub(crate) fn wait_readable(fd: BorrowedFd<'_>) -> io::Result<()> {
+    coroutine_wait(fd, Direction::Receive)
 }
 
 /// Goes on after a signal has interrupted a read or write. Just repeating it would start its timeout
@@ -87,12 +140,22 @@ pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     })
 }
 
-/// The same, to the free part of `buffer`.
+/// The same, to the free part of `buffer`. In a coroutine it does not wait, with `buffer` in its hands,
+/// but fails with `WouldBlock`: give the buffer back, then [`wait_readable`].
 #[inline]
 pub(crate) fn recv_spare(fd: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Result<usize> {
-    stream_io(fd, Direction::Receive, |dont_wait| {
+    let mut receive = |dont_wait| {
         rustix::net::recv(fd, spare_capacity(buffer), recv_flags(dont_wait)).map(|(_, size)| size)
-    })
+    };
+    if !is_coroutine() {
+        return stream_io(fd, Direction::Receive, receive);
+    }
+    let received = coroutine_io(fd, Direction::Receive, || receive(true), Patience::Fails);
+    // What leaves room in the buffer has taken all there was; the next attempt can be saved.
+    if received.is_ok() && buffer.len() < buffer.capacity() {
+        with_current(|task| task.note_exhausted(fd, Direction::Receive));
+    }
+    received
 }
 
 fn recv_flags(dont_wait: bool) -> RecvFlags {

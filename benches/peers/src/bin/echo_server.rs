@@ -10,8 +10,8 @@
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use socketserver::{
-    BoxError, Forking, Request as _, Sequential, Strategy, TcpRequest, TcpServer, ThreadPool,
-    Threading, UdpRequest, UdpServer, handler_fn,
+    BoxError, Coroutines, Forking, Request as _, Sequential, Strategy, TcpRequest, TcpServer,
+    ThreadPool, Threading, UdpRequest, UdpServer, handler_fn,
 };
 
 const BUFFER_SIZE: usize = 64 * 1024;
@@ -43,6 +43,7 @@ fn main() -> Result<(), BoxError> {
     };
     let workers = workers.first().map_or(Ok(4), |workers| workers.parse())?;
     let strategy: Box<dyn Strategy> = match strategy.as_str() {
+        "coroutines" => Box::new(Coroutines::new().workers(workers)),
         "forking" => Box::new(Forking::new()),
         "sequential" => Box::new(Sequential),
         "threading" => Box::new(Threading::new()),

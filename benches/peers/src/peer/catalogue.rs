@@ -35,6 +35,7 @@ pub fn peers(workload: Workload, shape: &Shape, cores: u16) -> Vec<Peer> {
             Peer::rust("rust-sequential", "udp", "sequential", 0),
             Peer::rust("rust-thread-pool", "udp", "thread-pool", 4),
             Peer::rust("rust-threading", "udp", "threading", 0),
+            Peer::rust("rust-coroutines", "udp", "coroutines", cores),
             python("python-sequential", "UDPServer"),
             python("python-threading", "ThreadingUDPServer"),
         ],
@@ -73,6 +74,7 @@ fn streams(connections: u16, cores: u16) -> Vec<Peer> {
         Peer::rust("rust-threading", "tcp", "threading", 0),
         // A worker serves its connection to the end: fewer would leave some unserved.
         Peer::rust("rust-thread-pool", "tcp", "thread-pool", connections),
+        Peer::rust("rust-coroutines", "tcp", "coroutines", cores),
         Peer::new("std-threads", Program::Rust("std_server"), &[]),
         Peer::new("mio", Program::Rust("mio_server"), &[]),
         Peer::new("tokio-current", Program::Rust("tokio_server"), &["0"]),

@@ -1,0 +1,162 @@
+//! What the code of a coroutine can ask of its worker.
+
+use std::cell::Cell;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::rc::Rc;
+use std::thread;
+use std::time::Instant;
+
+use super::mailbox::Unpark;
+use super::offload::Offload;
+use super::poller::Direction;
+use super::slots::{Token, Wait};
+use super::switch;
+use super::worker::Worker;
+
+/// The coroutine that runs, as its own code sees it.
+pub(crate) struct Task {
+    worker: Rc<Worker>,
+    token: Token,
+    /// How many more reads and writes it may do before others have their turn.
+    budget: Cell<u32>,
+}
+
+impl Task {
+    /// A client that always sends must not keep those of others from being served.
+    const BUDGET: u32 = 32;
+
+    pub(super) fn new(worker: Rc<Worker>, token: Token) -> Self {
+        Self {
+            worker,
+            token,
+            budget: Cell::new(Self::BUDGET),
+        }
+    }
+
+    /// Whether it may wait. Not while it unwinds: that a thread is panicking is known of the thread, and
+    /// other coroutines would take it for theirs.
+    pub(crate) fn can_wait() -> bool {
+        !thread::panicking()
+    }
+
+    /// Counts a read or write, and lets others have their turn if it has had enough.
+    #[inline]
+    pub(crate) fn spend(&self) {
+        match self.budget.get() {
+            0 if Self::can_wait() => self.yield_now(),
+            0 => {}
+            budget => self.budget.set(budget - 1),
+        }
+    }
+
+    /// Goes on when all others that can go on have had their turn.
+    fn yield_now(&self) {
+        self.worker.enqueue(self.token);
+        self.suspend();
+    }
+
+    /// Whether an attempt to receive or send is known to be in vain.
+    #[inline]
+    pub(crate) fn is_exhausted(&self, fd: BorrowedFd<'_>, direction: Direction) -> bool {
+        self.with_socket(fd, |socket| socket.is_exhausted(direction))
+    }
+
+    /// Notes that there is no more to be received, or no room to send.
+    #[inline]
+    pub(crate) fn note_exhausted(&self, fd: BorrowedFd<'_>, direction: Direction) {
+        self.with_socket(fd, |socket| {
+            socket.note_exhausted(direction);
+            false
+        });
+    }
+
+    #[inline]
+    fn with_socket(
+        &self,
+        fd: BorrowedFd<'_>,
+        look: impl FnOnce(&mut super::slots::Socket) -> bool,
+    ) -> bool {
+        let mut state = self.worker.state();
+        let socket = &mut state.slots.own(self.token).socket;
+        socket.fd == Some(fd.as_raw_fd()) && look(socket)
+    }
+
+    /// Waits until the socket may be ready. `false` if its timeout is over.
+    pub(crate) fn wait_for(&self, fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
+        let raw = fd.as_raw_fd();
+        let mut state = self.worker.state();
+        let socket = state.slots.own(self.token).socket;
+        if socket.fd != Some(raw) {
+            drop(state);
+            return self.wait_for_other(fd, direction);
+        }
+        if direction == Direction::Receive && !socket.tried {
+            // Its client has just connected. What it sends will often be there once the others that
+            // wait to be accepted have been.
+            state.slots.own(self.token).socket.tried = true;
+            drop(state);
+            self.yield_now();
+            return Ok(true);
+        }
+        let writable = direction == Direction::Send || socket.registered_to_send;
+        if !socket.registered || writable != socket.registered_to_send {
+            self.worker
+                .watch(fd, self.token, socket.registered, writable)?;
+            let socket = &mut state.slots.own(self.token).socket;
+            socket.registered = true;
+            socket.registered_to_send = writable;
+        }
+        drop(state);
+        Ok(self.park(Wait::Own(direction), None))
+    }
+
+    /// The same for a socket that this coroutine does not own, which may be closed, and its number be
+    /// that of another one, before the next time.
+    #[cold]
+    fn wait_for_other(&self, fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
+        let raw = fd.as_raw_fd();
+        self.worker.watch_other(fd, self.token, direction)?;
+        let in_time = self.park(Wait::Other(raw, direction), None);
+        if !in_time {
+            self.worker.forget_other(raw, self.token);
+        }
+        Ok(in_time)
+    }
+
+    /// Waits until somebody calls, or until `deadline`: `false` then. It may come back for nothing.
+    pub(super) fn wait_for_call(&self, deadline: Option<Instant>) -> bool {
+        self.park(Wait::Call, deadline)
+    }
+
+    /// The threads for what would hold up the worker.
+    pub(super) fn offload(&self) -> Offload {
+        self.worker.offload()
+    }
+
+    /// What ends such a wait.
+    pub(super) fn unpark(&self) -> Unpark {
+        Unpark {
+            mailbox: self.worker.mailbox(),
+            token: self.token,
+        }
+    }
+
+    fn park(&self, wait: Wait, deadline: Option<Instant>) -> bool {
+        self.worker.park(self.token, wait, deadline);
+        self.suspend();
+        !std::mem::take(&mut self.worker.state().slots.own(self.token).timed_out)
+    }
+
+    fn suspend(&self) {
+        switch::suspend();
+        self.budget.set(Self::BUDGET);
+    }
+}
+
+/// Somebody who waits for another socket than its own.
+pub(super) struct Outsider {
+    pub(super) fd: RawFd,
+    pub(super) token: Token,
+    pub(super) direction: Direction,
+}

@@ -1,0 +1,66 @@
+//! Waiting for somebody else, be it as a coroutine or as a thread.
+
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use super::mailbox::Unpark;
+use super::switch::with_current;
+use super::task::Task;
+use crate::sys::parked::parked;
+
+/// Whoever waits, seen from those who can end that.
+pub(crate) struct Waiter(Who);
+
+enum Who {
+    Coroutine(Unpark),
+    Thread(Thread),
+}
+
+impl Waiter {
+    /// Whoever calls this. `None` for a coroutine that is not allowed to wait.
+    pub(crate) fn here() -> Option<Self> {
+        match with_current(|task| Task::can_wait().then(|| task.unpark())) {
+            Some(unpark) => unpark.map(|unpark| Self(Who::Coroutine(unpark))),
+            None => Some(Self(Who::Thread(thread::current()))),
+        }
+    }
+
+    /// Waits until [`call`](Self::call) is called, or until `deadline`; may come back for nothing. Only
+    /// for the one that this is.
+    pub(crate) fn wait(deadline: Option<Instant>) {
+        if with_current(|task| task.wait_for_call(deadline)).is_some() {
+            return;
+        }
+        parked(|| match deadline {
+            Some(deadline) => {
+                thread::park_timeout(deadline.saturating_duration_since(Instant::now()));
+            }
+            None => thread::park(),
+        });
+    }
+
+    /// Ends the wait, or the next one.
+    pub(crate) fn call(&self) {
+        match &self.0 {
+            Who::Coroutine(unpark) => unpark.unpark(),
+            Who::Thread(thread) => thread.unpark(),
+        }
+    }
+}
+
+/// Lets time go by.
+pub(crate) fn sleep(duration: Duration) {
+    let deadline = Instant::now().checked_add(duration);
+    let slept = with_current(|task| {
+        if !Task::can_wait() {
+            return false;
+        }
+        while deadline.is_none_or(|deadline| Instant::now() < deadline) {
+            task.wait_for_call(deadline);
+        }
+        true
+    });
+    if slept != Some(true) {
+        parked(|| thread::sleep(duration));
+    }
+}

@@ -1,0 +1,542 @@
+//! A thread that runs coroutines, each until it waits for something.
+
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::mailbox::{Letter, Mailbox};
+use super::offload::Offload;
+use super::poller::{Direction, Event, Poller, Watch};
+use super::slots::{Slots, Token, Wait};
+use super::switch::{self, Coroutine, Stack};
+use super::task::{Outsider, Task};
+use super::timers::{Begun, ShortWaits, Timers};
+use crate::panics::contain;
+use crate::server::current;
+use crate::sys::parked::parked;
+use crate::sys::socket::{receive_timeout, send_timeout};
+
+/// What the poller knows the descriptors under that are not a coroutine's.
+const REQUESTS: u64 = u64::MAX;
+const WAKER: u64 = u64::MAX - 1;
+const MAIL: u64 = u64::MAX - 2;
+const OTHERS: u64 = u64::MAX - 3;
+
+/// The coroutines of a thread, and what they wait for.
+pub(crate) struct Worker {
+    state: RefCell<State>,
+    poller: Poller,
+    /// For sockets that are not a coroutine's own: a set of its own, because a socket can be in a set
+    /// only once.
+    others: OnceCell<Poller>,
+    outsiders: RefCell<Vec<Outsider>>,
+    mailbox: Arc<Mailbox>,
+    offload: Offload,
+    /// The time, as of the last look at the clock.
+    now: Cell<Instant>,
+    stack_size: usize,
+    /// Told how long a coroutine has run without waiting, if that was long.
+    held: Box<dyn Fn(Duration)>,
+    attends: Cell<Attends>,
+    /// How many requests in a row were reported on a guess.
+    guessed: Cell<u32>,
+}
+
+pub(super) struct State {
+    pub(super) slots: Slots,
+    /// Those that can go on.
+    ready: VecDeque<Token>,
+    timers: Timers,
+    short_waits: ShortWaits,
+    /// Of coroutines that have ended.
+    stacks: Vec<Stack>,
+}
+
+/// What a worker looks after besides its coroutines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attends {
+    Nothing,
+    Waker,
+    Requests,
+}
+
+/// The descriptors of an accept loop.
+#[derive(Clone, Copy)]
+pub(crate) struct Door<'a> {
+    /// Readable when a request is there.
+    pub(crate) listener: BorrowedFd<'a>,
+    /// Readable when the loop is wanted.
+    pub(crate) waker: BorrowedFd<'a>,
+}
+
+/// What a worker has found.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) request: bool,
+    pub(crate) woken: bool,
+}
+
+impl Worker {
+    /// A coroutine that has run for longer than this without waiting has held up the others.
+    pub(crate) const HELD: Duration = Duration::from_millis(10);
+    /// How many requests are taken in, at most, before coroutines that can go on do.
+    const GUESSES: u32 = 16;
+    /// How many stacks are kept for coroutines to come.
+    const SPARE_STACKS: usize = 256;
+
+    /// The worker of this thread. `held` is told of each coroutine that runs for longer than
+    /// [`HELD`](Self::HELD).
+    pub(crate) fn new(
+        stack_size: usize,
+        offload: Offload,
+        held: impl Fn(Duration) + 'static,
+    ) -> io::Result<Rc<Self>> {
+        let worker = Self {
+            state: RefCell::new(State {
+                slots: Slots::default(),
+                ready: VecDeque::new(),
+                timers: Timers::default(),
+                short_waits: ShortWaits::default(),
+                stacks: Vec::new(),
+            }),
+            poller: Poller::new()?,
+            others: OnceCell::new(),
+            outsiders: RefCell::default(),
+            mailbox: Arc::new(Mailbox::new()?),
+            offload,
+            now: Cell::new(Instant::now()),
+            stack_size,
+            held: Box::new(held),
+            attends: Cell::new(Attends::Nothing),
+            guessed: Cell::new(0),
+        };
+        let mail = worker.mailbox.as_fd();
+        worker.poller.add(mail, MAIL, Watch::Level)?;
+        Ok(Rc::new(worker))
+    }
+
+    pub(crate) fn mailbox(&self) -> Arc<Mailbox> {
+        Arc::clone(&self.mailbox)
+    }
+
+    pub(super) fn offload(&self) -> Offload {
+        self.offload.clone()
+    }
+
+    /// How many coroutines it has.
+    pub(crate) fn live(&self) -> usize {
+        self.state().slots.live()
+    }
+
+    pub(super) fn state(&self) -> RefMut<'_, State> {
+        self.state.borrow_mut()
+    }
+
+    // ---- coroutines ----
+
+    /// The stack for a [`start`](Self::start).
+    pub(crate) fn take_stack(&self) -> io::Result<Stack> {
+        let spare = self.state().stacks.pop();
+        spare.map_or_else(|| Stack::new(self.stack_size), Ok)
+    }
+
+    /// Begins `work` as a coroutine, which owns the socket `own` until it ends, and runs it until it
+    /// waits for something.
+    pub(crate) fn start(
+        self: &Rc<Self>,
+        stack: Stack,
+        own: Option<RawFd>,
+        work: impl FnOnce() + 'static,
+    ) {
+        let token = {
+            let state = &mut *self.state();
+            let token = state.slots.insert(own);
+            let task = Task::new(Rc::clone(self), token);
+            // A panic that got as far as that would end the thread.
+            let work = move || drop(contain(work));
+            let coroutine = Coroutine::new(stack, task, work);
+            state.slots.own(token).coroutine = Some(coroutine);
+            self.mailbox.set_live(state.slots.live());
+            token
+        };
+        self.resume(token);
+    }
+
+    /// Runs a coroutine until it waits for something or ends.
+    fn resume(&self, token: Token) {
+        debug_assert!(!switch::is_coroutine(), "one coroutine runs at a time");
+        let (coroutine, mut roles) = {
+            let mut state = self.state();
+            let Some(slot) = state.slots.get(token) else {
+                return;
+            };
+            let Some(coroutine) = slot.coroutine.take() else {
+                return;
+            };
+            (coroutine, std::mem::take(&mut slot.roles))
+        };
+        let started = self.now.get();
+        self.mailbox.set_busy(Some(started));
+        current::exchange(&mut roles);
+        let resumed = coroutine.resume();
+        current::exchange(&mut roles);
+        self.mailbox.set_busy(None);
+        {
+            let state = &mut *self.state();
+            match resumed {
+                Ok(suspended) => {
+                    let slot = state.slots.own(token);
+                    slot.coroutine = Some(suspended);
+                    slot.roles = roles;
+                }
+                Err(stack) => {
+                    state.slots.remove(token);
+                    if state.stacks.len() < Self::SPARE_STACKS {
+                        state.stacks.push(stack);
+                    }
+                    self.mailbox.set_live(state.slots.live());
+                }
+            }
+        }
+        let now = Instant::now();
+        self.now.set(now);
+        let ran = now.saturating_duration_since(started);
+        if ran > Self::HELD {
+            (self.held)(ran);
+        }
+    }
+
+    /// Puts a coroutine into the line of those that can go on.
+    pub(super) fn enqueue(&self, token: Token) {
+        self.state().ready.push_back(token);
+    }
+
+    /// Notes what the running coroutine is going to wait for.
+    pub(super) fn park(&self, token: Token, wait: Wait, deadline: Option<Instant>) {
+        let state = &mut *self.state();
+        let slot = state.slots.own(token);
+        slot.wait = wait;
+        slot.waits = slot.waits.wrapping_add(1);
+        slot.timed_out = false;
+        slot.deadline = None;
+        let begun = Begun {
+            token,
+            number: slot.waits,
+            since: self.now.get(),
+        };
+        match wait {
+            Wait::Own(_) | Wait::Other(..) => state.short_waits.add(begun),
+            Wait::Call | Wait::Nothing => {}
+        }
+        if let Some(deadline) = deadline {
+            state.set_deadline(token, deadline);
+        }
+    }
+
+    /// Runs those that can go on now, each once.
+    fn run_ready(&self) {
+        let count = self.state().ready.len();
+        for _ in 0..count {
+            let Some(token) = self.state().ready.pop_front() else {
+                return;
+            };
+            self.resume(token);
+        }
+    }
+
+    // ---- sockets ----
+
+    /// Has the poller tell what becomes of a coroutine's own socket.
+    pub(super) fn watch(
+        &self,
+        fd: BorrowedFd<'_>,
+        token: Token,
+        registered: bool,
+        writable: bool,
+    ) -> io::Result<()> {
+        let watch = Watch::Edge { writable };
+        if registered {
+            self.poller.change(fd, token.key(), watch)
+        } else {
+            self.poller.add(fd, token.key(), watch)
+        }
+    }
+
+    /// Has a coroutine told once when a socket is ready that it does not own.
+    pub(super) fn watch_other(
+        &self,
+        fd: BorrowedFd<'_>,
+        token: Token,
+        direction: Direction,
+    ) -> io::Result<()> {
+        let others = match self.others.get() {
+            Some(others) => others,
+            None => {
+                let others = Poller::new()?;
+                self.poller.add(others.as_fd(), OTHERS, Watch::Level)?;
+                self.others.get_or_init(|| others)
+            }
+        };
+        let raw = std::os::fd::AsRawFd::as_raw_fd(&fd);
+        let mut outsiders = self.outsiders.borrow_mut();
+        let wanted = |wanted| {
+            let mut waiting = outsiders.iter().filter(|outsider| outsider.fd == raw);
+            direction == wanted || waiting.any(|outsider| outsider.direction == wanted)
+        };
+        let watch = Watch::Once {
+            readable: wanted(Direction::Receive),
+            writable: wanted(Direction::Send),
+        };
+        others.set(fd, raw as u64, watch)?;
+        outsiders.push(Outsider {
+            fd: raw,
+            token,
+            direction,
+        });
+        Ok(())
+    }
+
+    pub(super) fn forget_other(&self, fd: RawFd, token: Token) {
+        let mut outsiders = self.outsiders.borrow_mut();
+        outsiders.retain(|outsider| outsider.fd != fd || outsider.token != token);
+    }
+
+    // ---- the thread ----
+
+    /// Runs coroutines until a request is there (if requests are wanted), the loop is woken or the time
+    /// is over. `likely`: a request may well be there, so that trying costs less than asking.
+    pub(crate) fn wait(
+        &self,
+        door: Door<'_>,
+        requests: bool,
+        likely: bool,
+        timeout: Option<Duration>,
+    ) -> io::Result<Found> {
+        if likely && requests && self.guessed.get() < Self::GUESSES {
+            self.guessed.set(self.guessed.get() + 1);
+            return Ok(Found {
+                request: true,
+                woken: false,
+            });
+        }
+        self.guessed.set(0);
+        let wanted = if requests {
+            Attends::Requests
+        } else {
+            Attends::Waker
+        };
+        self.attend(door, wanted)?;
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        loop {
+            let found = self.turn(deadline)?;
+            let over = || deadline.is_some_and(|deadline| self.now.get() >= deadline);
+            // Without room for requests, there may be some after every turn.
+            if found.request || found.woken || !requests || over() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// No longer looks after an accept loop.
+    pub(crate) fn leave(&self, door: Door<'_>) {
+        let _ = self.attend(door, Attends::Nothing);
+    }
+
+    /// Runs what it has, and what it is asked to, until there is nothing left and nothing will come.
+    pub(crate) fn run(&self) {
+        while self.live() > 0 || !self.mailbox.is_closed() || self.mailbox.is_full() {
+            if self.turn(None).is_err() {
+                // Nothing that could be done about it, but burning a processor would be worse.
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+
+    fn attend(&self, door: Door<'_>, wanted: Attends) -> io::Result<()> {
+        let attends = self.attends.get();
+        if attends == wanted {
+            return Ok(());
+        }
+        if attends == Attends::Nothing {
+            self.poller.add(door.waker, WAKER, Watch::Level)?;
+            self.attends.set(Attends::Waker);
+        }
+        match (attends, wanted) {
+            (Attends::Requests, _) => self.poller.remove(door.listener),
+            (_, Attends::Requests) => self.poller.add(door.listener, REQUESTS, Watch::Shared)?,
+            _ => {}
+        }
+        if wanted == Attends::Nothing {
+            self.poller.remove(door.waker);
+        }
+        self.attends.set(wanted);
+        Ok(())
+    }
+
+    /// Everybody who can go on does so once, then there is a wait for more.
+    fn turn(&self, deadline: Option<Instant>) -> io::Result<Found> {
+        self.read_mail();
+        self.run_ready();
+        self.expire();
+        let found = self.poll(deadline)?;
+        self.now.set(Instant::now());
+        Ok(found)
+    }
+
+    fn read_mail(&self) {
+        for letter in self.mailbox.take() {
+            match letter {
+                Letter::Wake(token) => self.state().call(token),
+                Letter::Do(act) => drop(contain(act)),
+            }
+        }
+    }
+
+    /// Ends the waits whose time is over.
+    fn expire(&self) {
+        let now = self.now.get();
+        let state = &mut *self.state();
+        while let Some(begun) = state.short_waits.due(now) {
+            state.look_up_timeout(begun);
+        }
+        while let Some((at, token)) = state.timers.due(now) {
+            state.time_out(at, token, now);
+        }
+    }
+
+    fn poll(&self, deadline: Option<Instant>) -> io::Result<Found> {
+        let until = {
+            let state = self.state();
+            if state.ready.is_empty() {
+                let times = [deadline, state.timers.next(), state.short_waits.next()];
+                Some(times.into_iter().flatten().min())
+            } else {
+                None
+            }
+        };
+        let mut found = Found::default();
+        match until {
+            Some(until) if self.mailbox.fall_asleep() => {
+                let now = self.now.get();
+                let timeout = until.map(|until| until.saturating_duration_since(now));
+                let polled = parked(|| self.poll_for(timeout, &mut found));
+                self.mailbox.wake_up();
+                polled?;
+            }
+            _ => self.poll_for(Some(Duration::ZERO), &mut found)?,
+        }
+        Ok(found)
+    }
+
+    fn poll_for(&self, timeout: Option<Duration>, found: &mut Found) -> io::Result<()> {
+        let mut others = false;
+        let state = &mut *self.state();
+        self.poller.wait(timeout, |event| match event.key {
+            REQUESTS => found.request = true,
+            WAKER => found.woken = true,
+            MAIL => self.mailbox.drain_waker(),
+            OTHERS => others = true,
+            _ => state.note(event),
+        })?;
+        if others && let Some(poller) = self.others.get() {
+            let mut outsiders = self.outsiders.borrow_mut();
+            poller.wait(Some(Duration::ZERO), |event| {
+                // It was told once, to all who wait: they look for themselves.
+                for outsider in outsiders.extract_if(.., |outsider| outsider.fd as u64 == event.key)
+                {
+                    state.call(outsider.token);
+                }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// A coroutine can go on.
+    fn make_ready(&mut self, token: Token) {
+        if let Some(slot) = self.slots.get(token) {
+            slot.wait = Wait::Nothing;
+            slot.deadline = None;
+            self.ready.push_back(token);
+        }
+    }
+
+    /// What became of a socket.
+    #[inline]
+    fn note(&mut self, event: Event) {
+        let token = Token::from_key(event.key);
+        if self.slots.get(token).is_some_and(|slot| slot.note(event)) {
+            self.make_ready(token);
+        }
+    }
+
+    /// Wakes a coroutine, whatever it waits for.
+    fn call(&mut self, token: Token) {
+        let waits = |wait| wait != Wait::Nothing;
+        if self.slots.get(token).is_some_and(|slot| waits(slot.wait)) {
+            self.make_ready(token);
+        }
+    }
+
+    fn set_deadline(&mut self, token: Token, deadline: Instant) {
+        let Some(slot) = self.slots.get(token) else {
+            return;
+        };
+        slot.deadline = Some(deadline);
+        if slot.timer.is_none_or(|timer| deadline < timer) {
+            slot.timer = Some(deadline);
+            self.timers.add(deadline, token);
+        }
+    }
+
+    /// A wait for a socket has turned out not to be short.
+    fn look_up_timeout(&mut self, begun: Begun) {
+        let Some(slot) = self.slots.get(begun.token) else {
+            return;
+        };
+        let (fd, direction) = match (slot.wait, slot.socket.fd) {
+            _ if slot.waits != begun.number => return,
+            (Wait::Own(direction), Some(fd)) | (Wait::Other(fd, direction), _) => (fd, direction),
+            _ => return,
+        };
+        // SAFETY: the coroutine is suspended in a call that borrows this descriptor.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        let timeout = match direction {
+            Direction::Receive => receive_timeout(fd),
+            Direction::Send => send_timeout(fd),
+        };
+        if let Some(deadline) = timeout.and_then(|timeout| begun.since.checked_add(timeout)) {
+            self.set_deadline(begun.token, deadline);
+        }
+    }
+
+    /// A timer is due: that of a wait that goes on, or of an earlier one.
+    fn time_out(&mut self, at: Instant, token: Token, now: Instant) {
+        let Some(slot) = self.slots.get(token) else {
+            return;
+        };
+        if slot.timer != Some(at) {
+            return; // there is an earlier one, which was due before and has seen to this
+        }
+        slot.timer = None;
+        match slot.deadline {
+            Some(deadline) if deadline <= now => {
+                slot.timed_out = true;
+                self.make_ready(token);
+            }
+            Some(deadline) => self.set_deadline(token, deadline),
+            None => {}
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        debug_assert_eq!(self.live(), 0, "coroutines were left behind");
+    }
+}
