@@ -15,8 +15,10 @@ impl Contender {
         self.rounds.iter().filter(|round| round.is_err()).count()
     }
 
-    /// The median of the rounds that did not fail.
+    /// The median of the rounds that did not fail, and were not disturbed if that is possible.
     pub fn median(&self, value: impl Fn(&Sample) -> f64) -> f64 {
-        statistics::median(self.rounds.iter().flatten().map(value))
+        let samples: Vec<_> = self.rounds.iter().flatten().collect();
+        let best = statistics::preferably(samples, |sample| !sample.is_disturbed());
+        statistics::median(best.into_iter().map(value))
     }
 }

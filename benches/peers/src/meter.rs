@@ -14,6 +14,9 @@ const STALLED: Duration = Duration::from_secs(5);
 /// Room for the latencies of a long run, so that recording one never moves the others.
 const EXPECTED_OPERATIONS: usize = 1 << 22;
 
+/// The part of a core that others may take before a measurement counts as disturbed.
+const DISTURBED: f64 = 0.1;
+
 /// How long a server is under load: first uncounted, then counted.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {
@@ -40,6 +43,12 @@ pub struct Sample {
     pub lost: u64,
     /// The server's memory for each connection, where that has been asked for.
     pub memory: Option<Memory>,
+}
+
+impl Sample {
+    pub fn is_disturbed(&self) -> bool {
+        self.others_share > DISTURBED
+    }
 }
 
 /// Made before the load connects, started after.

@@ -11,9 +11,6 @@ use crate::report;
 use crate::server_process::ServerProcess;
 use crate::workload::{Shape, Workload};
 
-/// The part of a core that others may take before a measurement counts as disturbed.
-const DISTURBED: f64 = 0.1;
-
 pub fn run(workloads: &[Workload], options: &RunOptions) -> Result {
     toolchain::build_servers()?;
     let runner = Runner {
@@ -117,7 +114,7 @@ impl Runner<'_> {
     ) -> Result<Sample> {
         let mut best = self.measure_once(workload, shape, peer)?;
         for _ in 1..self.options.attempts() {
-            if best.others_share <= DISTURBED {
+            if !best.is_disturbed() {
                 break;
             }
             let sample = self.measure_once(workload, shape, peer)?;

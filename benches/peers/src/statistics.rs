@@ -9,25 +9,33 @@ pub struct Spread {
     pub most: f64,
 }
 
-/// The ratios within the rounds: what slowed a whole round down cancels out.
+/// The ratios within the rounds: what slowed a whole round down cancels out. What slowed one of
+/// the two does not, and so a round in which one was disturbed only counts where there is no other.
 /// There are none where either failed in a round.
 pub fn ratios(
     contender: &Contender,
     reference: &Contender,
     value: impl Fn(&Sample) -> f64,
 ) -> Option<Spread> {
-    let ratios = contender
-        .rounds
-        .iter()
-        .zip(&reference.rounds)
-        .map(|(own, reference)| Some(value(own.as_ref().ok()?) / value(reference.as_ref().ok()?)))
+    let rounds = contender.rounds.iter().zip(&reference.rounds);
+    let pairs = rounds
+        .map(|(own, reference)| Some((own.as_ref().ok()?, reference.as_ref().ok()?)))
         .collect::<Option<Vec<_>>>()?;
-    let all = || ratios.iter().copied();
+    let pairs = preferably(pairs, |(own, reference)| {
+        !own.is_disturbed() && !reference.is_disturbed()
+    });
+    let ratios = || pairs.iter().map(|(own, other)| value(own) / value(other));
     Some(Spread {
-        least: all().fold(f64::INFINITY, f64::min),
-        median: median(all()),
-        most: all().fold(f64::NEG_INFINITY, f64::max),
+        least: ratios().fold(f64::INFINITY, f64::min),
+        median: median(ratios()),
+        most: ratios().fold(f64::NEG_INFINITY, f64::max),
     })
+}
+
+/// Those that are wanted, or all where none is.
+pub fn preferably<T: Copy>(all: Vec<T>, wanted: impl Fn(&T) -> bool) -> Vec<T> {
+    let best: Vec<_> = all.iter().copied().filter(wanted).collect();
+    if best.is_empty() { all } else { best }
 }
 
 /// The middle value, or the mean of the two in the middle; there is at least one.
@@ -44,11 +52,17 @@ pub fn median(values: impl Iterator<Item = f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use super::{median, preferably};
 
     #[test]
     fn the_median_is_in_the_middle() {
         assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
         assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), 2.5);
+    }
+
+    #[test]
+    fn what_is_not_wanted_counts_where_there_is_nothing_else() {
+        assert_eq!(preferably(vec![1, 2, 3], |&number| number > 1), [2, 3]);
+        assert_eq!(preferably(vec![1, 2, 3], |&number| number > 3), [1, 2, 3]);
     }
 }
