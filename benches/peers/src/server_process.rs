@@ -11,7 +11,7 @@ use crate::Result;
 use crate::pinning::Pinning;
 use crate::probe::Probe;
 
-const START_TIMEOUT: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub struct ServerProcess {
     child: Child,
