@@ -105,7 +105,8 @@ where
     /// With options it is [`options`](Self::options)`().timeout(..).from_listener(..)`. Those that
     /// still count are [`timeout`](ServerOptions::timeout),
     /// [`max_packet_size`](ServerOptions::max_packet_size),
-    /// [`disable_nagle_algorithm`](ServerOptions::disable_nagle_algorithm) and
+    /// [`disable_nagle_algorithm`](ServerOptions::disable_nagle_algorithm),
+    /// [`defer_accept`](ServerOptions::defer_accept) and
     /// [`request_queue_size`](ServerOptions::request_queue_size).
     ///
     /// # Errors

@@ -147,8 +147,8 @@ struct Connection<S: StreamSocket> {
     socket: S,
     client_address: S::Address,
     server: ServerHandle,
-    /// Its number in the server's registry.
-    id: u64,
+    /// Its place in the server's registry.
+    place: usize,
     /// Held while a message is sent, so that messages of the handler and of senders do not mix.
     sending: Turn,
 }
@@ -232,7 +232,7 @@ impl<S: StreamSocket> Live for Connection<S> {
 
 impl<S: StreamSocket> Drop for Connection<S> {
     fn drop(&mut self) {
-        self.server.unregister(self.id);
+        self.server.unregister(self.place);
     }
 }
 
@@ -347,15 +347,14 @@ pub struct StreamRequest<S: StreamSocket> {
 impl<S: StreamSocket> StreamRequest<S> {
     /// Makes a request of an accepted connection: for transports of your own.
     pub fn new(socket: S, client_address: S::Address, server: &ServerHandle) -> Self {
-        let connection = server.register(|id| {
-            let server = server.clone();
-            Arc::new(Connection {
-                socket,
-                client_address,
-                server,
-                id,
-                sending: Turn::default(),
-            })
+        // It has to know its place in the registry, and the registry has to know it. Its memory is
+        // taken before the registry is locked, and there is nothing to cut until it is made.
+        let connection = Arc::new_cyclic(|connection: &Weak<Connection<S>>| Connection {
+            socket,
+            client_address,
+            place: server.register(connection.clone()),
+            server: server.clone(),
+            sending: Turn::default(),
         });
         Self {
             reader: StreamReader {

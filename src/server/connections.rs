@@ -1,8 +1,7 @@
 //! The registry of live connections: what a stop cuts off.
 
-use std::collections::HashMap;
+use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
@@ -17,27 +16,36 @@ pub(crate) struct Connections {
     cut: AtomicUsize,
 }
 
+/// Numbered places, so that entering and leaving take no time to speak of: every connection locks
+/// this twice. There are as many as there ever were connections at the same time.
 #[derive(Default)]
 struct Registry {
-    next_id: u64,
     /// Weak, so that a connection is closed when its request is over.
-    live: HashMap<u64, Weak<dyn Live>>,
+    places: Vec<Option<Weak<dyn Live>>>,
+    /// Last in, first out: what was used last is in the caches.
+    free: Vec<usize>,
 }
 
 impl Connections {
-    /// Makes a connection, numbered and entered here.
-    pub(crate) fn register<L: Live + 'static>(&self, make: impl FnOnce(u64) -> Arc<L>) -> Arc<L> {
+    /// Enters a connection, which may still be in the making. It has to leave the place that it is
+    /// given.
+    pub(crate) fn register(&self, connection: Weak<dyn Live>) -> usize {
         let mut registry = self.registry.lock();
-        let id = registry.next_id;
-        registry.next_id += 1;
-        let connection = make(id);
-        let weak: Weak<L> = Arc::downgrade(&connection);
-        registry.live.insert(id, weak);
-        connection
+        if let Some(place) = registry.free.pop() {
+            registry.places[place] = Some(connection);
+            return place;
+        }
+        registry.places.push(Some(connection));
+        registry.places.len() - 1
     }
 
-    pub(crate) fn unregister(&self, id: u64) {
-        self.registry.lock().live.remove(&id);
+    /// To be called once for each place, by the connection that has it, when it is dropped.
+    pub(crate) fn unregister(&self, place: usize) {
+        let mut registry = self.registry.lock();
+        registry.free.push(place);
+        let left = registry.places[place].take();
+        drop(registry);
+        drop(left);
     }
 
     /// Cuts every connection, so that handlers that wait on one get an error.
@@ -48,8 +56,9 @@ impl Connections {
         let live: Vec<_> = self
             .registry
             .lock()
-            .live
-            .values()
+            .places
+            .iter()
+            .flatten()
             .filter_map(Weak::upgrade)
             .collect();
         for connection in &live {
@@ -71,5 +80,93 @@ impl Connections {
     /// How many connections were ever cut.
     pub(crate) fn cut(&self) -> usize {
         self.cut.load(Ordering::SeqCst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, mpsc};
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Notes that it was cut. Its owner lets go of it just then, if it has one.
+    struct Client {
+        server: Arc<Connections>,
+        place: usize,
+        cut: AtomicBool,
+        owner: Mutex<Option<Arc<Client>>>,
+    }
+
+    impl Client {
+        fn of(server: &Arc<Connections>) -> Arc<Self> {
+            Arc::new_cyclic(|client: &Weak<Self>| Self {
+                server: Arc::clone(server),
+                place: server.register(client.clone()),
+                cut: AtomicBool::new(false),
+                owner: Mutex::default(),
+            })
+        }
+    }
+
+    impl Live for Client {
+        fn send_all(&self, _data: &[u8]) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn interrupt(&self) {
+            self.cut.store(true, Ordering::SeqCst);
+            self.owner.lock().take();
+        }
+    }
+
+    impl Drop for Client {
+        fn drop(&mut self) {
+            self.server.unregister(self.place);
+        }
+    }
+
+    #[test]
+    fn only_those_that_are_there_are_cut() {
+        let server = Arc::new(Connections::default());
+        let [first, second, third] = [(); 3].map(|()| Client::of(&server));
+        drop(second);
+        server.interrupt();
+        assert_eq!(server.cut(), 2);
+        let cut = |client: &Client| client.cut.load(Ordering::SeqCst);
+        assert!(cut(&first) && cut(&third));
+        drop((first, third));
+        server.interrupt();
+        assert_eq!(server.cut(), 2);
+    }
+
+    #[test]
+    fn there_are_no_more_places_than_connections_at_the_same_time() {
+        let server = Arc::new(Connections::default());
+        for _ in 0..10 {
+            let clients = [(); 3].map(|()| Client::of(&server));
+            let mut places = clients.each_ref().map(|client| client.place);
+            places.sort_unstable();
+            assert_eq!(places, [0, 1, 2]);
+        }
+    }
+
+    /// Whoever drops it last makes it leave the registry, which must not be locked then.
+    #[test]
+    fn a_connection_may_end_while_it_is_cut() {
+        let server = Arc::new(Connections::default());
+        let client = Client::of(&server);
+        let weak = Arc::downgrade(&client);
+        *client.owner.lock() = Some(Arc::clone(&client));
+        drop(client);
+        let (done, ended) = mpsc::channel();
+        thread::spawn(move || {
+            server.interrupt();
+            done.send(server.cut())
+        });
+        assert_eq!(ended.recv_timeout(Duration::from_secs(20)), Ok(1));
+        assert!(weak.upgrade().is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! The handle: what others may do with a server while it serves.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::core::Core;
@@ -80,12 +80,12 @@ impl ServerHandle {
         self.0.connections.are_interrupted()
     }
 
-    pub(crate) fn register<L: Live + 'static>(&self, make: impl FnOnce(u64) -> Arc<L>) -> Arc<L> {
-        self.0.connections.register(make)
+    pub(crate) fn register(&self, connection: Weak<dyn Live>) -> usize {
+        self.0.connections.register(connection)
     }
 
-    pub(crate) fn unregister(&self, id: u64) {
-        self.0.connections.unregister(id);
+    pub(crate) fn unregister(&self, place: usize) {
+        self.0.connections.unregister(place);
     }
 }
 

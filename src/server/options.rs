@@ -39,6 +39,7 @@ use crate::transport::{
 /// | [`only_v6`](Self::only_v6) | the system's | the system's | |
 /// | [`request_queue_size`](Self::request_queue_size) | 5; `SOMAXCONN` since 3.15 | `SOMAXCONN` (4096 on Linux) | bursts of clients were dropped |
 /// | [`disable_nagle_algorithm`](Self::disable_nagle_algorithm) | `False` | `true` | small answers waited for acknowledgements, 40 ms at worst |
+/// | [`defer_accept`](Self::defer_accept) | off | off | |
 /// | [`timeout`](Self::timeout) | `None` | none (Unix datagram replies: 1 s) | Python waits for ever for a Unix datagram client that does not read |
 /// | [`max_packet_size`](Self::max_packet_size) | 8192 | 65535; Unix sockets 256 KiB | longer datagrams were cut without a sign |
 ///
@@ -217,6 +218,25 @@ impl<S, M> ServerOptions<Tcp, S, M> {
     #[doc(alias = "TCP_NODELAY")]
     pub fn disable_nagle_algorithm(mut self, disable: bool) -> Self {
         self.socket.disable_nagle_algorithm = disable;
+        self
+    }
+
+    /// `TCP_DEFER_ACCEPT`: a client is accepted when its first bytes are there, or its end, or else when
+    /// this time is over. Until then the kernel keeps it: it occupies no thread, no process and no
+    /// descriptor, and its [`timeout`](Self::timeout) has not begun. Default: `None`, when it connects,
+    /// as in Python, where this is a `setsockopt`.
+    ///
+    /// For protocols in which **the client speaks first**, and servers with clients that connect and
+    /// say nothing. Where the server speaks first, each client gets its greeting only when the time is
+    /// over. The client sees no difference: it is connected at once.
+    ///
+    /// The time is rounded up: Linux looks 1, 3, 7, 15, 31 and so on seconds after the client has
+    /// connected, and not in between. Zero, too, is not to wait.
+    ///
+    /// Linux only: elsewhere it is [`Error::Bind`], of kind [`Unsupported`](io::ErrorKind::Unsupported).
+    #[doc(alias = "TCP_DEFER_ACCEPT")]
+    pub fn defer_accept(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.socket.defer_accept = time.into();
         self
     }
 }

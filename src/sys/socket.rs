@@ -1,10 +1,13 @@
 //! Making sockets listen, their addresses and timeouts.
 
 use std::io;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::os::fd::AsRawFd;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::Duration;
 
+use nix::libc;
 use rustix::net::SocketAddrUnix;
 use socket2::SockRef;
 
@@ -12,11 +15,41 @@ use crate::address::UnixAddress;
 
 /// The longest queue of connections that `listen(2)` takes without a second thought. The kernel
 /// caps it at its own limit (`net.core.somaxconn` on Linux, 4096 unless changed).
-pub(crate) const SOMAXCONN: u32 = nix::libc::SOMAXCONN as u32;
+pub(crate) const SOMAXCONN: u32 = libc::SOMAXCONN as u32;
 
 /// Makes a bound socket listen, with a queue of `backlog` connections that nobody accepted yet.
 pub(crate) fn listen(fd: BorrowedFd<'_>, backlog: u32) -> io::Result<()> {
     SockRef::from(&fd).listen(i32::try_from(backlog).unwrap_or(i32::MAX))
+}
+
+/// Makes a listening TCP socket keep connections to itself until their first bytes are there, or until
+/// a time is over, which the kernel counts in whole seconds: it is rounded up. Zero is not at all.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn set_defer_accept(fd: BorrowedFd<'_>, time: Duration) -> io::Result<()> {
+    let started = u64::from(time.subsec_nanos() > 0);
+    let seconds = time.as_secs().saturating_add(started);
+    let seconds = libc::c_int::try_from(seconds).unwrap_or(libc::c_int::MAX);
+    // SAFETY: the kernel reads as many bytes from `seconds` as it is told to, which are all of it, and
+    // keeps no reference to it.
+    let result = unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_DEFER_ACCEPT,
+            (&raw const seconds).cast(),
+            size_of_val(&seconds) as libc::socklen_t,
+        )
+    };
+    Ok(nix::errno::Errno::result(result).map(drop)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn set_defer_accept(_fd: BorrowedFd<'_>, _time: Duration) -> io::Result<()> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "only Linux can wait for a client's first bytes before it is accepted: leave the server's \
+         `defer_accept` option out",
+    ))
 }
 
 /// Binds a socket to a Unix address.

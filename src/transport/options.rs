@@ -26,6 +26,8 @@ pub struct SocketOptions {
     pub request_queue_size: u32,
     /// `TCP_NODELAY` for accepted connections.
     pub disable_nagle_algorithm: bool,
+    /// `TCP_DEFER_ACCEPT`; `None` leaves the socket as it is.
+    pub defer_accept: Option<Duration>,
     /// How long each read and write of a request may wait.
     pub timeout: Option<Duration>,
     /// The size beyond which datagrams are cut.
@@ -52,6 +54,7 @@ impl Default for SocketOptions {
             only_v6: None,
             request_queue_size: sys::socket::SOMAXCONN,
             disable_nagle_algorithm: true,
+            defer_accept: None,
             timeout: None,
             max_packet_size: Self::UDP_PACKET_SIZE,
             before_bind: None,

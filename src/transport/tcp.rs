@@ -33,6 +33,9 @@ impl Tcp {
         listener.set_nonblocking(true)?;
         // Accepted connections inherit this, at no cost for each.
         SockRef::from(&listener).set_tcp_nodelay(options.disable_nagle_algorithm)?;
+        if let Some(time) = options.defer_accept {
+            sys::socket::set_defer_accept(listener.as_fd(), time)?;
+        }
         Ok(Self {
             address: listener.local_addr()?,
             listener,

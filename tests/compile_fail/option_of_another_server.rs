@@ -24,6 +24,7 @@ fn main() -> Result {
     UnixStreamServer::options().allow_reuse_port(true).bind("/run/my.sock", || MyHandler)?;
     UnixStreamServer::options().allow_reuse_address(true).bind("/run/my.sock", || MyHandler)?;
     UdpServer::options().disable_nagle_algorithm(true).bind("127.0.0.1:0", || MyHandler)?;
+    UnixStreamServer::options().defer_accept(None).bind("/run/my.sock", || MyHandler)?;
     ThreadingTcpServer::bind("127.0.0.1:0", || MyHandler)?.max_children(10);
     Ok(())
 }
