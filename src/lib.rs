@@ -288,6 +288,8 @@ mod documentation {
     mod differences {}
     #[doc = include_str!("../docs/from-python.md")]
     mod from_python {}
+    #[doc = include_str!("../docs/performance.md")]
+    mod performance {}
     #[doc = include_str!("../docs/tutorial.md")]
     mod tutorial {}
 }

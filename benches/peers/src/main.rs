@@ -1,4 +1,4 @@
-//! Measures an echo server of `socketserver` beside small C servers and CPython.
+//! Measures echo servers of `socketserver` beside those of C, Rust, Go and Python.
 //!
 //! Every server of a workload runs in every round, one after the other, so that what the
 //! machine does meanwhile meets all of them; what counts is the ratio within a round.
@@ -8,60 +8,70 @@ use std::net::SocketAddrV4;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::cpu::CpuTimes;
 use crate::meter::{Meter, Window};
-use crate::runner::RunOptions;
-use crate::workload::{Shape, Workload};
+use crate::options::RunOptions;
+use crate::probe::Probe;
+use crate::workload::{ShapeOptions, Workload};
 
+mod contender;
 mod cpu;
+mod growth;
 mod load;
+mod memory;
 mod meter;
+mod options;
 mod payload;
 mod peer;
 mod pinning;
+mod probe;
 mod report;
 mod runner;
 mod server_process;
+mod statistics;
 mod workload;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
+/// Echo servers side by side: socketserver, C, Rust, Go and Python
 #[derive(Parser)]
-#[command(about = "Echo servers side by side: socketserver, C and CPython")]
+#[command(args_conflicts_with_subcommands = true)]
 struct Cli {
+    /// The workloads, one after the other
+    #[arg(value_enum)]
+    workloads: Vec<Workload>,
+    #[command(flatten)]
+    options: RunOptions,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Ping-pong on many open TCP connections
-    Messages(RunOptions),
-    /// TCP connections that are opened, used once and closed
-    Churn(RunOptions),
-    /// The same, with a process for each connection
-    Fork(RunOptions),
-    /// A window of UDP datagrams on their way
-    Udp(RunOptions),
-    /// One UDP datagram on its way
-    UdpPingpong(RunOptions),
     /// All workloads
     All(RunOptions),
     /// Drive a server that already runs, for a profiler to look at
-    Load {
-        workload: Workload,
-        address: SocketAddrV4,
-        #[arg(long, default_value_t = 10.0)]
-        seconds: f64,
-        #[command(flatten)]
-        shape: Shape,
-    },
+    Load(LoadOptions),
+}
+
+#[derive(Args)]
+struct LoadOptions {
+    #[arg(value_enum)]
+    workload: Workload,
+    address: SocketAddrV4,
+    /// The server's process, whose processor time and memory are shown
+    #[arg(long)]
+    pid: Option<u32>,
+    #[arg(long, default_value_t = 10.0)]
+    seconds: f64,
+    #[command(flatten)]
+    shape: ShapeOptions,
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    match run(&Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -70,29 +80,31 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result {
-    match command {
-        Command::Messages(options) => runner::run(&[Workload::Messages], &options),
-        Command::Churn(options) => runner::run(&[Workload::Churn], &options),
-        Command::Fork(options) => runner::run(&[Workload::Fork], &options),
-        Command::Udp(options) => runner::run(&[Workload::Udp], &options),
-        Command::UdpPingpong(options) => runner::run(&[Workload::UdpPingpong], &options),
-        Command::All(options) => runner::run(&Workload::ALL, &options),
-        Command::Load {
-            workload,
-            address,
-            seconds,
-            shape,
-        } => {
-            let window = Window {
-                warm_up: Duration::ZERO,
-                measure: Duration::from_secs_f64(seconds),
-            };
-            // Whose processor time it would be is not known here.
-            let meter = Meter::new(window, &|| Ok(CpuTimes::default()));
-            let sample = workload.load(&shape, address, meter)?;
-            println!("{sample:#?}");
-            Ok(())
-        }
+fn run(cli: &Cli) -> Result {
+    allow_many_descriptors()?;
+    match &cli.command {
+        Some(Command::Load(options)) => drive(options),
+        Some(Command::All(options)) => runner::run(Workload::value_variants(), options),
+        None if cli.workloads.is_empty() => Err("which workload? --help lists them".into()),
+        None => runner::run(&cli.workloads, &cli.options),
     }
+}
+
+/// As many as may be: a connection is one here and one in the server, which inherits the limit.
+fn allow_many_descriptors() -> Result {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    Ok(())
+}
+
+fn drive(options: &LoadOptions) -> Result {
+    let window = Window {
+        warm_up: Duration::ZERO,
+        measure: Duration::from_secs_f64(options.seconds),
+    };
+    let shape = options.workload.shape(&options.shape);
+    let meter = Meter::new(window, Probe(options.pid));
+    let sample = options.workload.load(&shape, options.address, meter)?;
+    println!("{sample:#?}");
+    Ok(())
 }

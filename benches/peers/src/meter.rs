@@ -1,17 +1,21 @@
 //! Counts operations inside a window of time and reads the processor times at the
-//! window's two ends.
+//! window's two ends, and the memory before the connections and at the end.
 
-use std::io;
 use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::cpu::CpuTimes;
+use crate::memory::Memory;
+use crate::probe::Probe;
 
 /// A server that answers nothing for this long has failed, whatever it is doing.
 const STALLED: Duration = Duration::from_secs(5);
 
 /// Room for the latencies of a long run, so that recording one never moves the others.
 const EXPECTED_OPERATIONS: usize = 1 << 22;
+
+/// The part of a core that others may take before a measurement counts as disturbed.
+const DISTURBED: f64 = 0.1;
 
 /// How long a server is under load: first uncounted, then counted.
 #[derive(Clone, Copy, Debug)]
@@ -37,37 +41,51 @@ pub struct Sample {
     pub others_share: f64,
     /// Datagrams that did not come back in time.
     pub lost: u64,
+    /// The server's memory for each connection, where that has been asked for.
+    pub memory: Option<Memory>,
 }
 
-/// Reads the processor time that has been used so far.
-pub type CpuClock<'a> = &'a dyn Fn() -> io::Result<CpuTimes>;
+impl Sample {
+    pub fn is_disturbed(&self) -> bool {
+        self.others_share > DISTURBED
+    }
+}
 
 /// Made before the load connects, started after.
-pub struct Meter<'a> {
+pub struct Meter {
     window: Window,
     opens: Instant,
     closes: Instant,
     /// When and at what processor time counting really began.
     opened: Option<(Instant, CpuTimes)>,
-    cpu_clock: CpuClock<'a>,
+    probe: Probe,
+    /// The memory before the connections, and how many these are.
+    connecting: Option<(Memory, u16)>,
     last_progress: Instant,
     latencies: Vec<u32>,
     lost: u64,
 }
 
-impl<'a> Meter<'a> {
-    pub fn new(window: Window, cpu_clock: CpuClock<'a>) -> Self {
+impl Meter {
+    pub fn new(window: Window, probe: Probe) -> Self {
         let now = Instant::now();
         Self {
             window,
             opens: now,
             closes: now,
             opened: None,
-            cpu_clock,
+            probe,
+            connecting: None,
             last_progress: now,
             latencies: Vec::with_capacity(EXPECTED_OPERATIONS),
             lost: 0,
         }
+    }
+
+    /// The connections come next whose memory counts.
+    pub fn before_connecting(&mut self, count: u16) -> Result {
+        self.connecting = Some((self.probe.memory()?, count));
+        Ok(())
     }
 
     /// Set the clock: everything is connected, and the load begins.
@@ -81,7 +99,7 @@ impl<'a> Meter<'a> {
     /// Is there still time? Opens the window when it is due; fails where the server hangs.
     pub fn keep_going(&mut self, now: Instant) -> Result<bool> {
         if self.opened.is_none() && now >= self.opens {
-            self.opened = Some((now, (self.cpu_clock)()?));
+            self.opened = Some((now, self.probe.cpu_times()?));
         }
         if now.duration_since(self.last_progress) > STALLED {
             return Err(format!("no echo for {STALLED:?}").into());
@@ -108,11 +126,15 @@ impl<'a> Meter<'a> {
 
     pub fn finish(mut self) -> Result<Sample> {
         let ended = Instant::now();
-        let cpu_ended = (self.cpu_clock)()?;
+        let cpu_ended = self.probe.cpu_times()?;
         let (opened, cpu_opened) = self.opened.ok_or("the window never opened")?;
         if self.latencies.is_empty() {
             return Err("no operation was finished in the window".into());
         }
+        let memory = match self.connecting {
+            Some((before, count)) => Some(self.probe.memory()?.per_connection(before, count)),
+            None => None,
+        };
         self.latencies.sort_unstable();
 
         let seconds = ended.duration_since(opened).as_secs_f64();
@@ -128,6 +150,7 @@ impl<'a> Meter<'a> {
             cpu_share: cpu_seconds / seconds,
             others_share: others_seconds / seconds,
             lost: self.lost,
+            memory,
         })
     }
 }

@@ -25,13 +25,21 @@ impl Tag {
         })
     }
 
-    /// Write the message of this tag: the tag in clear, then bytes that depend on it.
+    /// Write the message of this tag: the tag in clear, then numbers in steps from a start that
+    /// depends on it. (Cheap: a load that spends long on a large message would measure itself.)
     pub fn fill(self, message: &mut [u8]) {
         let tag = self.to_u64();
-        for (index, block) in (0_u64..).zip(message.chunks_mut(8)) {
-            let word = if index == 0 { tag } else { mix(tag, index) };
-            block.copy_from_slice(&word.to_le_bytes()[..block.len()]);
+        let (first, rest) = message.split_at_mut(message.len().min(8));
+        first.copy_from_slice(&tag.to_le_bytes()[..first.len()]);
+
+        let mut word = mix(tag);
+        let mut blocks = rest.chunks_exact_mut(8);
+        for block in &mut blocks {
+            block.copy_from_slice(&word.to_le_bytes());
+            word = word.wrapping_add(STEP);
         }
+        let end = blocks.into_remainder();
+        end.copy_from_slice(&word.to_le_bytes()[..end.len()]);
     }
 
     /// Compare an echo (or the part of it that has come) with what was sent.
@@ -63,9 +71,12 @@ fn excerpt(bytes: &[u8], start: usize) -> &[u8] {
     &bytes[start..bytes.len().min(start + 16)]
 }
 
-/// The finalizer of SplitMix64: neighbouring tags and blocks share no pattern.
-fn mix(tag: u64, index: u64) -> u64 {
-    let mut word = tag.wrapping_add(index.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+/// The golden ratio in 64 bits: far from every small multiple of itself.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The finalizer of SplitMix64: neighbouring tags share no pattern.
+fn mix(tag: u64) -> u64 {
+    let mut word = tag.wrapping_add(1).wrapping_mul(0xd134_2543_de82_ef95);
     word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     word ^ (word >> 31)

@@ -1,6 +1,9 @@
 //! The server on one core, the load on another: neither takes time from the other, and a
 //! server's rate is the rate of one core.
 
+use std::num::NonZero;
+use std::thread;
+
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
@@ -29,6 +32,15 @@ impl Pinning {
             eprintln!("one core only: server and load share it, ratios mean little");
         }
         Ok(Self(cores))
+    }
+
+    /// How many cores the server may use.
+    pub fn server_cores(&self) -> u16 {
+        if self.0.is_some() {
+            return 1;
+        }
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        cores.try_into().unwrap_or(u16::MAX)
     }
 
     /// Start a process on the server's core: it inherits the core from the thread that

@@ -1,93 +1,145 @@
 //! The Markdown table of one workload.
 
-use std::fmt::Write;
-
+use crate::contender::Contender;
 use crate::meter::Sample;
-use crate::runner::Contender;
+use crate::statistics::{Spread, ratios};
 use crate::workload::{Shape, Workload};
 
+/// Fewer connections than this add less memory than a server uses anyway, now more, now less.
+pub const FEWEST_FOR_MEMORY: u16 = 100;
+
+struct Column<'a> {
+    title: String,
+    cell: Box<dyn Fn(&Contender) -> String + 'a>,
+}
+
+impl<'a> Column<'a> {
+    fn new(title: impl Into<String>, cell: impl Fn(&Contender) -> String + 'a) -> Self {
+        Self {
+            title: title.into(),
+            cell: Box::new(cell),
+        }
+    }
+
+    /// The median of the rounds, in a format.
+    fn median(title: &str, value: fn(&Sample) -> f64, format: fn(f64) -> String) -> Self {
+        Self::new(title, move |contender| format(contender.median(value)))
+    }
+}
+
 pub fn table(workload: Workload, shape: &Shape, contenders: &[Contender], rounds: usize) -> String {
-    let mut out = String::new();
-    let reference = &contenders[0];
-    // Writing to a String cannot fail.
-    let _ = writeln!(
-        out,
-        "\n### {}\n\nRatios to `{}`; median values, rounds: {rounds}.\n\n\
-         | peer | ratio | {} | min..max | p50 µs | p99 µs | p99.9 µs \
-         | server core | CPU µs/op | ratio by CPU | others | lost |\n\
-         | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |",
-        workload.title(shape),
-        reference.peer.name,
-        workload.unit(),
-    );
+    let columns = columns(workload, shape, contenders);
+    let titles = columns.iter().map(|column| &column.title[..]);
+    let mut lines = vec![
+        format!(
+            "\n### {}\n\n{}. Medians (and least..most), rounds: {rounds}.\n",
+            workload.name(),
+            workload.title(shape)
+        ),
+        row("peer", titles),
+        row("---", columns.iter().map(|_| "--:")),
+    ];
     for contender in contenders {
-        let _ = writeln!(out, "{}", row(contender, reference));
+        let name = contender.peer.name;
+        lines.push(match contender.failures() {
+            0 => row(name, columns.iter().map(|column| (column.cell)(contender))),
+            // A median over the rounds that happened to work would look like a result.
+            failures => row(name, [format!("FAILED (rounds: {failures})")]),
+        });
     }
-    out
+    lines.join("\n")
 }
 
-fn row(contender: &Contender, reference: &Contender) -> String {
-    let name = contender.peer.name;
-    let samples: Vec<_> = contender.rounds.iter().flatten().collect();
-    if samples.len() < contender.rounds.len() {
-        // A median over the rounds that happened to work would look like a result.
-        let failed = contender.rounds.len() - samples.len();
-        return format!("| {name} | FAILED (rounds: {failed}) |{}", " |".repeat(10));
+/// One line of a table.
+pub fn row<T: AsRef<str>>(first: &str, cells: impl IntoIterator<Item = T>) -> String {
+    let mut line = format!("| {first} |");
+    for cell in cells {
+        line += " ";
+        line += cell.as_ref();
+        line += " |";
     }
-    let median_of = |value: fn(&Sample) -> f64| median(samples.iter().map(|s| value(s)));
-    let rates = || samples.iter().map(|sample| sample.rate);
-    format!(
-        "| {name} | {} | {:.0} | {:.0}..{:.0} | {:.0} | {:.0} | {:.0} | {:.0} % | {:.2} | {} | {:.0} % | {} |",
-        ratio(contender, reference, |sample| sample.rate),
-        median(rates()),
-        rates().fold(f64::INFINITY, f64::min),
-        rates().fold(0.0, f64::max),
-        median_of(|sample| sample.p50),
-        median_of(|sample| sample.p99),
-        median_of(|sample| sample.p999),
-        median_of(|sample| sample.cpu_share) * 100.0,
-        median_of(|sample| sample.cpu_per_operation),
-        ratio(contender, reference, |sample| sample
-            .cpu_per_operation
-            .recip()),
-        median_of(|sample| sample.others_share) * 100.0,
-        samples.iter().map(|sample| sample.lost).sum::<u64>(),
-    )
+    line
 }
 
-/// The median of the ratios within a round: what slowed a whole round down cancels out.
-/// There is none where the reference failed.
-fn ratio(contender: &Contender, reference: &Contender, value: fn(&Sample) -> f64) -> String {
-    let ratios = contender
-        .rounds
+fn columns<'a>(workload: Workload, shape: &Shape, contenders: &'a [Contender]) -> Vec<Column<'a>> {
+    let references: Vec<_> = workload
+        .references()
         .iter()
-        .zip(&reference.rounds)
-        .map(|(own, reference)| Some(value(own.as_ref().ok()?) / value(reference.as_ref().ok()?)))
-        .collect::<Option<Vec<_>>>();
+        .filter_map(|name| contenders.iter().find(|other| other.peer.name == *name))
+        .collect();
+    let mut columns = Vec::new();
+    for &reference in &references {
+        let title = format!("rate to {}", reference.peer.name);
+        columns.push(Column::new(title, |contender| {
+            spread(ratios(contender, reference, |sample| sample.rate))
+        }));
+    }
+    for &reference in &references {
+        let title = format!("CPU to {}", reference.peer.name);
+        columns.push(Column::new(title, |contender| {
+            spread(ratios(contender, reference, |sample| {
+                sample.cpu_per_operation.recip()
+            }))
+        }));
+    }
+    columns.extend([
+        Column::median(workload.unit(), |sample| sample.rate, whole),
+        Column::median("CPU µs/op", |sample| sample.cpu_per_operation, hundredths),
+        Column::median("p50 µs", |sample| sample.p50, whole),
+        Column::median("p99 µs", |sample| sample.p99, whole),
+        Column::median("p99.9 µs", |sample| sample.p999, whole),
+    ]);
+    if workload.has_memory() && shape.connections >= FEWEST_FOR_MEMORY {
+        columns.extend([
+            Column::median("KiB/connection", resident, tenths),
+            Column::median("page tables KiB", page_tables, tenths),
+        ]);
+    }
+    if workload.is_datagrams() {
+        columns.push(Column::median("lost", |sample| sample.lost as f64, whole));
+    }
+    columns.extend([
+        Column::median("server core", |sample| sample.cpu_share, percent),
+        Column::median("others", |sample| sample.others_share, percent),
+    ]);
+    columns
+}
+
+pub fn resident(sample: &Sample) -> f64 {
+    sample.memory.unwrap_or_default().resident
+}
+
+fn page_tables(sample: &Sample) -> f64 {
+    sample.memory.unwrap_or_default().page_tables
+}
+
+/// There is none where the reference failed.
+fn spread(ratios: Option<Spread>) -> String {
     ratios.map_or("-".to_owned(), |ratios| {
-        format!("{:.2}", median(ratios.into_iter()))
+        let Spread {
+            least,
+            median,
+            most,
+        } = ratios;
+        if least == most {
+            return hundredths(median);
+        }
+        format!("{median:.2} ({least:.2}..{most:.2})")
     })
 }
 
-/// The middle value, or the mean of the two in the middle; there is at least one.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<_> = values.collect();
-    values.sort_unstable_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 {
-        values[middle]
-    } else {
-        f64::midpoint(values[middle - 1], values[middle])
-    }
+fn whole(value: f64) -> String {
+    format!("{value:.0}")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::median;
+pub fn tenths(value: f64) -> String {
+    format!("{value:.1}")
+}
 
-    #[test]
-    fn the_median_is_in_the_middle() {
-        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
-        assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), 2.5);
-    }
+pub fn hundredths(value: f64) -> String {
+    format!("{value:.2}")
+}
+
+fn percent(value: f64) -> String {
+    format!("{:.0} %", value * 100.0)
 }

@@ -1,6 +1,6 @@
 //! A server under test: a child process that says where it listens and serves until killed.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddrV4;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
@@ -8,10 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use crate::Result;
-use crate::cpu::CpuTimes;
 use crate::pinning::Pinning;
+use crate::probe::Probe;
 
-const START_TIMEOUT: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub struct ServerProcess {
     child: Child,
@@ -42,8 +42,8 @@ impl ServerProcess {
         self.address
     }
 
-    pub fn cpu_times(&self) -> io::Result<CpuTimes> {
-        CpuTimes::now(self.child.id())
+    pub fn probe(&self) -> Probe {
+        Probe(Some(self.child.id()))
     }
 }
 

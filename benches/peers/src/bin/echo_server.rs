@@ -10,8 +10,8 @@
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use socketserver::{
-    BoxError, Coroutines, Forking, Request as _, Sequential, Strategy, TcpRequest, TcpServer, ThreadPool,
-    Threading, UdpRequest, UdpServer, handler_fn,
+    BoxError, Coroutines, Forking, Request as _, Sequential, Strategy, TcpRequest, TcpServer,
+    ThreadPool, Threading, UdpRequest, UdpServer, handler_fn,
 };
 
 const BUFFER_SIZE: usize = 64 * 1024;

@@ -2,47 +2,19 @@
 //!
 //! The close is the orderly one that a client of an echo server makes: shut down the sending
 //! half, read to the end, close. So the server sees an end of file, never a reset, and none
-//! of them takes an error path. The price is that the *client* is left with a connection in
-//! TIME_WAIT for a minute; from one address these would use up the ephemeral ports within
-//! seconds, and finding a free one gets slower on the way there. Hence every connection comes
-//! from the next of 250 loopback addresses, and the port is chosen at connect time
-//! (IP_BIND_ADDRESS_NO_PORT), when a pair of addresses is known that it has to be unique for.
+//! of them takes an error path.
 
 use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
-use std::os::fd::AsRawFd;
+use std::net::{Shutdown, SocketAddrV4, TcpStream};
 use std::time::Instant;
 
-use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, setsockopt, socket, sockopt,
-};
 
-use super::{Exchange, FINISH_TIMEOUT, TICK, new_epoll, now_or_never};
+use super::dialer::Dialer;
+use super::exchange::{Exchange, now_or_never};
+use super::{BUFFER_SIZE, EVENTS, FINISH_TIMEOUT, TICK, new_epoll};
 use crate::Result;
 use crate::meter::{Meter, Sample};
-
-const BUFFER_SIZE: usize = 64 * 1024;
-
-/// 127.0.0.1 is left to the server, .0 and .255 look like something else.
-const FIRST_SOURCE: u8 = 2;
-const LAST_SOURCE: u8 = 251;
-
-/// Hands out the source addresses in turn.
-struct Sources(u8);
-
-impl Sources {
-    fn next(&mut self) -> SockaddrIn {
-        let source = Ipv4Addr::new(127, 0, 0, self.0);
-        self.0 = if self.0 == LAST_SOURCE {
-            FIRST_SOURCE
-        } else {
-            self.0 + 1
-        };
-        SocketAddrV4::new(source, 0).into()
-    }
-}
 
 struct Slot {
     socket: TcpStream,
@@ -51,22 +23,16 @@ struct Slot {
 }
 
 impl Slot {
-    fn open(
-        exchange: Exchange,
-        server: SocketAddrV4,
-        source: SockaddrIn,
-        epoll: &Epoll,
-    ) -> Result<Self> {
+    fn open(exchange: Exchange, dialer: &mut Dialer, epoll: &Epoll) -> Result<Self> {
         let began = Instant::now();
-        let socket = start_connecting(server, source)?;
+        let socket = dialer.dial()?;
         let mut slot = Self {
             socket,
             exchange,
             began,
         };
         slot.exchange.next();
-        // On loopback the handshake is over when connect(2) returns, though it says that it
-        // is in progress: the message can mostly go out at once, and one event is saved.
+        // The message can mostly go out at once, and one event is saved.
         slot.exchange.send(&slot.socket)?;
 
         let mut interest = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
@@ -87,7 +53,7 @@ impl Slot {
         if !self.exchange.is_echoed() {
             self.exchange.receive(&self.socket, buffer)?;
             if self.exchange.is_echoed() {
-                self.socket.shutdown(std::net::Shutdown::Write)?;
+                self.socket.shutdown(Shutdown::Write)?;
             }
             // The end of file is the server's answer to the shutdown: another event.
             return Ok(false);
@@ -102,74 +68,77 @@ impl Slot {
     }
 }
 
-fn start_connecting(server: SocketAddrV4, source: SockaddrIn) -> Result<TcpStream> {
-    let socket = socket(
-        AddressFamily::Inet,
-        SockType::Stream,
-        SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
-    setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
-    bind(socket.as_raw_fd(), &source)?;
-    match connect(socket.as_raw_fd(), &SockaddrIn::from(server)) {
-        Ok(()) | Err(Errno::EINPROGRESS) => Ok(TcpStream::from(socket)),
-        Err(error) => Err(format!("connect from {source}: {error}").into()),
-    }
+/// All slots.
+pub struct Churn {
+    epoll: Epoll,
+    events: [EpollEvent; EVENTS],
+    buffer: Vec<u8>,
+    dialer: Dialer,
+    slots: Vec<Slot>,
 }
 
-pub fn run(server: SocketAddrV4, slots: u16, size: usize, mut meter: Meter<'_>) -> Result<Sample> {
-    let (epoll, mut events) = new_epoll()?;
-    let mut buffer = vec![0; BUFFER_SIZE];
-    let mut sources = Sources(FIRST_SOURCE);
-    meter.start();
-    let mut slots = (0..slots)
-        .map(|id| {
-            let exchange = Exchange::new(id.into(), size);
-            Slot::open(exchange, server, sources.next(), &epoll)
+impl Churn {
+    pub fn open(server: SocketAddrV4, slots: u16, size: usize) -> Result<Self> {
+        let (epoll, events) = new_epoll()?;
+        let mut dialer = Dialer::new(server);
+        let slots = (0..slots)
+            .map(|id| Slot::open(Exchange::new(id.into(), size), &mut dialer, &epoll))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            epoll,
+            events,
+            buffer: vec![0; BUFFER_SIZE],
+            dialer,
+            slots,
         })
-        .collect::<Result<Vec<_>>>()?;
+    }
 
-    while meter.keep_going(Instant::now())? {
-        let ready = epoll.wait(&mut events, TICK)?;
-        for event in &events[..ready] {
-            let slot = &mut slots[event.data() as usize];
-            if slot.advance(event.events(), &mut buffer)? {
+    /// Wait a little, and do what can be done then.
+    pub fn advance(&mut self, meter: &mut Meter) -> Result {
+        let ready = self.epoll.wait(&mut self.events, TICK)?;
+        for event in &self.events[..ready] {
+            let slot = &mut self.slots[event.data() as usize];
+            if slot.advance(event.events(), &mut self.buffer)? {
                 meter.record(slot.began, Instant::now());
                 let exchange = slot.exchange.take();
                 // The old socket is closed here, which also takes it out of the epoll set.
-                *slot = Slot::open(exchange, server, sources.next(), &epoll)?;
+                *slot = Slot::open(exchange, &mut self.dialer, &self.epoll)?;
             }
         }
+        Ok(())
     }
-    let sample = meter.finish()?;
-    close_all(&mut slots, &epoll, &mut events, &mut buffer)?;
-    Ok(sample)
+
+    /// Bring the connections that are open to their end, when nothing is measured any more: one
+    /// that is cut off with unread data is an error to the server, and it would report it.
+    ///
+    /// All at the same time, because a sequential server gets to one only at the end of another.
+    pub fn finish(mut self) -> Result {
+        let deadline = Instant::now() + FINISH_TIMEOUT;
+        let mut open = self.slots.len();
+        while open > 0 {
+            if Instant::now() > deadline {
+                return Err(format!("{open} connections not over in {FINISH_TIMEOUT:?}").into());
+            }
+            let ready = self.epoll.wait(&mut self.events, TICK)?;
+            for event in &self.events[..ready] {
+                let slot = &mut self.slots[event.data() as usize];
+                if slot.advance(event.events(), &mut self.buffer)? {
+                    self.epoll.delete(&slot.socket)?;
+                    open -= 1;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Bring the connections that are open to their end, when nothing is measured any more: one that
-/// is cut off with unread data is an error to the server, and it would report it.
-///
-/// All at the same time, because a sequential server gets to one only at the end of another.
-fn close_all(
-    slots: &mut [Slot],
-    epoll: &Epoll,
-    events: &mut [EpollEvent],
-    buffer: &mut [u8],
-) -> Result {
-    let deadline = Instant::now() + FINISH_TIMEOUT;
-    let mut open = slots.len();
-    while open > 0 {
-        if Instant::now() > deadline {
-            return Err(format!("{open} connections not over within {FINISH_TIMEOUT:?}").into());
-        }
-        let ready = epoll.wait(events, TICK)?;
-        for event in &events[..ready] {
-            let slot = &mut slots[event.data() as usize];
-            if slot.advance(event.events(), buffer)? {
-                epoll.delete(&slot.socket)?;
-                open -= 1;
-            }
-        }
+pub fn run(server: SocketAddrV4, slots: u16, size: usize, mut meter: Meter) -> Result<Sample> {
+    meter.start();
+    let mut churn = Churn::open(server, slots, size)?;
+    while meter.keep_going(Instant::now())? {
+        churn.advance(&mut meter)?;
     }
-    Ok(())
+    let sample = meter.finish()?;
+    churn.finish()?;
+    Ok(sample)
 }

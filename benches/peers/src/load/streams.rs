@@ -1,16 +1,19 @@
 //! `messages`: on each of many open connections one message is on its way at any time.
 
 use std::net::{SocketAddrV4, TcpStream};
-use std::time::{Duration, Instant};
+use std::ops::Range;
+use std::time::Instant;
 
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
-use super::{Exchange, TICK, new_epoll};
+use super::dialer::Dialer;
+use super::exchange::Exchange;
+use super::{BUFFER_SIZE, EVENTS, FINISH_TIMEOUT, TICK, new_epoll};
 use crate::Result;
 use crate::meter::{Meter, Sample};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const BUFFER_SIZE: usize = 64 * 1024;
+/// How many connections are opened before they are heard of: fewer than any backlog.
+const AT_A_TIME: usize = 100;
 
 struct Client {
     socket: TcpStream,
@@ -19,15 +22,14 @@ struct Client {
 }
 
 impl Client {
-    fn connect(server: SocketAddrV4, id: u16, size: usize, epoll: &Epoll) -> Result<Self> {
-        let socket = TcpStream::connect_timeout(&server.into(), CONNECT_TIMEOUT)?;
+    fn connect(dialer: &mut Dialer, id: u32, size: usize, epoll: &Epoll) -> Result<Self> {
+        let socket = dialer.dial()?;
         socket.set_nodelay(true)?;
-        socket.set_nonblocking(true)?;
         let interest = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLET;
         epoll.add(&socket, EpollEvent::new(interest, id.into()))?;
         Ok(Self {
             socket,
-            exchange: Exchange::new(id.into(), size),
+            exchange: Exchange::new(id, size),
             began: Instant::now(),
         })
     }
@@ -37,44 +39,121 @@ impl Client {
         self.exchange.next();
         self.exchange.send(&self.socket)
     }
+
+    /// Do what can be done now; true when the whole message is back.
+    fn advance(&mut self, event: EpollFlags, buffer: &mut [u8]) -> Result<bool> {
+        if self.exchange.is_echoed() {
+            return Ok(false);
+        }
+        self.exchange.send(&self.socket)?;
+        if !event.contains(EpollFlags::EPOLLIN) {
+            return Ok(false);
+        }
+        self.exchange.receive(&self.socket, buffer)?;
+        Ok(self.exchange.is_echoed())
+    }
+}
+
+/// Open connections, each of which has been served once.
+pub struct Streams {
+    epoll: Epoll,
+    events: [EpollEvent; EVENTS],
+    buffer: Vec<u8>,
+    clients: Vec<Client>,
+}
+
+impl Streams {
+    pub fn connect(server: SocketAddrV4, count: u16, size: usize) -> Result<Self> {
+        let (epoll, events) = new_epoll()?;
+        let mut streams = Self {
+            epoll,
+            events,
+            buffer: vec![0; BUFFER_SIZE],
+            clients: Vec::new(),
+        };
+        let mut dialer = Dialer::new(server);
+        for id in 0..count.into() {
+            let client = Client::connect(&mut dialer, id, size, &streams.epoll)?;
+            streams.clients.push(client);
+            let open = streams.clients.len();
+            if open.is_multiple_of(AT_A_TIME) || open == usize::from(count) {
+                let begin = (open - 1) / AT_A_TIME * AT_A_TIME;
+                streams.ask(begin..open)?;
+            }
+        }
+        Ok(streams)
+    }
+
+    /// One message to and fro on every connection.
+    pub fn ask_all(&mut self) -> Result {
+        let count = self.clients.len();
+        for begin in (0..count).step_by(AT_A_TIME) {
+            self.ask(begin..count.min(begin + AT_A_TIME))?;
+        }
+        Ok(())
+    }
+
+    /// The same on some of them, all at the same time.
+    fn ask(&mut self, clients: Range<usize>) -> Result {
+        let deadline = Instant::now() + FINISH_TIMEOUT;
+        let mut open = clients.len();
+        for client in &mut self.clients[clients] {
+            client.begin(Instant::now())?;
+        }
+        while open > 0 {
+            if Instant::now() > deadline {
+                return Err(format!("no echo on {open} connections").into());
+            }
+            let ready = self.epoll.wait(&mut self.events, TICK)?;
+            for event in &self.events[..ready] {
+                let client = &mut self.clients[event.data() as usize];
+                if client.advance(event.events(), &mut self.buffer)? {
+                    open -= 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keep a message on its way on every connection until `meter` says that it is over.
+    pub fn play(&mut self, meter: &mut Meter) -> Result {
+        meter.start();
+        for client in &mut self.clients {
+            client.begin(Instant::now())?;
+        }
+        while meter.keep_going(Instant::now())? {
+            let ready = self.epoll.wait(&mut self.events, TICK)?;
+            for event in &self.events[..ready] {
+                let client = &mut self.clients[event.data() as usize];
+                if client.advance(event.events(), &mut self.buffer)? {
+                    // The end of one message is the beginning of the next: one look at the clock.
+                    let now = Instant::now();
+                    meter.record(client.began, now);
+                    client.begin(now)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub fn finish(mut self) -> Result {
+        for client in &mut self.clients {
+            client.exchange.finish(&client.socket, &mut self.buffer)?;
+        }
+        Ok(())
+    }
 }
 
 pub fn run(
     server: SocketAddrV4,
     connections: u16,
     size: usize,
-    mut meter: Meter<'_>,
+    mut meter: Meter,
 ) -> Result<Sample> {
-    let (epoll, mut events) = new_epoll()?;
-    let mut buffer = vec![0; BUFFER_SIZE];
-    let mut clients = (0..connections)
-        .map(|id| Client::connect(server, id, size, &epoll))
-        .collect::<Result<Vec<_>>>()?;
-    meter.start();
-    for client in &mut clients {
-        client.begin(Instant::now())?;
-    }
-
-    while meter.keep_going(Instant::now())? {
-        let ready = epoll.wait(&mut events, TICK)?;
-        for event in &events[..ready] {
-            let client = &mut clients[event.data() as usize];
-            client.exchange.send(&client.socket)?;
-            if !event.events().contains(EpollFlags::EPOLLIN) {
-                continue;
-            }
-            client.exchange.receive(&client.socket, &mut buffer)?;
-            if client.exchange.is_echoed() {
-                // The end of one message is the beginning of the next: one look at the clock.
-                let now = Instant::now();
-                meter.record(client.began, now);
-                client.begin(now)?;
-            }
-        }
-    }
+    meter.before_connecting(connections)?;
+    let mut streams = Streams::connect(server, connections, size)?;
+    streams.play(&mut meter)?;
     let sample = meter.finish()?;
-    for client in &mut clients {
-        client.exchange.finish(&client.socket, &mut buffer)?;
-    }
+    streams.finish()?;
     Ok(sample)
 }

@@ -77,7 +77,7 @@ impl Client {
         })
     }
 
-    fn receive(&mut self, meter: &mut Meter<'_>) -> Result {
+    fn receive(&mut self, meter: &mut Meter) -> Result {
         self.batch.receive(&self.socket)?;
         let now = Instant::now();
         for datagram in self.batch.received() {
@@ -101,7 +101,7 @@ impl Client {
         Ok(())
     }
 
-    fn replace_lost(&mut self, now: Instant, meter: &mut Meter<'_>) {
+    fn replace_lost(&mut self, now: Instant, meter: &mut Meter) {
         for (index, slot) in self.slots.iter_mut().enumerate() {
             if now.duration_since(slot.sent_at) > LOST_AFTER {
                 meter.record_loss();
@@ -117,7 +117,7 @@ impl Client {
     }
 }
 
-pub fn run(server: SocketAddrV4, window: u16, size: usize, mut meter: Meter<'_>) -> Result<Sample> {
+pub fn run(server: SocketAddrV4, window: u16, size: usize, mut meter: Meter) -> Result<Sample> {
     let (epoll, mut events) = new_epoll()?;
     let mut clients = share_out(window)
         .map(|(first, count)| Client::new(server, first, count, size))

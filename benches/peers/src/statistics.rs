@@ -1,0 +1,68 @@
+//! Medians, and ratios that are taken within a round.
+
+use crate::contender::Contender;
+use crate::meter::Sample;
+
+pub struct Spread {
+    pub least: f64,
+    pub median: f64,
+    pub most: f64,
+}
+
+/// The ratios within the rounds: what slowed a whole round down cancels out. What slowed one of
+/// the two does not, and so a round in which one was disturbed only counts where there is no other.
+/// There are none where either failed in a round.
+pub fn ratios(
+    contender: &Contender,
+    reference: &Contender,
+    value: impl Fn(&Sample) -> f64,
+) -> Option<Spread> {
+    let rounds = contender.rounds.iter().zip(&reference.rounds);
+    let pairs = rounds
+        .map(|(own, reference)| Some((own.as_ref().ok()?, reference.as_ref().ok()?)))
+        .collect::<Option<Vec<_>>>()?;
+    let pairs = preferably(pairs, |(own, reference)| {
+        !own.is_disturbed() && !reference.is_disturbed()
+    });
+    let ratios = || pairs.iter().map(|(own, other)| value(own) / value(other));
+    Some(Spread {
+        least: ratios().fold(f64::INFINITY, f64::min),
+        median: median(ratios()),
+        most: ratios().fold(f64::NEG_INFINITY, f64::max),
+    })
+}
+
+/// Those that are wanted, or all where none is.
+pub fn preferably<T: Copy>(all: Vec<T>, wanted: impl Fn(&T) -> bool) -> Vec<T> {
+    let best: Vec<_> = all.iter().copied().filter(wanted).collect();
+    if best.is_empty() { all } else { best }
+}
+
+/// The middle value, or the mean of the two in the middle; there is at least one.
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 {
+        values[middle]
+    } else {
+        f64::midpoint(values[middle - 1], values[middle])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{median, preferably};
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
+        assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), 2.5);
+    }
+
+    #[test]
+    fn what_is_not_wanted_counts_where_there_is_nothing_else() {
+        assert_eq!(preferably(vec![1, 2, 3], |&number| number > 1), [2, 3]);
+        assert_eq!(preferably(vec![1, 2, 3], |&number| number > 3), [1, 2, 3]);
+    }
+}
