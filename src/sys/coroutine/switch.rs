@@ -22,25 +22,57 @@ use std::cell::Cell;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use corosensei::stack::DefaultStack;
+use corosensei::stack::{DefaultStack, Stack as _, StackPointer};
 use corosensei::{CoroutineResult, Yielder};
 
 use super::task::Task;
 
 /// The memory that a coroutine runs on.
-pub(crate) struct Stack(DefaultStack);
+pub(crate) struct Stack {
+    memory: DefaultStack,
+    /// Where it begins.
+    base: StackPointer,
+}
 
 impl Stack {
+    /// At most this far into its first page a stack begins. What a handler needs while it waits mostly
+    /// fits into the rest of it.
+    const SHIFT: usize = 2048;
+    const STEP: usize = 128;
+
     /// At least `size` bytes, of which only what is touched takes memory, and a page that must not be
     /// touched.
     pub(super) fn new(size: usize) -> io::Result<Self> {
-        DefaultStack::new(size).map(Self)
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+        let memory = DefaultStack::new(size + Self::SHIFT)?;
+        // If all began at the same place of a page, they would share a few lines of the processor's
+        // cache, and push each other out of it.
+        let shift = NEXT.fetch_add(Self::STEP, Ordering::Relaxed) % Self::SHIFT;
+        let base = memory.base().get() - shift;
+        Ok(Self {
+            base: StackPointer::new(base).expect("memory does not begin at 0"),
+            memory,
+        })
+    }
+}
+
+// SAFETY: it is a part of a stack that has a guard page at the same end: what is left out is at the
+// other, a multiple of the alignment, and was asked for in addition.
+unsafe impl corosensei::stack::Stack for Stack {
+    fn base(&self) -> StackPointer {
+        self.base
+    }
+
+    fn limit(&self) -> StackPointer {
+        self.memory.limit()
     }
 }
 
 /// Code that is suspended, or has not begun yet.
-pub(super) struct Coroutine(ManuallyDrop<corosensei::Coroutine<(), (), (), DefaultStack>>);
+pub(super) struct Coroutine(ManuallyDrop<corosensei::Coroutine<(), (), (), Stack>>);
 
 impl Coroutine {
     /// Prepares `work` to run on `stack`, as what `task` describes.
@@ -52,7 +84,7 @@ impl Coroutine {
             CURRENT.set(ptr::null());
         };
         Self(ManuallyDrop::new(corosensei::Coroutine::with_stack(
-            stack.0, entry,
+            stack, entry,
         )))
     }
 
@@ -61,9 +93,7 @@ impl Coroutine {
     pub(super) fn resume(mut self) -> Result<Self, Stack> {
         match self.0.resume(()) {
             CoroutineResult::Yield(()) => Ok(self),
-            CoroutineResult::Return(()) => {
-                Err(Stack(ManuallyDrop::into_inner(self.0).into_stack()))
-            }
+            CoroutineResult::Return(()) => Err(ManuallyDrop::into_inner(self.0).into_stack()),
         }
     }
 }
