@@ -416,7 +416,8 @@ impl<T: Transport, S: Service<T::Request>> Server<T, S, Forking> {
 }
 
 /// The listening socket: to wait for several servers at once, or to read its options. Python:
-/// `fileno()`.
+/// `fileno()`. (It is not readable for datagrams that a [`serve_forever`](Server::serve_forever) had
+/// taken in when it was stopped: the next loop serves those, whether others come or not.)
 impl<T: Transport, S: Service<T::Request>, M: Strategy> AsFd for Server<T, S, M> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.transport.as_fd()

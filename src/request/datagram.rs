@@ -6,6 +6,7 @@ use std::mem;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -76,6 +77,8 @@ pub struct DatagramRequest<S: DatagramSocket> {
     client_address: S::Address,
     socket: Arc<S>,
     server: ServerHandle,
+    /// A handler got hold of the socket itself.
+    socket_used: AtomicBool,
 }
 
 impl<S: DatagramSocket> DatagramRequest<S> {
@@ -99,7 +102,37 @@ impl<S: DatagramSocket> DatagramRequest<S> {
             client_address,
             socket,
             server,
+            socket_used: AtomicBool::new(false),
         }
+    }
+
+    /// Whether it is one of this server's.
+    #[inline]
+    pub(crate) fn belongs_to(&self, socket: &Arc<S>, server: &ServerHandle) -> bool {
+        Arc::ptr_eq(&self.socket, socket) && Arc::ptr_eq(&self.server.0, &server.0)
+    }
+
+    /// Makes it that of another datagram, which `receive` adds to the empty packet, and says where it
+    /// is from. The memory of the last one is used again, but for the reply to a giant.
+    #[inline]
+    pub(crate) fn renew<E>(
+        &mut self,
+        max_packet_size: usize,
+        receive: impl FnOnce(&mut Vec<u8>) -> Result<S::Address, E>,
+    ) -> Result<(), E> {
+        self.position = 0;
+        spare::empty(&mut self.reply);
+        self.packet.clear();
+        self.client_address = receive(&mut self.packet)?;
+        self.truncated = self.packet.len() > max_packet_size;
+        self.packet.truncate(max_packet_size);
+        Ok(())
+    }
+
+    /// Whether a handler got hold of the socket itself.
+    #[inline]
+    pub(crate) fn was_socket_used(&self) -> bool {
+        self.socket_used.load(Ordering::Relaxed)
     }
 
     /// The whole packet, however much of it was read.
@@ -127,7 +160,12 @@ impl<S: DatagramSocket> DatagramRequest<S> {
     }
 
     /// The server's socket, for its options.
+    ///
+    /// A handler can receive from it too; but of the datagrams that are waiting, a busy
+    /// [`Sequential`](crate::Sequential) server may have taken in some already. It does not do so any
+    /// more once a handler has called this.
     pub fn socket(&self) -> &S {
+        self.socket_used.store(true, Ordering::Relaxed);
         &self.socket
     }
 }

@@ -21,11 +21,15 @@ pub(super) fn take() -> Spares {
 /// Leaves the memory of two vectors to the next datagram on this thread.
 #[inline]
 pub(super) fn leave(mut vectors: Spares) {
-    for vector in &mut vectors {
-        vector.clear();
-        if vector.capacity() > LARGEST {
-            *vector = Vec::new();
-        }
-    }
+    vectors.iter_mut().for_each(empty);
     let _ = SPARES.try_with(|spares| spares.set(vectors));
+}
+
+/// Empties a vector, and gives its memory back if it is large.
+#[inline]
+pub(super) fn empty(vector: &mut Vec<u8>) {
+    vector.clear();
+    if vector.capacity() > LARGEST {
+        *vector = Vec::new();
+    }
 }

@@ -20,7 +20,7 @@ use crate::strategy::{Ready, RequestKind, Strategy, Wait};
 use crate::sys::accept::AcceptError;
 use crate::sys::exclusive::ExclusiveWait;
 use crate::sys::parked::parked;
-use crate::transport::Transport;
+use crate::transport::{Reception, Transport};
 
 /// How a call of [`Server::handle_request`](super::Server::handle_request) ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,6 +68,9 @@ impl Place {
     }
 }
 
+/// Where a loop that serves requests on the spot gets them, if it is not from `get_request`.
+type OwnReception<'a, R> = Option<Box<dyn Reception<R> + 'a>>;
+
 /// What one turn of the loop came to.
 enum Turn {
     Request,
@@ -108,12 +111,13 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         };
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut pace = Pace::default();
+        let mut reception = None;
         loop {
             if core.consume_stop() {
                 return Ok(Handled::Shutdown);
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            match self.turn(&mut pace, left, &place)? {
+            match self.turn(&mut pace, &mut reception, left, &place)? {
                 Turn::Request => return Ok(Handled::Request),
                 Turn::TimedOut => {
                     let _ = contain(|| self.service.handle_timeout());
@@ -133,8 +137,9 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         };
         let _entered = current::enter(self.core(), Role::Loop);
         let mut pace = Pace::default();
+        let mut reception = self.reception(&place);
         while !self.core().is_stopping() {
-            let turn = self.turn(&mut pace, self.poll_interval, &place)?;
+            let turn = self.turn(&mut pace, &mut reception, self.poll_interval, &place)?;
             // As in Python, they follow the last request, but not a stop that ended the wait.
             if matches!(turn, Turn::Request) || !self.core().is_stopping() {
                 self.service_actions();
@@ -223,8 +228,9 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         };
         let _entered = current::enter(core, Role::Loop);
         let mut pace = Pace::default();
+        let mut reception = self.reception(&place);
         while !core.is_stopping() {
-            if let Turn::Request = self.turn(&mut pace, None, &place)? {
+            if let Turn::Request = self.turn(&mut pace, &mut reception, None, &place)? {
                 self.service_actions();
             }
         }
@@ -235,15 +241,23 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     fn turn(
         &self,
         pace: &mut Pace,
+        reception: &mut OwnReception<'_, T::Request>,
         timeout: Option<Duration>,
         place: &Place,
     ) -> Result<Turn, Error> {
+        if let Some(reception) = reception
+            && let Some(request) = reception.next_taken_in()
+        {
+            let _ = contain(|| self.serve_in_place(request));
+            return Ok(Turn::Request);
+        }
         if let Some(left) = pace.penalty() {
             return self.sit_out(left, timeout, place);
         }
         let likely = pace.is_request_likely();
         let wait = Wait {
             likely,
+            taken_in: reception.is_none() && self.transport.is_request_kept(),
             ..self.wait(timeout, place)
         };
         let ready = self.strategy.wait(&wait);
@@ -257,18 +271,26 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             Ready::Request if self.core().is_stopping() => return Ok(Turn::Nothing),
             Ready::Request => {}
         }
-        match self.transport.get_request(&self.handle) {
-            Ok(request) => {
+        // A strategy that panics costs the request that it was given, and has dropped.
+        let processed = match reception {
+            Some(reception) => reception
+                .take_in(likely)
+                .map(|request| drop(contain(|| self.serve_in_place(request)))),
+            None => self
+                .transport
+                .get_request(&self.handle)
+                .map(|request| drop(contain(|| self.process_request(request, place)))),
+        };
+        match processed {
+            Ok(()) => {
                 pace.found(likely);
-                // A strategy that panics costs the request that it was given, and has dropped.
-                let _ = contain(|| self.process_request(request, place));
                 Ok(Turn::Request)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 pace.missed(likely);
                 if likely {
                     // A wrong guess is no turn: nothing came, and no time went by.
-                    return self.turn(pace, timeout, place);
+                    return self.turn(pace, reception, timeout, place);
                 }
                 Ok(Turn::Nothing)
             }
@@ -285,6 +307,22 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         }
     }
 
+    /// For a loop that goes on: whether there is a better way to take requests in than `get_request`,
+    /// as there can be where each is served before the next is taken.
+    fn reception(&self, place: &Place) -> OwnReception<'_, T::Request> {
+        let in_place = self.strategy.runs_in_place(place.is_own());
+        let reception = || self.transport.reception(&self.handle, !place.is_own());
+        in_place.then(reception).flatten()
+    }
+
+    /// Verifies a message and serves it right here.
+    fn serve_in_place(&self, request: &mut T::Request) {
+        let mut in_flight = InFlight::begin(self.core());
+        if self.admit(request, &mut in_flight) {
+            job::serve(request, &self.service, &mut in_flight);
+        }
+    }
+
     /// Verifies a request and has it run: by the strategy, or right here, if the strategy says so.
     fn process_request(&self, request: T::Request, place: &Place) {
         let core = self.core();
@@ -294,33 +332,39 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let can_be_cut = (T::KIND == RequestKind::Connection).then(|| core.connection_in_loop());
         // Declared after `in_flight`, so that it is closed before it is counted out.
         let mut request = request;
+        if !self.admit(&mut request, &mut in_flight) {
+            return;
+        }
+        if self.strategy.runs_in_place(place.is_own()) {
+            job::serve(&mut request, &self.service, &mut in_flight);
+            return;
+        }
+        // It is the strategy's now: what becomes of it does not hold up the loop.
+        drop(can_be_cut);
+        let service = Arc::clone(&self.service);
+        let in_flight = in_flight.into_owned();
+        let job = Job::new(request, service, in_flight, T::KIND, place.is_own());
+        if let Err(rejected) = self.strategy.process_request(job) {
+            rejected.close();
+        }
+    }
+
+    /// Verifies a request; one that is turned away is shut down.
+    fn admit(&self, request: &mut T::Request, in_flight: &mut InFlight<&Arc<Core>>) -> bool {
         let verdict = HandlerError::catch(Stage::VerifyRequest, || {
-            Ok(self.service.verify_request(&request))
+            Ok(self.service.verify_request(request))
         });
-        match verdict {
-            Ok(true) if self.strategy.runs_in_place(place.is_own()) => {
-                job::serve(&mut request, &self.service, &mut in_flight);
-            }
-            Ok(true) => {
-                // It is the strategy's now: what becomes of it does not hold up the loop.
-                drop(can_be_cut);
-                let service = Arc::clone(&self.service);
-                let in_flight = in_flight.into_owned();
-                let job = Job::new(request, service, in_flight, T::KIND, place.is_own());
-                if let Err(rejected) = self.strategy.process_request(job) {
-                    rejected.close();
-                }
-            }
-            Ok(false) => {
-                in_flight.outcome = Outcome::Refused;
-                request.shutdown_request();
-            }
+        in_flight.outcome = match verdict {
+            Ok(true) => return true,
+            Ok(false) => Outcome::Refused,
             Err(error) => {
                 in_flight.outcome = Outcome::Failed;
-                job::handle_error(&*self.service, &mut request, &error);
-                request.shutdown_request();
+                job::handle_error(&*self.service, request, &error);
+                Outcome::Failed
             }
-        }
+        };
+        request.shutdown_request();
+        false
     }
 
     /// Out of descriptors or memory: trying again at once would only burn a processor. Waits a
@@ -355,6 +399,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             handle: &self.handle,
             timeout,
             likely: false,
+            taken_in: false,
             starved: false,
             place,
         }

@@ -251,6 +251,9 @@ impl Strategy for Coroutines {
         }
         let local = self.local()?;
         let has_room = !wait.starved && local.worker.live() < self.share();
+        if has_room && wait.taken_in {
+            return Ok(Ready::Request);
+        }
         let found = local
             .worker
             .wait(wait.door(), has_room, wait.likely, wait.timeout)?;

@@ -110,7 +110,8 @@ pub trait Strategy: Send + Sync + 'static {
     }
 
     /// Waits for the next request: the place for back-pressure. The default waits with `poll(2)`
-    /// ([`Wait::for_request`]).
+    /// ([`Wait::for_request`]). A loop that runs requests in place may take in several datagrams after
+    /// one wait.
     ///
     /// # Errors
     ///
@@ -229,6 +230,8 @@ pub struct Wait<'a> {
     pub(crate) timeout: Option<Duration>,
     /// A request is likely to be there: trying to take it is cheaper than asking.
     pub(crate) likely: bool,
+    /// One is there for certain: it was taken in before.
+    pub(crate) taken_in: bool,
     /// Requests cannot be taken in now, for lack of descriptors or memory: they are left alone.
     pub(crate) starved: bool,
     /// Where the loop runs.
@@ -259,7 +262,7 @@ impl Wait<'_> {
         if self.starved {
             return self.for_notification();
         }
-        if self.likely {
+        if self.likely || self.taken_in {
             return Ok(Ready::Request);
         }
         let ready = parked(|| match self.place {
@@ -303,8 +306,14 @@ impl Wait<'_> {
             .copied()
             .chain([self.wake_fd()])
             .chain(listener);
+        let taken_in = has_room && self.taken_in;
+        let timeout = if taken_in {
+            Some(Duration::ZERO)
+        } else {
+            timeout
+        };
         let mut ready = parked(|| wait_any_readable(fds, timeout))?;
-        let request = has_room && ready.pop() == Some(true);
+        let request = has_room && (ready.pop() == Some(true) || taken_in);
         let woken = ready.pop() == Some(true);
         let outcome = match (woken, request) {
             (true, _) => Ready::Woken,

@@ -31,6 +31,22 @@ pub(crate) fn recv_from_inet(
     }
 }
 
+/// The same, into the spare capacity of an empty vector.
+#[inline]
+pub(crate) fn recv_whole_inet(fd: BorrowedFd<'_>, packet: &mut Vec<u8>) -> io::Result<SocketAddr> {
+    loop {
+        let room = rustix::buffer::spare_capacity(packet);
+        match rustix::net::recvfrom(fd, room, RecvFlags::DONTWAIT) {
+            Ok((_, _, peer)) => {
+                let peer = peer.ok_or(Errno::AFNOSUPPORT)?;
+                return Ok(SocketAddr::try_from(peer)?);
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
 /// Receives one waiting datagram from a Unix socket; `WouldBlock` if there is none.
 ///
 /// Through `socket2`, because the path of a Unix address may fill all of its 108 bytes, which

@@ -8,6 +8,7 @@
 //! | [`accept`] | accepts connections, and sorts the errors of that |
 //! | [`stream`] | moves the bytes of connections: a handler's reads and writes wait here |
 //! | [`datagram`] | receives and sends datagrams |
+//! | [`arrivals`] | receives several by one system call |
 //! | [`poll`] | waits for descriptors to become readable: an accept loop waits here |
 //! | [`exclusive`] | the same for loops on several threads, of which each request wakes one |
 //! | [`wake`] | the descriptor that ends such a wait from another thread |
@@ -30,6 +31,7 @@ compile_error!(
 );
 
 pub(crate) mod accept;
+pub(crate) mod arrivals;
 pub(crate) mod child;
 pub(crate) mod condition;
 pub(crate) mod coroutine;

@@ -3,6 +3,7 @@
 mod datagram;
 mod inet;
 mod options;
+mod reception;
 mod tcp;
 mod udp;
 mod unix;
@@ -12,6 +13,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 pub use self::options::{BeforeBind, SocketOptions};
+pub(crate) use self::reception::Reception;
 pub use self::tcp::Tcp;
 #[doc(alias = "SOCK_DGRAM")]
 pub use self::udp::Udp;
@@ -61,6 +63,24 @@ pub trait Transport: AsFd + Send + Sync + Sized + 'static {
     ///
     /// `WouldBlock` if there is none; else what `accept(2)` or `recvfrom(2)` says.
     fn get_request(&self, server: &ServerHandle) -> io::Result<Self::Request>;
+
+    /// For loops that serve each request before they take the next, if this transport can do better
+    /// there than by `get_request`. `alone`: there is no other loop.
+    #[doc(hidden)]
+    fn reception<'a>(
+        &'a self,
+        server: &'a ServerHandle,
+        alone: bool,
+    ) -> Option<Box<dyn Reception<Self::Request> + 'a>> {
+        let _ = (server, alone);
+        None
+    }
+
+    /// Whether `get_request` has a request that was taken in by a `reception` and not served.
+    #[doc(hidden)]
+    fn is_request_kept(&self) -> bool {
+        false
+    }
 
     /// The socket's own timeout, which bounds
     /// [`handle_request`](crate::Server::handle_request) if it is shorter than the server's.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use socket2::Type;
 
-use super::{Bind, FromListener, SocketOptions, Transport, datagram, inet};
+use super::reception::{Kept, UdpReception};
+use super::{Bind, FromListener, Reception, SocketOptions, Transport, datagram, inet};
 use crate::ServerHandle;
 use crate::error::Error;
 use crate::request::UdpRequest;
@@ -21,9 +22,11 @@ use crate::sys;
 #[doc(alias = "SOCK_DGRAM")]
 pub struct Udp {
     /// Shared with the requests, which reply through it.
-    socket: Arc<UdpSocket>,
+    pub(super) socket: Arc<UdpSocket>,
     address: SocketAddr,
-    max_packet_size: usize,
+    pub(super) max_packet_size: usize,
+    /// What was taken in and not served when the last loop ended.
+    pub(super) kept: Kept,
 }
 
 impl Udp {
@@ -35,7 +38,19 @@ impl Udp {
             socket: Arc::new(socket),
             address,
             max_packet_size,
+            kept: Kept::default(),
         })
+    }
+
+    /// What a datagram needs: no more than it can have, and one byte more than is wanted, so that one
+    /// that is cut can be told from one that just fits.
+    pub(super) fn buffer_size(&self) -> usize {
+        self.max_packet_size.min(SocketOptions::UDP_PACKET_SIZE) + 1
+    }
+
+    /// A request without a datagram.
+    pub(super) fn blank_request(&self, server: &ServerHandle) -> UdpRequest {
+        UdpRequest::new(&[], false, self.address, Arc::clone(&self.socket), server)
     }
 }
 
@@ -50,7 +65,26 @@ impl Transport for Udp {
     }
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<UdpRequest> {
+        if self.kept.is_any() {
+            let mut request = self.blank_request(server);
+            let kept = |packet: &mut Vec<u8>| self.kept.take_into(packet).ok_or(());
+            if request.renew(self.max_packet_size, kept).is_ok() {
+                return Ok(request);
+            }
+        }
         datagram::receive(&self.socket, self.max_packet_size, server)
+    }
+
+    fn reception<'a>(
+        &'a self,
+        server: &'a ServerHandle,
+        alone: bool,
+    ) -> Option<Box<dyn Reception<UdpRequest> + 'a>> {
+        Some(Box::new(UdpReception::new(self, server, alone)))
+    }
+
+    fn is_request_kept(&self) -> bool {
+        self.kept.is_any()
     }
 }
 
