@@ -33,7 +33,8 @@ mod server_process;
 mod statistics;
 mod workload;
 
-type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+type Error = Box<dyn std::error::Error + Send + Sync>;
+type Result<T = ()> = std::result::Result<T, Error>;
 
 /// Echo servers side by side: socketserver, C, Rust, Go and Python
 #[derive(Parser)]

@@ -126,8 +126,10 @@ impl Runner<'_> {
     }
 
     fn measure_once(&self, workload: Workload, shape: &Shape, peer: &Peer) -> Result<Sample> {
-        let server = ServerProcess::start(peer.command(), &self.pinning)?;
+        let mut server = ServerProcess::start(peer.command(), &self.pinning)?;
         let meter = Meter::new(self.options.window(), server.probe());
-        workload.load(shape, server.address(), meter)
+        workload
+            .load(shape, server.address(), meter)
+            .map_err(|error| server.explain(error))
     }
 }

@@ -7,9 +7,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::Result;
 use crate::pinning::Pinning;
 use crate::probe::Probe;
+use crate::{Error, Result};
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -44,6 +44,15 @@ impl ServerProcess {
 
     pub fn probe(&self) -> Probe {
         Probe(Some(self.child.id()))
+    }
+
+    /// Says of a failure whether the server as a whole has ended, and how.
+    pub fn explain(&mut self, error: Error) -> Error {
+        match self.child.try_wait() {
+            Ok(Some(status)) => format!("{error} (the server has ended: {status})").into(),
+            Ok(None) => format!("{error} (the server still runs)").into(),
+            Err(_) => error,
+        }
     }
 }
 
