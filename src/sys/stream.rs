@@ -61,7 +61,7 @@ fn coroutine_io<T>(
             }
             let attempt = operation();
             if let Err(Errno::AGAIN) = attempt {
-                task.note_exhausted(fd, direction);
+                task.note(fd, direction, false, true);
             }
             attempt
         });
@@ -151,9 +151,10 @@ pub(crate) fn recv_spare(fd: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Result
         return stream_io(fd, Direction::Receive, receive);
     }
     let received = coroutine_io(fd, Direction::Receive, || receive(true), Patience::Fails);
-    // What leaves room in the buffer has taken all there was; the next attempt can be saved.
-    if received.is_ok() && buffer.len() < buffer.capacity() {
-        with_current(|task| task.note_exhausted(fd, Direction::Receive));
+    if received.is_ok() {
+        // What leaves room in the buffer has taken all there was; the next attempt can be saved.
+        let exhausted = buffer.len() < buffer.capacity();
+        with_current(|task| task.note(fd, Direction::Receive, true, exhausted));
     }
     received
 }

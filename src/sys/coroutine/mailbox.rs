@@ -29,8 +29,8 @@ pub(crate) struct Mailbox {
     waker: Waker,
     /// How many coroutines it has.
     live: AtomicUsize,
-    /// Since when the coroutine that runs now has not waited, in nanoseconds after `epoch` and never 0;
-    /// 0 if none runs.
+    /// When the worker has last looked for what has come, in nanoseconds after `epoch` and never 0; 0 if
+    /// it waits.
     busy_since: AtomicU64,
     epoch: Instant,
 }
@@ -96,7 +96,7 @@ impl Mailbox {
         self.live.load(Ordering::Relaxed)
     }
 
-    /// For how long the worker's current coroutine has not waited.
+    /// For how long the worker has not looked for what has come.
     pub(crate) fn busy_for(&self) -> Option<Duration> {
         match self.busy_since.load(Ordering::Relaxed) {
             0 => None,

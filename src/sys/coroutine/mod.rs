@@ -13,10 +13,12 @@
 //! | [`slots`] | the coroutines of a worker, and what each waits for |
 //! | [`poller`] | which sockets are ready |
 //! | [`timers`] | whose time is over |
+//! | [`guess`] | whether to try something that may be in vain |
 //! | [`mailbox`] | how other threads reach a worker |
 //! | [`waiter`] | waits of a coroutine, or of a thread, for somebody else |
 //! | [`offload`] | threads for what would hold up a worker |
 
+mod guess;
 mod mailbox;
 mod offload;
 mod poller;

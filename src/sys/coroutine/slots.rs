@@ -71,8 +71,22 @@ pub(super) struct Socket {
     pub(super) full: bool,
     /// It will never wait again.
     pub(super) over: bool,
-    /// A first attempt to receive has found nothing.
-    pub(super) tried: bool,
+    /// How far the first attempt to receive has come.
+    pub(super) first: First,
+}
+
+/// How the first bytes of a connection are waited for. The poller need not know a connection that is
+/// served before it would have to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum First {
+    /// Nothing was tried yet.
+    Untried,
+    /// Nothing was there right after it was accepted, or was expected to be.
+    Late,
+    /// It waits for its turn to try again, or tries.
+    Delayed,
+    /// What there was to be tried was.
+    Over,
 }
 
 impl Socket {
@@ -84,7 +98,7 @@ impl Socket {
             drained: false,
             full: false,
             over: false,
-            tried: false,
+            first: First::Untried,
         }
     }
 
@@ -96,12 +110,12 @@ impl Socket {
         }
     }
 
-    /// Notes that there was no more to be received, or no more room. Only if the poller is going to say
-    /// when that changes.
+    /// Notes that there was no more to be received, or no more room. The poller is going to say when
+    /// that changes: it tells how things are when a socket is registered, and all changes after that.
     pub(super) fn note_exhausted(&mut self, direction: Direction) {
         match direction {
-            Direction::Receive => self.drained = self.registered && !self.over,
-            Direction::Send => self.full = self.registered_to_send && !self.over,
+            Direction::Receive => self.drained = !self.over,
+            Direction::Send => self.full = !self.over,
         }
     }
 }

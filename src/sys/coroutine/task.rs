@@ -12,7 +12,7 @@ use super::offload::Offload;
 use super::poller::Direction;
 use super::slots::{Token, Wait};
 use super::switch;
-use super::worker::Worker;
+use super::worker::{Prepared, Worker};
 
 /// The coroutine that runs, as its own code sees it.
 pub(crate) struct Task {
@@ -56,59 +56,31 @@ impl Task {
         self.suspend();
     }
 
-    /// Whether an attempt to receive or send is known to be in vain.
+    /// Whether an attempt to receive or send is known, or likely enough, to be in vain.
     #[inline]
     pub(crate) fn is_exhausted(&self, fd: BorrowedFd<'_>, direction: Direction) -> bool {
-        self.with_socket(fd, |socket| socket.is_exhausted(direction))
+        let state = &mut *self.worker.state();
+        state.is_exhausted(self.token, fd.as_raw_fd(), direction)
     }
 
-    /// Notes that there is no more to be received, or no room to send.
+    /// Notes how an attempt to receive or send went: whether bytes were `moved`, and whether there are no
+    /// more now, or is no room for more.
     #[inline]
-    pub(crate) fn note_exhausted(&self, fd: BorrowedFd<'_>, direction: Direction) {
-        self.with_socket(fd, |socket| {
-            socket.note_exhausted(direction);
-            false
-        });
-    }
-
-    #[inline]
-    fn with_socket(
-        &self,
-        fd: BorrowedFd<'_>,
-        look: impl FnOnce(&mut super::slots::Socket) -> bool,
-    ) -> bool {
-        let mut state = self.worker.state();
-        let socket = &mut state.slots.own(self.token).socket;
-        socket.fd == Some(fd.as_raw_fd()) && look(socket)
+    pub(crate) fn note(&self, fd: BorrowedFd<'_>, direction: Direction, moved: bool, last: bool) {
+        let state = &mut *self.worker.state();
+        state.note_attempt(self.token, fd.as_raw_fd(), direction, moved, last);
     }
 
     /// Waits until the socket may be ready. `false` if its timeout is over.
     pub(crate) fn wait_for(&self, fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
-        let raw = fd.as_raw_fd();
-        let mut state = self.worker.state();
-        let socket = state.slots.own(self.token).socket;
-        if socket.fd != Some(raw) {
-            drop(state);
-            return self.wait_for_other(fd, direction);
+        match self.worker.prepare_wait(self.token, fd, direction)? {
+            Prepared::Other => self.wait_for_other(fd, direction),
+            Prepared::Own => Ok(self.park(Wait::Own(direction), None)),
+            Prepared::Delayed => {
+                self.suspend();
+                Ok(true)
+            }
         }
-        if direction == Direction::Receive && !socket.tried {
-            // Its client has just connected. What it sends will often be there once the others that
-            // wait to be accepted have been.
-            state.slots.own(self.token).socket.tried = true;
-            drop(state);
-            self.yield_now();
-            return Ok(true);
-        }
-        let writable = direction == Direction::Send || socket.registered_to_send;
-        if !socket.registered || writable != socket.registered_to_send {
-            self.worker
-                .watch(fd, self.token, socket.registered, writable)?;
-            let socket = &mut state.slots.own(self.token).socket;
-            socket.registered = true;
-            socket.registered_to_send = writable;
-        }
-        drop(state);
-        Ok(self.park(Wait::Own(direction), None))
     }
 
     /// The same for a socket that this coroutine does not own, which may be closed, and its number be

@@ -3,15 +3,16 @@
 use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::guess::Guess;
 use super::mailbox::{Letter, Mailbox};
 use super::offload::Offload;
 use super::poller::{Direction, Event, Poller, Watch};
-use super::slots::{Slots, Token, Wait};
+use super::slots::{First, Slots, Token, Wait};
 use super::switch::{self, Coroutine, Stack};
 use super::task::{Outsider, Task};
 use super::timers::{Begun, ShortWaits, Timers};
@@ -50,10 +51,25 @@ pub(super) struct State {
     pub(super) slots: Slots,
     /// Those that can go on.
     ready: VecDeque<Token>,
+    /// New ones, which try again when those that were ready by now have had their turn.
+    delayed: Vec<Token>,
+    /// Whether to try to receive from a new connection at once, and again a little later.
+    at_once: Guess,
+    later: Guess,
     timers: Timers,
     short_waits: ShortWaits,
     /// Of coroutines that have ended.
     stacks: Vec<Stack>,
+}
+
+/// What was made of a wait for a socket.
+pub(super) enum Prepared {
+    /// The poller knows the coroutine's own socket.
+    Own,
+    /// It is not the coroutine's own.
+    Other,
+    /// It is too early to wait: first, others have their turn.
+    Delayed,
 }
 
 /// What a worker looks after besides its coroutines.
@@ -99,6 +115,9 @@ impl Worker {
             state: RefCell::new(State {
                 slots: Slots::default(),
                 ready: VecDeque::new(),
+                delayed: Vec::new(),
+                at_once: Guess::default(),
+                later: Guess::default(),
                 timers: Timers::default(),
                 short_waits: ShortWaits::default(),
                 stacks: Vec::new(),
@@ -180,11 +199,9 @@ impl Worker {
             (coroutine, std::mem::take(&mut slot.roles))
         };
         let started = self.now.get();
-        self.mailbox.set_busy(Some(started));
         current::exchange(&mut roles);
         let resumed = coroutine.resume();
         current::exchange(&mut roles);
-        self.mailbox.set_busy(None);
         {
             let state = &mut *self.state();
             match resumed {
@@ -250,20 +267,39 @@ impl Worker {
 
     // ---- sockets ----
 
-    /// Has the poller tell what becomes of a coroutine's own socket.
-    pub(super) fn watch(
+    /// Sees to it that a coroutine which is going to wait for a socket will go on.
+    pub(super) fn prepare_wait(
         &self,
-        fd: BorrowedFd<'_>,
         token: Token,
-        registered: bool,
-        writable: bool,
-    ) -> io::Result<()> {
-        let watch = Watch::Edge { writable };
-        if registered {
-            self.poller.change(fd, token.key(), watch)
-        } else {
-            self.poller.add(fd, token.key(), watch)
+        fd: BorrowedFd<'_>,
+        direction: Direction,
+    ) -> io::Result<Prepared> {
+        let state = &mut *self.state();
+        let socket = &mut state.slots.own(token).socket;
+        if socket.fd != Some(fd.as_raw_fd()) {
+            return Ok(Prepared::Other);
         }
+        if direction == Direction::Receive && socket.first != First::Over {
+            // Its client has just connected. What it sends may be there once the others have had their
+            // turn.
+            socket.first = First::Over;
+            if state.later.is_worth_it() {
+                socket.first = First::Delayed;
+                socket.drained = false;
+                state.delayed.push(token);
+                return Ok(Prepared::Delayed);
+            }
+        }
+        let writable = direction == Direction::Send || socket.registered_to_send;
+        let watch = Watch::Edge { writable };
+        if !socket.registered {
+            self.poller.add(fd, token.key(), watch)?;
+        } else if writable != socket.registered_to_send {
+            self.poller.change(fd, token.key(), watch)?;
+        }
+        socket.registered = true;
+        socket.registered_to_send = writable;
+        Ok(Prepared::Own)
     }
 
     /// Has a coroutine told once when a socket is ready that it does not own.
@@ -281,7 +317,7 @@ impl Worker {
                 self.others.get_or_init(|| others)
             }
         };
-        let raw = std::os::fd::AsRawFd::as_raw_fd(&fd);
+        let raw = fd.as_raw_fd();
         let mut outsiders = self.outsiders.borrow_mut();
         let wanted = |wanted| {
             let mut waiting = outsiders.iter().filter(|outsider| outsider.fd == raw);
@@ -391,7 +427,12 @@ impl Worker {
             return Ok(Found::default());
         }
         let found = self.poll(deadline)?;
-        self.now.set(Instant::now());
+        let now = Instant::now();
+        self.now.set(now);
+        self.mailbox.set_busy(Some(now));
+        // Behind those for which something has come just now.
+        let state = &mut *self.state();
+        state.ready.extend(state.delayed.drain(..));
         Ok(found)
     }
 
@@ -419,7 +460,7 @@ impl Worker {
     fn poll(&self, deadline: Option<Instant>) -> io::Result<Found> {
         let until = {
             let state = self.state();
-            if state.ready.is_empty() {
+            if state.ready.is_empty() && state.delayed.is_empty() {
                 let times = [deadline, state.timers.next(), state.short_waits.next()];
                 Some(times.into_iter().flatten().min())
             } else {
@@ -429,6 +470,7 @@ impl Worker {
         let mut found = Found::default();
         match until {
             Some(until) if self.mailbox.fall_asleep() => {
+                self.mailbox.set_busy(None);
                 let now = self.now.get();
                 let timeout = until.map(|until| until.saturating_duration_since(now));
                 let polled = parked(|| self.poll_for(timeout, &mut found));
@@ -465,6 +507,48 @@ impl Worker {
 }
 
 impl State {
+    /// Whether an attempt on a socket is known, or likely enough, to be in vain.
+    #[inline]
+    pub(super) fn is_exhausted(&mut self, token: Token, fd: RawFd, direction: Direction) -> bool {
+        let socket = &mut self.slots.own(token).socket;
+        if socket.fd != Some(fd) {
+            return false;
+        }
+        let first = direction == Direction::Receive && socket.first == First::Untried;
+        if first && !self.at_once.is_worth_it() {
+            socket.first = First::Late;
+            return true;
+        }
+        socket.is_exhausted(direction)
+    }
+
+    /// Notes how an attempt went.
+    #[inline]
+    pub(super) fn note_attempt(
+        &mut self,
+        token: Token,
+        fd: RawFd,
+        direction: Direction,
+        moved: bool,
+        last: bool,
+    ) {
+        let socket = &mut self.slots.own(token).socket;
+        if socket.fd != Some(fd) {
+            return;
+        }
+        if last {
+            socket.note_exhausted(direction);
+        }
+        if direction == Direction::Receive && socket.first != First::Over {
+            let (guess, next) = match socket.first {
+                First::Untried => (&mut self.at_once, First::Late),
+                _ => (&mut self.later, First::Over),
+            };
+            guess.note(moved);
+            socket.first = if moved { First::Over } else { next };
+        }
+    }
+
     /// A coroutine can go on.
     fn make_ready(&mut self, token: Token) {
         if let Some(slot) = self.slots.get(token) {
