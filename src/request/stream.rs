@@ -32,10 +32,9 @@ pub trait StreamSocket: Send + Sync + 'static {
     /// Receives what is there, waiting for the first byte; 0 is the end of the stream.
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// The same, to the end of `buffer`, as much as fits in without making it larger. Where there is a
-    /// better place to wait than this, in which the buffer is not kept meanwhile, it fails with
-    /// `WouldBlock` if nothing is there, and [`wait_readable`](Self::wait_readable) is called. The
-    /// default fills the free part with zeros first, and waits.
+    /// The same, to the end of `buffer`, as much as fits in without making it larger. One that waits in
+    /// [`before_recv`](Self::before_recv), so that the buffer is not kept meanwhile, fails with
+    /// `WouldBlock` if nothing is there. The default fills the free part with zeros first, and waits.
     fn recv_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         let start = buffer.len();
         buffer.resize(buffer.capacity(), 0);
@@ -44,11 +43,14 @@ pub trait StreamSocket: Send + Sync + 'static {
         received
     }
 
-    /// Waits until there may be something to receive; called when
-    /// [`recv_spare`](Self::recv_spare) has failed with `WouldBlock`. The default says that this was
-    /// unexpected.
-    fn wait_readable(&self) -> io::Result<()> {
-        Err(io::ErrorKind::WouldBlock.into())
+    /// Called before each [`recv_spare`](Self::recv_spare), when no buffer is held: the place to wait if
+    /// it is known that nothing is there, or, `in_vain`, because the last attempt has failed with
+    /// `WouldBlock`. The default does nothing, and says in the latter case that this was unexpected.
+    fn before_recv(&self, in_vain: bool) -> io::Result<()> {
+        if in_vain {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(())
     }
 
     /// The descriptor, if there is one that belongs to this connection alone and to its end: waiting
@@ -94,8 +96,8 @@ macro_rules! stream_socket {
                 sys::stream::recv_spare(self.as_fd(), buffer)
             }
 
-            fn wait_readable(&self) -> io::Result<()> {
-                sys::stream::wait_readable(self.as_fd())
+            fn before_recv(&self, in_vain: bool) -> io::Result<()> {
+                sys::stream::before_recv(self.as_fd(), in_vain)
             }
 
             fn descriptor(&self) -> Option<BorrowedFd<'_>> {
@@ -248,19 +250,20 @@ pub struct StreamReader<S: StreamSocket> {
 }
 
 impl<S: StreamSocket> StreamReader<S> {
-    /// Fills the empty buffer. `false`: it has only waited, and not kept the buffer meanwhile.
-    fn receive(&mut self) -> io::Result<bool> {
+    /// Fills the empty buffer.
+    fn receive(&mut self) -> io::Result<()> {
         let connection = &self.connection;
-        match self.buffer.fill(|buffer| connection.recv_spare(buffer)) {
-            Ok(()) => {
-                self.noted(self.buffer.unread().len());
-                Ok(true)
+        let mut in_vain = false;
+        loop {
+            connection.socket.before_recv(in_vain)?;
+            match self.buffer.fill(|buffer| connection.recv_spare(buffer)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => in_vain = true,
+                received => {
+                    received?;
+                    self.noted(self.buffer.unread().len());
+                    return Ok(());
+                }
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                connection.socket.wait_readable()?;
-                Ok(false)
-            }
-            Err(error) => Err(error),
         }
     }
 
@@ -301,7 +304,9 @@ impl<S: StreamSocket> Read for StreamReader<S> {
 
 impl<S: StreamSocket> BufRead for StreamReader<S> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.buffer.unread().is_empty() && !self.receive()? {}
+        if self.buffer.unread().is_empty() {
+            self.receive()?;
+        }
         Ok(self.buffer.unread())
     }
 

@@ -2,13 +2,15 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::ServerHandle;
 use super::core::{Core, InFlight, Run, Serving};
 use super::current::{self, Role};
+use super::drain::LAST_WORDS;
 use super::stats::Outcome;
 use crate::error::Error;
 use crate::handler_error::{HandlerError, Stage};
@@ -162,10 +164,30 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             }
             threads
         };
-        // The last loop to end takes the last sender with it.
+        self.await_loops(&ends, threads)
+    }
+
+    /// Waits until all loops have ended, but not longer than a handler that holds one up may take: such a
+    /// loop is left behind, with what it has of the server.
+    fn await_loops(
+        &self,
+        ends: &mpsc::Receiver<Result<(), Error>>,
+        threads: Vec<JoinHandle<()>>,
+    ) -> Result<(), Error> {
+        let patience = self.core().grace().checked_add(LAST_WORDS);
+        let deadline = patience.and_then(|patience| Instant::now().checked_add(patience));
+        let next = || match deadline {
+            Some(deadline) => ends.recv_timeout(deadline.saturating_duration_since(Instant::now())),
+            None => ends.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
         let mut outcome = Ok(());
-        while let Ok(ended) = parked(|| ends.recv()) {
-            outcome = outcome.and(ended);
+        loop {
+            match parked(next) {
+                Ok(ended) => outcome = outcome.and(ended),
+                Err(RecvTimeoutError::Timeout) => return outcome,
+                // The last loop to end has taken the last sender with it.
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
         }
         if !self.strategy.keeps_requests() {
             for thread in threads {

@@ -55,8 +55,9 @@ fn coroutine_io<T>(
     loop {
         let attempt = with_current(|task| {
             task.spend();
-            // Where it is known that this is in vain, it is not tried.
-            if task.is_exhausted(fd, direction) {
+            // Where it is known that this is in vain, it is not tried; `before_recv` has asked that for
+            // those who do not wait here.
+            if patience == Patience::Waits && task.is_exhausted(fd, direction) {
                 return Err(Errno::AGAIN);
             }
             let attempt = operation();
@@ -88,9 +89,15 @@ fn coroutine_wait(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<()> {
     }
 }
 
-/// Waits until there may be something to receive, where [`recv_spare`] does not.
-pub(crate) fn wait_readable(fd: BorrowedFd<'_>) -> io::Result<()> {
-    coroutine_wait(fd, Direction::Receive)
+/// Waits until there may be something to receive, if it is known that there is nothing, or if an attempt
+/// was `in_vain`: for coroutines, whose [`recv_spare`] does not wait. Threads wait there.
+#[inline]
+pub(crate) fn before_recv(fd: BorrowedFd<'_>, in_vain: bool) -> io::Result<()> {
+    let known = || with_current(|task| task.is_exhausted(fd, Direction::Receive)) == Some(true);
+    if is_coroutine() && (in_vain || known()) {
+        return coroutine_wait(fd, Direction::Receive);
+    }
+    Ok(())
 }
 
 /// Goes on after a signal has interrupted a read or write. Just repeating it would start its timeout
@@ -141,7 +148,7 @@ pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// The same, to the free part of `buffer`. In a coroutine it does not wait, with `buffer` in its hands,
-/// but fails with `WouldBlock`: give the buffer back, then [`wait_readable`].
+/// but fails with `WouldBlock`: give the buffer back, then [`before_recv`].
 #[inline]
 pub(crate) fn recv_spare(fd: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Result<usize> {
     let mut receive = |dont_wait| {

@@ -40,7 +40,7 @@ pub(crate) struct Worker {
     /// The time, as of the last look at the clock.
     now: Cell<Instant>,
     stack_size: usize,
-    /// Told how long a coroutine has run without waiting, if that was long.
+    /// Told how long coroutines have run without waiting, if that was long.
     held: Box<dyn Fn(Duration)>,
     attends: Cell<Attends>,
     /// How many requests in a row were reported on a guess.
@@ -58,6 +58,8 @@ pub(super) struct State {
     later: Guess,
     timers: Timers,
     short_waits: ShortWaits,
+    /// Waits for sockets that have begun since the last look at the clock.
+    begun: Vec<(Token, u32)>,
     /// Of coroutines that have ended.
     stacks: Vec<Stack>,
 }
@@ -101,6 +103,9 @@ impl Worker {
     pub(crate) const HELD: Duration = Duration::from_millis(10);
     /// How many requests are taken in, at most, before coroutines that can go on do.
     const GUESSES: u32 = 16;
+    /// After how many coroutines there is a look at the clock, which costs as much as a switch. As many
+    /// cannot run for [`HELD`](Self::HELD) by reading and writing alone.
+    const CLOCK: usize = 8;
     /// How many stacks are kept for coroutines to come.
     const SPARE_STACKS: usize = 256;
 
@@ -120,6 +125,7 @@ impl Worker {
                 later: Guess::default(),
                 timers: Timers::default(),
                 short_waits: ShortWaits::default(),
+                begun: Vec::new(),
                 stacks: Vec::new(),
             }),
             poller: Poller::new()?,
@@ -183,6 +189,7 @@ impl Worker {
             token
         };
         self.resume(token);
+        self.look_at_clock();
     }
 
     /// Runs a coroutine until it waits for something or ends.
@@ -198,7 +205,6 @@ impl Worker {
             };
             (coroutine, std::mem::take(&mut slot.roles))
         };
-        let started = self.now.get();
         current::exchange(&mut roles);
         let resumed = coroutine.resume();
         current::exchange(&mut roles);
@@ -219,9 +225,22 @@ impl Worker {
                 }
             }
         }
-        let now = Instant::now();
+    }
+
+    /// Looks at the clock: how long have coroutines run since the last time?
+    fn look_at_clock(&self) {
+        let (before, now) = (self.now.get(), Instant::now());
         self.now.set(now);
-        let ran = now.saturating_duration_since(started);
+        let state = &mut *self.state();
+        for (token, number) in state.begun.drain(..) {
+            let since = now;
+            state.short_waits.add(Begun {
+                token,
+                number,
+                since,
+            });
+        }
+        let ran = now.saturating_duration_since(before);
         if ran > Self::HELD {
             (self.held)(ran);
         }
@@ -240,14 +259,8 @@ impl Worker {
         slot.waits = slot.waits.wrapping_add(1);
         slot.timed_out = false;
         slot.deadline = None;
-        let begun = Begun {
-            token,
-            number: slot.waits,
-            since: self.now.get(),
-        };
-        match wait {
-            Wait::Own(_) | Wait::Other(..) => state.short_waits.add(begun),
-            Wait::Call | Wait::Nothing => {}
+        if let Wait::Own(_) | Wait::Other(..) = wait {
+            state.begun.push((token, slot.waits));
         }
         if let Some(deadline) = deadline {
             state.set_deadline(token, deadline);
@@ -257,11 +270,17 @@ impl Worker {
     /// Runs those that can go on now, each once.
     fn run_ready(&self) {
         let count = self.state().ready.len();
-        for _ in 0..count {
+        for turn in 1..=count {
             let Some(token) = self.state().ready.pop_front() else {
-                return;
+                break;
             };
             self.resume(token);
+            if turn.is_multiple_of(Self::CLOCK) {
+                self.look_at_clock();
+            }
+        }
+        if !count.is_multiple_of(Self::CLOCK) {
+            self.look_at_clock();
         }
     }
 
