@@ -187,6 +187,8 @@ const NAMES: &[(Kind, &[&str])] = &[
             "gevent.Timeout",
             "gevent.pool.Pool",
             "gevent.queue.Queue",
+            "gevent.event.Event",
+            "gevent.signal_handler",
             "gevent.local.local",
             "gevent.lock.RLock",
             "threadpool.apply",
@@ -211,6 +213,7 @@ const NO_TWIN: &[(&str, &str)] = &[
     ("_ServerSelector", "names-without-a-twin"),
     ("gevent.monkey.patch_all", "names-without-a-twin"),
     ("gevent.spawn", "names-without-a-twin"),
+    ("gevent.event.Event", "names-without-a-twin"),
     ("gevent.lock.RLock", "names-without-a-twin"),
     ("asyncio.create_task", "names-without-a-twin"),
 ];
