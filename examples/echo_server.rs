@@ -25,8 +25,9 @@
 //! served 3 connections and 2 datagrams, 0 failed
 //! ```
 //!
-//! Things to try: two clients at once with `--strategy sequential`; `--ctime`, and the clients of
-//! the tutorial (`binary_tcp_client_v2`); Ctrl-C while a client is connected.
+//! Things to try: two clients at once with `--strategy sequential`, a hundred with `--strategy
+//! coroutines --workers 1`; `--ctime`, and the clients of the tutorial (`binary_tcp_client_v2`);
+//! Ctrl-C while a client is connected.
 
 mod common;
 
@@ -34,7 +35,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, ValueEnum};
 use socketserver::Stats;
 use socketserver::prelude::*;
 
@@ -44,6 +46,9 @@ struct Arguments {
     /// Where each request runs
     #[arg(long, value_enum, default_value_t = StrategyName::Threading)]
     strategy: StrategyName,
+    /// How many threads `thread-pool` (8, if not given) and `coroutines` (one per processor) have
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
     /// The address to listen on
     #[arg(long, default_value = "127.0.0.1")]
     host: String,
@@ -64,19 +69,33 @@ enum StrategyName {
     Sequential,
     /// Each on a thread of its own
     Threading,
-    /// Each on one of eight threads
+    /// Each on one of a few threads
     ThreadPool,
     /// Each in a process of its own
     Forking,
+    /// Each in a coroutine of its own, many of them on one thread
+    Coroutines,
 }
 
-impl StrategyName {
-    fn strategy(self) -> Box<dyn Strategy> {
-        match self {
-            Self::Sequential => Box::new(Sequential),
-            Self::Threading => Box::new(Threading::new()),
-            Self::ThreadPool => Box::new(ThreadPool::new(8)),
-            Self::Forking => Box::new(Forking::new()),
+impl Arguments {
+    /// The strategy for one of the two servers.
+    fn strategy(&self) -> Box<dyn Strategy> {
+        let workers = self.workers.map(usize::from);
+        match (self.strategy, workers) {
+            (StrategyName::ThreadPool, _) => Box::new(ThreadPool::new(workers.unwrap_or(8))),
+            (StrategyName::Coroutines, None) => Box::new(Coroutines::new()),
+            (StrategyName::Coroutines, Some(workers)) => {
+                Box::new(Coroutines::new().workers(workers))
+            }
+            (_, Some(_)) => Self::command()
+                .error(
+                    ErrorKind::ArgumentConflict,
+                    "--workers is for --strategy thread-pool and --strategy coroutines",
+                )
+                .exit(),
+            (StrategyName::Sequential, None) => Box::new(Sequential),
+            (StrategyName::Threading, None) => Box::new(Threading::new()),
+            (StrategyName::Forking, None) => Box::new(Forking::new()),
         }
     }
 }
@@ -103,11 +122,12 @@ impl<R: Request> RequestHandler<R> for Echo {
 
 fn main() -> Result {
     let arguments = Arguments::parse();
+    let strategies = (arguments.strategy(), arguments.strategy());
     let ctime = arguments.ctime;
     let (tcp, udp) = bind(&arguments, move || Echo { ctime })?;
     let grace = Duration::from_secs(arguments.grace);
-    let tcp = tcp.strategy(arguments.strategy.strategy()).grace(grace);
-    let udp = udp.strategy(arguments.strategy.strategy());
+    let tcp = tcp.strategy(strategies.0).grace(grace);
+    let udp = udp.strategy(strategies.1);
     tcp.shutdown_on_ctrl_c()?;
     udp.shutdown_on_ctrl_c()?;
     let (connections, datagrams) = (tcp.handle(), udp.handle());

@@ -33,7 +33,7 @@
 //! [`Server`] is what joins them.
 //!
 //! ```text
-//!             accept loop                                  worker: a thread, a process, or the loop itself
+//!             accept loop                                  worker: a thread, a process, a coroutine, or the loop itself
 //!  Transport ── get_request ──▶ Service::verify_request ──▶ Job ── Strategy::process_request ──▶ Job::run
 //!  (tcp udp unix)                                                                                 │ Service::request_handler
 //!                                                                                                 ▼
@@ -46,7 +46,7 @@
 //! | value | says | in Python | choices |
 //! | --- | --- | --- | --- |
 //! | [`Transport`] | where requests come from | the server class | TCP, UDP, Unix stream, Unix datagram |
-//! | [`Strategy`] | where each request runs | the mix-in class | [`Sequential`], [`Threading`], [`ThreadPool`], [`Forking`], your own |
+//! | [`Strategy`] | where each request runs | the mix-in class | [`Sequential`], [`Threading`], [`ThreadPool`], [`Forking`], [`Coroutines`], your own |
 //! | [`Service`] | what is shared, and the hooks | your server subclass | a closure that makes a handler, [`handler_fn`], your own type |
 //! | [`RequestHandler`] | how to talk to one client | your handler class | your own type |
 //!
@@ -58,9 +58,18 @@
 //! | [`Threading`] | [`ThreadingTcpServer`] | [`ThreadingUdpServer`] | [`ThreadingUnixStreamServer`] | [`ThreadingUnixDatagramServer`] |
 //! | [`ThreadPool`] | [`ThreadPoolTcpServer`] | [`ThreadPoolUdpServer`] | [`ThreadPoolUnixStreamServer`] | [`ThreadPoolUnixDatagramServer`] |
 //! | [`Forking`] | [`ForkingTcpServer`] | [`ForkingUdpServer`] | [`ForkingUnixStreamServer`] | [`ForkingUnixDatagramServer`] |
+//! | [`Coroutines`] | [`CoroutineTcpServer`] | by [`Server::strategy`] | [`CoroutineUnixStreamServer`] | by [`Server::strategy`] |
 //!
 //! Any other combination is a call of [`Server::strategy`] away:
 //! `TcpServer::bind(...)?.strategy(ThreadPool::new(8))`.
+//!
+//! | take | if |
+//! | --- | --- |
+//! | [`Sequential`] | requests are short, or one at a time is what you want; plain UDP |
+//! | [`Threading`] | there are hundreds of clients; handlers may do whatever they like |
+//! | [`ThreadPool`] | requests are short and many, and what runs at once should be bounded; UDP on several processors |
+//! | [`Forking`] | a handler may crash, leak or change the whole process without harm to the others |
+//! | [`Coroutines`] | there are thousands of clients, most of them waiting, or many come and go; Linux |
 //!
 //! # Shared state
 //!
@@ -142,9 +151,13 @@
 //!
 //! # What to know before you choose it
 //!
-//! - It is for programs that think in blocking calls. A handler occupies a thread for as long as
-//!   it runs; for tens of thousands of connections at once, an async runtime is the better tool
-//!   today.
+//! - It is for programs that think in blocking calls. Under [`Threading`] a handler occupies a thread for
+//!   as long as it runs. For thousands of connections at once there are [`Coroutines`], under which a
+//!   handler that waits for its client occupies none; but what else it waits for, it has to wrap in
+//!   [`blocking`], and it must not hold a lock while it reads or writes (`docs/coroutines.md` has what to
+//!   look out for).
+//! - It is not for you if the program is built on async libraries already: a handler cannot `.await`. Nor
+//!   if a handler waits for many things at once, where an async runtime would `select`.
 //! - It speaks no protocol: no HTTP, no TLS. It is what such things are built on.
 //! - Unix only, tested on Linux. Handlers' panics are caught, which needs `panic = "unwind"`, the
 //!   default: under `panic = "abort"` a panic in a handler ends the process.
@@ -161,10 +174,20 @@
 //! | serve in the background | [`Server::spawn`] |
 //! | know what happens to running requests at the end | [`Server::server_close`] |
 //! | write to other clients (chat) | [`Request::sender`] |
+//! | serve thousands of clients, most of them idle | [`Coroutines`], `docs/coroutines.md` |
+//! | make a slow call in a handler that is a coroutine, or wait there | [`blocking`], [`sleep`] |
+//! | see whether a handler holds up others | [`Stats::held_workers`], the feature `log` |
 //! | handle errors yourself | [`Service::handle_error`] |
 //! | run requests in processes, and know when that is safe | [`Forking`] |
 //! | run requests on an executor of your own | [`Strategy`] |
 //! | serve something else than these sockets | [`transport`] |
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! - `log`: warnings by way of the crate [`log`](https://docs.rs/log), with the target `socketserver`, about
+//!   handlers that hold up a worker of [`Coroutines`] for more than 10 ms.
 
 mod address;
 mod aliases;
@@ -185,14 +208,26 @@ pub mod transport;
 // rustdoc drops the search aliases of items that are re-exported from private modules: those of
 // types stand here again.
 pub use address::{Address, ServerAddress, UnixAddress};
+#[doc(alias = "gevent.server.StreamServer")]
+#[doc(alias = "asyncio.start_server")]
+pub use aliases::CoroutineTcpServer;
+#[doc(alias = "asyncio.start_unix_server")]
+pub use aliases::CoroutineUnixStreamServer;
 pub use aliases::{
-    CoroutineTcpServer, CoroutineUnixStreamServer, ForkingTcpServer, ForkingUdpServer,
-    ForkingUnixDatagramServer, ForkingUnixStreamServer, TcpServer, ThreadPoolTcpServer,
-    ThreadPoolUdpServer, ThreadPoolUnixDatagramServer, ThreadPoolUnixStreamServer,
-    ThreadingTcpServer, ThreadingUdpServer, ThreadingUnixDatagramServer, ThreadingUnixStreamServer,
-    UdpServer, UnixDatagramServer, UnixStreamServer,
+    ForkingTcpServer, ForkingUdpServer, ForkingUnixDatagramServer, ForkingUnixStreamServer,
+    TcpServer, ThreadPoolTcpServer, ThreadPoolUdpServer, ThreadPoolUnixDatagramServer,
+    ThreadPoolUnixStreamServer, ThreadingTcpServer, ThreadingUdpServer,
+    ThreadingUnixDatagramServer, ThreadingUnixStreamServer, UdpServer, UnixDatagramServer,
+    UnixStreamServer,
 };
-pub use coroutine::{blocking, sleep};
+#[doc(alias = "threadpool.apply")]
+#[doc(alias = "asyncio.to_thread")]
+#[doc(alias = "run_in_executor")]
+pub use coroutine::blocking;
+#[doc(alias = "gevent.sleep")]
+#[doc(alias = "asyncio.sleep")]
+#[doc(alias = "time.sleep")]
+pub use coroutine::sleep;
 pub use error::{BoxError, Error, Result};
 #[doc(alias = "BaseRequestHandler")]
 #[doc(alias = "StreamRequestHandler")]
@@ -284,6 +319,8 @@ mod documentation {
     mod readme {}
     #[doc = include_str!("../docs/architecture.md")]
     mod architecture {}
+    #[doc = include_str!("../docs/coroutines.md")]
+    mod coroutines {}
     #[doc = include_str!("../docs/differences.md")]
     mod differences {}
     #[doc = include_str!("../docs/from-python.md")]

@@ -354,6 +354,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     ///
     /// [`Error::Signal`] if the program uses `ctrlc` itself: call [`ServerHandle::shutdown`] from
     /// its handler instead.
+    #[doc(alias = "gevent.signal_handler")]
     #[doc(alias = "KeyboardInterrupt")]
     #[doc(alias = "SIGINT")]
     #[doc(alias = "SIGTERM")]

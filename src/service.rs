@@ -80,6 +80,7 @@ pub trait Service<R: Request>: Send + Sync + 'static {
     #[doc(alias = "RequestHandlerClass")]
     #[doc(alias = "finish_request")]
     #[doc(alias = "__init__")]
+    #[doc(alias = "gevent.local.local")]
     fn request_handler(self: &Arc<Self>) -> Self::Handler;
 
     /// Whether to serve this request. `false` closes it in order, without a handler. The default

@@ -47,6 +47,49 @@ fn every_page_is_compiled() {
     }
 }
 
+/// The text of a page without its code.
+fn prose(page: &str) -> String {
+    let pieces = page.split("\n```").step_by(2);
+    pieces.collect()
+}
+
+/// What GitHub makes of the headings of a page, for links to them.
+fn anchors(page: &str) -> Vec<String> {
+    let page = prose(page);
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    let kept = |c: &char| c.is_alphanumeric() || " -_".contains(*c);
+    headings
+        .map(|heading| heading.trim_start_matches('#').trim().chars())
+        .map(|heading| heading.filter(kept).collect::<String>())
+        .map(|heading| heading.to_lowercase().replace(' ', "-"))
+        .collect()
+}
+
+#[test]
+fn links_to_sections_lead_somewhere() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    for page in fs::read_dir(docs).unwrap() {
+        let name = page.unwrap().file_name().into_string().unwrap();
+        let text = prose(&read(&format!("docs/{name}")));
+        // A link may be broken over two lines, but not its target.
+        let targets = text.split("](").skip(1);
+        for target in targets.map(|rest| rest.split(')').next().unwrap()) {
+            let Some((file, anchor)) = target.split_once('#') else {
+                continue;
+            };
+            if file.contains(':') {
+                continue; // somebody else's page
+            }
+            let page = if file.is_empty() { &name } else { file };
+            let found = anchors(&read(&format!("docs/{page}")));
+            assert!(
+                found.iter().any(|other| other == anchor),
+                "docs/{name} links to {target}, and docs/{page} has {found:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn what_decides_runs_the_commands_of_the_readme() {
     let readme = read("README.md");

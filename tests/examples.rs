@@ -189,7 +189,7 @@ fn strategies() -> Vec<String> {
     let (_, values) = help.success().split_once("[possible values: ").unwrap();
     let (values, _) = values.split_once(']').unwrap();
     let strategies: Vec<_> = values.split(", ").map(String::from).collect();
-    for strategy in ["sequential", "threading", "thread-pool"] {
+    for strategy in ["sequential", "threading", "thread-pool", "coroutines"] {
         assert!(strategies.iter().any(|other| other == strategy));
     }
     strategies
@@ -319,6 +319,36 @@ fn echo_server_serves_clients_at_once_or_in_turn() {
     });
 }
 
+/// How many threads a running program has.
+fn threads(program: &Program) -> usize {
+    let threads = fs::read_dir(format!("/proc/{}/task", program.id()));
+    threads.unwrap().count()
+}
+
+#[test]
+fn echo_server_has_as_many_threads_as_it_is_told() {
+    let (server, address) = serve_echo(&["--strategy", "coroutines", "--workers", "1"]);
+    let first = connect(address);
+    exchange(&first, b"first");
+    let before = threads(&server);
+    let clients: Vec<_> = (0..100).map(|_| connect(address)).collect();
+    for client in clients.iter().chain([&first]) {
+        exchange(client, b"hello");
+    }
+    assert_eq!(threads(&server), before);
+
+    let (_server, address) = serve_echo(&["--strategy", "thread-pool", "--workers", "1"]);
+    let first = connect(address);
+    exchange(&first, b"first");
+    let second = connect(address);
+    (&second).write_all(b"second").unwrap();
+    exchange(&first, b"first again");
+    drop(first);
+    let mut echo = [0; 6];
+    (&second).read_exact(&mut echo).unwrap();
+    assert_eq!(&echo, b"second");
+}
+
 #[test]
 fn echo_server_can_add_the_time() {
     let (_server, address) = serve_echo(&["--ctime"]);
@@ -431,6 +461,12 @@ fn echo_server_says_what_is_wrong() {
     let server = Program::example("echo_server", &["--strategy", "nonsense"]).finish();
     assert_eq!(server.status.code(), Some(2));
     assert!(server.stderr.contains("thread-pool"), "{}", server.stderr);
+
+    for options in [&["--workers", "2"][..], &["--workers", "0"]] {
+        let server = Program::example("echo_server", options).finish();
+        assert_eq!(server.status.code(), Some(2), "{options:?}");
+        assert!(server.stderr.contains("--workers"), "{}", server.stderr);
+    }
 }
 
 #[test]
@@ -471,6 +507,85 @@ fn echo_clients_do_not_wait_for_ever() {
     let address = silent.local_addr().unwrap();
     let answer = run("udp_echo_client", address, &["hello"], b"");
     assert_eq!(answer, "no answer within 5s\n");
+}
+
+// ---- the chat ----
+
+/// Somebody who chats.
+struct Member(BufReader<TcpStream>);
+
+impl Member {
+    fn connect(address: SocketAddr) -> Self {
+        let mut member = Self(BufReader::new(connect(address)));
+        assert_eq!(member.hears(), "your name?");
+        member
+    }
+
+    fn says(&mut self, line: &str) {
+        let line = format!("{line}\n");
+        self.0.get_mut().write_all(line.as_bytes()).unwrap();
+    }
+
+    fn hears(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+}
+
+#[test]
+fn the_members_of_chat_server_hear_each_other() {
+    let (server, address) = serve("chat_server");
+    let welcome = |name: &str, number: usize| {
+        format!("hello {name}, there are {number} of you; /who tells who, /quit leaves")
+    };
+    let mut bob = Member::connect(address);
+    bob.says("Bob");
+    assert_eq!(bob.hears(), welcome("Bob", 1));
+    let mut ada = Member::connect(address);
+    ada.says("Bob");
+    assert_eq!(ada.hears(), "that name is taken; another one?");
+    ada.says("Ada");
+    assert_eq!(ada.hears(), welcome("Ada", 2));
+
+    bob.says("are you there?");
+    assert_eq!(ada.hears(), "Bob: are you there?");
+    ada.says("yes");
+    ada.says("/who");
+    assert_eq!(ada.hears(), "Ada, Bob");
+    assert_eq!(bob.hears(), "Ada: yes");
+    ada.says("/quit");
+    assert_eq!(ada.hears(), "", "the end");
+
+    server.signal(Signal::SIGINT);
+    assert_eq!(bob.hears(), "* the server stops");
+    assert_eq!(bob.hears(), "", "the end");
+    assert_eq!(
+        server.finish().success(),
+        format!("listening on {address}\nserved 2 clients, 0 failed\n")
+    );
+}
+
+#[test]
+fn chat_server_has_no_thread_for_a_thousand_members() {
+    let most = usize::try_from(common::allow_many_sockets()).unwrap_or(usize::MAX);
+    let count = most.saturating_sub(300).min(1000);
+    let (server, address) = serve("chat_server");
+    let join = |number| {
+        let mut member = Member::connect(address);
+        member.says(&format!("member {number}"));
+        assert!(member.hears().starts_with("hello member"));
+        member
+    };
+    let mut members = vec![join(1)];
+    let before = threads(&server);
+    members.extend((2..=count).map(join));
+    let (speaker, listeners) = members.split_first_mut().unwrap();
+    speaker.says("hello, all of you");
+    for listener in listeners {
+        assert_eq!(listener.hears(), "member 1: hello, all of you");
+    }
+    assert_eq!(threads(&server), before);
 }
 
 // ---- the examples of Python's documentation ----

@@ -20,6 +20,7 @@ enum Kind {
     Threading,
     Forking,
     Private,
+    Coroutines,
 }
 
 impl Kind {
@@ -32,6 +33,7 @@ impl Kind {
             Self::Threading => "`ThreadingMixIn`",
             Self::Forking => "`ForkingMixIn`",
             Self::Private => "Private names that programs use",
+            Self::Coroutines => "gevent and asyncio",
         }
     }
 
@@ -46,7 +48,8 @@ impl Kind {
     }
 }
 
-/// Every name of Python 3.15, and the arguments and private names that programs use.
+/// Every name of Python 3.15, and the arguments and private names that programs use. And names of
+/// other modules, by which programs do what coroutines do here.
 const NAMES: &[(Kind, &[&str])] = &[
     (
         Kind::Class,
@@ -172,6 +175,32 @@ const NAMES: &[(Kind, &[&str])] = &[
             "_ServerSelector",
         ],
     ),
+    (
+        Kind::Coroutines,
+        &[
+            "gevent",
+            "greenlet",
+            "gevent.server.StreamServer",
+            "gevent.monkey.patch_all",
+            "gevent.spawn",
+            "gevent.sleep",
+            "gevent.Timeout",
+            "gevent.pool.Pool",
+            "gevent.queue.Queue",
+            "gevent.event.Event",
+            "gevent.signal_handler",
+            "gevent.local.local",
+            "gevent.lock.RLock",
+            "threadpool.apply",
+            "asyncio.start_server",
+            "asyncio.start_unix_server",
+            "asyncio.to_thread",
+            "run_in_executor",
+            "asyncio.sleep",
+            "asyncio.wait_for",
+            "asyncio.create_task",
+        ],
+    ),
 ];
 
 /// Those that have no twin on purpose, and the section that says why.
@@ -182,6 +211,11 @@ const NO_TWIN: &[(&str, &str)] = &[
     ("_Threads", "names-without-a-twin"),
     ("_NoThreads", "names-without-a-twin"),
     ("_ServerSelector", "names-without-a-twin"),
+    ("gevent.monkey.patch_all", "names-without-a-twin"),
+    ("gevent.spawn", "names-without-a-twin"),
+    ("gevent.event.Event", "names-without-a-twin"),
+    ("gevent.lock.RLock", "names-without-a-twin"),
+    ("asyncio.create_task", "names-without-a-twin"),
 ];
 
 /// The twins, spelt as in the page. Each is an expression here, so it exists if this file compiles:
@@ -207,6 +241,7 @@ mod twins {
     }
 
     type BufRead = prelude::TcpRequest;
+    type Coroutines = prelude::Coroutines;
     type DatagramRequest = prelude::UdpRequest;
     type Forking = prelude::Forking;
     type HandlerError = prelude::HandlerError;
@@ -249,15 +284,16 @@ mod twins {
     }
 
     items! {
-        Error, Forking, ForkingTcpServer, ForkingUdpServer, ForkingUnixDatagramServer,
+        CoroutineTcpServer, CoroutineUnixStreamServer, Coroutines, Error, Forking, ForkingTcpServer, ForkingUdpServer, ForkingUnixDatagramServer,
         ForkingUnixStreamServer, HandlerError, Request, RequestHandler, Server, StreamReader,
         StreamWriter, TcpServer, Threading, ThreadingTcpServer, ThreadingUdpServer,
         ThreadingUnixDatagramServer, ThreadingUnixStreamServer, UdpServer, UnixDatagramServer,
-        UnixStreamServer, prelude,
+        UnixStreamServer, blocking, prelude, sleep,
     }
 
     methods! {
         BufRead::fill_buf,
+        Coroutines::max_coroutines,
         DatagramRequest::packet,
         DatagramRequest::send_to,
         DatagramRequest::socket,
@@ -275,6 +311,7 @@ mod twins {
         Request::read_exactly,
         Request::readline,
         Request::recv,
+        Request::sender,
         Request::send_all = |request: &mut Request| request.send_all(b""),
         Request::server,
         Request::set_timeout = |request: &mut Request| request.set_timeout(Duration::MAX),

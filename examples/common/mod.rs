@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::io::{self, BufRead, Write};
 
 use chrono::Local;
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// The command line of a server: the address to bind to, or `default`.
 pub(crate) fn address(default: &str) -> String {
@@ -39,6 +40,16 @@ pub(crate) fn announce(asked: &str, server_address: impl Display) {
     if asked.ends_with(":0") {
         println!("listening on {server_address}");
     }
+}
+
+/// Lets this process have as many files and sockets open as it is allowed to, instead of the usual 1024.
+/// Returns how many that are.
+pub(crate) fn allow_many_sockets() -> u64 {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // It stays as it was, if not.
+    let _ = setrlimit(Resource::Nofile, limit);
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// Prints `prompt` and reads what is typed, up to the end of the line. Empty at the end of the

@@ -78,6 +78,7 @@ pub trait Request: BufRead + Write + Send + Sized + 'static {
 
     /// A cheap handle that other threads, and the handlers of other clients, can write to this
     /// client with: the member list of a chat server is a map of these.
+    #[doc(alias = "gevent.queue.Queue")]
     fn sender(&self) -> Sender;
 
     /// Bounds how long each following read and write may wait; `None` removes the bound. A read
@@ -92,6 +93,8 @@ pub trait Request: BufRead + Write + Send + Sized + 'static {
     ///
     /// `InvalidInput` for a timeout of zero.
     #[doc(alias = "settimeout")]
+    #[doc(alias = "gevent.Timeout")]
+    #[doc(alias = "asyncio.wait_for")]
     fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) -> io::Result<()>;
 
     /// Ends the conversation now instead of when the handler returns. A stream is shut down in

@@ -152,6 +152,7 @@ impl Coroutines {
 
     /// How many requests may run at the same time, in all workers together; at least one in each.
     /// Default: 16,384.
+    #[doc(alias = "gevent.pool.Pool")]
     pub fn max_coroutines(mut self, max_coroutines: usize) -> Self {
         self.max_coroutines = max_coroutines;
         self

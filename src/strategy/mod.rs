@@ -74,8 +74,8 @@ use crate::sys::poll::{wait_any_readable, wait_readable};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a strategy",
     label = "does not say where requests run",
-    note = "pass `Sequential`, `Threading::new()`, `ThreadPool::new(8)`, `Forking::new()`, or a type of \
-            your own that implements `Strategy`"
+    note = "pass `Sequential`, `Threading::new()`, `ThreadPool::new(8)`, `Forking::new()`, \
+            `Coroutines::new()`, or a type of your own that implements `Strategy`"
 )]
 pub trait Strategy: Send + Sync + 'static {
     /// Runs the job, here or elsewhere, now or later; or gives it back
