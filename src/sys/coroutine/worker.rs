@@ -185,6 +185,8 @@ impl Worker {
         let resumed = coroutine.resume();
         current::exchange(&mut roles);
         self.mailbox.set_busy(None);
+        let now = Instant::now();
+        self.now.set(now);
         {
             let state = &mut *self.state();
             match resumed {
@@ -192,6 +194,8 @@ impl Worker {
                     let slot = state.slots.own(token);
                     slot.coroutine = Some(suspended);
                     slot.roles = roles;
+                    // What it has done before does not count as waiting.
+                    state.begin_wait(token, now);
                 }
                 Err(stack) => {
                     state.slots.remove(token);
@@ -202,8 +206,6 @@ impl Worker {
                 }
             }
         }
-        let now = Instant::now();
-        self.now.set(now);
         let ran = now.saturating_duration_since(started);
         if ran > Self::HELD {
             (self.held)(ran);
@@ -223,15 +225,6 @@ impl Worker {
         slot.waits = slot.waits.wrapping_add(1);
         slot.timed_out = false;
         slot.deadline = None;
-        let begun = Begun {
-            token,
-            number: slot.waits,
-            since: self.now.get(),
-        };
-        match wait {
-            Wait::Own(_) | Wait::Other(..) => state.short_waits.add(begun),
-            Wait::Call | Wait::Nothing => {}
-        }
         if let Some(deadline) = deadline {
             state.set_deadline(token, deadline);
         }
@@ -499,6 +492,19 @@ impl State {
         if slot.timer.is_none_or(|timer| deadline < timer) {
             slot.timer = Some(deadline);
             self.timers.add(deadline, token);
+        }
+    }
+
+    /// A coroutine has been switched away from. If it waits for a socket, that may become a long wait.
+    fn begin_wait(&mut self, token: Token, since: Instant) {
+        let slot = self.slots.own(token);
+        if let Wait::Own(_) | Wait::Other(..) = slot.wait {
+            let number = slot.waits;
+            self.short_waits.add(Begun {
+                token,
+                number,
+                since,
+            });
         }
     }
 
