@@ -325,7 +325,7 @@ impl Worker {
         self.attend(door, wanted)?;
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
-            let found = self.turn(deadline)?;
+            let found = self.turn(deadline, !requests)?;
             let over = || deadline.is_some_and(|deadline| self.now.get() >= deadline);
             // Without room for requests, there may be some after every turn.
             if found.request || found.woken || !requests || over() {
@@ -342,7 +342,7 @@ impl Worker {
     /// Runs what it has, and what it is asked to, until there is nothing left and nothing will come.
     pub(crate) fn run(&self) {
         while !self.is_done() {
-            if self.turn(None).is_err() {
+            if self.turn(None, false).is_err() {
                 // Nothing that could be done about it, but burning a processor would be worse.
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -375,12 +375,14 @@ impl Worker {
         Ok(())
     }
 
-    /// Everybody who can go on does so once, then there is a wait for more.
-    fn turn(&self, deadline: Option<Instant>) -> io::Result<Found> {
+    /// Everybody who can go on does so once, then there is a wait for more. With `full` there is none if
+    /// somebody has ended, which has made room.
+    fn turn(&self, deadline: Option<Instant>, full: bool) -> io::Result<Found> {
+        let live = self.live();
         self.read_mail();
         self.run_ready();
         self.expire();
-        if self.is_done() {
+        if self.is_done() || (full && self.live() < live) {
             return Ok(Found::default());
         }
         let found = self.poll(deadline)?;
