@@ -460,6 +460,9 @@ impl Worker {
 }
 
 impl State {
+    /// How many timers there may be without a coroutine.
+    const SPARE_TIMERS: usize = 256;
+
     /// A coroutine can go on.
     fn make_ready(&mut self, token: Token) {
         if let Some(slot) = self.slots.get(token) {
@@ -494,6 +497,17 @@ impl State {
         if slot.timer.is_none_or(|timer| deadline < timer) {
             slot.timer = Some(deadline);
             self.timers.add(deadline, token);
+            self.tidy_timers();
+        }
+    }
+
+    /// Coroutines leave their timers behind when they end, for as long as these were to last. With a
+    /// long timeout and many clients, that would be far more than there are coroutines.
+    fn tidy_timers(&mut self) {
+        if self.timers.len() > 2 * self.slots.live() + Self::SPARE_TIMERS {
+            let slots = &mut self.slots;
+            self.timers
+                .retain(|at, token| slots.get(token).is_some_and(|slot| slot.timer == Some(at)));
         }
     }
 
@@ -554,5 +568,30 @@ impl State {
 impl Drop for Worker {
     fn drop(&mut self) {
         debug_assert_eq!(self.live(), 0, "coroutines were left behind");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::sys::coroutine::Waiter;
+
+    #[test]
+    fn timers_of_those_who_have_ended_are_forgotten() {
+        let worker = Worker::new(16 * 1024, Offload::default(), |_| {}).unwrap();
+        for _ in 0..1000 {
+            let (waiting, waits) = mpsc::channel();
+            let stack = worker.take_stack().unwrap();
+            worker.start(stack, None, move || {
+                waiting.send(Waiter::here().unwrap()).unwrap();
+                Waiter::wait(Instant::now().checked_add(Duration::from_secs(3600)));
+            });
+            waits.recv().unwrap().call();
+            worker.turn(Some(Instant::now()), false).unwrap();
+        }
+        assert_eq!(worker.live(), 0);
+        assert!(worker.state().timers.len() <= State::SPARE_TIMERS + 2);
     }
 }
