@@ -99,6 +99,10 @@ impl<T> Monitor<T> {
             Waiter::wait(deadline);
             value = self.lock();
         }
+        // Whoever gives up, again and again, must not make the list longer each time.
+        if over() && self.has_callers.load(Ordering::SeqCst) {
+            self.callers().retain(|caller| !caller.is(&here));
+        }
         value
     }
 
@@ -128,5 +132,64 @@ impl<T> Monitor<T> {
 impl<T: fmt::Debug> fmt::Debug for Monitor<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.value.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::sys::coroutine::{Offload, Worker};
+
+    /// Runs `work` as a coroutine, on this thread.
+    fn as_coroutine(work: impl FnOnce() + 'static) {
+        let worker = Worker::new(64 * 1024, Offload::default(), |_| {}).unwrap();
+        let done = Rc::new(std::cell::Cell::new(false));
+        let stack = worker.take_stack().unwrap();
+        let seen = Rc::clone(&done);
+        worker.start(stack, None, move || {
+            work();
+            seen.set(true);
+        });
+        worker.mailbox().close();
+        worker.run();
+        assert!(done.get(), "it has panicked");
+    }
+
+    #[test]
+    fn those_who_have_given_up_are_forgotten() {
+        let monitor = Arc::new(Monitor::new(false));
+        let waited = Arc::clone(&monitor);
+        as_coroutine(move || {
+            for _ in 0..10 {
+                let deadline = Instant::now() + Duration::from_millis(2);
+                let value = waited.lock();
+                let (value, came) = waited.wait_while(value, Some(deadline), |value| !value);
+                assert!(!came && !*value);
+            }
+        });
+        assert_eq!(monitor.callers().len(), 0);
+    }
+
+    #[test]
+    fn a_coroutine_hears_of_a_change_by_a_thread() {
+        let monitor = Arc::new(Monitor::new(0));
+        let waited = Arc::clone(&monitor);
+        let changer = std::thread::spawn(move || {
+            for _ in 0..1000 {
+                *monitor.lock() += 1;
+                monitor.notify_all();
+            }
+        });
+        as_coroutine(move || {
+            for least in [1, 10, 500, 1000] {
+                let value = waited.lock();
+                let (value, came) = waited.wait_while(value, None, |value| *value < least);
+                assert!(came && *value >= least);
+            }
+        });
+        changer.join().unwrap();
     }
 }

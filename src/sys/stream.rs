@@ -5,7 +5,7 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
@@ -84,9 +84,26 @@ fn coroutine_wait(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<()> {
         ));
     }
     match with_current(|task| task.wait_for(fd, direction)).transpose()? {
-        Some(false) => Err(timed_out()),
+        // It may have become ready in time, while another coroutine held up the worker.
+        Some(false) if !is_ready(fd, direction)? => Err(timed_out()),
         _ => Ok(()),
     }
+}
+
+fn is_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
+    poll_for(fd, direction, Some(Duration::ZERO))
+}
+
+fn poll_for(
+    fd: BorrowedFd<'_>,
+    direction: Direction,
+    timeout: Option<Duration>,
+) -> io::Result<bool> {
+    let [ready] = match direction {
+        Direction::Receive => poll::wait_readable([fd], timeout)?,
+        Direction::Send => poll::wait_writable([fd], timeout)?,
+    };
+    Ok(ready)
 }
 
 /// Waits until there may be something to receive, if it is known that there is nothing, or if an attempt
@@ -116,11 +133,7 @@ fn resume<T>(
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let ready = match direction {
-            Direction::Receive => poll::wait_readable([fd], left)?,
-            Direction::Send => poll::wait_writable([fd], left)?,
-        };
-        if ready == [false] {
+        if !poll_for(fd, direction, left)? {
             return Err(timed_out());
         }
         match operation() {
@@ -227,7 +240,6 @@ mod tests {
 
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
-    use std::time::Duration;
 
     use super::*;
     use crate::sys::socket::set_timeout;

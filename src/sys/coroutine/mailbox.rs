@@ -175,6 +175,11 @@ pub(super) struct Unpark {
 }
 
 impl Unpark {
+    /// Whether both let the same coroutine go on.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.token == other.token && Arc::ptr_eq(&self.mailbox, &other.mailbox)
+    }
+
     pub(super) fn unpark(&self) {
         self.mailbox.wake(self.token);
     }

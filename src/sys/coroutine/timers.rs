@@ -19,6 +19,16 @@ impl Timers {
         self.entries.push(Reverse((at, token)));
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Forgets entries that mean nothing any more.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(Instant, Token) -> bool) {
+        self.entries
+            .retain(|Reverse((at, token))| keep(*at, *token));
+    }
+
     pub(super) fn next(&self) -> Option<Instant> {
         self.entries.peek().map(|Reverse((at, _))| *at)
     }

@@ -41,6 +41,15 @@ impl Waiter {
         });
     }
 
+    /// Whether both are the same one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Who::Coroutine(this), Who::Coroutine(other)) => this.is(other),
+            (Who::Thread(this), Who::Thread(other)) => this.id() == other.id(),
+            _ => false,
+        }
+    }
+
     /// Ends the wait, or the next one.
     pub(crate) fn call(&self) {
         match &self.0 {

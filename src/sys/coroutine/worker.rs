@@ -387,7 +387,7 @@ impl Worker {
         self.attend(door, wanted)?;
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
-            let found = self.turn(deadline)?;
+            let found = self.turn(deadline, !requests)?;
             let over = || deadline.is_some_and(|deadline| self.now.get() >= deadline);
             // Without room for requests, there may be some after every turn.
             if found.request || found.woken || !requests || over() {
@@ -404,7 +404,7 @@ impl Worker {
     /// Runs what it has, and what it is asked to, until there is nothing left and nothing will come.
     pub(crate) fn run(&self) {
         while !self.is_done() {
-            if self.turn(None).is_err() {
+            if self.turn(None, false).is_err() {
                 // Nothing that could be done about it, but burning a processor would be worse.
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -437,12 +437,14 @@ impl Worker {
         Ok(())
     }
 
-    /// Everybody who can go on does so once, then there is a wait for more.
-    fn turn(&self, deadline: Option<Instant>) -> io::Result<Found> {
+    /// Everybody who can go on does so once, then there is a wait for more. With `full` there is none if
+    /// somebody has ended, which has made room.
+    fn turn(&self, deadline: Option<Instant>, full: bool) -> io::Result<Found> {
+        let live = self.live();
         self.read_mail();
         self.run_ready();
         self.expire();
-        if self.is_done() {
+        if self.is_done() || (full && self.live() < live) {
             return Ok(Found::default());
         }
         let found = self.poll(deadline)?;
@@ -526,6 +528,9 @@ impl Worker {
 }
 
 impl State {
+    /// How many timers there may be without a coroutine.
+    const SPARE_TIMERS: usize = 256;
+
     /// Whether an attempt on a socket is known, or likely enough, to be in vain.
     #[inline]
     pub(super) fn is_exhausted(&mut self, token: Token, fd: RawFd, direction: Direction) -> bool {
@@ -602,6 +607,17 @@ impl State {
         if slot.timer.is_none_or(|timer| deadline < timer) {
             slot.timer = Some(deadline);
             self.timers.add(deadline, token);
+            self.tidy_timers();
+        }
+    }
+
+    /// Coroutines leave their timers behind when they end, for as long as these were to last. With a
+    /// long timeout and many clients, that would be far more than there are coroutines.
+    fn tidy_timers(&mut self) {
+        if self.timers.len() > 2 * self.slots.live() + Self::SPARE_TIMERS {
+            let slots = &mut self.slots;
+            self.timers
+                .retain(|at, token| slots.get(token).is_some_and(|slot| slot.timer == Some(at)));
         }
     }
 
@@ -649,5 +665,30 @@ impl State {
 impl Drop for Worker {
     fn drop(&mut self) {
         debug_assert_eq!(self.live(), 0, "coroutines were left behind");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::sys::coroutine::Waiter;
+
+    #[test]
+    fn timers_of_those_who_have_ended_are_forgotten() {
+        let worker = Worker::new(16 * 1024, Offload::default(), |_| {}).unwrap();
+        for _ in 0..1000 {
+            let (waiting, waits) = mpsc::channel();
+            let stack = worker.take_stack().unwrap();
+            worker.start(stack, None, move || {
+                waiting.send(Waiter::here().unwrap()).unwrap();
+                Waiter::wait(Instant::now().checked_add(Duration::from_secs(3600)));
+            });
+            waits.recv().unwrap().call();
+            worker.turn(Some(Instant::now()), false).unwrap();
+        }
+        assert_eq!(worker.live(), 0);
+        assert!(worker.state().timers.len() <= State::SPARE_TIMERS + 2);
     }
 }

@@ -1,0 +1,227 @@
+//! What concerns the whole process, and is looked at in one of its own.
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use socketserver::transport::Tcp;
+use socketserver::{Coroutines, Request, StreamRequest, TcpRequest, blocking, sleep};
+
+use super::support::net::*;
+use super::support::process::Program;
+use super::{alone, is_alone, one_worker, start};
+
+/// Runs an ignored test of this file in a process of its own, which has to succeed.
+#[track_caller]
+fn run_alone(test: &str) {
+    let output = alone(&format!("alone::{test}")).output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stdout}{stderr}");
+    assert!(stdout.contains("1 passed"), "{stdout}{stderr}");
+}
+
+// ---- nothing is left behind ----
+
+/// Threads, descriptors and mappings of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Census {
+    threads: usize,
+    descriptors: usize,
+    mappings: usize,
+}
+
+impl Census {
+    fn now() -> Self {
+        let count = |what| std::fs::read_dir(what).unwrap().count();
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        Self {
+            threads: count("/proc/self/task"),
+            descriptors: count("/proc/self/fd"),
+            mappings: maps.lines().count(),
+        }
+    }
+
+    /// The allocator maps memory for itself as it likes, but two mappings for each of many stacks are
+    /// far more than that.
+    fn is_back_at(self, before: Self) -> bool {
+        self.threads == before.threads
+            && self.descriptors == before.descriptors
+            && self.mappings < before.mappings + 50
+    }
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    run_alone("many_clients_and_servers");
+}
+
+#[test]
+#[ignore = "run by nothing_is_left_behind"]
+fn many_clients_and_servers() {
+    if !is_alone() {
+        return;
+    }
+    expect_panics();
+    serve_many::<Tcp>();
+    let before = Census::now();
+    for _ in 0..5 {
+        serve_many::<Tcp>();
+        serve_many::<socketserver::transport::UnixStream>();
+        let what = "as many threads, descriptors and mappings as before";
+        eventually(what, || Census::now().is_back_at(before));
+    }
+}
+
+fn serve_many<T: Connected>() {
+    let service = Hooks::new(|request: &mut StreamRequest<T::Socket>| {
+        while let Some(line) = request.next_line(100)? {
+            match &*line {
+                b"panic\n" => panic!("on purpose"),
+                b"fail\n" => return Err("on purpose".into()),
+                b"sleep\n" => sleep(Duration::from_millis(1)),
+                b"block\n" => blocking(|| {}),
+                _ => {}
+            }
+            request.send_all(&line)?;
+        }
+        Ok(())
+    });
+    let host = start::<T, _>(Coroutines::new().workers(2), service);
+    // At the same time, more than there are stacks kept for later.
+    let clients: Vec<_> = (0..700).map(|_| host.client()).collect();
+    for (n, client) in clients.iter().enumerate() {
+        let line = ["hello\n", "sleep\n", "block\n", "panic\n", "fail\n"][n % 5];
+        client.send(line);
+        if n % 5 < 3 {
+            assert_eq!(client.line(), line);
+        } else {
+            client.expect_end();
+        }
+    }
+    // One after the other.
+    for _ in 0..500 {
+        assert_eq!(host.client().ask("hello\n"), "hello\n");
+    }
+    assert_eq!(host.stop().abandoned, 0);
+}
+
+// ---- doing nothing ----
+
+#[test]
+fn who_waits_needs_no_processor() {
+    run_alone("idle");
+}
+
+/// The time that this process has run for, in ticks of 10 ms.
+fn ticks() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let fields: Vec<_> = fields.split_whitespace().collect();
+    // After the name and the state; `utime` and `stime` in proc(5).
+    fields[11..13]
+        .iter()
+        .map(|field| field.parse::<u64>().unwrap())
+        .sum()
+}
+
+/// Waits of all kinds: for a line, for room, asleep, in something that blocks, in the kernel's queue.
+#[test]
+#[ignore = "run by who_waits_needs_no_processor"]
+fn idle() {
+    if !is_alone() {
+        return;
+    }
+    let gate = Gate::default();
+    let service = Hooks::new({
+        let gate = gate.clone();
+        move |request: &mut TcpRequest| {
+            request.set_timeout(2 * PATIENCE)?;
+            while let Some(line) = request.next_line(100)? {
+                match &*line {
+                    b"sleep\n" => sleep(PATIENCE),
+                    b"block\n" => blocking(|| gate.pass()),
+                    b"much\n" => request.send_all(vec![b'x'; 24 << 20])?,
+                    _ => request.send_all(&line)?,
+                }
+            }
+            Ok(())
+        }
+    });
+    let strategy = Coroutines::new().workers(2).max_coroutines(40);
+    let host = start::<Tcp, _>(strategy, service);
+    let handle = host.server.handle();
+    let clients: Vec<_> = (0..60).map(|_| host.client()).collect();
+    eventually("it is full", || handle.stats().active == 40);
+    for (n, client) in clients.iter().enumerate() {
+        client.send(["hello\n", "sleep\n", "block\n", "much\n"][n % 4]);
+        if n % 8 == 5 {
+            client.finish();
+        }
+    }
+    // Until everybody has begun to wait. More than that, nothing says.
+    std::thread::sleep(Duration::from_secs(1));
+    let before = ticks();
+    std::thread::sleep(Duration::from_secs(1));
+    let used = ticks() - before;
+    assert!(used <= 5, "{used} ticks of 100");
+    gate.open();
+    // Those who sleep are not worth waiting for: they end with the process.
+    drop(host);
+}
+
+// ---- out of descriptors ----
+
+/// More clients than descriptors: those who are in go on, the others come in when there are some again.
+#[test]
+fn a_server_without_descriptors_goes_on() {
+    const DESCRIPTORS: usize = 40;
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", "ulimit -n \"$0\" && exec \"$@\""])
+        .arg(DESCRIPTORS.to_string())
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "alone::short_of_descriptors", "--ignored"])
+        .args(["--nocapture", "--test-threads", "1"])
+        .env(super::ALONE, "1");
+    let mut server = Program::start(command);
+    server.wait_for_text("listening on ");
+    let address: SocketAddr = server.line().parse().unwrap();
+    let clients: Vec<_> = (0..3 * DESCRIPTORS)
+        .map(|_| Client::new(TcpStream::connect(address).unwrap()))
+        .collect();
+    for client in &clients {
+        client.send("hello\n");
+    }
+    assert_eq!(clients[0].line(), "hello\n");
+    server.wait_for_text("out of descriptors\n");
+    for n in 0..50 {
+        assert_eq!(clients[0].ask(&format!("{n}\n")), format!("{n}\n"));
+    }
+    clients[0].finish();
+    clients[0].expect_end();
+    for client in &clients[1..] {
+        assert_eq!(client.line(), "hello\n");
+        assert_eq!(client.ask("again\n"), "again\n");
+        client.finish();
+        client.expect_end();
+    }
+    server.type_in("\n");
+    let finished = server.finish();
+    assert!(finished.status.success(), "{}", finished.stderr);
+}
+
+#[test]
+#[ignore = "run by a_server_without_descriptors_goes_on"]
+fn short_of_descriptors() {
+    if !is_alone() {
+        return;
+    }
+    let told = std::sync::Once::new();
+    let service = Hooks::<TcpRequest>::echo().on_get_request_error(move |_| {
+        told.call_once(|| println!("out of descriptors"));
+    });
+    let host = start::<Tcp, _>(one_worker(), service);
+    println!("listening on {}", host.server.server_address());
+    let _ = std::io::stdin().read_line(&mut String::new());
+    host.stop();
+}

@@ -1,0 +1,71 @@
+//! Coroutines: what is special about handlers that wait without a thread of their own. (What they have
+//! in common with those of other strategies is tested with these, in the other files.)
+//!
+//! Most of it happens on one worker, where whatever holds up one coroutine holds up all.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod alone;
+mod elsewhere;
+mod limits;
+mod lives;
+mod outside;
+mod panics;
+mod senders;
+mod waits;
+
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use socketserver::{Coroutines, Sequential, Service};
+use support::net::*;
+
+fn one_worker() -> Coroutines {
+    Coroutines::new().workers(1)
+}
+
+/// Starts a server that does not wait long for those who are still there when it is stopped.
+fn start<T: Reachable, S: Service<T::Request>>(
+    strategy: Coroutines,
+    service: S,
+) -> Host<T, S, Coroutines> {
+    host_with::<T, Sequential, _, _>(
+        service,
+        |options| options,
+        |server| server.strategy(strategy).grace(Duration::from_millis(20)),
+    )
+}
+
+/// Bytes that are different everywhere, so that a hole or a swap shows.
+fn pattern(seed: usize, size: usize) -> Vec<u8> {
+    (0..size)
+        .map(|n| (n ^ (n >> 8) ^ (n >> 16) ^ seed) as u8)
+        .collect()
+}
+
+/// Sends all of it while the answer, as many bytes, comes back.
+fn exchange(client: &Client, data: &[u8]) -> Vec<u8> {
+    thread::scope(|scope| {
+        scope.spawn(|| client.send(data));
+        client.exactly(data.len())
+    })
+}
+
+/// What runs the ignored test of this name in a process of its own. That test returns at once where the
+/// variable is not set, which is where everything is run that is ignored.
+fn alone(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .args(["--test-threads", "1"])
+        .env(ALONE, "1");
+    command
+}
+
+const ALONE: &str = "SOCKETSERVER_TEST_ALONE";
+
+fn is_alone() -> bool {
+    std::env::var_os(ALONE).is_some()
+}
