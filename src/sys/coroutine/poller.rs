@@ -29,8 +29,6 @@ pub(super) struct Event {
 pub(super) enum Watch {
     /// Told as long as it is readable.
     Level,
-    /// The same, but told to one of those only who wait for it.
-    Shared,
     /// Told when it becomes readable, or, with `writable`, when it becomes that.
     Edge { writable: bool },
     /// Told once that it has become ready for this.
@@ -154,7 +152,6 @@ mod platform {
         let flag = |wanted, flag| if wanted { flag } else { EventFlags::empty() };
         match watch {
             Watch::Level => EventFlags::IN,
-            Watch::Shared => EventFlags::IN | EventFlags::EXCLUSIVE,
             Watch::Edge { writable } => {
                 EventFlags::IN
                     | EventFlags::RDHUP

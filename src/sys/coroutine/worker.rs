@@ -427,7 +427,9 @@ impl Worker {
         }
         match (attends, wanted) {
             (Attends::Requests, _) => self.poller.remove(door.listener),
-            (_, Attends::Requests) => self.poller.add(door.listener, REQUESTS, Watch::Shared)?,
+            // Told to all who wait, although one of them will do (EPOLLEXCLUSIVE): that one may be held up
+            // by a handler, or have no room, before it has taken in all there are.
+            (_, Attends::Requests) => self.poller.add(door.listener, REQUESTS, Watch::Level)?,
             _ => {}
         }
         if wanted == Attends::Nothing {
