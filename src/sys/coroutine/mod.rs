@@ -11,6 +11,7 @@
 //! | [`task`] | what the code of a coroutine asks of its worker |
 //! | [`worker`] | who runs when |
 //! | [`slots`] | the coroutines of a worker, and what each waits for |
+//! | [`outsiders`] | who waits for sockets of somebody else |
 //! | [`poller`] | which sockets are ready |
 //! | [`timers`] | whose time is over |
 //! | [`mailbox`] | how other threads reach a worker |
@@ -19,6 +20,7 @@
 
 mod mailbox;
 mod offload;
+mod outsiders;
 mod poller;
 mod slots;
 mod switch;
