@@ -112,6 +112,8 @@ struct Local {
     shared: Arc<Shared>,
     /// Which of the others is looked at next.
     next: Cell<usize>,
+    /// It runs what others have accepted.
+    hired: bool,
     /// Declared last: the thread counts until the rest is gone.
     _alive: Alive,
 }
@@ -168,7 +170,7 @@ impl Coroutines {
         if let Some(local) = Local::of(&self.shared) {
             return Ok(local);
         }
-        let local = Local::begin(&self.shared, self.stack_size)?;
+        let local = Local::begin(&self.shared, self.stack_size, false)?;
         self.shared.crew.write().push(local.worker.mailbox());
         Ok(local)
     }
@@ -195,7 +197,7 @@ impl Coroutines {
         }
         let (begun, begins) = bounded(1);
         let (shared, stack_size) = (Arc::clone(&self.shared), self.stack_size);
-        let work = move || match Local::begin(&shared, stack_size) {
+        let work = move || match Local::begin(&shared, stack_size, true) {
             Ok(local) => {
                 let _ = begun.send(Ok(local.worker.mailbox()));
                 local.worker.run();
@@ -359,7 +361,7 @@ impl Local {
     const BUSY: Duration = Duration::from_millis(5);
 
     /// Makes this thread a worker.
-    fn begin(shared: &Arc<Shared>, stack_size: usize) -> io::Result<Rc<Self>> {
+    fn begin(shared: &Arc<Shared>, stack_size: usize, hired: bool) -> io::Result<Rc<Self>> {
         let observer = Arc::downgrade(shared);
         let held = move |held| {
             if let Some(shared) = observer.upgrade() {
@@ -370,6 +372,7 @@ impl Local {
             worker: Worker::new(stack_size, shared.offload.clone(), held)?,
             shared: Arc::clone(shared),
             next: Cell::new(0),
+            hired,
             _alive: shared.threads.enlist(),
         });
         LOCAL.set(Some(Rc::clone(&local)));
@@ -402,8 +405,23 @@ impl Local {
         let own = job
             .descriptor()
             .map(|fd| std::os::fd::AsRawFd::as_raw_fd(&fd));
-        self.worker.start(stack, own, move || job.run());
+        let end = self.hired.then(|| self.end_of_request());
+        self.worker.start(stack, own, move || {
+            job.run();
+            if let Some(announce) = end {
+                announce();
+            }
+        });
         Ok(())
+    }
+
+    /// What tells those who accept for this worker, when one of its requests has ended, that there is
+    /// room: once the worker itself knows it.
+    fn end_of_request(&self) -> impl FnOnce() + 'static {
+        let (mailbox, shared) = (self.worker.mailbox(), Arc::clone(&self.shared));
+        move || {
+            let _ = mailbox.ask(move || shared.threads.announce_room());
+        }
     }
 
     /// Another worker that has so many fewer connections that the next one is for it. Of several, each

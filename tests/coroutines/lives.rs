@@ -344,16 +344,38 @@ impl Strategy for NoLoops {
 }
 
 fn it_can_run_what_others_accept<T: Connected>() {
-    let strategy = NoLoops(Coroutines::new().workers(2).max_coroutines(6));
-    let host = host_by::<T, _, _>(strategy, Hooks::<T::Request>::echo());
-    let clients: Vec<_> = (0..12).map(|_| host.client()).collect();
-    for client in &clients {
-        client.send("hello\n");
-    }
+    let host = host_with::<T, Sequential, _, _>(
+        Hooks::<T::Request>::echo(),
+        |options| options,
+        |server| {
+            let strategy = NoLoops(Coroutines::new().workers(2).max_coroutines(6));
+            // The loop looks at nothing by itself.
+            server.strategy(strategy).poll_interval(None)
+        },
+    );
+    let mut clients: Vec<_> = (0..6)
+        .map(|_| {
+            let client = host.client();
+            assert_eq!(client.ask("hello\n"), "hello\n");
+            client
+        })
+        .collect();
     // Those beyond the cap come in when others leave.
-    for client in clients {
-        assert_eq!(client.line(), "hello\n");
+    let mut waiting = Vec::new();
+    for _ in 0..6 {
+        let client = host.client();
+        client.send("let me in\n");
+        waiting.push(client);
     }
+    // Until the loop has seen that there is no room, which nothing says.
+    thread::sleep(Duration::from_millis(50));
+    assert!(host.server.stats().accepted < 12);
+    for client in waiting {
+        clients.remove(0);
+        assert_eq!(client.line(), "let me in\n");
+        clients.push(client);
+    }
+    drop(clients);
     assert_eq!(host.stop().abandoned, 0);
 }
 

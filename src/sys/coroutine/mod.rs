@@ -11,6 +11,7 @@
 //! | [`task`] | what the code of a coroutine asks of its worker |
 //! | [`worker`] | who runs when |
 //! | [`slots`] | the coroutines of a worker, and what each waits for |
+//! | [`outsiders`] | who waits for sockets of somebody else |
 //! | [`poller`] | which sockets are ready |
 //! | [`timers`] | whose time is over |
 //! | [`guess`] | whether to try something that may be in vain |
@@ -21,6 +22,7 @@
 mod guess;
 mod mailbox;
 mod offload;
+mod outsiders;
 mod poller;
 mod slots;
 mod switch;

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::rc::Rc;
 use std::thread;
 use std::time::Instant;
@@ -90,9 +90,8 @@ impl Task {
         let raw = fd.as_raw_fd();
         self.worker.watch_other(fd, self.token, direction)?;
         let in_time = self.park(Wait::Other(raw, direction), None);
-        if !in_time {
-            self.worker.forget_other(raw, self.token);
-        }
+        // Whatever has ended the wait.
+        self.worker.forget_other(raw, self.token);
         Ok(in_time)
     }
 
@@ -124,11 +123,4 @@ impl Task {
         switch::suspend();
         self.budget.set(Self::BUDGET);
     }
-}
-
-/// Somebody who waits for another socket than its own.
-pub(super) struct Outsider {
-    pub(super) fd: RawFd,
-    pub(super) token: Token,
-    pub(super) direction: Direction,
 }

@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use super::guess::Guess;
 use super::mailbox::{Letter, Mailbox};
 use super::offload::Offload;
+use super::outsiders::Outsiders;
 use super::poller::{Direction, Event, Poller, Watch};
 use super::slots::{First, Slots, Token, Wait};
 use super::switch::{self, Coroutine, Stack};
-use super::task::{Outsider, Task};
+use super::task::Task;
 use super::timers::{Begun, ShortWaits, Timers};
 use crate::panics::contain;
 use crate::server::current;
@@ -34,7 +35,7 @@ pub(crate) struct Worker {
     /// For sockets that are not a coroutine's own: a set of its own, because a socket can be in a set
     /// only once.
     others: OnceCell<Poller>,
-    outsiders: RefCell<Vec<Outsider>>,
+    outsiders: RefCell<Outsiders>,
     mailbox: Arc<Mailbox>,
     offload: Offload,
     /// The time, as of the last look at the clock.
@@ -338,26 +339,18 @@ impl Worker {
         };
         let raw = fd.as_raw_fd();
         let mut outsiders = self.outsiders.borrow_mut();
-        let wanted = |wanted| {
-            let mut waiting = outsiders.iter().filter(|outsider| outsider.fd == raw);
-            direction == wanted || waiting.any(|outsider| outsider.direction == wanted)
-        };
+        let wanted = |wanted| direction == wanted || outsiders.wait_for(raw, wanted);
         let watch = Watch::Once {
             readable: wanted(Direction::Receive),
             writable: wanted(Direction::Send),
         };
         others.set(fd, raw as u64, watch)?;
-        outsiders.push(Outsider {
-            fd: raw,
-            token,
-            direction,
-        });
+        outsiders.add(raw, token, direction);
         Ok(())
     }
 
     pub(super) fn forget_other(&self, fd: RawFd, token: Token) {
-        let mut outsiders = self.outsiders.borrow_mut();
-        outsiders.retain(|outsider| outsider.fd != fd || outsider.token != token);
+        self.outsiders.borrow_mut().remove(fd, token);
     }
 
     // ---- the thread ----
@@ -519,10 +512,7 @@ impl Worker {
             let mut outsiders = self.outsiders.borrow_mut();
             poller.wait(Some(Duration::ZERO), |event| {
                 // It was told once, to all who wait: they look for themselves.
-                for outsider in outsiders.extract_if(.., |outsider| outsider.fd as u64 == event.key)
-                {
-                    state.call(outsider.token);
-                }
+                outsiders.take(event.key as RawFd, |token| state.call(token));
             })?;
         }
         Ok(())
