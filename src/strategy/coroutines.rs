@@ -179,6 +179,7 @@ impl Coroutines {
     fn pass_on(&self, job: Job) -> Result<(), Rejected> {
         match self.hire() {
             Ok(mailbox) => {
+                mailbox.promise(usize::MAX);
                 self.shared.send(&mailbox, job);
                 Ok(())
             }
@@ -253,7 +254,7 @@ impl Strategy for Coroutines {
                 .wait(wait, || self.has_room_among_the_hired());
         }
         let local = self.local()?;
-        let has_room = !wait.starved && local.worker.live() < self.share();
+        let has_room = !wait.starved && local.worker.load() < self.share();
         if has_room && wait.taken_in {
             return Ok(Ready::Request);
         }
@@ -308,10 +309,11 @@ impl Strategy for Coroutines {
 }
 
 impl Shared {
-    /// Has another worker run a job; this thread's, if that one is about to end.
-    fn send(self: &Arc<Self>, mailbox: &Mailbox, job: Job) {
-        let shared = Arc::clone(self);
+    /// Has another worker, which was promised it, run a job; this thread's, if that one is about to end.
+    fn send(self: &Arc<Self>, mailbox: &Arc<Mailbox>, job: Job) {
+        let (shared, promised) = (Arc::clone(self), Arc::clone(mailbox));
         let run = move || {
+            promised.fulfil();
             let ran = match Local::of(&shared) {
                 Some(local) => local.run(job),
                 None => Err(job.reject(None)),
@@ -440,7 +442,8 @@ impl Local {
         let other = &crew[next % crew.len()];
         let uneven = live > other.live() + Self::UNEVEN + live / 8;
         let free = || other.busy_for().is_none_or(|busy| busy < Self::BUSY);
-        (uneven && free()).then(|| Arc::clone(other))
+        // What it has less than this worker, it has less than its share, too.
+        (uneven && free() && other.promise(live)).then(|| Arc::clone(other))
     }
 }
 

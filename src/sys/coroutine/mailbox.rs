@@ -27,8 +27,9 @@ pub(crate) struct Mailbox {
     /// The worker sleeps, or is about to: a letter has to wake it.
     asleep: AtomicBool,
     waker: Waker,
-    /// How many coroutines it has.
+    /// How many coroutines it has, and how many more it was promised.
     live: AtomicUsize,
+    promised: AtomicUsize,
     /// When the worker has last looked for what has come, in nanoseconds after `epoch` and never 0; 0 if
     /// it waits.
     busy_since: AtomicU64,
@@ -50,6 +51,7 @@ impl Mailbox {
             asleep: AtomicBool::new(false),
             waker: Waker::new()?,
             live: AtomicUsize::new(0),
+            promised: AtomicUsize::new(0),
             busy_since: AtomicU64::new(0),
             epoch: Instant::now(),
         })
@@ -91,9 +93,24 @@ impl Mailbox {
         }
     }
 
-    /// How many coroutines the worker has.
+    /// How many coroutines the worker has, or will have from what is in the box.
     pub(crate) fn live(&self) -> usize {
-        self.live.load(Ordering::Relaxed)
+        self.live.load(Ordering::SeqCst) + self.promised.load(Ordering::SeqCst)
+    }
+
+    /// Promises the worker another coroutine, if it has fewer than `most`.
+    pub(crate) fn promise(&self, most: usize) -> bool {
+        self.promised.fetch_add(1, Ordering::SeqCst);
+        let has_room = self.live() <= most;
+        if !has_room {
+            self.fulfil();
+        }
+        has_room
+    }
+
+    /// A promise was kept, or given up.
+    pub(crate) fn fulfil(&self) {
+        self.promised.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// For how long the worker has not looked for what has come.
@@ -111,7 +128,7 @@ impl Mailbox {
     // ---- for the worker ----
 
     pub(super) fn set_live(&self, live: usize) {
-        self.live.store(live, Ordering::Relaxed);
+        self.live.store(live, Ordering::SeqCst);
     }
 
     pub(super) fn set_busy(&self, since: Option<Instant>) {

@@ -158,6 +158,11 @@ impl Worker {
         self.state().slots.live()
     }
 
+    /// The same, and how many more it was promised.
+    pub(crate) fn load(&self) -> usize {
+        self.mailbox.live()
+    }
+
     pub(super) fn state(&self) -> RefMut<'_, State> {
         self.state.borrow_mut()
     }
