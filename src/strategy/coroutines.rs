@@ -109,6 +109,7 @@ struct Shared {
 /// What the thread of a worker knows.
 struct Local {
     worker: Rc<Worker>,
+    mailbox: Arc<Mailbox>,
     shared: Arc<Shared>,
     /// Which of the others is looked at next.
     next: Cell<usize>,
@@ -252,7 +253,7 @@ impl Strategy for Coroutines {
                 .wait(wait, || self.has_room_among_the_hired());
         }
         let local = self.local()?;
-        let has_room = !wait.starved && local.worker.live() < self.share();
+        let has_room = !wait.starved && local.mailbox.live() < self.share();
         let found = local
             .worker
             .wait(wait.door(), has_room, wait.likely, wait.timeout)?;
@@ -305,9 +306,12 @@ impl Strategy for Coroutines {
 
 impl Shared {
     /// Has another worker run a job; this thread's, if that one is about to end.
-    fn send(self: &Arc<Self>, mailbox: &Mailbox, job: Job) {
-        let shared = Arc::clone(self);
+    fn send(self: &Arc<Self>, mailbox: &Arc<Mailbox>, job: Job) {
+        let (shared, receiver) = (Arc::clone(self), Arc::clone(mailbox));
+        // Until it runs there, nobody else would know of it.
+        mailbox.expect();
         let run = move || {
+            receiver.arrived();
             let ran = match Local::of(&shared) {
                 Some(local) => local.run(job),
                 None => Err(job.reject(None)),
@@ -363,8 +367,10 @@ impl Local {
                 shared.count_held(held);
             }
         };
+        let worker = Worker::new(stack_size, shared.offload.clone(), held)?;
         let local = Rc::new(Self {
-            worker: Worker::new(stack_size, shared.offload.clone(), held)?,
+            mailbox: worker.mailbox(),
+            worker,
             shared: Arc::clone(shared),
             next: Cell::new(0),
             hired,

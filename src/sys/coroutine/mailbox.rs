@@ -29,6 +29,8 @@ pub(crate) struct Mailbox {
     waker: Waker,
     /// How many coroutines it has.
     live: AtomicUsize,
+    /// How many more are on their way to it.
+    coming: AtomicUsize,
     /// Since when the coroutine that runs now has not waited, in nanoseconds after `epoch` and never 0;
     /// 0 if none runs.
     busy_since: AtomicU64,
@@ -50,6 +52,7 @@ impl Mailbox {
             asleep: AtomicBool::new(false),
             waker: Waker::new()?,
             live: AtomicUsize::new(0),
+            coming: AtomicUsize::new(0),
             busy_since: AtomicU64::new(0),
             epoch: Instant::now(),
         })
@@ -91,9 +94,19 @@ impl Mailbox {
         }
     }
 
-    /// How many coroutines the worker has.
+    /// How many coroutines the worker has, with those that it is going to be asked for.
     pub(crate) fn live(&self) -> usize {
-        self.live.load(Ordering::Relaxed)
+        self.live.load(Ordering::Relaxed) + self.coming.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a coroutine is on its way to this worker.
+    pub(crate) fn expect(&self) {
+        self.coming.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It is there.
+    pub(crate) fn arrived(&self) {
+        self.coming.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// For how long the worker's current coroutine has not waited.
