@@ -352,6 +352,13 @@ pub struct StreamRequest<S: StreamSocket> {
 impl<S: StreamSocket> StreamRequest<S> {
     /// Makes a request of an accepted connection: for transports of your own.
     pub fn new(socket: S, client_address: S::Address, server: &ServerHandle) -> Self {
+        // It may have one.
+        sys::socket::expect_timeouts();
+        Self::accepted(socket, client_address, server)
+    }
+
+    /// The same for a socket whose timeout, if it has one, was set here.
+    pub(crate) fn accepted(socket: S, client_address: S::Address, server: &ServerHandle) -> Self {
         // It has to know its place in the registry, and the registry has to know it. Its memory is
         // taken before the registry is locked, and there is nothing to cut until it is made.
         let connection = Arc::new_cyclic(|connection: &Weak<Connection<S>>| Connection {
@@ -375,6 +382,8 @@ impl<S: StreamSocket> StreamRequest<S> {
     /// [`buffer`](Self::buffer).
     #[doc(alias = "connection")]
     pub fn socket(&self) -> &S {
+        // A timeout is among them.
+        sys::socket::expect_timeouts();
         &self.shared().socket
     }
 
@@ -414,11 +423,11 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
     }
 
     fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) -> io::Result<()> {
-        self.socket().set_timeout(timeout.into())
+        self.shared().socket.set_timeout(timeout.into())
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.socket().descriptor()
+        self.shared().socket.descriptor()
     }
 
     fn close(&mut self) {
@@ -428,15 +437,15 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
     fn shutdown_request(&mut self) {
         // First tell the client; it fails if the client is gone. Then make sure that closing does
         // not take back what it was told.
-        let _ = self.socket().shutdown(Shutdown::Write);
+        let _ = self.shared().socket.shutdown(Shutdown::Write);
         if !self.reader.ended {
-            self.socket().before_close();
+            self.shared().socket.before_close();
         }
     }
 
     fn refuse(&mut self, farewell: &[u8]) {
         if !farewell.is_empty() {
-            let _ = self.socket().try_send(farewell);
+            let _ = self.shared().socket.try_send(farewell);
         }
         self.shutdown_request();
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::libc;
@@ -57,9 +58,27 @@ pub(crate) fn bind_unix(fd: BorrowedFd<'_>, address: &UnixAddress) -> io::Result
     Ok(rustix::net::bind(fd, &unix_sockaddr(address)?)?)
 }
 
+/// Whether any connection of this process was ever given a timeout, or somebody had the means to.
+static TIMEOUTS: AtomicBool = AtomicBool::new(false);
+
+/// From now on there may be connections with a timeout.
+pub(crate) fn expect_timeouts() {
+    if !may_have_timeouts() {
+        TIMEOUTS.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Whether there may be connections with a timeout.
+pub(crate) fn may_have_timeouts() -> bool {
+    TIMEOUTS.load(Ordering::Relaxed)
+}
+
 /// Sets the time that each read and each write may wait. `None` waits without limit.
 pub(crate) fn set_timeout(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<()> {
     check_timeout(timeout)?;
+    if timeout.is_some() {
+        expect_timeouts();
+    }
     // The kernel counts microseconds, and takes 0 of them for no limit.
     let timeout = timeout.map(|timeout| timeout.max(Duration::from_micros(1)));
     let socket = SockRef::from(&fd);

@@ -68,7 +68,7 @@ impl Transport for Tcp {
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<TcpRequest> {
         let (stream, client_address) = sys::accept::accept_tcp(&self.listener, self.timeout)?;
-        Ok(TcpRequest::new(stream, client_address, server))
+        Ok(TcpRequest::accepted(stream, client_address, server))
     }
 }
 

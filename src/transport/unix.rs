@@ -64,7 +64,7 @@ impl Transport for UnixStream {
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<UnixStreamRequest> {
         let (stream, client_address) = sys::accept::accept_unix(&self.listener, self.timeout)?;
-        Ok(UnixStreamRequest::new(stream, client_address, server))
+        Ok(UnixStreamRequest::accepted(stream, client_address, server))
     }
 }
 

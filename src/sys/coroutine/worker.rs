@@ -20,7 +20,7 @@ use super::timers::{Begun, ShortWaits, Timers};
 use crate::panics::contain;
 use crate::server::current;
 use crate::sys::parked::parked;
-use crate::sys::socket::{receive_timeout, send_timeout};
+use crate::sys::socket::{may_have_timeouts, receive_timeout, send_timeout};
 
 /// What the poller knows the descriptors under that are not a coroutine's.
 const REQUESTS: u64 = u64::MAX;
@@ -265,7 +265,13 @@ impl Worker {
         slot.waits = slot.waits.wrapping_add(1);
         slot.timed_out = false;
         slot.deadline = None;
-        if let Wait::Own(_) | Wait::Other(..) = wait {
+        // Where no connection has a timeout, there is nothing to look up, and no timer to be set.
+        let may_time_out = match wait {
+            Wait::Own(_) => may_have_timeouts(),
+            Wait::Other(..) => true,
+            Wait::Call | Wait::Nothing => false,
+        };
+        if may_time_out {
             state.begun.push((token, slot.waits));
         }
         if let Some(deadline) = deadline {
