@@ -105,6 +105,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
         // left behind with the loop and the server. So is one that stops its own server.
         let patience = core.grace().checked_add(LAST_WORDS);
         if current::is_busy_for(&core) || !core.wait_until_stopped(patience) {
+            // The loop may leave yet; that it was stopped for good has to be known then, too.
+            core.begin_closing();
             let abandoned = core.active();
             return Ok(DrainReport {
                 running,
