@@ -54,7 +54,7 @@ pub fn blocking<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 
 /// Waits for at least `duration`, without holding up others: what [`std::thread::sleep`] is, for handlers
 /// that run as [`Coroutines`](crate::Coroutines) too. Under every other strategy, and outside handlers,
-/// the two are the same. A stop of the server does not end it.
+/// the two are the same. A stop of the server does not end it. One of zero lets the others have their turn.
 ///
 /// Python: `time.sleep`, `gevent.sleep`.
 #[doc(alias = "gevent.sleep")]

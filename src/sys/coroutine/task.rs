@@ -51,7 +51,7 @@ impl Task {
     }
 
     /// Goes on when all others that can go on have had their turn.
-    fn yield_now(&self) {
+    pub(super) fn yield_now(&self) {
         self.worker.enqueue(self.token);
         self.suspend();
     }

@@ -66,6 +66,9 @@ pub(crate) fn sleep(duration: Duration) {
         if !Task::can_wait() {
             return false;
         }
+        if duration.is_zero() {
+            task.yield_now();
+        }
         while deadline.is_none_or(|deadline| Instant::now() < deadline) {
             task.wait_for_call(deadline);
         }

@@ -237,14 +237,16 @@ impl Worker {
     fn look_at_clock(&self) {
         let (before, now) = (self.now.get(), Instant::now());
         self.now.set(now);
-        let state = &mut *self.state();
-        for (token, number) in state.begun.drain(..) {
-            let since = now;
-            state.short_waits.add(Begun {
-                token,
-                number,
-                since,
-            });
+        {
+            let state = &mut *self.state();
+            for (token, number) in state.begun.drain(..) {
+                let since = now;
+                state.short_waits.add(Begun {
+                    token,
+                    number,
+                    since,
+                });
+            }
         }
         let ran = now.saturating_duration_since(before);
         if ran > Self::HELD {
