@@ -8,6 +8,7 @@ mod support;
 
 mod alone;
 mod elsewhere;
+mod held;
 mod limits;
 mod lives;
 mod outside;
