@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::slots::Token;
 
-/// Waits that end at a time, the next one first. A coroutine that has one entry needs no earlier... see
-/// [`Slot::timer`](super::slots::Slot::timer): an entry whose coroutine waits for something later by
-/// then is entered anew, so that each has few of them however often it waits.
+/// Waits that end at a time, the next one first. A coroutine enters one only if it has none that is as
+/// early (see [`Slot::timer`](super::slots::Slot::timer)), and an entry whose coroutine waits for something
+/// later by then is entered anew: so each has few of them, however often it waits.
 #[derive(Default)]
 pub(super) struct Timers {
     entries: BinaryHeap<Reverse<(Instant, Token)>>,
