@@ -5,6 +5,8 @@ macro_rules! log_warning {
     ($($message:tt)*) => {{
         #[cfg(feature = "log")]
         log::warn!(target: "socketserver", $($message)*);
+        #[cfg(not(feature = "log"))]
+        let _ = format_args!($($message)*);
     }};
 }
 

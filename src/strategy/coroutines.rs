@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
@@ -57,7 +58,7 @@ use crate::sys::coroutine::{Mailbox, Offload, Worker, is_coroutine};
 ///   ```
 ///
 ///   [`Stats::held_workers`](crate::Stats::held_workers) counts the times that a worker was held for
-///   more than 10 ms; with the `log` feature each is reported, while it lasts too.
+///   more than 10 ms; with the `log` feature each is reported, and while it lasts if that is 0.1 s.
 /// - **Do not hold a lock while you read or write.** The one who wants it may be on the same thread, which
 ///   then waits for itself, for ever. The same goes for a `RefCell` in a thread-local that is borrowed
 ///   over a read or write.
@@ -337,7 +338,6 @@ impl Shared {
             "a handler has held its worker, and other clients with it, for {held:?} without reading \
              or writing: wrap what takes so long in socketserver::blocking"
         );
-        let _ = held;
     }
 
     fn report_held_workers(&self) {
@@ -404,9 +404,7 @@ impl Local {
             Ok(stack) => stack,
             Err(error) => return Err(job.reject(Some(error.into()))),
         };
-        let own = job
-            .descriptor()
-            .map(|fd| std::os::fd::AsRawFd::as_raw_fd(&fd));
+        let own = job.descriptor().map(|fd| fd.as_raw_fd());
         let end = self.hired.then(|| self.end_of_request());
         self.worker.start(stack, own, move || {
             job.run();

@@ -10,6 +10,7 @@
 //! | [`switch`] | switches stacks, and says why that is sound |
 //! | [`task`] | what the code of a coroutine asks of its worker |
 //! | [`worker`] | who runs when |
+//! | [`state`] | who can go on, who waits for what, and until when |
 //! | [`slots`] | the coroutines of a worker, and what each waits for |
 //! | [`outsiders`] | who waits for sockets of somebody else |
 //! | [`poller`] | which sockets are ready |
@@ -25,6 +26,7 @@ mod offload;
 mod outsiders;
 mod poller;
 mod slots;
+mod state;
 mod switch;
 mod task;
 mod timers;
