@@ -12,7 +12,7 @@ use crate::panics::contain;
 use crate::request::Request;
 use crate::server::core::{Core, InFlight};
 use crate::server::current::{self, Role};
-use crate::server::stats::Outcome;
+use crate::server::stats::{Outcome, Refusal};
 use crate::service::Service;
 use crate::strategy::RequestKind;
 
@@ -173,7 +173,7 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
             ..
         } = &mut *self;
         in_flight.outcome = match error {
-            None => Outcome::Refused,
+            None => Outcome::Refused(Refusal::Strategy),
             Some(error) => {
                 let error = HandlerError::new(Stage::ProcessRequest, error);
                 handle_error(&**service, request, &error);

@@ -189,6 +189,7 @@
 //! - `log`: warnings by way of the crate [`log`](https://docs.rs/log), with the target `socketserver`, about
 //!   handlers that hold up a worker of [`Coroutines`] for more than 10 ms.
 
+mod accept_error;
 mod address;
 mod aliases;
 mod coroutine;
@@ -203,10 +204,12 @@ mod server;
 mod service;
 pub mod strategy;
 mod sys;
+mod timeout;
 pub mod transport;
 
 // rustdoc drops the search aliases of items that are re-exported from private modules: those of
 // types stand here again.
+pub use accept_error::AcceptErrorKind;
 pub use address::{Address, ServerAddress, UnixAddress};
 #[doc(alias = "gevent.server.StreamServer")]
 #[doc(alias = "asyncio.start_server")]
@@ -262,7 +265,10 @@ pub use request::{
 #[doc(alias = "fileno")]
 #[doc(alias = "socket")]
 pub use server::Server;
-pub use server::{DrainReport, Handled, RunningServer, ServerHandle, ServerOptions, Stats};
+pub use server::{
+    AcceptErrors, DrainReport, Handled, Refusals, RunningServer, ServerHandle, ServerOptions,
+    Stats, Timeouts,
+};
 #[doc(alias = "partial")]
 pub use service::Service;
 pub use service::SharedFn;
@@ -286,6 +292,7 @@ pub use strategy::ThreadPool;
 pub use strategy::Threading;
 #[doc(inline)]
 pub use strategy::{ChildExit, Sequential, WhenFull};
+pub use timeout::TimeoutKind;
 #[doc(inline)]
 pub use transport::Transport;
 

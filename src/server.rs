@@ -23,7 +23,7 @@ pub use self::drain::DrainReport;
 pub use self::handle::ServerHandle;
 pub use self::options::ServerOptions;
 pub use self::running::RunningServer;
-pub use self::stats::Stats;
+pub use self::stats::{AcceptErrors, Refusals, Stats, Timeouts};
 
 use self::accept::AcceptLoop;
 use self::core::Core;

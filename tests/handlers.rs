@@ -457,7 +457,7 @@ fn errors_of_the_listener_are_told_counted_and_survived() {
         assert_eq!(next(&told), Some(errno));
     }
     let stats = server.stats();
-    assert_eq!((stats.get_request_errors, stats.accepted), (4, 1));
+    assert_eq!((stats.accept_errors.total(), stats.accepted), (4, 1));
 }
 
 /// Python's `handle_request` returns then, without a request.
@@ -470,7 +470,7 @@ fn a_client_that_is_gone_before_it_is_accepted_does_not_end_handle_request() {
     assert_eq!(server.handle_request().unwrap(), Handled::Request);
     assert_eq!(client.line(), "hello\n");
     let stats = server.stats();
-    assert_eq!((stats.get_request_errors, stats.accepted), (1, 1));
+    assert_eq!((stats.accept_errors.total(), stats.accepted), (1, 1));
 }
 
 /// Python tries again at once, some 400,000 times a second.
@@ -492,7 +492,7 @@ fn running_out_of_descriptors_does_not_spin_and_can_be_stopped() {
     }
     assert!(start.elapsed() >= Duration::from_millis(70));
     in_time(|| server.stop()).unwrap();
-    let errors = handle.stats().get_request_errors;
+    let errors = handle.stats().accept_errors.total();
     assert!(errors < 1000, "{errors} errors");
 }
 

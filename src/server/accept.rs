@@ -11,7 +11,8 @@ use super::ServerHandle;
 use super::core::{Core, InFlight, Run, Serving};
 use super::current::{self, Role};
 use super::drain::LAST_WORDS;
-use super::stats::Outcome;
+use super::stats::{Outcome, Refusal};
+use crate::accept_error::AcceptErrorKind;
 use crate::error::Error;
 use crate::handler_error::{HandlerError, Stage};
 use crate::job::{self, Job};
@@ -19,7 +20,6 @@ use crate::panics::contain;
 use crate::request::Request;
 use crate::service::Service;
 use crate::strategy::{Ready, RequestKind, Strategy, Wait};
-use crate::sys::accept::AcceptError;
 use crate::sys::exclusive::ExclusiveWait;
 use crate::sys::parked::parked;
 use crate::transport::{Reception, Transport};
@@ -317,12 +317,13 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 Ok(Turn::Nothing)
             }
             Err(error) => {
-                self.core().counters.count_get_request_error();
+                let kind = AcceptErrorKind::of(&error);
+                self.core().counters.count_accept_error(kind);
                 let _ = contain(|| self.service.get_request_error(&error));
-                match AcceptError::of(&error) {
-                    AcceptError::Transient => pace.stumbled(),
-                    AcceptError::Exhausted => pace.back_off(),
-                    AcceptError::Fatal => return Err(Error::Accept { source: error }),
+                match kind {
+                    AcceptErrorKind::Retry => pace.stumbled(),
+                    AcceptErrorKind::BackOff => pace.back_off(),
+                    AcceptErrorKind::Fatal => return Err(Error::Accept { source: error }),
                 }
                 Ok(Turn::Nothing)
             }
@@ -378,7 +379,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         });
         in_flight.outcome = match verdict {
             Ok(true) => return true,
-            Ok(false) => Outcome::Refused,
+            Ok(false) => Outcome::Refused(Refusal::VerifyRequest),
             Err(error) => {
                 in_flight.outcome = Outcome::Failed;
                 job::handle_error(&*self.service, request, &error);

@@ -5,7 +5,7 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | [`socket`] | makes sockets listen; their addresses and timeouts |
-//! | [`accept`] | accepts connections, and sorts the errors of that |
+//! | [`accept`] | accepts connections |
 //! | [`stream`] | moves the bytes of connections: a handler's reads and writes wait here |
 //! | [`datagram`] | receives and sends datagrams |
 //! | [`arrivals`] | receives several by one system call |
