@@ -266,8 +266,8 @@ pub use request::{
 #[doc(alias = "socket")]
 pub use server::Server;
 pub use server::{
-    AcceptErrors, DrainReport, Handled, Refusals, RunningServer, ServerHandle, ServerOptions,
-    Stats, Timeouts,
+    AcceptErrors, AtLimit, DrainReport, Handled, Refusals, RunningServer, ServerHandle,
+    ServerOptions, Stats, Timeouts,
 };
 #[doc(alias = "partial")]
 pub use service::Service;

@@ -9,6 +9,7 @@ mod connections;
 mod ctrl_c;
 mod drain;
 mod handle;
+mod limits;
 mod options;
 mod running;
 
@@ -21,6 +22,7 @@ use std::time::Duration;
 pub use self::accept::Handled;
 pub use self::drain::DrainReport;
 pub use self::handle::ServerHandle;
+pub use self::limits::AtLimit;
 pub use self::options::ServerOptions;
 pub use self::running::RunningServer;
 pub use self::stats::{AcceptErrors, Refusals, Stats, Timeouts};

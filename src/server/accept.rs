@@ -11,6 +11,7 @@ use super::ServerHandle;
 use super::core::{Core, InFlight, Run, Serving};
 use super::current::{self, Role};
 use super::drain::LAST_WORDS;
+use super::limits::{AtLimit, Entry, Verdict};
 use super::stats::{Outcome, Refusal};
 use crate::accept_error::AcceptErrorKind;
 use crate::error::Error;
@@ -72,6 +73,9 @@ impl Place {
 
 /// Where a loop that serves requests on the spot gets them, if it is not from `get_request`.
 type OwnReception<'a, R> = Option<Box<dyn Reception<R> + 'a>>;
+
+/// How often a loop that waits for a place looks for one itself, where there are several.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// What one turn of the loop came to.
 enum Turn {
@@ -276,9 +280,15 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         if let Some(left) = pace.penalty() {
             return self.sit_out(left, timeout, place);
         }
+        let turning_away = match self.verdict() {
+            Verdict::Open => false,
+            Verdict::Shut(_) => return self.await_place(timeout, place),
+            Verdict::Away(_) => true,
+        };
         let likely = pace.is_request_likely();
         let wait = Wait {
             likely,
+            turning_away,
             taken_in: reception.is_none() && self.transport.is_request_kept(),
             ..self.wait(timeout, place)
         };
@@ -298,10 +308,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             Some(reception) => reception
                 .take_in(likely)
                 .map(|request| drop(contain(|| self.serve_in_place(request)))),
-            None => self
-                .transport
-                .get_request(&self.handle)
-                .map(|request| drop(contain(|| self.process_request(request, place)))),
+            None => self.take_in(turning_away, place),
         };
         match processed {
             Ok(()) => {
@@ -346,10 +353,93 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         }
     }
 
-    /// Verifies a request and has it run: by the strategy, or right here, if the strategy says so.
-    fn process_request(&self, request: T::Request, place: &Place) {
+    // ---- limits ----
+
+    /// What the limits say about whoever comes next. They are for connections.
+    #[inline]
+    fn verdict(&self) -> Verdict {
+        match T::KIND {
+            RequestKind::Connection => self.core().limits.verdict(self.core()),
+            RequestKind::Message => Verdict::Open,
+        }
+    }
+
+    /// Takes a request in, or turns it away, as the limits say. It is `WouldBlock` if they say that it has
+    /// to wait. `turning_away`: the strategy was not asked for room.
+    fn take_in(&self, turning_away: bool, place: &Place) -> io::Result<()> {
         let core = self.core();
-        let mut in_flight = InFlight::begin(core);
+        let get_request = || self.transport.get_request(&self.handle);
+        let entry = match T::KIND {
+            RequestKind::Connection => core.limits.enter(core),
+            RequestKind::Message => Entry::Free,
+        };
+        match entry {
+            Entry::Free => {
+                let request = get_request()?;
+                let _ = contain(|| self.process_request(request, InFlight::begin(core), place));
+            }
+            // There is room now: all is to be done again, as it is done then.
+            Entry::Pass(_) if turning_away => return Err(io::ErrorKind::WouldBlock.into()),
+            Entry::Pass(pass) => {
+                let request = get_request()?;
+                let _ =
+                    contain(
+                        || match pass.admit(|| request.client_address().clone().into().ip()) {
+                            Ok(in_flight) => self.process_request(request, in_flight, place),
+                            Err((reason, policy)) => self.turn_away(request, reason, &policy),
+                        },
+                    );
+            }
+            Entry::Shut => return Err(io::ErrorKind::WouldBlock.into()),
+            Entry::Away(reason, policy) => {
+                let request = get_request()?;
+                let _ = contain(|| self.turn_away(request, reason, &policy));
+            }
+        }
+        Ok(())
+    }
+
+    fn turn_away(&self, request: T::Request, reason: Refusal, policy: &AtLimit) {
+        self.core().counters.count_turned_away(reason);
+        policy.turn_away(request);
+    }
+
+    /// Leaves clients in the kernel's queue until the limits may say something else, and goes on with
+    /// what else there is to do. As every wait, it ends with a stop.
+    fn await_place(&self, timeout: Option<Duration>, place: &Place) -> Result<Turn, Error> {
+        let core = self.core();
+        let _waiting = core.limits.await_place();
+        let Verdict::Shut(left) = self.verdict() else {
+            return Ok(Turn::Nothing);
+        };
+        // Of several loops one is woken, and a handler may hold it up just then.
+        let left = match left {
+            left if !place.is_own() => left,
+            left => Some(left.map_or(LOOK_AGAIN, |left| left.min(LOOK_AGAIN))),
+        };
+        let (delay, turn) = match (timeout, left) {
+            (Some(timeout), Some(left)) if left < timeout => (Some(left), Turn::Nothing),
+            (None, left) => (left, Turn::Nothing),
+            (timeout, _) => (timeout, Turn::TimedOut),
+        };
+        let wait = Wait {
+            starved: true,
+            ..self.wait(delay, place)
+        };
+        let waited = self.strategy.wait(&wait);
+        match waited.map_err(|source| Error::Accept { source })? {
+            Ready::Woken => {
+                core.acknowledge_wake();
+                Ok(Turn::Nothing)
+            }
+            _ => Ok(turn),
+        }
+    }
+
+    /// Verifies a request and has it run: by the strategy, or right here, if the strategy says so.
+    fn process_request(&self, request: T::Request, in_flight: InFlight<&Arc<Core>>, place: &Place) {
+        let core = self.core();
+        let mut in_flight = in_flight;
         // Whatever waits for this client here keeps the loop from leaving; only a connection can be
         // cut off to end that, a message is here already.
         let can_be_cut = (T::KIND == RequestKind::Connection).then(|| core.connection_in_loop());
@@ -424,6 +514,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             likely: false,
             taken_in: false,
             starved: false,
+            turning_away: false,
             place,
         }
     }

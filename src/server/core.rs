@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::connections::Connections;
+use super::limits::{Client, Limits};
 use super::stats::{Counters, Outcome};
 use crate::address::ServerAddress;
 use crate::error::Error;
@@ -41,6 +42,7 @@ pub(crate) struct Core {
     /// In the `poll` set of every accept loop.
     pub(crate) waker: Waker,
     pub(crate) connections: Connections,
+    pub(crate) limits: Limits,
     /// What tells this server from all others, also from later ones.
     id: u64,
     /// What was asked of the parent last, in a child.
@@ -104,6 +106,7 @@ impl Core {
             _private: waker.keep_private(),
             waker,
             connections: Connections::default(),
+            limits: Limits::default(),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             pleaded: AtomicU64::new(0),
             ended_runs: AtomicU64::new(0),
@@ -381,6 +384,8 @@ impl Drop for Serving {
 pub(crate) struct InFlight<C: Borrow<Arc<Core>> = Arc<Core>> {
     core: C,
     pub(crate) outcome: Outcome,
+    /// Whose it is, if that is counted.
+    pub(super) client: Option<Client>,
 }
 
 impl<C: Borrow<Arc<Core>>> InFlight<C> {
@@ -390,6 +395,7 @@ impl<C: Borrow<Arc<Core>>> InFlight<C> {
         Self {
             core,
             outcome: Outcome::Dropped,
+            client: None,
         }
     }
 
@@ -404,6 +410,7 @@ impl InFlight<&Arc<Core>> {
         let owned = InFlight {
             core: Arc::clone(self.core),
             outcome: self.outcome,
+            client: self.client,
         };
         // It goes on, so it is not counted out; there is nothing in it that needs to be dropped.
         std::mem::forget(self);
@@ -414,7 +421,11 @@ impl InFlight<&Arc<Core>> {
 impl<C: Borrow<Arc<Core>>> Drop for InFlight<C> {
     fn drop(&mut self) {
         let core = self.core();
+        if let Some(client) = self.client {
+            core.limits.leave(client);
+        }
         core.counters.count_ended(self.outcome);
+        core.limits.announce_place(core);
         if core.draining.load(Ordering::SeqCst) > 0 {
             // The lock orders this after the waiter's look at the count.
             drop(core.life.lock());

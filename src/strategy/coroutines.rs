@@ -255,7 +255,8 @@ impl Strategy for Coroutines {
                 .wait(wait, || self.has_room_among_the_hired());
         }
         let local = self.local()?;
-        let has_room = !wait.starved && local.worker.load() < self.share();
+        let has_room = wait.turning_away || local.worker.load() < self.share();
+        let has_room = has_room && !wait.starved;
         if has_room && wait.taken_in {
             return Ok(Ready::Request);
         }

@@ -1,0 +1,280 @@
+//! The gate: who may come in right now, and what becomes of those who may not.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::AtLimit;
+use super::bucket::Bucket;
+use super::clients::{Client, Clients};
+use crate::server::core::{Core, InFlight};
+use crate::server::stats::Refusal;
+
+/// The limits of a server, and how much of them is used up.
+///
+/// How many connections there are is what the counters say, so that the two cannot disagree, and
+/// nothing has to be given back: only those who are about to be accepted are counted here.
+#[derive(Debug, Default)]
+pub(crate) struct Limits {
+    /// Whether there are any: if not, this is all that is looked at.
+    set: AtomicBool,
+    /// How many accept loops wait for a place, or are about to.
+    waiting: AtomicUsize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) max_connections: Option<usize>,
+    pub(super) at_max_connections: AtLimit,
+    pub(super) max_per_client: Option<usize>,
+    pub(super) at_max_per_client: AtLimit,
+    pub(super) accept_rate: Option<Bucket>,
+    pub(super) at_accept_rate: AtLimit,
+    /// Places of those who are about to be accepted.
+    reserved: usize,
+    /// Since when all places are taken, without a break.
+    full_since: Option<Instant>,
+    clients: Clients,
+}
+
+/// What the limits say about whoever comes next.
+#[derive(Debug)]
+pub(in crate::server) enum Verdict {
+    /// Comes in.
+    Open,
+    /// Waits in the kernel's queue: until somebody leaves, or for so long at most.
+    Shut(Option<Duration>),
+    /// Is turned away.
+    Away(Refusal),
+}
+
+/// The same, acted upon.
+pub(in crate::server) enum Entry<'a> {
+    /// There are no limits.
+    Free,
+    Pass(Pass<'a>),
+    Shut,
+    Away(Refusal, AtLimit),
+}
+
+/// A place for the next client, and a token. Unless a client is [admitted](Self::admit) with it, both go
+/// back when it is dropped.
+pub(in crate::server) struct Pass<'a> {
+    core: &'a Arc<Core>,
+}
+
+impl Limits {
+    #[inline]
+    pub(in crate::server) fn are_set(&self) -> bool {
+        self.set.load(Ordering::Relaxed)
+    }
+
+    /// Changes the limits.
+    pub(super) fn set(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock();
+        change(&mut state);
+        let limited = state.max_connections.is_some()
+            || state.max_per_client.is_some()
+            || state.accept_rate.is_some();
+        self.set.store(limited, Ordering::Relaxed);
+    }
+
+    /// What they say right now about whoever comes next.
+    #[inline]
+    pub(in crate::server) fn verdict(&self, core: &Core) -> Verdict {
+        if !self.are_set() {
+            return Verdict::Open;
+        }
+        self.state.lock().verdict(core, Instant::now())
+    }
+
+    /// Lets one client in, if that is what they say.
+    #[inline]
+    pub(in crate::server) fn enter<'a>(&self, core: &'a Arc<Core>) -> Entry<'a> {
+        if !self.are_set() {
+            return Entry::Free;
+        }
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        match state.verdict(core, now) {
+            Verdict::Open => {
+                state.reserve(core, now);
+                Entry::Pass(Pass { core })
+            }
+            Verdict::Shut(_) => Entry::Shut,
+            Verdict::Away(reason) => Entry::Away(reason, state.policy(reason)),
+        }
+    }
+
+    /// The calling loop is going to wait for a place, until the result is dropped. It has to look once
+    /// more before it does: what came free before this was announced to nobody.
+    pub(in crate::server) fn await_place(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        Waiting(&self.waiting)
+    }
+
+    /// A request of this client has ended.
+    pub(in crate::server) fn leave(&self, client: Client) {
+        self.state.lock().clients.leave(client);
+    }
+
+    /// A place may have come free, after the counters have said so: tells a loop that waits for one.
+    #[inline]
+    pub(in crate::server) fn announce_place(&self, core: &Core) {
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            core.waker.wake();
+        }
+    }
+
+    /// How many connections are in the books of clients.
+    #[cfg(test)]
+    pub(super) fn clients(&self) -> usize {
+        self.state.lock().clients.len()
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            max_connections: None,
+            at_max_connections: AtLimit::Wait,
+            max_per_client: None,
+            at_max_per_client: AtLimit::Close,
+            accept_rate: None,
+            at_accept_rate: AtLimit::Wait,
+            reserved: 0,
+            full_since: None,
+            clients: Clients::default(),
+        }
+    }
+}
+
+impl State {
+    fn verdict(&mut self, core: &Core, now: Instant) -> Verdict {
+        match self.on_connections(core, now) {
+            Verdict::Open => self.on_rate(now),
+            other => other,
+        }
+    }
+
+    fn is_full(&self, core: &Core) -> bool {
+        let taken = || core.active().saturating_add(self.reserved);
+        self.max_connections.is_some_and(|most| taken() >= most)
+    }
+
+    fn on_connections(&mut self, core: &Core, now: Instant) -> Verdict {
+        if !self.is_full(core) {
+            self.full_since = None;
+            return Verdict::Open;
+        }
+        let since = *self.full_since.get_or_insert(now);
+        let policy = &self.at_max_connections;
+        policy.verdict(Refusal::MaxConnections, since, now)
+    }
+
+    fn on_rate(&mut self, now: Instant) -> Verdict {
+        let Some(bucket) = &self.accept_rate else {
+            return Verdict::Open;
+        };
+        let Some(lacks) = bucket.lacks(now) else {
+            return Verdict::Open;
+        };
+        let since = bucket.empty_since();
+        match self.at_accept_rate.verdict(Refusal::AcceptRate, since, now) {
+            // Whatever comes first.
+            Verdict::Shut(left) => Verdict::Shut(Some(left.map_or(lacks, |left| left.min(lacks)))),
+            other => other,
+        }
+    }
+
+    fn reserve(&mut self, core: &Core, now: Instant) {
+        self.reserved += 1;
+        if let Some(bucket) = &mut self.accept_rate {
+            bucket.take(now);
+        }
+        if self.is_full(core) {
+            self.full_since = Some(now);
+        }
+    }
+
+    fn policy(&self, reason: Refusal) -> AtLimit {
+        match reason {
+            Refusal::MaxPerClient => self.at_max_per_client.clone(),
+            Refusal::AcceptRate => self.at_accept_rate.clone(),
+            _ => self.at_max_connections.clone(),
+        }
+    }
+}
+
+impl AtLimit {
+    /// What this means for whoever comes next, where the limit was reached then and ever since.
+    fn verdict(&self, reason: Refusal, since: Instant, now: Instant) -> Verdict {
+        match self {
+            Self::Wait => Verdict::Shut(None),
+            Self::WaitAtMost(time) => match since.checked_add(*time) {
+                None => Verdict::Shut(None),
+                Some(end) if end > now => Verdict::Shut(Some(end - now)),
+                Some(_) => Verdict::Away(reason),
+            },
+            Self::Refuse(_) | Self::Close | Self::Reset => Verdict::Away(reason),
+        }
+    }
+}
+
+impl<'a> Pass<'a> {
+    /// Takes the client in, unless it has as many connections as it may have.
+    pub(in crate::server) fn admit(
+        self,
+        address: impl FnOnce() -> Option<IpAddr>,
+    ) -> Result<InFlight<&'a Arc<Core>>, (Refusal, AtLimit)> {
+        let limits = &self.core.limits;
+        let mut state = limits.state.lock();
+        let mut client = None;
+        if let Some(most) = state.max_per_client {
+            client = address().map(Client::of);
+            if client.is_some_and(|client| !state.clients.enter(client, most)) {
+                let reason = Refusal::MaxPerClient;
+                let policy = state.policy(reason);
+                // The place is given back next.
+                drop(state);
+                return Err((reason, policy));
+            }
+        }
+        // In one step for everybody else: the place is taken by this request from now on.
+        let mut in_flight = InFlight::begin(self.core);
+        in_flight.client = client;
+        state.reserved -= 1;
+        drop(state);
+        std::mem::forget(self);
+        Ok(in_flight)
+    }
+
+    fn give_back(&self, mut state: MutexGuard<'_, State>) {
+        state.reserved -= 1;
+        if let Some(bucket) = &mut state.accept_rate {
+            bucket.put_back();
+        }
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        let limits = &self.core.limits;
+        self.give_back(limits.state.lock());
+        // Somebody may have found no place because of this one.
+        limits.announce_place(self.core);
+    }
+}
+
+/// A loop that waits for a place, as long as it does.
+pub(in crate::server) struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
