@@ -203,10 +203,30 @@ impl Counters {
         self.accepted.load(Ordering::SeqCst) - ended
     }
 
+    /// How many were accepted, and how they ended, as of one moment: what is active must not seem to be more
+    /// than a limit allows because one has ended and the next has come between two looks.
+    fn requests(&self) -> (u64, [u64; Outcome::COUNT]) {
+        /// Where so many end that no two looks agree, there may be one too many.
+        const LOOKS: usize = 1000;
+
+        let ended = || self.ended.each_ref().map(|n| n.load(Ordering::SeqCst));
+        let mut before = ended();
+        for _ in 0..LOOKS {
+            // After what has ended, so that it cannot be less.
+            let accepted = self.accepted.load(Ordering::SeqCst);
+            let after = ended();
+            if before == after {
+                return (accepted, before);
+            }
+            before = after;
+        }
+        (self.accepted.load(Ordering::SeqCst), before)
+    }
+
     /// All but the bytes of connections that have not ended.
     pub(crate) fn stats(&self) -> Stats {
-        // In this order, for the same reason.
-        let ended = |outcome: Outcome| self.ended[outcome.index()].load(Ordering::SeqCst);
+        let (accepted, ended) = self.requests();
+        let ended = |outcome: Outcome| ended[outcome.index()];
         let turned_away = self.turned_away.each_ref();
         let turned_away = turned_away.map(|n| n.load(Ordering::SeqCst));
         let refused = |reason| ended(Outcome::Refused(reason)) + turned_away[reason as usize];
@@ -228,7 +248,7 @@ impl Counters {
             refused_by,
             ..Stats::default()
         };
-        stats.accepted = self.accepted.load(Ordering::SeqCst) + turned_away.iter().sum::<u64>();
+        stats.accepted = accepted + turned_away.iter().sum::<u64>();
         stats.active = stats.accepted - stats.ended();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let timeouts = |kind: TimeoutKind| count(&self.timeouts[kind as usize]);
