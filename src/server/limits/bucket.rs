@@ -25,8 +25,8 @@ impl Bucket {
         if per_second == f64::INFINITY {
             return None;
         }
-        // None per second, or fewer, or no number at all.
-        let interval = Duration::try_from_secs_f64(per_second.recip());
+        // None per second, fewer, or no number at all: none is ever quick enough.
+        let interval = Duration::try_from_secs_f64(per_second.max(0.0).recip());
         let interval = interval.unwrap_or(Self::CENTURY).min(Self::CENTURY);
         Some(Self {
             interval,

@@ -129,12 +129,6 @@ impl Limits {
             core.waker.wake();
         }
     }
-
-    /// How many connections are in the books of clients.
-    #[cfg(test)]
-    pub(super) fn clients(&self) -> usize {
-        self.state.lock().clients.len()
-    }
 }
 
 impl Default for State {
@@ -276,5 +270,150 @@ pub(in crate::server) struct Waiting<'a>(&'a AtomicUsize);
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::thread;
+
+    use super::*;
+
+    fn core() -> Arc<Core> {
+        let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        Arc::new(Core::new(address.into()).unwrap())
+    }
+
+    fn ip(host: u32) -> Option<IpAddr> {
+        Some(std::net::Ipv4Addr::from_bits(host).into())
+    }
+
+    fn enter(core: &Arc<Core>) -> Pass<'_> {
+        match core.limits.enter(core) {
+            Entry::Pass(pass) => pass,
+            _ => panic!("there is room"),
+        }
+    }
+
+    /// What is left of the books when nobody is there.
+    #[track_caller]
+    fn expect_empty(core: &Core) {
+        assert_eq!(core.active(), 0);
+        assert_eq!(core.limits.waiting.load(Ordering::SeqCst), 0);
+        let state = core.limits.state.lock();
+        assert_eq!((state.reserved, state.clients.len()), (0, 0));
+    }
+
+    #[test]
+    fn without_limits_everybody_is_free() {
+        let core = core();
+        assert!(matches!(core.limits.enter(&core), Entry::Free));
+        core.limits.set(|limits| limits.max_connections = Some(1));
+        assert!(matches!(core.limits.enter(&core), Entry::Pass(_)));
+        core.limits.set(|limits| limits.max_connections = None);
+        assert!(matches!(core.limits.enter(&core), Entry::Free));
+        expect_empty(&core);
+    }
+
+    #[test]
+    fn a_pass_that_is_not_used_takes_nothing() {
+        let core = core();
+        core.limits.set(|limits| {
+            limits.max_connections = Some(1);
+            limits.accept_rate = Bucket::new(0.0, 1, Instant::now());
+        });
+        for _ in 0..3 {
+            let pass = enter(&core);
+            // It is a place as long as it is there.
+            assert!(matches!(core.limits.enter(&core), Entry::Shut));
+            drop(pass);
+        }
+        let in_flight = enter(&core).admit(|| None).unwrap();
+        assert!(matches!(core.limits.verdict(&core), Verdict::Shut(None)));
+        drop(in_flight);
+        // Now it is the token that lacks.
+        assert!(matches!(core.limits.verdict(&core), Verdict::Shut(Some(_))));
+        expect_empty(&core);
+    }
+
+    #[test]
+    fn a_client_that_is_turned_away_gives_its_place_back() {
+        let core = core();
+        core.limits.set(|limits| {
+            limits.max_connections = Some(2);
+            limits.max_per_client = Some(1);
+            limits.at_max_per_client = AtLimit::Reset;
+            limits.accept_rate = Bucket::new(0.0, 2, Instant::now());
+        });
+        let first = enter(&core).admit(|| ip(1)).unwrap();
+        for _ in 0..3 {
+            let refused = enter(&core).admit(|| ip(1)).err();
+            assert_eq!(refused, Some((Refusal::MaxPerClient, AtLimit::Reset)));
+        }
+        // On another thread, it is the same client.
+        let second = enter(&core).admit(|| ip(2)).unwrap().into_owned();
+        drop((first, second));
+        expect_empty(&core);
+    }
+
+    #[test]
+    fn only_an_uninterrupted_limit_lasts() {
+        const TIME: Duration = Duration::from_secs(1000);
+        let core = core();
+        core.limits.set(|limits| {
+            limits.max_connections = Some(1);
+            limits.at_max_connections = AtLimit::WaitAtMost(TIME);
+        });
+        let at = |now| core.limits.state.lock().verdict(&core, now);
+        let start = Instant::now();
+        let first = enter(&core).admit(|| None).unwrap();
+        let end = Instant::now() + TIME;
+        assert!(matches!(at(start + TIME / 2), Verdict::Shut(Some(left)) if left >= TIME / 2));
+        assert!(matches!(at(end), Verdict::Away(Refusal::MaxConnections)));
+        drop(first);
+        assert!(matches!(at(end), Verdict::Open));
+        // Full again, for no time yet.
+        let _next = enter(&core).admit(|| None).unwrap();
+        assert!(matches!(at(start + TIME / 2), Verdict::Shut(Some(_))));
+    }
+
+    #[test]
+    fn places_are_never_more_and_never_lost() {
+        const CAP: u64 = 3;
+        let core = core();
+        core.limits.set(|limits| {
+            limits.max_connections = Some(CAP as usize);
+            limits.max_per_client = Some(2);
+        });
+        thread::scope(|scope| {
+            for n in 0..4 {
+                let core = &core;
+                scope.spawn(move || {
+                    let mut mine = Vec::new();
+                    for turn in 0..20_000_u32 {
+                        if let Entry::Pass(pass) = core.limits.enter(core)
+                            && turn % 3 != 0
+                        {
+                            mine.extend(pass.admit(|| ip(n / 2)).ok());
+                        }
+                        assert!(core.counters.stats().active <= CAP);
+                        if turn % 5 == 0 {
+                            mine.pop();
+                        }
+                        if turn % 7 == 0 {
+                            mine.clear();
+                        }
+                    }
+                });
+            }
+        });
+        expect_empty(&core);
+        let all: Vec<_> = (0..CAP as u32)
+            .map(|n| enter(&core).admit(|| ip(n)).unwrap())
+            .collect();
+        assert!(matches!(core.limits.enter(&core), Entry::Shut));
+        drop(all);
+        expect_empty(&core);
     }
 }
