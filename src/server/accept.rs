@@ -8,15 +8,18 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::ServerHandle;
-use super::core::{Core, InFlight, Run, Serving};
+use super::core::{Core, InFlight, Serving};
 use super::current::{self, Role};
-use super::drain::LAST_WORDS;
-use super::limits::{AtLimit, Entry, Verdict};
+use super::life::Run;
+use super::limits::Verdict;
+use super::others::{Desk, Other};
 use super::stats::{Outcome, Refusal};
 use crate::accept_error::AcceptErrorKind;
+use crate::address::ServerAddress;
 use crate::error::Error;
 use crate::handler_error::{HandlerError, Stage};
 use crate::job::{self, Job};
+use crate::logging::log_event;
 use crate::panics::contain;
 use crate::request::Request;
 use crate::service::Service;
@@ -72,13 +75,10 @@ impl Place {
 }
 
 /// Where a loop that serves requests on the spot gets them, if it is not from `get_request`.
-type OwnReception<'a, R> = Option<Box<dyn Reception<R> + 'a>>;
-
-/// How often a loop that waits for a place looks for one itself, where there are several.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+type OwnReception<'a, R> = Option<(Box<dyn Reception<R> + 'a>, Arc<Desk>)>;
 
 /// What one turn of the loop came to.
-enum Turn {
+pub(super) enum Turn {
     Request,
     /// No request, this time.
     Nothing,
@@ -87,7 +87,7 @@ enum Turn {
 }
 
 impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
-    fn core(&self) -> &Arc<Core> {
+    pub(super) fn core(&self) -> &Arc<Core> {
         &self.handle.0
     }
 
@@ -96,6 +96,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     }
 
     pub(super) fn run_forever(&self, _serving: Serving) -> Result<(), Error> {
+        log_event!(Info, "{}: serving", self.core().address);
         match self.strategy.acceptors(T::KIND) {
             0 => self.run_here(),
             loops => self.run_on_threads(loops),
@@ -106,10 +107,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let core = self.core();
         let _serving = core.begin_serving(Run::Once)?;
         let place = Place::Callers;
-        let _leave = LeaveOnDrop {
-            of: self,
-            place: &place,
-        };
+        let _leave = self.leave_on_drop(&place);
         let _entered = current::enter(core, Role::Loop);
         let timeout = match (timeout, self.transport.timeout()) {
             (Some(server), Some(socket)) => Some(server.min(socket)),
@@ -137,10 +135,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     /// The loop on this thread.
     fn run_here(&self) -> Result<(), Error> {
         let place = Place::Callers;
-        let _leave = LeaveOnDrop {
-            of: self,
-            place: &place,
-        };
+        let _leave = self.leave_on_drop(&place);
         let _entered = current::enter(self.core(), Role::Loop);
         let mut pace = Pace::default();
         let mut reception = self.reception(&place);
@@ -163,7 +158,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let threads = {
             let _stop = StopOnDrop(core);
             let threads = self.start_loops(loops, ended)?;
-            while !core.wait_for_stop(self.poll_interval) {
+            while !core.life.wait_for_stop(self.poll_interval) {
                 self.service_actions();
             }
             threads
@@ -178,8 +173,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         ends: &mpsc::Receiver<Result<(), Error>>,
         threads: Vec<JoinHandle<()>>,
     ) -> Result<(), Error> {
-        let patience = self.core().grace().checked_add(LAST_WORDS);
-        let deadline = patience.and_then(|patience| Instant::now().checked_add(patience));
+        let deadline = self.core().loops_given_up_at();
         let next = || match deadline {
             Some(deadline) => ends.recv_timeout(deadline.saturating_duration_since(Instant::now())),
             None => ends.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -248,10 +242,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let place = Place::own(loops, self.transport.as_fd(), core.waker.as_fd());
         // However this loop ends, the others end too.
         let _stop = StopOnDrop(core);
-        let _leave = LeaveOnDrop {
-            of: self,
-            place: &place,
-        };
+        let _leave = self.leave_on_drop(&place);
         let _entered = current::enter(core, Role::Loop);
         let mut pace = Pace::default();
         let mut reception = self.reception(&place);
@@ -271,14 +262,14 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         timeout: Option<Duration>,
         place: &Place,
     ) -> Result<Turn, Error> {
-        if let Some(reception) = reception
+        if let Some((reception, desk)) = reception
             && let Some(request) = reception.next_taken_in()
         {
-            let _ = contain(|| self.serve_in_place(request));
+            let _ = contain(|| self.serve_in_place(request, desk));
             return Ok(Turn::Request);
         }
         if let Some(left) = pace.penalty() {
-            return self.sit_out(left, timeout, place);
+            return self.sit_out(pace, left, timeout, place);
         }
         let turning_away = match self.verdict() {
             Verdict::Open => false,
@@ -305,10 +296,14 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         }
         // A strategy that panics costs the request that it was given, and has dropped.
         let processed = match reception {
-            Some(reception) => reception
+            Some((reception, desk)) => reception
                 .take_in(likely)
-                .map(|request| drop(contain(|| self.serve_in_place(request)))),
-            None => self.take_in(turning_away, place),
+                .map(|request| drop(contain(|| self.serve_in_place(request, desk)))),
+            None => self.take_in(
+                turning_away,
+                || self.transport.get_request(&self.handle),
+                place,
+            ),
         };
         match processed {
             Ok(()) => {
@@ -326,10 +321,16 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             Err(error) => {
                 let kind = AcceptErrorKind::of(&error);
                 self.core().counters.count_accept_error(kind);
+                log_accept_error(&self.core().address, kind, &error);
                 let _ = contain(|| self.service.get_request_error(&error));
                 match kind {
                     AcceptErrorKind::Retry => pace.stumbled(),
-                    AcceptErrorKind::BackOff => pace.back_off(),
+                    AcceptErrorKind::BackOff => {
+                        pace.back_off();
+                        if AcceptErrorKind::is_lack_of_descriptors(&error) {
+                            pace.starve();
+                        }
+                    }
                     AcceptErrorKind::Fatal => return Err(Error::Accept { source: error }),
                 }
                 Ok(Turn::Nothing)
@@ -342,104 +343,31 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     fn reception(&self, place: &Place) -> OwnReception<'_, T::Request> {
         let in_place = self.strategy.runs_in_place(place.is_own());
         let reception = || self.transport.reception(&self.handle, !place.is_own());
-        in_place.then(reception).flatten()
+        let reception = in_place.then(reception).flatten()?;
+        Some((reception, self.core().others.desk()))
     }
 
     /// Verifies a message and serves it right here.
-    fn serve_in_place(&self, request: &mut T::Request) {
+    fn serve_in_place(&self, request: &mut T::Request, desk: &Desk) {
+        let _busy = desk.begin(request.client_address().clone().into());
         let mut in_flight = InFlight::begin(self.core());
         if self.admit(request, &mut in_flight) {
             job::serve(request, &self.service, &mut in_flight);
         }
     }
 
-    // ---- limits ----
-
-    /// What the limits say about whoever comes next. They are for connections.
-    #[inline]
-    fn verdict(&self) -> Verdict {
-        match T::KIND {
-            RequestKind::Connection => self.core().limits.verdict(self.core()),
-            RequestKind::Message => Verdict::Open,
-        }
-    }
-
-    /// Takes a request in, or turns it away, as the limits say. It is `WouldBlock` if they say that it has
-    /// to wait. `turning_away`: the strategy was not asked for room.
-    fn take_in(&self, turning_away: bool, place: &Place) -> io::Result<()> {
-        let core = self.core();
-        let get_request = || self.transport.get_request(&self.handle);
-        let entry = match T::KIND {
-            RequestKind::Connection => core.limits.enter(core),
-            RequestKind::Message => Entry::Free,
-        };
-        match entry {
-            Entry::Free => {
-                let request = get_request()?;
-                let _ = contain(|| self.process_request(request, InFlight::begin(core), place));
-            }
-            // There is room now: all is to be done again, as it is done then.
-            Entry::Pass(_) if turning_away => return Err(io::ErrorKind::WouldBlock.into()),
-            Entry::Pass(pass) => {
-                let request = get_request()?;
-                let _ =
-                    contain(
-                        || match pass.admit(|| request.client_address().clone().into().ip()) {
-                            Ok(in_flight) => self.process_request(request, in_flight, place),
-                            Err((reason, policy)) => self.turn_away(request, reason, &policy),
-                        },
-                    );
-            }
-            Entry::Shut => return Err(io::ErrorKind::WouldBlock.into()),
-            Entry::Away(reason, policy) => {
-                let request = get_request()?;
-                let _ = contain(|| self.turn_away(request, reason, &policy));
-            }
-        }
-        Ok(())
-    }
-
-    fn turn_away(&self, request: T::Request, reason: Refusal, policy: &AtLimit) {
-        self.core().counters.count_turned_away(reason);
-        policy.turn_away(request);
-    }
-
-    /// Leaves clients in the kernel's queue until the limits may say something else, and goes on with
-    /// what else there is to do. As every wait, it ends with a stop.
-    fn await_place(&self, timeout: Option<Duration>, place: &Place) -> Result<Turn, Error> {
-        let core = self.core();
-        let _waiting = core.limits.await_place();
-        let Verdict::Shut(left) = self.verdict() else {
-            return Ok(Turn::Nothing);
-        };
-        // Of several loops one is woken, and a handler may hold it up just then.
-        let left = match left {
-            left if !place.is_own() => left,
-            left => Some(left.map_or(LOOK_AGAIN, |left| left.min(LOOK_AGAIN))),
-        };
-        let (delay, turn) = match (timeout, left) {
-            (Some(timeout), Some(left)) if left < timeout => (Some(left), Turn::Nothing),
-            (None, left) => (left, Turn::Nothing),
-            (timeout, _) => (timeout, Turn::TimedOut),
-        };
-        let wait = Wait {
-            starved: true,
-            ..self.wait(delay, place)
-        };
-        let waited = self.strategy.wait(&wait);
-        match waited.map_err(|source| Error::Accept { source })? {
-            Ready::Woken => {
-                core.acknowledge_wake();
-                Ok(Turn::Nothing)
-            }
-            _ => Ok(turn),
-        }
-    }
-
     /// Verifies a request and has it run: by the strategy, or right here, if the strategy says so.
-    fn process_request(&self, request: T::Request, in_flight: InFlight<&Arc<Core>>, place: &Place) {
+    pub(super) fn process_request(
+        &self,
+        request: T::Request,
+        in_flight: InFlight<&Arc<Core>>,
+        place: &Place,
+    ) {
         let core = self.core();
         let mut in_flight = in_flight;
+        if T::KIND == RequestKind::Message {
+            in_flight.list(Other::now(request.client_address().clone().into()));
+        }
         // Whatever waits for this client here keeps the loop from leaving; only a connection can be
         // cut off to end that, a message is here already.
         let can_be_cut = (T::KIND == RequestKind::Connection).then(|| core.connection_in_loop());
@@ -469,7 +397,10 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         });
         in_flight.outcome = match verdict {
             Ok(true) => return true,
-            Ok(false) => Outcome::Refused(Refusal::VerifyRequest),
+            Ok(false) => {
+                self.log_refusal(request, Refusal::VerifyRequest);
+                Outcome::Refused(Refusal::VerifyRequest)
+            }
             Err(error) => {
                 in_flight.outcome = Outcome::Failed;
                 job::handle_error(&*self.service, request, &error);
@@ -480,17 +411,43 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         false
     }
 
+    pub(super) fn log_refusal(&self, request: &T::Request, reason: Refusal) {
+        let (address, client) = (&self.core().address, request.client_address());
+        log_event!(Debug, "{address}: {client} was refused: {reason:?}");
+    }
+
     /// Out of descriptors or memory: trying again at once would only burn a processor. Waits a
-    /// little, longer each time, but not for a stop.
+    /// little, longer each time, but not for a stop, nor for a descriptor that is there again.
     fn sit_out(
         &self,
+        pace: &mut Pace,
         left: Duration,
         timeout: Option<Duration>,
         place: &Place,
     ) -> Result<Turn, Error> {
+        let reserve = &self.core().reserve;
+        let awaited = pace
+            .starving_since
+            .map(|since| (since, reserve.await_one()));
+        let mut delay = left;
+        if let Some((since, _)) = awaited {
+            // One that was closed before the line above was announced to nobody.
+            let calm = pace.calm();
+            if calm.is_none() && reserve.is_one_free() {
+                pace.retry();
+                return Ok(Turn::Nothing);
+            }
+            if let Some(calm) = calm {
+                delay = delay.min(calm);
+            }
+            if T::KIND == RequestKind::Connection && since.elapsed() >= Pace::HUNGER {
+                self.turn_some_away();
+            }
+            delay = delay.min(Pace::LOOK_AROUND);
+        }
         let (delay, turn) = match timeout {
-            Some(timeout) if timeout <= left => (timeout, Turn::TimedOut),
-            _ => (left, Turn::Nothing),
+            Some(timeout) if timeout <= delay => (timeout, Turn::TimedOut),
+            _ => (delay, Turn::Nothing),
         };
         let wait = Wait {
             starved: true,
@@ -506,7 +463,26 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         }
     }
 
-    fn wait<'a>(&'a self, timeout: Option<Duration>, place: &'a Place) -> Wait<'a> {
+    /// There has been no descriptor for so long that clients have waited enough: with the one that is
+    /// kept for this, they get an end at least.
+    fn turn_some_away(&self) {
+        let reserve = &self.core().reserve;
+        for _ in 0..Pace::AT_ONCE {
+            let one = || match self.transport.get_request(&self.handle) {
+                Ok(request) => {
+                    self.turn_away(request, Refusal::Descriptors, b"");
+                    true
+                }
+                Err(_) => false,
+            };
+            let turned_away = reserve.spend(one);
+            if !reserve.stock() || !turned_away {
+                break;
+            }
+        }
+    }
+
+    pub(super) fn wait<'a>(&'a self, timeout: Option<Duration>, place: &'a Place) -> Wait<'a> {
         Wait {
             listener: self.transport.as_fd(),
             handle: &self.handle,
@@ -517,6 +493,11 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             turning_away: false,
             place,
         }
+    }
+
+    /// Tells the strategy, when the result is dropped, that this thread leaves the loop.
+    pub(super) fn leave_on_drop<'a>(&'a self, place: &'a Place) -> impl Drop + 'a {
+        LeaveOnDrop { of: self, place }
     }
 
     fn service_actions(&self) {
@@ -534,7 +515,15 @@ impl Drop for StopOnDrop<'_> {
     }
 }
 
-/// Tells the strategy that this thread leaves the loop, however that comes about.
+fn log_accept_error(address: &ServerAddress, kind: AcceptErrorKind, error: &io::Error) {
+    match kind {
+        AcceptErrorKind::Retry => log_event!(Debug, "{address}: a client was lost: {error}"),
+        AcceptErrorKind::BackOff => log_event!(Warn, "{address}: cannot take clients in: {error}"),
+        AcceptErrorKind::Fatal => log_event!(Error, "{address}: the socket is unusable: {error}"),
+    }
+}
+
+/// See [`AcceptLoop::leave_on_drop`].
 struct LeaveOnDrop<'a, T: Transport, S: Service<T::Request>> {
     of: &'a AcceptLoop<T, S>,
     place: &'a Place,
@@ -576,6 +565,11 @@ struct Pace {
     delay: Duration,
     /// When to try again after an error.
     retry_at: Option<Instant>,
+    /// Since when there have been no descriptors, if there are none.
+    starving_since: Option<Instant>,
+    /// How often there was one, and then there was none after all.
+    false_hopes: u32,
+    hopeless_until: Option<Instant>,
 }
 
 impl Pace {
@@ -583,6 +577,12 @@ impl Pace {
     const MAX_STUMBLES: u32 = 16;
     const FIRST_DELAY: Duration = Duration::from_millis(10);
     const LONGEST_DELAY: Duration = Duration::from_secs(1);
+    /// How often to look whether there is a descriptor again, that somebody else has closed.
+    const LOOK_AROUND: Duration = Duration::from_millis(50);
+    /// How long clients are left waiting for a descriptor.
+    const HUNGER: Duration = Duration::from_secs(1);
+    /// How many of them are turned away without looking around.
+    const AT_ONCE: u32 = 256;
 
     fn is_request_likely(&self) -> bool {
         self.guess
@@ -596,6 +596,8 @@ impl Pace {
         self.skip = self.skip.saturating_sub(1);
         self.stumbles = 0;
         self.delay = Duration::ZERO;
+        self.starving_since = None;
+        self.false_hopes = 0;
     }
 
     fn missed(&mut self, guessed: bool) {
@@ -620,6 +622,25 @@ impl Pace {
         self.guess = false;
         self.delay = (self.delay * 2).clamp(Self::FIRST_DELAY, Self::LONGEST_DELAY);
         self.retry_at = Instant::now().checked_add(self.delay);
+    }
+
+    /// There are no descriptors. Where one seemed to be free before, do not look again so soon.
+    fn starve(&mut self) {
+        let now = Instant::now();
+        self.starving_since.get_or_insert(now);
+        let delay = Self::FIRST_DELAY * (1 << self.false_hopes.min(7));
+        self.hopeless_until = (self.false_hopes > 0).then(|| now + delay);
+    }
+
+    /// How long not to look whether there is a descriptor.
+    fn calm(&self) -> Option<Duration> {
+        self.hopeless_until?.checked_duration_since(Instant::now())
+    }
+
+    /// There seems to be a descriptor: tries again now.
+    fn retry(&mut self) {
+        self.retry_at = None;
+        self.false_hopes += 1;
     }
 
     /// How long it is until the next try; `None` if that is now.

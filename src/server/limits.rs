@@ -3,11 +3,12 @@
 mod bucket;
 mod clients;
 mod gate;
+mod turnstile;
 
 use std::time::{Duration, Instant};
 
 pub(super) use self::clients::Client;
-pub(super) use self::gate::{Entry, Limits, Verdict};
+pub(super) use self::gate::{Limits, Verdict};
 
 use self::bucket::Bucket;
 use super::Server;

@@ -29,6 +29,7 @@ over_streams_by_strategy!(
     those_who_wait_for_a_token_are_served_later,
     a_stop_ends_the_wait_for_a_token,
     a_stop_ends_the_wait_for_a_place,
+    those_in_the_queue_are_served_at_the_end_as_ever,
 );
 
 /// The same for strategies that serve several at a time, with room for a few more than `places`.
@@ -240,6 +241,42 @@ fn a_stop_ends_the_wait_for_a_token<T: Connected + Stream, M: Strategy + Default
         assert_eq!(handle.stats().accepted, 1);
         expect_quick_stop(host);
     }
+}
+
+/// Closing takes in those who wait, by the same rules.
+fn those_in_the_queue_are_served_at_the_end_as_ever<
+    T: Connected + Stream,
+    M: Strategy + Default,
+>() {
+    const CAP: usize = 2;
+    const CLIENTS: usize = 4 * CAP;
+    let limit = |server: Server<_, _, _>| {
+        let server = server.grace(PATIENCE).max_connections(CAP);
+        server.accept_rate(1e-6, CLIENTS as u32)
+    };
+    let host = start::<T, _, _>(M::default(), LineEchoes, limit);
+    let handle = host.server.handle();
+    let watch = Watch::over(handle.clone(), CAP);
+    // One more than there are tokens.
+    let clients: Vec<_> = (0..=CLIENTS).map(|_| host.client()).collect();
+    let inside = at_once::<M>(CAP) as u64;
+    eventually("it is full", || handle.stats().active == inside);
+    thread::scope(|scope| {
+        scope.spawn(|| host.stop());
+        eventually("it is stopped", || handle.is_shutting_down());
+        for client in &clients[..CLIENTS] {
+            client.send("hello\n");
+        }
+        for client in &clients[..CLIENTS] {
+            assert_eq!(client.rest(), b"hello\n");
+        }
+        clients[CLIENTS].expect_end();
+    });
+    watch.end();
+    let stats = handle.stats();
+    assert_eq!(stats.completed, CLIENTS as u64);
+    assert_eq!((stats.refused, stats.refused_by.closing), (1, 1));
+    adds_up(&handle);
 }
 
 // ---- how fast ----

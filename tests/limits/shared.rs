@@ -289,7 +289,9 @@ pub(crate) fn a_stop_ends_the_wait_of_handle_request<T: Connected + Stream>(stra
         assert_eq!(clients[0].ask("hello\n"), "hello\n");
         handle.shutdown();
         assert_eq!(super::support::net::next(&result), Handled::Shutdown);
-        assert_eq!(handle.stats().accepted, 1);
+        // The other may have been turned away by now, as the server is closed.
+        let stats = handle.stats();
+        assert_eq!(stats.accepted - stats.refused, 1);
     }
 }
 

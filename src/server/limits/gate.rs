@@ -117,6 +117,15 @@ impl Limits {
         Waiting(&self.waiting)
     }
 
+    /// How long it takes until there is a token, if there is none.
+    pub(in crate::server) fn next_token(&self) -> Option<Duration> {
+        if !self.are_set() {
+            return None;
+        }
+        let state = self.state.lock();
+        state.accept_rate.as_ref()?.lacks(Instant::now())
+    }
+
     /// A request of this client has ended.
     pub(in crate::server) fn leave(&self, client: Client) {
         self.state.lock().clients.leave(client);
@@ -167,7 +176,8 @@ impl State {
         }
         let since = *self.full_since.get_or_insert(now);
         let policy = &self.at_max_connections;
-        policy.verdict(Refusal::MaxConnections, since, now)
+        let verdict = policy.verdict(Refusal::MaxConnections, since, now);
+        self.if_certain(verdict, None)
     }
 
     fn on_rate(&mut self, now: Instant) -> Verdict {
@@ -178,11 +188,25 @@ impl State {
             return Verdict::Open;
         };
         let since = bucket.empty_since();
-        match self.at_accept_rate.verdict(Refusal::AcceptRate, since, now) {
+        let verdict = self.at_accept_rate.verdict(Refusal::AcceptRate, since, now);
+        match self.if_certain(verdict, Some(lacks)) {
             // Whatever comes first.
             Verdict::Shut(left) => Verdict::Shut(Some(left.map_or(lacks, |left| left.min(lacks)))),
             other => other,
         }
+    }
+
+    /// Nobody is turned away for the sake of a place or a token that may come back unused, in a moment:
+    /// several loops may have seen the same client, and each has taken a pass for it.
+    fn if_certain(&self, verdict: Verdict, left: Option<Duration>) -> Verdict {
+        match verdict {
+            Verdict::Away(_) if self.reserved > 0 => Verdict::Shut(left),
+            verdict => verdict,
+        }
+    }
+
+    fn may_turn_away(&self) -> bool {
+        self.at_max_connections != AtLimit::Wait || self.at_accept_rate != AtLimit::Wait
     }
 
     fn reserve(&mut self, core: &Core, now: Instant) {
@@ -242,7 +266,12 @@ impl<'a> Pass<'a> {
         let mut in_flight = InFlight::begin(self.core);
         in_flight.client = client;
         state.reserved -= 1;
+        let may_turn_away = state.may_turn_away();
         drop(state);
+        if may_turn_away {
+            // Whoever waits to be certain that there is no room can be that now.
+            limits.announce_place(self.core);
+        }
         std::mem::forget(self);
         Ok(in_flight)
     }
@@ -335,6 +364,32 @@ mod tests {
         // Now it is the token that lacks.
         assert!(matches!(core.limits.verdict(&core), Verdict::Shut(Some(_))));
         expect_empty(&core);
+    }
+
+    /// Another loop may have been quicker, and this one finds nobody.
+    #[test]
+    fn nobody_is_turned_away_for_a_pass_that_comes_to_nothing() {
+        let close: [fn(&mut State); 2] = [
+            |limits| {
+                limits.max_connections = Some(1);
+                limits.at_max_connections = AtLimit::Close;
+            },
+            |limits| {
+                limits.accept_rate = Bucket::new(0.0, 1, Instant::now());
+                limits.at_accept_rate = AtLimit::Close;
+            },
+        ];
+        for change in close {
+            let core = core();
+            core.limits.set(change);
+            let pass = enter(&core);
+            assert!(matches!(core.limits.enter(&core), Entry::Shut));
+            drop(pass);
+            let in_flight = enter(&core).admit(|| None).unwrap();
+            assert!(matches!(core.limits.enter(&core), Entry::Away(..)));
+            drop(in_flight);
+            expect_empty(&core);
+        }
     }
 
     #[test]
