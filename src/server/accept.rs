@@ -11,6 +11,7 @@ use super::ServerHandle;
 use super::core::{Core, InFlight, Serving};
 use super::current::{self, Role};
 use super::life::Run;
+use super::limits::Verdict;
 use super::others::{Desk, Other};
 use super::stats::{Outcome, Refusal};
 use crate::accept_error::AcceptErrorKind;
@@ -77,7 +78,7 @@ impl Place {
 type OwnReception<'a, R> = Option<(Box<dyn Reception<R> + 'a>, Arc<Desk>)>;
 
 /// What one turn of the loop came to.
-enum Turn {
+pub(super) enum Turn {
     Request,
     /// No request, this time.
     Nothing,
@@ -270,9 +271,15 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         if let Some(left) = pace.penalty() {
             return self.sit_out(pace, left, timeout, place);
         }
+        let turning_away = match self.verdict() {
+            Verdict::Open => false,
+            Verdict::Shut(_) => return self.await_place(timeout, place),
+            Verdict::Away(_) => true,
+        };
         let likely = pace.is_request_likely();
         let wait = Wait {
             likely,
+            turning_away,
             taken_in: reception.is_none() && self.transport.is_request_kept(),
             ..self.wait(timeout, place)
         };
@@ -292,10 +299,11 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             Some((reception, desk)) => reception
                 .take_in(likely)
                 .map(|request| drop(contain(|| self.serve_in_place(request, desk)))),
-            None => self
-                .transport
-                .get_request(&self.handle)
-                .map(|request| drop(contain(|| self.process_request(request, place)))),
+            None => self.take_in(
+                turning_away,
+                || self.transport.get_request(&self.handle),
+                place,
+            ),
         };
         match processed {
             Ok(()) => {
@@ -352,9 +360,14 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     }
 
     /// Verifies a request and has it run: by the strategy, or right here, if the strategy says so.
-    pub(super) fn process_request(&self, request: T::Request, place: &Place) {
+    pub(super) fn process_request(
+        &self,
+        request: T::Request,
+        in_flight: InFlight<&Arc<Core>>,
+        place: &Place,
+    ) {
         let core = self.core();
-        let mut in_flight = InFlight::begin(core);
+        let mut in_flight = in_flight;
         if T::KIND == RequestKind::Message {
             in_flight.list(Other::now(request.client_address().clone().into()));
         }
@@ -486,6 +499,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             likely: false,
             taken_in: false,
             starved: false,
+            turning_away: false,
             place,
         }
     }
