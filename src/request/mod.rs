@@ -2,6 +2,7 @@
 
 mod buffer;
 mod datagram;
+mod deadlines;
 mod sender;
 mod spare;
 mod stream;

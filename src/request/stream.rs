@@ -10,12 +10,15 @@ use std::time::{Duration, Instant};
 
 use super::Request;
 use super::buffer::ReadBuffer;
+use super::deadlines::{Clock, Wait, Way};
 use super::sender::{Live, Sender, write_formatted};
 use crate::ServerHandle;
 use crate::address::{Address, UnixAddress};
 use crate::handler_error::{ClientGone, ShuttingDown};
 use crate::sys;
+use crate::sys::coroutine::Direction;
 use crate::sys::turn::{Turn, TurnGuard};
+use crate::timeout::{Deadlines, TimeoutKind};
 
 /// A connected stream socket: [`TcpStream`], [`UnixStream`], or something that wraps one, such as
 /// a TLS session.
@@ -68,13 +71,43 @@ pub trait StreamSocket: Send + Sync + 'static {
     /// Ends one direction or both; wakes whoever waits in it.
     fn shutdown(&self, how: Shutdown) -> io::Result<()>;
 
-    /// Bounds how long each read and each write may wait.
+    /// Bounds how long each read and each write may wait. One that waits in vain for that long fails with
+    /// an error of kind [`TimedOut`](io::ErrorKind::TimedOut).
     fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// The same, with a time for each of the two. The default sets both to the shorter one: one of them
+    /// may be over too early, and is then waited for again.
+    fn set_timeouts(&self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
+        self.set_timeout([read, write].into_iter().flatten().min())
+    }
 
     /// How long each write may wait, which is also how long one may wait for another to the same
     /// client. The default is without limit.
     fn timeout(&self) -> Option<Duration> {
         None
+    }
+
+    /// How long each read may wait. The default is without limit, or that it is not known: a time that is
+    /// longer than what the socket was set to ([`Deadlines`]) can then be over late, by as much as that.
+    fn read_timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Waits until there may be something to receive, whatever time reads have. `false` if `timeout` is
+    /// over (`None`: without limit). Called after a read has timed out for which there is more time. The
+    /// default waits for the [`descriptor`](Self::descriptor); without one, it says at once that there
+    /// may be something, so that the read is tried again.
+    fn wait_readable(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        self.descriptor().map_or(Ok(true), |descriptor| {
+            sys::stream::wait(descriptor, Direction::Receive, timeout)
+        })
+    }
+
+    /// The same for room to send.
+    fn wait_writable(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        self.descriptor().map_or(Ok(true), |descriptor| {
+            sys::stream::wait(descriptor, Direction::Send, timeout)
+        })
     }
 
     /// Called between the shutdown of the writing side and closing, if the client has not ended its
@@ -124,6 +157,19 @@ macro_rules! stream_socket {
                 sys::socket::send_timeout(self.as_fd())
             }
 
+            fn set_timeouts(
+                &self,
+                read: Option<Duration>,
+                write: Option<Duration>,
+            ) -> io::Result<()> {
+                sys::socket::set_receive_timeout(self.as_fd(), read)?;
+                sys::socket::set_send_timeout(self.as_fd(), write)
+            }
+
+            fn read_timeout(&self) -> Option<Duration> {
+                sys::socket::receive_timeout(self.as_fd())
+            }
+
             fn before_close(&self) {
                 // Closing with unread input resets the connection, and what the client has not
                 // received by then is lost to it.
@@ -153,17 +199,24 @@ struct Connection<S: StreamSocket> {
     place: usize,
     /// Held while a message is sent, so that messages of the handler and of senders do not mix.
     sending: Turn,
+    /// The times that it has, if it has any.
+    clock: Option<Clock>,
 }
 
 impl<S: StreamSocket> Connection<S> {
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let received = self.socket.recv(buffer);
+        let received = self.read_in_time(|| self.socket.recv(buffer));
         self.explain_end(received, buffer.is_empty())
     }
 
     fn recv_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         let received = self.socket.recv_spare(buffer);
         self.explain_end(received, false)
+    }
+
+    fn read_in_time<T>(&self, attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        let begin = |clock: &Clock| clock.begin_read(&self.socket);
+        self.in_time(Way::Read, begin, attempt)
     }
 
     /// Says of the end of the stream, too, whether the server provoked it.
@@ -191,21 +244,69 @@ impl<S: StreamSocket> Connection<S> {
         }
     }
 
-    /// Whether a write that has sent a part of its data has used up its time: it is for all of it, so
-    /// that a client that reads a little now and then cannot keep its handler.
-    fn is_over(&self, started: Instant) -> bool {
-        let timeout = self.socket.timeout();
-        timeout.is_some_and(|timeout| started.elapsed() >= timeout)
+    /// Whether a write that has sent a part of its data has time left: it is for all of it, so that a
+    /// client that reads a little now and then cannot keep its handler.
+    fn has_time(&self, started: Instant) -> io::Result<()> {
+        if let Some(clock) = &self.clock {
+            return clock.end_write(&self.socket, started);
+        }
+        match self.socket.timeout() {
+            Some(timeout) if started.elapsed() >= timeout => {
+                Err(Way::Write.timed_out(&self.socket))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Waits until nobody else is sending, but not longer than a send may take.
     fn alone(&self) -> io::Result<TurnGuard<'_>> {
-        self.sending.take(|| self.socket.timeout()).ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::TimedOut,
-                "timed out waiting for another sender, which waits for the client",
-            )
+        let turn = self.sending.take(|| match &self.clock {
+            Some(clock) => clock.time_for_turn(&self.socket),
+            None => self.socket.timeout(),
+        });
+        turn.ok_or_else(|| {
+            self.counted(match &self.clock {
+                Some(clock) => clock.no_turn(),
+                None => Way::Write.timed_out(&self.socket),
+            })
         })
+    }
+
+    /// Runs a read or a write for as long as it may take: where its socket's own time is over before, it is
+    /// tried again. All errors that a time is over come from here, or from the two above.
+    fn in_time<T>(
+        &self,
+        way: Way,
+        begin: impl FnOnce(&Clock) -> io::Result<Wait>,
+        mut attempt: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        let Some(clock) = &self.clock else {
+            return attempt().map_err(|error| {
+                if sys::stream::is_timeout(&error) {
+                    self.counted(way.timed_out(&self.socket))
+                } else {
+                    error
+                }
+            });
+        };
+        let mut wait = begin(clock).map_err(|error| self.counted(error))?;
+        loop {
+            match attempt() {
+                Err(error) if sys::stream::is_timeout(&error) => clock
+                    .wait_on(&mut wait, &self.socket)
+                    .map_err(|error| self.counted(error))?,
+                done => return done,
+            }
+        }
+    }
+
+    /// Counts an error that says that a time is over.
+    #[cold]
+    fn counted(&self, error: io::Error) -> io::Error {
+        if let Some(kind) = TimeoutKind::of(&error) {
+            self.server.0.counters.count_timeout(kind);
+        }
+        error
     }
 }
 
@@ -213,14 +314,22 @@ impl<S: StreamSocket> Live for Connection<S> {
     fn send_all(&self, mut data: &[u8]) -> io::Result<()> {
         let _alone = self.alone()?;
         let mut started = (data.len() > SHORT).then(Instant::now);
+        let piece = self.clock.as_ref().map_or(usize::MAX, Clock::piece);
         while !data.is_empty() {
-            match self.socket.send(data) {
+            let begin = |clock: &Clock| clock.begin_write(&self.socket, started);
+            let send = || self.socket.send(&data[..data.len().min(piece)]);
+            match self.in_time(Way::Write, begin, send) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(sent) => data = &data[sent..],
                 Err(error) => return Err(self.explain(error)),
             }
-            if !data.is_empty() && self.is_over(*started.get_or_insert_with(Instant::now)) {
-                return Err(sys::stream::timed_out());
+            if let Some(clock) = &self.clock {
+                clock.note_written();
+            }
+            if !data.is_empty() {
+                let started = *started.get_or_insert_with(Instant::now);
+                self.has_time(started)
+                    .map_err(|error| self.counted(error))?;
             }
         }
         Ok(())
@@ -253,23 +362,28 @@ impl<S: StreamSocket> StreamReader<S> {
     /// Fills the empty buffer.
     fn receive(&mut self) -> io::Result<()> {
         let connection = &self.connection;
-        let mut in_vain = false;
-        loop {
-            connection.socket.before_recv(in_vain)?;
-            match self.buffer.fill(|buffer| connection.recv_spare(buffer)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => in_vain = true,
-                received => {
-                    received?;
-                    self.noted(self.buffer.unread().len());
-                    return Ok(());
+        connection.read_in_time(|| {
+            let mut in_vain = false;
+            loop {
+                connection.socket.before_recv(in_vain)?;
+                match self.buffer.fill(|buffer| connection.recv_spare(buffer)) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => in_vain = true,
+                    received => return received,
                 }
             }
-        }
+        })?;
+        self.noted(self.buffer.unread().len());
+        Ok(())
     }
 
-    /// Notes the end of the stream.
+    /// Notes the end of the stream, and that it goes on.
     fn noted(&mut self, size: usize) -> usize {
         self.ended |= size == 0;
+        if size > 0
+            && let Some(clock) = &self.connection.clock
+        {
+            clock.note_read();
+        }
         size
     }
 }
@@ -306,6 +420,8 @@ impl<S: StreamSocket> BufRead for StreamReader<S> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.buffer.unread().is_empty() {
             self.receive()?;
+        } else if let Some(clock) = &self.connection.clock {
+            clock.note_read();
         }
         Ok(self.buffer.unread())
     }
@@ -354,11 +470,48 @@ impl<S: StreamSocket> StreamRequest<S> {
     pub fn new(socket: S, client_address: S::Address, server: &ServerHandle) -> Self {
         // It may have one.
         sys::socket::expect_timeouts();
-        Self::accepted(socket, client_address, server)
+        Self::accepted(socket, client_address, server, &Deadlines::default())
     }
 
-    /// The same for a socket whose timeout, if it has one, was set here.
-    pub(crate) fn accepted(socket: S, client_address: S::Address, server: &ServerHandle) -> Self {
+    /// The same with the times that the options of the server say: a transport of your own finds them in
+    /// [`SocketOptions::deadlines`](crate::transport::SocketOptions::deadlines). The request begins now.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a time of zero; else what [`StreamSocket::set_timeouts`] says.
+    pub fn with_deadlines(
+        socket: S,
+        client_address: S::Address,
+        server: &ServerHandle,
+        deadlines: &Deadlines,
+    ) -> io::Result<Self> {
+        sys::socket::expect_timeouts();
+        deadlines.check()?;
+        let clock = Clock::new(deadlines);
+        if let Some(clock) = &clock {
+            let (read, write) = deadlines.of_socket();
+            socket.set_timeouts(read, write)?;
+            clock.note_own(&socket);
+        }
+        Ok(Self::with_clock(socket, client_address, server, clock))
+    }
+
+    /// The same for a socket whose timeouts, if it has any, were set here.
+    pub(crate) fn accepted(
+        socket: S,
+        client_address: S::Address,
+        server: &ServerHandle,
+        deadlines: &Deadlines,
+    ) -> Self {
+        Self::with_clock(socket, client_address, server, Clock::new(deadlines))
+    }
+
+    fn with_clock(
+        socket: S,
+        client_address: S::Address,
+        server: &ServerHandle,
+        clock: Option<Clock>,
+    ) -> Self {
         // It has to know its place in the registry, and the registry has to know it. Its memory is
         // taken before the registry is locked, and there is nothing to cut until it is made.
         let connection = Arc::new_cyclic(|connection: &Weak<Connection<S>>| Connection {
@@ -367,6 +520,7 @@ impl<S: StreamSocket> StreamRequest<S> {
             place: server.register(connection.clone()),
             server: server.clone(),
             sending: Turn::default(),
+            clock,
         });
         Self {
             reader: StreamReader {
@@ -423,7 +577,11 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
     }
 
     fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) -> io::Result<()> {
-        self.shared().socket.set_timeout(timeout.into())
+        let connection = self.shared();
+        match &connection.clock {
+            Some(clock) => clock.set_timeout(timeout.into(), &connection.socket),
+            None => connection.socket.set_timeout(timeout.into()),
+        }
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
