@@ -478,7 +478,8 @@ impl<S: StreamSocket> StreamRequest<S> {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a time of zero; else what [`StreamSocket::set_timeouts`] says.
+    /// `InvalidInput` for a time of zero; `ConnectionAborted`, which concerns this client only, if
+    /// [`StreamSocket::set_timeouts`] fails.
     pub fn with_deadlines(
         socket: S,
         client_address: S::Address,
@@ -490,7 +491,9 @@ impl<S: StreamSocket> StreamRequest<S> {
         let clock = Clock::new(deadlines);
         if let Some(clock) = &clock {
             let (read, write) = deadlines.of_socket();
-            socket.set_timeouts(read, write)?;
+            socket
+                .set_timeouts(read, write)
+                .map_err(|error| io::Error::new(io::ErrorKind::ConnectionAborted, error))?;
             clock.note_own(&socket);
         }
         Ok(Self::with_clock(socket, client_address, server, clock))
