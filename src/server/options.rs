@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use super::Server;
+use super::{Server, WaitingClients};
 use crate::address::ServerAddress;
 use crate::error::Error;
 use crate::service::Service;
@@ -146,7 +146,9 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
             let address = "the given socket".into();
             return Err(Error::Bind { address, source });
         }
-        Server::assemble(transport, service, M::default(), self.activate)
+        let server = Server::assemble(transport, service, M::default(), self.activate)?;
+        // Another process may have this socket, too.
+        Ok(server.waiting_clients(WaitingClients::Leave))
     }
 }
 
@@ -226,8 +228,9 @@ impl<T, S, M> ServerOptions<T, S, M> {
 
     /// How long each write to a client may take, for all of its data; `None`, the default (as in Python):
     /// without limit. Zero is an error when binding. It holds for the handler's own writes and for those
-    /// of [`Sender`](crate::Sender)s; waiting until others have sent is a part of it. The error is of kind
-    /// [`Write`](crate::TimeoutKind::Write). Python has one `timeout` for reads and writes.
+    /// of [`Sender`](crate::Sender)s; waiting while others send to the same client may take as long before.
+    /// The error is of kind [`Write`](crate::TimeoutKind::Write). Python has one `timeout` for reads and
+    /// writes.
     ///
     /// It is what a chat needs: clients may be silent for as long as they like, but one that does not read
     /// must not hold up those who write to it.

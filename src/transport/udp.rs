@@ -14,6 +14,7 @@ use crate::ServerHandle;
 use crate::error::Error;
 use crate::request::UdpRequest;
 use crate::strategy::RequestKind;
+use crate::sys;
 
 /// UDP: each request is a datagram. Python: `UDPServer`.
 #[derive(Debug)]
@@ -61,6 +62,10 @@ impl Transport for Udp {
 
     fn server_address(&self) -> &SocketAddr {
         &self.address
+    }
+
+    fn close_the_door(&self) -> io::Result<()> {
+        sys::socket::close_the_door(self.as_fd())
     }
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<UdpRequest> {
