@@ -305,23 +305,33 @@ impl<S: StreamSocket> Connection<S> {
         })
     }
 
-    /// Runs a read or a write for as long as it may take: where its socket's own time is over before, it is
-    /// tried again. All errors that a time is over come from here, or from the two above.
+    /// Runs a read or a write for as long as it may take. All errors that a time is over come from here, or
+    /// from the two above.
+    #[inline]
     fn in_time<T>(
         &self,
         way: Way,
         begin: impl FnOnce(&Clock) -> io::Result<Wait>,
         mut attempt: impl FnMut() -> io::Result<T>,
     ) -> io::Result<T> {
-        let Some(clock) = &self.clock else {
-            return attempt().map_err(|error| {
-                if sys::stream::is_timeout(&error) {
-                    self.counted(way.timed_out(&self.socket))
-                } else {
-                    error
-                }
-            });
-        };
+        if let Some(clock) = &self.clock {
+            return self.in_time_of(clock, way, begin, attempt);
+        }
+        match attempt() {
+            Err(error) => Err(self.named(way, error)),
+            done => done,
+        }
+    }
+
+    /// The same where the connection has times: if its socket's own is over before, it is tried again.
+    #[inline(never)]
+    fn in_time_of<T>(
+        &self,
+        clock: &Clock,
+        way: Way,
+        begin: impl FnOnce(&Clock) -> io::Result<Wait>,
+        mut attempt: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
         let waiting = match way {
             Way::Read => Activity::Reading,
             Way::Write => Activity::Writing,
@@ -337,6 +347,16 @@ impl<S: StreamSocket> Connection<S> {
                 }
                 done => return done,
             }
+        }
+    }
+
+    /// Says of an error that the socket's own time is over, if it is that, which time that was.
+    #[cold]
+    fn named(&self, way: Way, error: io::Error) -> io::Error {
+        if sys::stream::is_timeout(&error) {
+            self.counted(way.timed_out(&self.socket))
+        } else {
+            error
         }
     }
 
