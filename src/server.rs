@@ -13,9 +13,11 @@ mod life;
 mod limits;
 mod options;
 pub(crate) mod others;
+mod pace;
 mod queue;
 mod reserve;
 mod running;
+mod starvation;
 
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};

@@ -256,7 +256,9 @@ pub(crate) fn a_limit_counts_under_handle_request<T: Connected + Stream>(strateg
     // The end of the first is what the next call waits for.
     assert_eq!(inside.ask("hello\n"), "hello\n");
     let (done, result) = mpsc::channel();
-    thread::spawn(move || done.send((server.handle_request().unwrap(), server)));
+    thread::spawn(move || {
+        let _ = done.send((server.handle_request().unwrap(), server));
+    });
     leave([inside]);
     let (handled, server) = super::support::net::next(&result);
     assert_eq!(handled, Handled::Request);
