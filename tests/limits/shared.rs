@@ -232,7 +232,9 @@ pub(crate) fn a_loop_that_waits_takes_no_turns<T: Connected + Stream, M: Strateg
     let turns: Arc<AtomicUsize> = Arc::default();
     let service = Hooks::<T::Request>::echo().on_actions({
         let turns = Arc::clone(&turns);
-        move || drop(turns.fetch_add(1, Ordering::SeqCst))
+        move || {
+            turns.fetch_add(1, Ordering::SeqCst);
+        }
     });
     let limit = |server: Server<_, _, _>| {
         let server = server.max_connections(1).poll_interval(None);
@@ -280,7 +282,9 @@ pub(crate) fn a_limit_counts_under_handle_request<T: Connected + Stream>(strateg
     // The end of the first is what the next call waits for.
     assert_eq!(inside.ask("hello\n"), "hello\n");
     let (done, result) = mpsc::channel();
-    thread::spawn(move || done.send((server.handle_request().unwrap(), server)));
+    thread::spawn(move || {
+        let _ = done.send((server.handle_request().unwrap(), server));
+    });
     leave([inside]);
     let (handled, server) = super::support::net::next(&result);
     assert_eq!(handled, Handled::Request);
