@@ -255,7 +255,8 @@ impl Strategy for Coroutines {
             return self.shared.threads.wait(wait, has_room);
         }
         let local = self.local()?;
-        let has_room = !wait.starved && local.worker.load() < self.share();
+        let has_room = wait.turning_away || local.worker.load() < self.share();
+        let has_room = has_room && !wait.starved;
         if has_room && wait.taken_in {
             return Ok(Ready::Request);
         }
@@ -334,7 +335,8 @@ impl Shared {
         if let Some(core) = self.server.get().and_then(Weak::upgrade) {
             core.counters.count_held_worker();
         }
-        crate::logging::log_warning!(
+        crate::logging::log_event!(
+            Warn,
             "a handler has held its worker, and other clients with it, for {held:?} without reading \
              or writing: wrap what takes so long in socketserver::blocking"
         );
@@ -346,7 +348,8 @@ impl Shared {
         for held in crew.iter().chain(&hired).filter_map(|m| m.busy_for()) {
             // Many short turns of different clients may add up to more than one may take.
             if held > 10 * Worker::HELD {
-                crate::logging::log_warning!(
+                crate::logging::log_event!(
+                    Warn,
                     "a worker has not come back to its clients for {held:?} by now: a handler neither \
                      reads nor writes, or waits for a lock"
                 );

@@ -122,6 +122,12 @@ fn countable(timeout: Duration) -> Duration {
     timeout.max(Duration::from_micros(1))
 }
 
+/// Has the close of a TCP connection reset it: what was not sent or read is gone, the client gets an error,
+/// and nothing of the connection stays behind. (Unix sockets have no such thing.)
+pub(crate) fn reset_on_close(fd: BorrowedFd<'_>) -> io::Result<()> {
+    SockRef::from(&fd).set_linger(Some(Duration::ZERO))
+}
+
 /// Refuses a timeout of zero.
 pub(crate) fn check_timeout(timeout: Option<Duration>) -> io::Result<()> {
     if timeout == Some(Duration::ZERO) {
