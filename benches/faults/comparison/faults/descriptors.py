@@ -17,8 +17,8 @@ def descriptors(contender, plan):
             crowd.settle(0.3)
             if not crowd.answered:
                 raise Failed("nobody was served")
-            starved = share_of_a_processor(server, crowd, plan.window)
             returns = [time_to_serve(crowd, plan.bound) for _ in range(plan.rounds)]
+            starved = share_of_a_processor(server, crowd, plan.window)
             work_off(crowd, plan.bound)
             limit = f"{plan.descriptors} descriptors, {plan.crowd} clients"
             return {
