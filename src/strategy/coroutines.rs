@@ -249,10 +249,10 @@ impl Strategy for Coroutines {
 
     fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
         if !wait.in_own_loop() {
-            return self
-                .shared
-                .threads
-                .wait(wait, || self.has_room_among_the_hired());
+            // Others may run on the workers that used to accept.
+            let below_cap = || wait.handle.0.active() < self.max_coroutines.max(self.workers);
+            let has_room = || below_cap() && self.has_room_among_the_hired();
+            return self.shared.threads.wait(wait, has_room);
         }
         let local = self.local()?;
         let has_room = !wait.starved && local.worker.load() < self.share();
@@ -334,7 +334,8 @@ impl Shared {
         if let Some(core) = self.server.get().and_then(Weak::upgrade) {
             core.counters.count_held_worker();
         }
-        crate::logging::log_warning!(
+        crate::logging::log_event!(
+            Warn,
             "a handler has held its worker, and other clients with it, for {held:?} without reading \
              or writing: wrap what takes so long in socketserver::blocking"
         );
@@ -346,7 +347,8 @@ impl Shared {
         for held in crew.iter().chain(&hired).filter_map(|m| m.busy_for()) {
             // Many short turns of different clients may add up to more than one may take.
             if held > 10 * Worker::HELD {
-                crate::logging::log_warning!(
+                crate::logging::log_event!(
+                    Warn,
                     "a worker has not come back to its clients for {held:?} by now: a handler neither \
                      reads nor writes, or waits for a lock"
                 );

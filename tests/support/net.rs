@@ -51,10 +51,16 @@ pub(crate) struct TempDir(PathBuf);
 
 impl TempDir {
     pub(crate) fn new() -> Self {
-        let name = format!("socketserver-{}-{}", std::process::id(), unique());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
+        loop {
+            let name = format!("socketserver-{}-{}", std::process::id(), unique());
+            let path = std::env::temp_dir().join(name);
+            match std::fs::create_dir(&path) {
+                Ok(()) => return Self(path),
+                // Left behind by a process that had the same number, and was killed.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => panic!("cannot make {}: {error}", path.display()),
+            }
+        }
     }
 
     /// A path in it that was not given out before.
@@ -734,6 +740,8 @@ where
 {
     let dir = TempDir::new();
     let server = T::bind(&dir, options(Server::options()), service).unwrap();
+    // On a busy machine a handler may take its time to notice that it was cut off.
+    let server = server.closing_time(Duration::from_secs(1));
     let server = adjust(server).spawn().unwrap();
     Host { server, dir }
 }
