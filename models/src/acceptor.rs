@@ -52,7 +52,10 @@ impl<S: Strategy> Acceptor<S> {
     pub(crate) fn serve(&self, most: usize) -> usize {
         let mut taken_in = 0;
         while taken_in < most && !self.stopping.load(Ordering::SeqCst) {
-            let wait = Wait { bell: &self.bell };
+            let wait = Wait {
+                bell: &self.bell,
+                taken_in: false,
+            };
             match self.strategy.wait(&wait).expect("waiting works") {
                 Ready::Woken => {
                     self.bell.drain();
@@ -64,6 +67,7 @@ impl<S: Strategy> Acceptor<S> {
                 Ready::Request => {
                     if let Some(client) = self.bell.accept() {
                         taken_in += 1;
+                        self.ledger.take_in();
                         self.process(client);
                     }
                 }

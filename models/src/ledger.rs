@@ -30,11 +30,23 @@ struct Entries {
     begun: Vec<usize>,
     ended: Vec<(usize, Fate)>,
     most_running: usize,
+    taken_in: usize,
+    most_taken_in: usize,
 }
 
 impl Ledger {
     fn lock(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One more is taken in.
+    pub(crate) fn take_in(&self) {
+        let mut entries = self.lock();
+        entries.taken_in += 1;
+        let there = entries.taken_in - entries.ended.len();
+        entries.most_taken_in = entries.most_taken_in.max(there);
+        drop(entries);
+        self.changed.notify_all();
     }
 
     pub(crate) fn begin(&self, job: usize) {
@@ -69,6 +81,15 @@ impl Ledger {
         }
     }
 
+    /// Waits until so many were taken in.
+    pub(crate) fn wait_for_taken_in(&self, jobs: usize) {
+        let mut entries = self.lock();
+        while entries.taken_in < jobs {
+            let waited = self.changed.wait(entries);
+            entries = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     /// How the jobs 0 to `jobs` ended, each of which has to have ended.
     pub(crate) fn fates(&self, jobs: usize) -> Vec<Fate> {
         let entries = self.lock();
@@ -82,6 +103,11 @@ impl Ledger {
     /// The same, where all that can be is that they ran.
     pub(crate) fn assert_all_ran(&self, jobs: usize) {
         assert_eq!(self.fates(jobs), vec![Fate::Ran; jobs]);
+    }
+
+    /// The most that had been taken in, and had not ended, at the same time.
+    pub(crate) fn most_taken_in(&self) -> usize {
+        self.lock().most_taken_in
     }
 
     /// The most jobs that ran at the same time.

@@ -12,12 +12,36 @@ extern crate model_std as std;
 mod acceptor;
 mod job;
 mod ledger;
+pub mod life;
+#[allow(dead_code)]
+#[path = "../../src/server/life.rs"]
+mod life_cycle;
 pub mod monitor;
 pub mod pool;
+#[cfg(feature = "core")]
+mod request;
+#[cfg(feature = "core")]
+mod rest;
+#[cfg(feature = "core")]
+mod server;
 mod strategy;
 mod sys;
 pub mod threading;
+#[cfg(feature = "core")]
+#[allow(dead_code)]
+#[path = "../../src/timeout.rs"]
+mod timeout;
 pub mod turn;
+
+#[cfg(feature = "core")]
+#[allow(dead_code)]
+#[path = "../../src/panics.rs"]
+mod panics;
+#[cfg(feature = "core")]
+pub use self::server::stop;
+
+#[cfg(feature = "core")]
+use self::rest::{accept_error, address, error, logging};
 
 use std::time::Duration;
 

@@ -25,6 +25,23 @@ pub fn every_job_runs_once() {
     let acceptor = serve_all(ThreadPool::new(2).queue(1), 5);
     acceptor.ledger.assert_all_ran(5);
     assert!(acceptor.ledger.most_running() <= 2);
+    assert!(acceptor.ledger.most_taken_in() <= 2 + 1);
+}
+
+/// A place is free as soon as a thread has finished, and the loop hears of it then, not when the next has
+/// finished too: each handler waits for the client after the next to be taken in.
+pub fn a_place_is_filled_as_soon_as_it_is_free() {
+    const CLIENTS: usize = 4;
+    thread::limit(None);
+    let acceptor = Acceptor::new(ThreadPool::new(1).queue(1), |client, ledger| {
+        ledger.wait_for_taken_in(CLIENTS.min(client + 2));
+    });
+    let arrivals = acceptor.connect(CLIENTS);
+    acceptor.serve(CLIENTS);
+    acceptor.strategy.server_close(FOREVER);
+    arrivals.join().expect("all have come");
+    acceptor.ledger.assert_all_ran(CLIENTS);
+    assert!(acceptor.ledger.most_taken_in() <= 1 + 1);
 }
 
 /// The same, small enough to try everything.
@@ -43,16 +60,17 @@ pub fn one_thread_serves_two() {
 pub fn nobody_waits_behind_a_handler_while_there_are_threads() {
     thread::limit(None);
     let pool = ThreadPool::new(2).queue(2);
+    // The first of them needs no other, so that there may be one thread when the second comes, or two.
     let acceptor = Acceptor::new(pool, |client, ledger| {
-        if client % 2 == 0 {
+        if client % 2 == 1 {
             ledger.wait_for_start(client + 1);
         }
     });
-    let arrivals = acceptor.connect(6);
-    acceptor.serve(6);
+    let arrivals = acceptor.connect(7);
+    acceptor.serve(7);
     acceptor.strategy.server_close(FOREVER);
     arrivals.join().expect("all have come");
-    acceptor.ledger.assert_all_ran(6);
+    acceptor.ledger.assert_all_ran(7);
     assert!(acceptor.ledger.most_running() <= 2);
 }
 

@@ -34,6 +34,14 @@ search! {
         two_take_turns,
         one_of_two_gives_up,
         one_of_three_gives_up by 3;
+    life:
+        a_stop_ends_the_run by 3,
+        the_end_of_a_run_is_heard_of by 3,
+        only_one_serves,
+        a_lame_duck_ends_with_its_run,
+        a_lame_duck_is_stopped by 3,
+        who_watches_goes_home_with_the_run,
+        what_is_announced_is_heard;
     monitor:
         a_thread_hears_of_the_change,
         a_coroutine_hears_of_the_change,

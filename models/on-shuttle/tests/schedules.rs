@@ -16,6 +16,7 @@ macro_rules! models {
 models! {
     randomly pool:
         every_job_runs_once,
+        a_place_is_filled_as_soon_as_it_is_free,
         nobody_waits_behind_a_handler_while_there_are_threads,
         who_finds_no_place_is_refused,
         closing_loses_no_job,
@@ -37,6 +38,24 @@ models! {
     randomly monitor:
         nobody_misses_a_change,
         two_coroutines_hear_of_all_changes;
+    randomly life:
+        a_stop_ends_the_run,
+        the_end_of_a_run_is_heard_of,
+        only_one_serves,
+        a_lame_duck_ends_with_its_run,
+        a_lame_duck_is_stopped,
+        who_watches_goes_home_with_the_run,
+        what_is_announced_is_heard;
+    alone stop:
+        everybody_is_served_in_threads,
+        everybody_is_served_in_the_loop,
+        idle_clients_of_threads_are_cut_off,
+        an_idle_client_of_the_loop_is_cut_off,
+        without_a_thread_to_watch_there_is_no_grace,
+        idle_clients_in_the_queue_are_cut_off,
+        the_last_request_is_heard_of,
+        each_run_has_its_own_stop,
+        a_lame_duck_comes_to_its_end;
 }
 
 mod all {

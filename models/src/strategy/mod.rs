@@ -42,6 +42,12 @@ pub(crate) trait Strategy: Send + Sync + 'static {
         wait.for_request()
     }
 
+    fn drain(&self, _timeout: Duration) {}
+
+    fn interrupt(&self) -> usize {
+        0
+    }
+
     fn server_close(&self, _grace: Duration) {}
 }
 
@@ -60,11 +66,16 @@ pub(crate) enum Ready {
 /// A wait of the accept loop, which only a request or a wake-up ends.
 pub(crate) struct Wait<'a> {
     pub(crate) bell: &'a Bell,
+    /// The listener is not looked at: there may be a request, for whoever has room for it.
+    pub(crate) taken_in: bool,
 }
 
 impl Wait<'_> {
     #[allow(clippy::unnecessary_wraps, reason = "as the real one")]
     pub(crate) fn for_request(&self) -> io::Result<Ready> {
+        if self.taken_in {
+            return Ok(Ready::Request);
+        }
         Ok(self.bell.wait(true))
     }
 

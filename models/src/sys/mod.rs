@@ -5,7 +5,11 @@
 #[path = "../../../src/sys/condition.rs"]
 pub(crate) mod condition;
 pub(crate) mod coroutine;
+#[cfg(feature = "core")]
+pub(crate) mod fork;
 pub(crate) mod parked;
+#[cfg(feature = "core")]
+pub(crate) mod plea;
 #[allow(dead_code)]
 #[path = "../../../src/sys/turn.rs"]
 pub(crate) mod turn;

@@ -3,3 +3,6 @@
 pub(crate) fn parked<T>(wait: impl FnOnce() -> T) -> T {
     wait()
 }
+
+#[cfg(feature = "core")]
+pub(crate) fn prepare_for_forks() {}

@@ -63,6 +63,30 @@ impl Bell {
     }
 }
 
+/// The crate's name for it.
+#[cfg(feature = "core")]
+pub(crate) struct Waker(pub(crate) Bell);
+
+#[cfg(feature = "core")]
+impl Waker {
+    #[allow(clippy::unnecessary_wraps, reason = "as the real one")]
+    pub(crate) fn new() -> std::io::Result<Self> {
+        Ok(Self(Bell::default()))
+    }
+
+    pub(crate) fn keep_private(&self) -> super::fork::KeptPrivate<2> {
+        super::fork::KeptPrivate
+    }
+
+    pub(crate) fn wake(&self) {
+        self.0.wake();
+    }
+
+    pub(crate) fn drain(&self) {
+        self.0.drain();
+    }
+}
+
 impl fmt::Debug for Bell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad("Bell")

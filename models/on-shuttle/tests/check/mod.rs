@@ -1,12 +1,14 @@
 //! How models are searched.
 
+use std::sync::{Mutex, PoisonError};
+
 use model_std::chance;
 
 use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler};
 use shuttle::{Config, Runner};
 
 /// How many schedules of each kind a random search tries, unless `MODELS_ITERATIONS` says otherwise.
-const ITERATIONS: usize = 10_000;
+const ITERATIONS: usize = 6_000;
 
 /// More schedules than this, and a model is not small enough for an exhaustive search.
 const MOST: usize = 3_000_000;
@@ -34,6 +36,14 @@ pub fn randomly(model: fn()) {
     for depth in [2, 4] {
         Runner::new(PctScheduler::new(depth, iterations / 2), config()).run(model);
     }
+}
+
+/// The same for models of what has statics: the model checker has a world for each thread that searches,
+/// and statics must not be in two of them at the same time.
+pub fn alone(model: fn()) {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    randomly(model);
 }
 
 /// Tries every schedule.
