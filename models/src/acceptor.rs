@@ -55,6 +55,7 @@ impl<S: Strategy> Acceptor<S> {
             let wait = Wait {
                 bell: &self.bell,
                 taken_in: false,
+                turning_away: false,
             };
             match self.strategy.wait(&wait).expect("waiting works") {
                 Ready::Woken => {

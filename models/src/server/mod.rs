@@ -9,6 +9,7 @@ pub(crate) mod core;
 #[allow(dead_code)]
 #[path = "../../../src/server/drain.rs"]
 pub(crate) mod drain;
+pub(crate) mod limits;
 pub(crate) mod others;
 pub(crate) mod reserve;
 #[allow(dead_code)]

@@ -69,7 +69,11 @@ impl Server {
 
     fn wait(&self, taken_in: bool) -> Ready {
         let bell = &self.core.waker.0;
-        let wait = Wait { bell, taken_in };
+        let wait = Wait {
+            bell,
+            taken_in,
+            turning_away: false,
+        };
         let ready = match &self.strategy {
             Some(strategy) => strategy.wait(&wait),
             None => wait.for_request(),

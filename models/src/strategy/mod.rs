@@ -68,6 +68,8 @@ pub(crate) struct Wait<'a> {
     pub(crate) bell: &'a Bell,
     /// The listener is not looked at: there may be a request, for whoever has room for it.
     pub(crate) taken_in: bool,
+    /// Whoever comes next is turned away, for which no room is needed.
+    pub(crate) turning_away: bool,
 }
 
 impl Wait<'_> {
