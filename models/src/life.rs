@@ -99,6 +99,7 @@ pub fn a_lame_duck_ends_with_its_run() {
     life.end_run(|| ());
     assert!(life.begin_run(Run::Forever));
     assert!(!life.is_stopping() && !life.is_shutting_down());
+    assert_eq!(life.phase(), Phase::Serving);
     later.join().expect("its time is over");
     assert!(!life.is_stopping(), "the next run has no part in it");
 }
