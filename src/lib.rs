@@ -307,11 +307,12 @@ pub mod prelude {
     pub use std::io::{BufRead, Read, Write};
 
     pub use crate::{
-        BoxError, ChildExit, CoroutineTcpServer, CoroutineUnixStreamServer, Coroutines, Forking,
-        ForkingTcpServer, ForkingUdpServer, Handled, HandlerError, Request, RequestHandler, Result,
-        RunningServer, Sender, Sequential, Server, ServerHandle, Service, Stats, Strategy,
-        TcpRequest, TcpServer, ThreadPool, ThreadPoolTcpServer, ThreadPoolUdpServer, Threading,
-        ThreadingTcpServer, ThreadingUdpServer, UdpRequest, UdpServer, WhenFull, handler_fn,
+        AtLimit, BoxError, ChildExit, CoroutineTcpServer, CoroutineUnixStreamServer, Coroutines,
+        Forking, ForkingTcpServer, ForkingUdpServer, Handled, HandlerError, Request,
+        RequestHandler, Result, RunningServer, Sender, Sequential, Server, ServerHandle, Service,
+        Stats, Strategy, TcpRequest, TcpServer, ThreadPool, ThreadPoolTcpServer,
+        ThreadPoolUdpServer, Threading, ThreadingTcpServer, ThreadingUdpServer, UdpRequest,
+        UdpServer, WhenFull, handler_fn,
     };
     pub use crate::{
         ForkingUnixDatagramServer, ForkingUnixStreamServer, ThreadPoolUnixDatagramServer,

@@ -65,8 +65,9 @@ pub(crate) trait LiveConnection: Live {
 /// # Ok::<(), BoxError>(())
 /// ```
 ///
-/// A client that does not read holds up whoever sends to it, for as long as its
-/// [timeout](crate::Request::set_timeout) says.
+/// A client that does not read holds up whoever sends to it, for as long as the
+/// [`write_timeout`](crate::ServerOptions::write_timeout) of the server, or the
+/// [timeout](crate::Request::set_timeout) of the request, says.
 #[derive(Clone)]
 #[doc(alias = "broadcast")]
 #[doc(alias = "chat")]

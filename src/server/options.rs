@@ -98,7 +98,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
     /// How long each read and each write of a request may wait for the client; `None`, the
     /// default (as in Python): without limit. Zero is an error when binding. Python: `timeout` of `StreamRequestHandler`.
     ///
-    /// It is per operation: a client that sends a byte now and then is within it. A write has it for
+    /// It is per operation: a client that sends a byte now and then is within it, and not within
+    /// [`request_timeout`](Self::request_timeout). A write has it for
     /// all of its data, as `sendall` has in Python. It starts with the connection, so handlers need
     /// not set it; [`Request::set_timeout`] changes it for one
     /// request. Datagram requests never wait to be read; for them it bounds how long sending
