@@ -84,6 +84,10 @@ impl Server {
     /// The accept loop.
     fn serve_forever(&self) {
         let _serving = self.core.begin_serving(Run::Forever).expect("nobody else");
+        self.run_loop();
+    }
+
+    fn run_loop(&self) {
         while !self.core.is_stopping() {
             match self.wait(false) {
                 Ready::Woken => self.core.acknowledge_wake(),
@@ -283,6 +287,26 @@ pub fn idle_clients_in_the_queue_are_cut_off() {
     server.connect(2);
     let report = server.close();
     assert_books_balance(&report, &server, 2);
+}
+
+/// A strategy may have several loops, which share one wake-up: all of them leave, also if one was woken for
+/// something else just then.
+pub fn every_loop_hears_of_a_stop() {
+    let server = Server::new(None, at_once, FOREVER);
+    let serving = server.core.begin_serving(Run::Forever);
+    let loops = [(); 2].map(|()| {
+        let server = server.clone();
+        thread::spawn(move || server.run_loop())
+    });
+    let waker = Arc::clone(&server.core);
+    let other = thread::spawn(move || waker.waker.wake());
+    let stopper = server.stopper();
+    assert!(server.core.life.wait_for_stop(None));
+    for thread in loops.into_iter().chain([other, stopper]) {
+        thread.join().expect("it ends");
+    }
+    drop(serving);
+    assert_eq!(server.core.life.phase(), Phase::Bound);
 }
 
 /// Whoever waits for running requests to end hears of the last one.
