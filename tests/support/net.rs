@@ -51,10 +51,16 @@ pub(crate) struct TempDir(PathBuf);
 
 impl TempDir {
     pub(crate) fn new() -> Self {
-        let name = format!("socketserver-{}-{}", std::process::id(), unique());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
+        loop {
+            let name = format!("socketserver-{}-{}", std::process::id(), unique());
+            let path = std::env::temp_dir().join(name);
+            match std::fs::create_dir(&path) {
+                Ok(()) => return Self(path),
+                // Left behind by a process that was killed, and had the same number.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => panic!("no place for files: {error}"),
+            }
+        }
     }
 
     /// A path in it that was not given out before.
