@@ -7,3 +7,5 @@
 mod support;
 
 mod accept;
+mod alone;
+mod threads;
