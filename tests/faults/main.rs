@@ -8,4 +8,7 @@ mod support;
 
 mod accept;
 mod alone;
+mod descriptors;
+mod served;
+mod signals;
 mod threads;
