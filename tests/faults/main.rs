@@ -8,7 +8,9 @@ mod support;
 
 mod accept;
 mod alone;
+mod datagrams;
 mod descriptors;
 mod served;
 mod signals;
+mod sockets;
 mod threads;
