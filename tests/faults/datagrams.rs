@@ -16,7 +16,7 @@ use nix::libc;
 use socketserver::transport::Udp;
 use socketserver::{Request, Sequential, Server, Strategy, ThreadPool, UdpRequest};
 
-use crate::alone::alone;
+use crate::support::alone::alone;
 use crate::support::kinds::{Kind, by_kind};
 use crate::support::net::*;
 

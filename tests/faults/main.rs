@@ -7,7 +7,6 @@
 mod support;
 
 mod accept;
-mod alone;
 mod datagrams;
 mod descriptors;
 mod served;

@@ -11,7 +11,7 @@ use socketserver::{
     Request, Sequential, Server, ServerOptions, Service, Stats, Strategy, TcpRequest,
 };
 
-use crate::alone::{is_alone, start};
+use crate::support::alone::{is_alone, start};
 use crate::support::kinds::Kind;
 use crate::support::net::*;
 use crate::support::process::Program;
@@ -82,7 +82,7 @@ impl Counts {
 
 impl Served {
     /// Starts the process for a test, which is told by `check` and `kind` as in
-    /// [`alone`](crate::alone::alone). There, `serve` serves, and this returns `None` when that is over.
+    /// [`alone`](crate::support::alone::alone). There, `serve` serves, and this returns `None` when that is over.
     pub(crate) fn start(check: &str, kind: Kind, serve: impl FnOnce()) -> Option<Self> {
         if is_alone(check, kind) {
             serve();

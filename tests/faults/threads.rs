@@ -16,7 +16,7 @@ use socketserver::{
     Strategy, TcpRequest, TcpServer, ThreadPool, Threading, UdpServer,
 };
 
-use crate::alone::{alone, be_mortal, limited};
+use crate::support::alone::{alone, be_mortal, limited};
 use crate::support::kinds::{Kind, by_kind};
 use crate::support::net::*;
 

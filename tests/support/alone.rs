@@ -4,8 +4,8 @@ use std::process::Command;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::kinds::Kind;
-use crate::support::process::Program;
+use super::kinds::Kind;
+use super::process::Program;
 
 /// Says to a process which test it is for.
 const ALONE: &str = "SOCKETSERVER_TEST_ALONE";
