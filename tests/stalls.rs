@@ -89,8 +89,8 @@ impl Stall {
             Self::ResetsAfterTheQuestion => client.send("hello\n"),
         }
         if !self.lasts() {
-            let linger = Some(Duration::ZERO);
-            client.socket().set_linger(linger).unwrap();
+            // Not by closing it: a child of this process would still have its copy.
+            rustix::net::connect_unspec(&*client.socket()).unwrap();
         }
         Stalled {
             client: self.lasts().then_some(client),
@@ -311,8 +311,15 @@ fn a_signal(kind: Kind) {
         let arguments = ["--port", "0", "--grace", "1", "--strategy", kind.name()];
         let mut program = Program::example("echo_server", &arguments);
         let address = program.address();
+        let descriptors = format!("/proc/{}/fd", program.id());
+        let descriptors = || fs::read_dir(&descriptors).unwrap().count();
+        let before = descriptors();
         let stalled = stall.begin(&address);
         others_are_served(kind, stall, &address);
+        if kind == Kind::Sequential && stall.lasts() {
+            // Nobody else's answer says that it was taken in.
+            eventually("it is accepted", || descriptors() > before);
+        }
         let children = children_of(&program.id().to_string());
 
         let start = Instant::now();
