@@ -63,7 +63,8 @@ fn main() -> Result {
     let report = server.server_close();
     println!(
         "cut off: {}, abandoned: {}",
-        report.interrupted, report.abandoned
+        report.interrupted.len(),
+        report.abandoned.len()
     );
     Ok(())
 }

@@ -69,6 +69,14 @@ impl AcceptErrorKind {
             _ => Self::BackOff,
         }
     }
+
+    /// Whether it is descriptors that there are none of, in this process or in the system.
+    pub(crate) fn is_lack_of_descriptors(error: &io::Error) -> bool {
+        matches!(
+            Errno::from_io_error(error),
+            Some(Errno::MFILE | Errno::NFILE)
+        )
+    }
 }
 
 #[cfg(test)]

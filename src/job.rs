@@ -9,9 +9,10 @@ use crate::error::BoxError;
 use crate::handler::RequestHandler;
 use crate::handler_error::{HandlerError, Stage};
 use crate::panics::contain;
-use crate::request::Request;
+use crate::request::{Request, Vitals};
 use crate::server::core::{Core, InFlight};
 use crate::server::current::{self, Role};
+use crate::server::others::Other;
 use crate::server::stats::{Outcome, Refusal};
 use crate::service::Service;
 use crate::strategy::RequestKind;
@@ -200,9 +201,17 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
         let Self {
             request,
             service,
-            in_flight,
+            mut in_flight,
             ..
         } = *self;
+        // From here on, this is all that is known of it.
+        if let Some(vitals) = request.vitals() {
+            in_flight.list(Other {
+                client_address: request.client_address().clone().into(),
+                began: vitals.began(),
+                process: None,
+            });
+        }
         let _ = contain(|| drop((request, service)));
         in_flight
     }
@@ -219,20 +228,26 @@ pub(crate) fn serve<R: Request, S: Service<R>, C: Borrow<Arc<Core>>>(
     let entered = (!in_loop).then(|| current::enter(core, Role::Request));
 
     // What is left to go wrong is in the handler's error: its text, its drop.
+    if let Some(vitals) = request.vitals() {
+        vitals.run();
+    }
     let served = contain(|| match finish_request(request, service) {
         Ok(()) => Outcome::Completed,
         Err(error) => {
             handle_error(&**service, request, &error);
-            if error.is_shutting_down() {
-                Outcome::Interrupted
-            } else {
-                Outcome::Failed
-            }
+            Outcome::Failed
         }
     });
+    let was_cut = request.vitals().is_some_and(Vitals::end);
     let _ = contain(|| request.shutdown_request());
     drop(entered);
     in_flight.outcome = served.unwrap_or(Outcome::Failed);
+    if was_cut {
+        in_flight.interrupted(|| {
+            let client_address = request.client_address().clone().into();
+            Some(request.vitals()?.info(client_address))
+        });
+    }
 }
 
 /// Makes the handler and takes it through `setup`, `handle` and `finish`, then sends the reply.

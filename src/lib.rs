@@ -256,6 +256,8 @@ pub use request::StreamReader;
 #[doc(inline)]
 pub use request::StreamWriter;
 #[doc(inline)]
+pub use request::{Activity, RequestInfo};
+#[doc(inline)]
 pub use request::{
     DatagramRequest, StreamRequest, TcpRequest, UdpRequest, UnixDatagramRequest, UnixStreamRequest,
 };
@@ -266,8 +268,8 @@ pub use request::{
 #[doc(alias = "socket")]
 pub use server::Server;
 pub use server::{
-    AcceptErrors, DrainReport, Handled, Refusals, RunningServer, ServerHandle, ServerOptions,
-    Stats, Timeouts,
+    AcceptErrors, DrainReport, Handled, Phase, Refusals, RunningServer, ServerHandle,
+    ServerOptions, Stats, Timeouts, WaitingClients,
 };
 #[doc(alias = "partial")]
 pub use service::Service;

@@ -9,7 +9,11 @@ mod connections;
 mod ctrl_c;
 mod drain;
 mod handle;
+mod life;
 mod options;
+pub(crate) mod others;
+mod queue;
+mod reserve;
 mod running;
 
 use std::fmt;
@@ -19,8 +23,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use self::accept::Handled;
-pub use self::drain::DrainReport;
+pub use self::drain::{DrainReport, WaitingClients};
 pub use self::handle::ServerHandle;
+pub use self::life::Phase;
 pub use self::options::ServerOptions;
 pub use self::running::RunningServer;
 pub use self::stats::{AcceptErrors, Refusals, Stats, Timeouts};
@@ -28,10 +33,11 @@ pub use self::stats::{AcceptErrors, Refusals, Stats, Timeouts};
 use self::accept::AcceptLoop;
 use self::core::Core;
 use self::drain::DrainOnDrop;
+use self::life::Patience;
 use crate::error::Error;
 use crate::service::Service;
 use crate::strategy::{Forking, RequestKind, Strategy};
-use crate::sys::fork::{KeptPrivate, keep_private};
+use crate::sys::fork::keep_private;
 use crate::transport::{Bind, FromListener, Transport};
 
 /// A server: requests come from a [`Transport`], a [`Service`] makes handlers for them, and a
@@ -50,10 +56,9 @@ use crate::transport::{Bind, FromListener, Transport};
 #[doc(alias = "BaseServer")]
 #[must_use = "a bound server serves nothing until serve_forever(), handle_request() or spawn()"]
 pub struct Server<T, S, M: Strategy> {
-    // The order of the fields is the order in which they are dropped: first the socket, so that
-    // nobody new gets in, then the running requests, then the threads of the strategy. What is said
-    // about the socket's descriptor must not outlive it.
-    private: KeptPrivate<1>,
+    // The order of the fields is the order in which they are dropped. The last share of the socket is
+    // with what takes care of those who wait in its queue: it is closed then, so that nobody new gets
+    // in; then come the running requests, then the threads of the strategy.
     transport: Arc<T>,
     running: DrainOnDrop<M>,
     service: Arc<S>,
@@ -139,11 +144,17 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
         handle.0.enter();
         // The replies of datagram servers leave by the socket that they receive with.
         let needed_by = (T::KIND == RequestKind::Message).then(|| handle.0.id());
+        let private = keep_private([&transport.as_fd()], needed_by);
+        let (transport, service) = (Arc::new(transport), Arc::new(service));
+        let finish_queue = queue::finish(&transport, &service, &handle, private);
+        if T::KIND == RequestKind::Connection {
+            // Without it the server works, but while there are no descriptors.
+            handle.0.reserve.stock();
+        }
         let server = Self {
-            private: keep_private([&transport.as_fd()], needed_by),
-            transport: Arc::new(transport),
-            running: DrainOnDrop::new(&handle, strategy),
-            service: Arc::new(service),
+            transport,
+            running: DrainOnDrop::new(&handle, strategy, finish_queue),
+            service,
             handle,
             activated: AtomicBool::new(false),
             poll_interval: Some(DEFAULT_POLL_INTERVAL),
@@ -173,7 +184,6 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     pub fn strategy<N: Strategy>(self, strategy: N) -> Server<T, S, N> {
         Server {
             running: self.running.with(strategy),
-            private: self.private,
             transport: self.transport,
             service: self.service,
             handle: self.handle,
@@ -205,14 +215,54 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
         self
     }
 
-    /// How long closing the server waits for running requests before it cuts their connections.
-    /// Default: 2 s. Python has no limit and hangs for as long as one client stays connected;
-    /// [`Duration::MAX`] is that.
+    /// How long a stop waits for running requests before it cuts their connections: the grace period,
+    /// which begins when the stop is asked for, or, without one, when the server is closed. Default:
+    /// 2 s. Python has no limit and hangs for as long as one client stays connected; [`Duration::MAX`]
+    /// is that.
     ///
     /// It also bounds how long a request that runs in the accept loop itself
     /// ([`Sequential`](crate::Sequential)) can hold up [`ServerHandle::shutdown`].
     pub fn grace(self, grace: Duration) -> Self {
-        self.handle.0.set_grace(grace);
+        self.change_patience(|patience| patience.grace = grace)
+    }
+
+    /// How long the server goes on accepting when a stop was asked for, while
+    /// [`ServerHandle::is_ready`] is `false` already: so that whoever sends clients here can notice, and
+    /// send them elsewhere. Only then does the [grace period](Self::grace) begin. Default: zero, as in
+    /// Python.
+    #[doc(alias = "preStop")]
+    pub fn lame_duck(self, time: Duration) -> Self {
+        self.change_patience(|patience| patience.lame_duck = time)
+    }
+
+    /// Over how long the connections that are left after the [grace period](Self::grace) are cut, one
+    /// after the other, so that their clients do not all come back at the same time. Default: zero, all at
+    /// once.
+    pub fn spread_closing(self, time: Duration) -> Self {
+        self.change_patience(|patience| patience.spread = time)
+    }
+
+    /// How long requests that were cut off may take to end before they are abandoned, and the threads
+    /// that ran them. Default: 150 ms, which is plenty for a handler that reads or writes, and all that is
+    /// wasted on one that computes.
+    pub fn closing_time(self, time: Duration) -> Self {
+        self.change_patience(|patience| patience.closing = time)
+    }
+
+    fn change_patience(self, change: impl FnOnce(&mut Patience)) -> Self {
+        self.handle.0.life.change_patience(change);
+        self
+    }
+
+    /// What becomes of clients that wait in the queue of the listening socket when the server is closed:
+    /// they have connected, and may have sent their question. Default: [`WaitingClients::Serve`]; for a
+    /// socket that was [bound elsewhere](Self::from_listener) [`WaitingClients::Leave`], because another
+    /// process may have it too, and serve them. In Python they are reset, and lose their question.
+    ///
+    /// Nobody slips in between: from the moment when the server begins to close, clients that connect are
+    /// not answered by the kernel (Linux) or refused by it (Unix sockets), until the socket is closed.
+    pub fn waiting_clients(mut self, policy: WaitingClients) -> Self {
+        self.running.waiting_clients = policy;
         self
     }
 
@@ -362,23 +412,23 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
         ctrl_c::shutdown_on_ctrl_c(&self.handle)
     }
 
-    /// Closes the server: stops listening, then waits for running requests as long as the
-    /// [grace period](Self::grace) lasts, then cuts the connections of those left. Dropping the
-    /// server does the same, but has nothing to report. To read the
-    /// [counters](ServerHandle::stats) afterwards, take a [`handle`](Self::handle) before.
+    /// Closes the server, and tells how that went. It stops listening, having taken care of those
+    /// [who wait in the queue](Self::waiting_clients); then waits for running requests as long as the
+    /// [grace period](Self::grace) lasts; then cuts the connections of those left, whose handlers get
+    /// [`ShuttingDown`](crate::ShuttingDown) from their reads and writes. Dropping the server does the
+    /// same. To read the [counters](ServerHandle::stats) afterwards, take a [`handle`](Self::handle)
+    /// before.
     ///
-    /// Handlers that do not read or write cannot be cut off. After another second they are
-    /// abandoned: reported, and left running until the program ends. Threads that handlers have
-    /// started themselves are not waited for.
+    /// Handlers that do not read or write cannot be cut off. After the
+    /// [`closing_time`](Self::closing_time) they are abandoned: reported, and left running until the
+    /// program ends. Threads that handlers have started themselves are not waited for.
     #[doc(alias = "__exit__")]
     pub fn server_close(self) -> DrainReport {
         let Self {
-            private,
             transport,
             mut running,
             ..
         } = self;
-        drop(private);
         drop(transport);
         running.drain()
     }

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use socketserver::strategy::RequestKind;
 use socketserver::transport::{Tcp, UnixStream};
 use socketserver::{
-    Coroutines, DrainReport, Job, Rejected, Request, RunningServer, Sequential, Server, Service,
-    Strategy, TcpRequest, TcpServer, ThreadPool, Threading, ThreadingTcpServer,
+    Activity, Coroutines, DrainReport, Job, Rejected, Request, RequestInfo, RunningServer,
+    Sequential, Server, Service, Strategy, TcpRequest, TcpServer, ThreadPool, Threading,
+    ThreadingTcpServer, WaitingClients,
 };
 use support::net::*;
 
@@ -21,7 +22,11 @@ const SHORT: Duration = Duration::from_millis(50);
 
 /// (running, interrupted, abandoned)
 fn numbers(report: DrainReport) -> (usize, usize, usize) {
-    (report.running, report.interrupted, report.abandoned)
+    (
+        report.running,
+        report.interrupted.len(),
+        report.abandoned.len(),
+    )
 }
 
 fn with_grace<T, M, S>(grace: Duration, service: S) -> Host<T, S, M>
@@ -52,7 +57,7 @@ fn a_running_request_is_waited_for<T: Reachable, M: Strategy + Default>() {
     next(&starts);
     let handle = host.server.handle();
     let report = host.stop();
-    assert_eq!((report.interrupted, report.abandoned), (0, 0));
+    assert_eq!((report.interrupted.len(), report.abandoned.len()), (0, 0));
     assert_eq!(handle.stats().completed, 1);
     assert_eq!(client.line(), "hello\n");
     if T::KIND == RequestKind::Connection {
@@ -96,7 +101,7 @@ fn a_server_that_is_closing_refuses_clients<T: Connected, M: Strategy + Default>
     eventually("it is running", || handle.stats().accepted == 1);
     tell.send(host.server.server_address().clone()).unwrap();
     let report = host.stop();
-    assert_eq!((report.interrupted, report.abandoned), (0, 0));
+    assert_eq!((report.interrupted.len(), report.abandoned.len()), (0, 0));
     assert_eq!(client.rest(), b"refused\n");
 }
 
@@ -111,7 +116,7 @@ fn a_grace_period_without_limit_is_waited_for<T: Connected, M: Strategy + Defaul
     assert_eq!(client.ask("still there?\n"), "still there?\n");
     drop(client);
     let report = stopped.join().unwrap();
-    assert_eq!((report.interrupted, report.abandoned), (0, 0));
+    assert_eq!((report.interrupted.len(), report.abandoned.len()), (0, 0));
 }
 
 // ---- what is cut off ----
@@ -190,14 +195,48 @@ fn clients_in_the_queue_are_closed<T: Connected>() {
     }
 }
 
-/// Those that nobody has accepted either.
-fn clients_that_were_not_accepted_yet_do_not_hang<T: Connected>() {
+/// Those that nobody has accepted are served, as long as the grace period lasts; the others get an orderly
+/// end.
+fn clients_that_were_not_accepted_yet_are_not_lost<T: Connected>() {
     let dir = TempDir::new();
     let server = T::bind::<_, Sequential>(&dir, Server::options(), || LineEcho).unwrap();
+    let server = server.grace(SHORT);
+    let clients = [(); 5].map(|()| T::connect(server.server_address()));
+    clients[0].send("hello\n");
+    let report = in_time(|| server.server_close());
+    assert_eq!((report.running, report.accepted), (0, 5));
+    assert_eq!((report.completed, report.refused), (1, 3));
+    assert_eq!((report.interrupted.len(), report.abandoned.len()), (1, 0));
+    assert_eq!(clients[0].rest(), b"hello\n");
+    for client in &clients[1..] {
+        client.expect_end();
+    }
+}
+
+fn clients_that_were_not_accepted_yet_can_be_refused<T: Connected, M: Strategy + Default>() {
+    let dir = TempDir::new();
+    let server = T::bind::<_, M>(&dir, Server::options(), || LineEcho).unwrap();
+    let server = server.waiting_clients(WaitingClients::Refuse(b"come back later\n".into()));
+    let clients = [(); 5].map(|()| T::connect(server.server_address()));
+    clients[0].send("hello\n");
+    let handle = server.handle();
+    let report = in_time(|| server.server_close());
+    assert_eq!((report.accepted, report.refused), (5, 5));
+    assert_eq!(handle.stats().refused_by.closing, 5);
+    for client in &clients {
+        assert_eq!(client.rest(), b"come back later\n");
+    }
+}
+
+/// The system closes these, and not always in order: a reset, or the end.
+fn clients_that_were_not_accepted_yet_can_be_left<T: Connected>() {
+    let dir = TempDir::new();
+    let server = T::bind::<_, Sequential>(&dir, Server::options(), || LineEcho).unwrap();
+    let server = server.waiting_clients(WaitingClients::Leave);
     let clients = [(); 4].map(|()| T::connect(server.server_address()));
-    assert_eq!(numbers(in_time(|| server.server_close())), (0, 0, 0));
+    let report = in_time(|| server.server_close());
+    assert_eq!(report.accepted, 0);
     for client in clients {
-        // It is the system that closes these, and not always in order: a reset, or the end.
         match client.try_receive() {
             Ok(data) => assert!(data.is_empty()),
             Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
@@ -207,13 +246,15 @@ fn clients_that_were_not_accepted_yet_do_not_hang<T: Connected>() {
 
 over_streams!(
     clients_in_the_queue_are_closed,
-    clients_that_were_not_accepted_yet_do_not_hang,
+    clients_that_were_not_accepted_yet_are_not_lost,
+    clients_that_were_not_accepted_yet_can_be_left,
 );
 
 over_streams_by_strategy!(
     a_grace_period_without_limit_is_waited_for,
     a_client_that_keeps_the_server_is_cut_off,
     dropping_the_server_cuts_off_too,
+    clients_that_were_not_accepted_yet_can_be_refused,
 );
 
 macro_rules! in_threads {
@@ -309,7 +350,7 @@ fn a_request_that_was_handed_over_is_not_cut_for_the_loops_sake() {
     client.finish();
     client.expect_end();
     eventually("the request is over", || host.server.stats().active == 0);
-    assert_eq!(host.stop().interrupted, 0);
+    assert_eq!(host.stop().interrupted.len(), 0);
 }
 
 // ---- what cannot be cut off ----
@@ -338,7 +379,7 @@ where
     let handle = host.server.handle();
     let start = Instant::now();
     let report = host.stop();
-    assert_eq!((report.running, report.abandoned), (1, 1));
+    assert_eq!((report.running, report.abandoned.len()), (1, 1));
     assert!(start.elapsed() >= SHORT);
     assert_eq!(handle.stats().active, 1);
     assert!(handle.is_shutting_down(), "the handler cannot tell");
@@ -360,9 +401,7 @@ fn the_report_tells_them_apart<T: Connected, M: Strategy + Default>() {
                 b"polite\n" => {
                     let handle = request.server().clone();
                     socketserver::blocking(|| {
-                        eventually("the server is closed", || {
-                            handle.wait(Duration::ZERO) && handle.is_shutting_down()
-                        });
+                        eventually("it is stopped", || handle.is_shutting_down());
                     });
                 }
                 b"idle\n" => drop(request.readline(100)?),
@@ -381,15 +420,19 @@ fn the_report_tells_them_apart<T: Connected, M: Strategy + Default>() {
     });
     let handle = host.server.handle();
     eventually("all are running", || handle.stats().active == 5);
-    // Stopped first, so that it is `server_close` that sees them.
-    handle.shutdown();
-    assert!(handle.wait(PATIENCE));
+    let report = host.stop();
     assert_eq!(
-        handle.stats().active,
-        5,
-        "nobody is told before the server is closed"
+        (report.running, report.completed, report.accepted),
+        (5, 2, 0)
     );
-    assert_eq!(numbers(host.stop()), (5, 3, 1));
+    assert_eq!((report.interrupted.len(), report.abandoned.len()), (2, 1));
+    let activities = |requests: &[RequestInfo]| -> Vec<_> {
+        let activity = requests.iter().map(RequestInfo::activity);
+        activity.collect()
+    };
+    assert_eq!(activities(&report.interrupted), [Activity::Reading; 2]);
+    assert_eq!(activities(&report.abandoned), [Activity::Running]);
+    assert_eq!(report.abandoned[0].bytes_received(), 5);
     let stats = handle.stats();
     assert_eq!((stats.completed, stats.active), (2, 1));
     gate.open();
@@ -407,7 +450,8 @@ fn requests_go_on_by_themselves_if_so_wanted<T: Connected, M: Strategy + Default
     let handle = host.server.handle();
     let client = host.client();
     assert_eq!(client.ask("hello\n"), "hello\n");
-    assert_eq!(numbers(host.stop()), (1, 0, 0));
+    // Left to themselves.
+    assert_eq!(numbers(host.stop()), (1, 0, 1));
     thread::sleep(2 * SHORT);
     assert_eq!(client.ask("still there?\n"), "still there?\n");
     client.finish();

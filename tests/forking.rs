@@ -137,7 +137,7 @@ fn a_child_outlives_its_server_and_does_not_keep_the_port() {
     assert_eq!(server.active_children(), [pid(&child).as_raw() as u32]);
 
     let report = in_time(move || server.stop()).unwrap();
-    assert_eq!((report.running, report.interrupted), (1, 0));
+    assert_eq!((report.running, report.interrupted.len()), (1, 0));
     // At once, but for a child of another test that is just being made.
     eventually("nobody listens", || Tcp::try_connect(&address).is_err());
     // SO_REUSEADDR does not help against a socket that listens.
@@ -573,8 +573,9 @@ fn no_more_children_run_than_are_allowed<T: Connected>() {
         client.expect_end();
     }
     let report = host.stop();
-    assert_eq!((report.interrupted, report.abandoned), (0, 0));
-    assert_eq!(handle.stats().completed as usize, CLIENTS);
+    assert_eq!((report.interrupted.len(), report.abandoned.len()), (0, 0));
+    // The one that was still waiting, too.
+    assert_eq!(handle.stats().completed as usize, CLIENTS + 1);
 }
 
 /// In Python there is no limit then.
@@ -650,7 +651,7 @@ fn closing_waits_for_children<T: Connected>() {
     client.finish();
     client.expect_end();
     let report = stopping.join().unwrap();
-    assert_eq!((report.running, report.interrupted), (1, 0));
+    assert_eq!((report.running, report.interrupted.len()), (1, 0));
     assert_eq!((handle.stats().completed, handle.stats().active), (1, 0));
 }
 
@@ -666,7 +667,7 @@ fn children_that_keep_the_server_are_told_to_end<T: Connected>() {
     client.ask("?\n");
     let handle = host.server.handle();
     let report = host.stop();
-    assert_eq!((report.interrupted, report.abandoned), (1, 0));
+    assert_eq!((report.interrupted.len(), report.abandoned.len()), (1, 0));
     assert_eq!(next(&ends).signal(), Some(Signal::SIGTERM as i32));
     assert_eq!((handle.stats().interrupted, handle.stats().active), (1, 0));
     client.expect_end();
@@ -690,7 +691,7 @@ fn children_that_do_not_listen_are_killed() {
     let started = Instant::now();
     let report = host.stop();
     assert!(started.elapsed() < PATIENCE);
-    assert_eq!((report.interrupted, report.abandoned), (1, 0));
+    assert_eq!((report.interrupted.len(), report.abandoned.len()), (1, 0));
     assert_eq!(next(&ends).signal(), Some(Signal::SIGKILL as i32));
 }
 

@@ -15,6 +15,7 @@ use super::sender::{Live, Sender};
 use super::spare;
 use crate::ServerHandle;
 use crate::address::{Address, UnixAddress};
+use crate::server::core::Core;
 use crate::sys;
 
 /// A bound datagram socket: [`UdpSocket`] or [`UnixDatagram`].
@@ -93,6 +94,7 @@ impl<S: DatagramSocket> DatagramRequest<S> {
     ) -> Self {
         let [mut packet, reply] = spare::take();
         packet.extend_from_slice(data);
+        server.0.counters.count_bytes(data.len() as u64, 0);
         let server = server.clone();
         Self {
             packet,
@@ -126,6 +128,8 @@ impl<S: DatagramSocket> DatagramRequest<S> {
         self.client_address = receive(&mut self.packet)?;
         self.truncated = self.packet.len() > max_packet_size;
         self.packet.truncate(max_packet_size);
+        let received = self.packet.len() as u64;
+        self.server.0.counters.count_bytes(received, 0);
         Ok(())
     }
 
@@ -156,7 +160,9 @@ impl<S: DatagramSocket> DatagramRequest<S> {
     /// What `sendto(2)` says; `AddrNotAvailable` for an unnamed Unix address.
     #[doc(alias = "sendto")]
     pub fn send_to(&self, data: &[u8], address: &S::Address) -> io::Result<()> {
-        self.socket.send_to(data, address).map(drop)
+        let sent = self.socket.send_to(data, address)?;
+        self.server.0.counters.count_bytes(0, sent as u64);
+        Ok(())
     }
 
     /// The server's socket, for its options.
@@ -191,6 +197,7 @@ impl<S: DatagramSocket> Request for DatagramRequest<S> {
         Sender::datagram(Arc::new(Client {
             socket: Arc::downgrade(&self.socket),
             address: self.client_address.clone(),
+            server: Arc::downgrade(&self.server.0),
         }))
     }
 
@@ -274,17 +281,20 @@ impl<S: DatagramSocket> fmt::Debug for DatagramRequest<S> {
 struct Client<S: DatagramSocket> {
     socket: Weak<S>,
     address: S::Address,
+    server: Weak<Core>,
 }
 
 impl<S: DatagramSocket> Live for Client<S> {
     fn send_all(&self, data: &[u8]) -> io::Result<()> {
-        match self.socket.upgrade() {
-            Some(socket) => socket.send_to(data, &self.address).map(drop),
-            None => Err(io::Error::new(
-                io::ErrorKind::NotConnected,
-                "the server is closed",
-            )),
+        let socket = self
+            .socket
+            .upgrade()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the server is closed"))?;
+        let sent = socket.send_to(data, &self.address)?;
+        if let Some(server) = self.server.upgrade() {
+            server.counters.count_bytes(0, sent as u64);
         }
+        Ok(())
     }
 
     fn interrupt(&self) {}

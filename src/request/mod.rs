@@ -2,9 +2,12 @@
 
 mod buffer;
 mod datagram;
+mod delivery;
+mod info;
 mod sender;
 mod spare;
 mod stream;
+mod vitals;
 
 use std::io::{self, BufRead, Read, Write};
 use std::net::{TcpStream, UdpSocket};
@@ -13,11 +16,15 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 
 pub use self::datagram::{DatagramRequest, DatagramSocket};
+pub use self::info::{Activity, RequestInfo};
 pub use self::sender::Sender;
 pub use self::stream::{StreamReader, StreamRequest, StreamSocket, StreamWriter};
 
 pub(crate) use self::buffer::have_spare;
-pub(crate) use self::sender::Live;
+pub(crate) use self::delivery::deliver_to_all;
+pub(crate) use self::sender::LiveConnection;
+#[doc(hidden)]
+pub use self::vitals::Vitals;
 
 use crate::ServerHandle;
 use crate::address::Address;
@@ -220,6 +227,12 @@ pub trait Request: BufRead + Write + Send + Sized + 'static {
     /// The descriptor of a connection, if it belongs to this request alone and to its end: with it, a
     /// strategy can wait for the client at less cost. The default is `None`.
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    /// What others can see of it while it runs.
+    #[doc(hidden)]
+    fn vitals(&self) -> Option<&Vitals> {
         None
     }
 

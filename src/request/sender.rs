@@ -4,6 +4,10 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Weak};
 
+use super::delivery::Delivery;
+use super::info::RequestInfo;
+use super::vitals::Vitals;
+
 /// A live client, seen from outside its handler.
 pub(crate) trait Live: Send + Sync {
     /// Sends all of `data`, not mixed with what others send.
@@ -11,6 +15,20 @@ pub(crate) trait Live: Send + Sync {
 
     /// Ends every read and write that waits on this client, now and later.
     fn interrupt(&self);
+}
+
+/// A live connection, as the server sees it that cuts it in the end.
+pub(crate) trait LiveConnection: Live {
+    fn vitals(&self) -> &Vitals;
+
+    fn info(&self) -> RequestInfo;
+
+    /// [`interrupt`](Live::interrupt)s it, so that its handler is told that the server did that to stop;
+    /// unless the handler has ended.
+    fn cut(&self);
+
+    /// Begins to send a message, without waiting.
+    fn deliver<'a>(&'a self, data: &'a [u8]) -> Box<dyn Delivery + 'a>;
 }
 
 /// Writes to a client from outside its handler: from other threads, from the handlers of other
@@ -62,7 +80,7 @@ enum Client {
 }
 
 impl Sender {
-    pub(super) fn stream(client: Weak<dyn Live>) -> Self {
+    pub(crate) fn stream(client: Weak<dyn Live>) -> Self {
         Self(Client::Stream(client))
     }
 

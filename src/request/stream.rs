@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 
 use super::Request;
 use super::buffer::ReadBuffer;
-use super::sender::{Live, Sender, write_formatted};
+use super::delivery::{Delivery, Progress};
+use super::info::{Activity, RequestInfo};
+use super::sender::{Live, LiveConnection, Sender, write_formatted};
+use super::vitals::Vitals;
 use crate::ServerHandle;
 use crate::address::{Address, UnixAddress};
 use crate::handler_error::{ClientGone, ShuttingDown};
@@ -148,30 +151,46 @@ stream_socket!(UnixStream, UnixAddress, UNIX_PIECE);
 struct Connection<S: StreamSocket> {
     socket: S,
     client_address: S::Address,
-    server: ServerHandle,
-    /// Its place in the server's registry.
-    place: usize,
     /// Held while a message is sent, so that messages of the handler and of senders do not mix.
     sending: Turn,
+    /// Declared last: who waits for a descriptor is told when the socket is closed.
+    vitals: Vitals,
 }
 
 impl<S: StreamSocket> Connection<S> {
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let received = self.socket.recv(buffer);
-        self.explain_end(received, buffer.is_empty())
+        let reading = || self.socket.recv(buffer);
+        let received = self.vitals.during(Activity::Reading, reading);
+        self.received(received, buffer.is_empty())
     }
 
     fn recv_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        let received = self.socket.recv_spare(buffer);
-        self.explain_end(received, false)
+        let reading = || self.socket.recv_spare(buffer);
+        let received = self.vitals.during(Activity::Reading, reading);
+        self.received(received, false)
     }
 
-    /// Says of the end of the stream, too, whether the server provoked it.
-    fn explain_end(&self, received: io::Result<usize>, nothing: bool) -> io::Result<usize> {
+    fn before_recv(&self, in_vain: bool) -> io::Result<()> {
+        let waiting = || self.socket.before_recv(in_vain);
+        self.vitals.during(Activity::Reading, waiting)
+    }
+
+    fn send(&self, data: &[u8]) -> io::Result<usize> {
+        let writing = || self.socket.send(data);
+        let sent = self.vitals.during(Activity::Writing, writing);
+        sent.inspect(|sent| self.vitals.count_sent(*sent))
+            .map_err(|error| self.explain(error))
+    }
+
+    /// Counts what came. Says of the end of the stream, too, whether the server provoked it.
+    fn received(&self, received: io::Result<usize>, nothing: bool) -> io::Result<usize> {
         match received {
-            Ok(0) if !nothing && self.server.is_interrupted() => Err(ShuttingDown::error()),
+            Ok(0) if !nothing && self.vitals.is_cut() => Err(ShuttingDown::error()),
+            Ok(size) => {
+                self.vitals.count_received(size);
+                Ok(size)
+            }
             Err(error) => Err(self.explain(error)),
-            received => received,
         }
     }
 
@@ -181,7 +200,7 @@ impl<S: StreamSocket> Connection<S> {
             io::ErrorKind::BrokenPipe
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted => {
-                if self.server.is_interrupted() {
+                if self.vitals.is_cut() {
                     ShuttingDown::error()
                 } else {
                     ClientGone::broken(error)
@@ -214,10 +233,9 @@ impl<S: StreamSocket> Live for Connection<S> {
         let _alone = self.alone()?;
         let mut started = (data.len() > SHORT).then(Instant::now);
         while !data.is_empty() {
-            match self.socket.send(data) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(sent) => data = &data[sent..],
-                Err(error) => return Err(self.explain(error)),
+            match self.send(data)? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                sent => data = &data[sent..],
             }
             if !data.is_empty() && self.is_over(*started.get_or_insert_with(Instant::now)) {
                 return Err(sys::stream::timed_out());
@@ -232,9 +250,75 @@ impl<S: StreamSocket> Live for Connection<S> {
     }
 }
 
-impl<S: StreamSocket> Drop for Connection<S> {
-    fn drop(&mut self) {
-        self.server.unregister(self.place);
+impl<S: StreamSocket> LiveConnection for Connection<S> {
+    fn vitals(&self) -> &Vitals {
+        &self.vitals
+    }
+
+    fn info(&self) -> RequestInfo {
+        self.vitals.info(self.client_address.clone().into())
+    }
+
+    fn cut(&self) {
+        if self.vitals.cut() {
+            self.interrupt();
+        }
+    }
+
+    fn deliver<'a>(&'a self, data: &'a [u8]) -> Box<dyn Delivery + 'a> {
+        Box::new(Dispatch {
+            connection: self,
+            data,
+            sent: 0,
+            turn: None,
+        })
+    }
+}
+
+/// A message on its way to a client, by one who sends to many and cannot wait for each.
+struct Dispatch<'a, S: StreamSocket> {
+    connection: &'a Connection<S>,
+    data: &'a [u8],
+    sent: usize,
+    /// From the first byte to the last.
+    turn: Option<TurnGuard<'a>>,
+}
+
+impl<S: StreamSocket> Delivery for Dispatch<'_, S> {
+    fn advance(&mut self) -> io::Result<Progress> {
+        let connection = self.connection;
+        if self.turn.is_none() {
+            self.turn = connection.sending.take(|| Some(Duration::ZERO));
+        }
+        if self.turn.is_none() {
+            return Ok(Progress::InLine);
+        }
+        while self.sent < self.data.len() {
+            match connection.socket.try_send(&self.data[self.sent..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(sent) => {
+                    connection.vitals.count_sent(sent);
+                    self.sent += sent;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Progress::NoRoom);
+                }
+                Err(error) => return Err(connection.explain(error)),
+            }
+        }
+        Ok(Progress::Done)
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.connection.socket.descriptor()
+    }
+
+    fn give_up(&self) {
+        // What would come next is not what the client expects in the middle of a message.
+        if (1..self.data.len()).contains(&self.sent) {
+            self.connection.interrupt();
+        }
     }
 }
 
@@ -255,7 +339,7 @@ impl<S: StreamSocket> StreamReader<S> {
         let connection = &self.connection;
         let mut in_vain = false;
         loop {
-            connection.socket.before_recv(in_vain)?;
+            connection.before_recv(in_vain)?;
             match self.buffer.fill(|buffer| connection.recv_spare(buffer)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => in_vain = true,
                 received => {
@@ -364,9 +448,8 @@ impl<S: StreamSocket> StreamRequest<S> {
         let connection = Arc::new_cyclic(|connection: &Weak<Connection<S>>| Connection {
             socket,
             client_address,
-            place: server.register(connection.clone()),
-            server: server.clone(),
             sending: Turn::default(),
+            vitals: Vitals::begin(server, connection.clone()),
         });
         Self {
             reader: StreamReader {
@@ -414,7 +497,7 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
     }
 
     fn server(&self) -> &ServerHandle {
-        &self.shared().server
+        &self.shared().vitals.server
     }
 
     fn sender(&self) -> Sender {
@@ -428,6 +511,10 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.shared().socket.descriptor()
+    }
+
+    fn vitals(&self) -> Option<&Vitals> {
+        Some(&self.shared().vitals)
     }
 
     fn close(&mut self) {
@@ -444,8 +531,10 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
     }
 
     fn refuse(&mut self, farewell: &[u8]) {
-        if !farewell.is_empty() {
-            let _ = self.shared().socket.try_send(farewell);
+        if !farewell.is_empty()
+            && let Ok(sent) = self.shared().socket.try_send(farewell)
+        {
+            self.shared().vitals.count_sent(sent);
         }
         self.shutdown_request();
     }

@@ -8,9 +8,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::ServerHandle;
-use super::core::{Core, InFlight, Run, Serving};
+use super::core::{Core, InFlight, Serving};
 use super::current::{self, Role};
-use super::drain::LAST_WORDS;
+use super::life::Run;
+use super::others::{Desk, Other};
 use super::stats::{Outcome, Refusal};
 use crate::accept_error::AcceptErrorKind;
 use crate::error::Error;
@@ -71,7 +72,7 @@ impl Place {
 }
 
 /// Where a loop that serves requests on the spot gets them, if it is not from `get_request`.
-type OwnReception<'a, R> = Option<Box<dyn Reception<R> + 'a>>;
+type OwnReception<'a, R> = Option<(Box<dyn Reception<R> + 'a>, Arc<Desk>)>;
 
 /// What one turn of the loop came to.
 enum Turn {
@@ -83,7 +84,7 @@ enum Turn {
 }
 
 impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
-    fn core(&self) -> &Arc<Core> {
+    pub(super) fn core(&self) -> &Arc<Core> {
         &self.handle.0
     }
 
@@ -102,10 +103,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let core = self.core();
         let _serving = core.begin_serving(Run::Once)?;
         let place = Place::Callers;
-        let _leave = LeaveOnDrop {
-            of: self,
-            place: &place,
-        };
+        let _leave = self.leave_on_drop(&place);
         let _entered = current::enter(core, Role::Loop);
         let timeout = match (timeout, self.transport.timeout()) {
             (Some(server), Some(socket)) => Some(server.min(socket)),
@@ -133,10 +131,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     /// The loop on this thread.
     fn run_here(&self) -> Result<(), Error> {
         let place = Place::Callers;
-        let _leave = LeaveOnDrop {
-            of: self,
-            place: &place,
-        };
+        let _leave = self.leave_on_drop(&place);
         let _entered = current::enter(self.core(), Role::Loop);
         let mut pace = Pace::default();
         let mut reception = self.reception(&place);
@@ -159,7 +154,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let threads = {
             let _stop = StopOnDrop(core);
             let threads = self.start_loops(loops, ended)?;
-            while !core.wait_for_stop(self.poll_interval) {
+            while !core.life.wait_for_stop(self.poll_interval) {
                 self.service_actions();
             }
             threads
@@ -174,8 +169,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         ends: &mpsc::Receiver<Result<(), Error>>,
         threads: Vec<JoinHandle<()>>,
     ) -> Result<(), Error> {
-        let patience = self.core().grace().checked_add(LAST_WORDS);
-        let deadline = patience.and_then(|patience| Instant::now().checked_add(patience));
+        let deadline = self.core().loops_given_up_at();
         let next = || match deadline {
             Some(deadline) => ends.recv_timeout(deadline.saturating_duration_since(Instant::now())),
             None => ends.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -244,10 +238,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let place = Place::own(loops, self.transport.as_fd(), core.waker.as_fd());
         // However this loop ends, the others end too.
         let _stop = StopOnDrop(core);
-        let _leave = LeaveOnDrop {
-            of: self,
-            place: &place,
-        };
+        let _leave = self.leave_on_drop(&place);
         let _entered = current::enter(core, Role::Loop);
         let mut pace = Pace::default();
         let mut reception = self.reception(&place);
@@ -267,14 +258,14 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         timeout: Option<Duration>,
         place: &Place,
     ) -> Result<Turn, Error> {
-        if let Some(reception) = reception
+        if let Some((reception, desk)) = reception
             && let Some(request) = reception.next_taken_in()
         {
-            let _ = contain(|| self.serve_in_place(request));
+            let _ = contain(|| self.serve_in_place(request, desk));
             return Ok(Turn::Request);
         }
         if let Some(left) = pace.penalty() {
-            return self.sit_out(left, timeout, place);
+            return self.sit_out(pace, left, timeout, place);
         }
         let likely = pace.is_request_likely();
         let wait = Wait {
@@ -295,9 +286,9 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         }
         // A strategy that panics costs the request that it was given, and has dropped.
         let processed = match reception {
-            Some(reception) => reception
+            Some((reception, desk)) => reception
                 .take_in(likely)
-                .map(|request| drop(contain(|| self.serve_in_place(request)))),
+                .map(|request| drop(contain(|| self.serve_in_place(request, desk)))),
             None => self
                 .transport
                 .get_request(&self.handle)
@@ -322,7 +313,12 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 let _ = contain(|| self.service.get_request_error(&error));
                 match kind {
                     AcceptErrorKind::Retry => pace.stumbled(),
-                    AcceptErrorKind::BackOff => pace.back_off(),
+                    AcceptErrorKind::BackOff => {
+                        pace.back_off();
+                        if AcceptErrorKind::is_lack_of_descriptors(&error) {
+                            pace.starve();
+                        }
+                    }
                     AcceptErrorKind::Fatal => return Err(Error::Accept { source: error }),
                 }
                 Ok(Turn::Nothing)
@@ -335,11 +331,13 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     fn reception(&self, place: &Place) -> OwnReception<'_, T::Request> {
         let in_place = self.strategy.runs_in_place(place.is_own());
         let reception = || self.transport.reception(&self.handle, !place.is_own());
-        in_place.then(reception).flatten()
+        let reception = in_place.then(reception).flatten()?;
+        Some((reception, self.core().others.desk()))
     }
 
     /// Verifies a message and serves it right here.
-    fn serve_in_place(&self, request: &mut T::Request) {
+    fn serve_in_place(&self, request: &mut T::Request, desk: &Desk) {
+        let _busy = desk.begin(request.client_address().clone().into());
         let mut in_flight = InFlight::begin(self.core());
         if self.admit(request, &mut in_flight) {
             job::serve(request, &self.service, &mut in_flight);
@@ -347,9 +345,12 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     }
 
     /// Verifies a request and has it run: by the strategy, or right here, if the strategy says so.
-    fn process_request(&self, request: T::Request, place: &Place) {
+    pub(super) fn process_request(&self, request: T::Request, place: &Place) {
         let core = self.core();
         let mut in_flight = InFlight::begin(core);
+        if T::KIND == RequestKind::Message {
+            in_flight.list(Other::now(request.client_address().clone().into()));
+        }
         // Whatever waits for this client here keeps the loop from leaving; only a connection can be
         // cut off to end that, a message is here already.
         let can_be_cut = (T::KIND == RequestKind::Connection).then(|| core.connection_in_loop());
@@ -391,16 +392,37 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     }
 
     /// Out of descriptors or memory: trying again at once would only burn a processor. Waits a
-    /// little, longer each time, but not for a stop.
+    /// little, longer each time, but not for a stop, nor for a descriptor that is there again.
     fn sit_out(
         &self,
+        pace: &mut Pace,
         left: Duration,
         timeout: Option<Duration>,
         place: &Place,
     ) -> Result<Turn, Error> {
+        let reserve = &self.core().reserve;
+        let awaited = pace
+            .starving_since
+            .map(|since| (since, reserve.await_one()));
+        let mut delay = left;
+        if let Some((since, _)) = awaited {
+            // One that was closed before the line above was announced to nobody.
+            let calm = pace.calm();
+            if calm.is_none() && reserve.is_one_free() {
+                pace.retry();
+                return Ok(Turn::Nothing);
+            }
+            if let Some(calm) = calm {
+                delay = delay.min(calm);
+            }
+            if T::KIND == RequestKind::Connection && since.elapsed() >= Pace::HUNGER {
+                self.turn_some_away();
+            }
+            delay = delay.min(Pace::LOOK_AROUND);
+        }
         let (delay, turn) = match timeout {
-            Some(timeout) if timeout <= left => (timeout, Turn::TimedOut),
-            _ => (left, Turn::Nothing),
+            Some(timeout) if timeout <= delay => (timeout, Turn::TimedOut),
+            _ => (delay, Turn::Nothing),
         };
         let wait = Wait {
             starved: true,
@@ -416,7 +438,26 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         }
     }
 
-    fn wait<'a>(&'a self, timeout: Option<Duration>, place: &'a Place) -> Wait<'a> {
+    /// There has been no descriptor for so long that clients have waited enough: with the one that is
+    /// kept for this, they get an end at least.
+    fn turn_some_away(&self) {
+        let reserve = &self.core().reserve;
+        for _ in 0..Pace::AT_ONCE {
+            let one = || match self.transport.get_request(&self.handle) {
+                Ok(request) => {
+                    self.turn_away(request, Refusal::Descriptors, b"");
+                    true
+                }
+                Err(_) => false,
+            };
+            let turned_away = reserve.spend(one);
+            if !reserve.stock() || !turned_away {
+                break;
+            }
+        }
+    }
+
+    pub(super) fn wait<'a>(&'a self, timeout: Option<Duration>, place: &'a Place) -> Wait<'a> {
         Wait {
             listener: self.transport.as_fd(),
             handle: &self.handle,
@@ -426,6 +467,11 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             starved: false,
             place,
         }
+    }
+
+    /// Tells the strategy, when the result is dropped, that this thread leaves the loop.
+    pub(super) fn leave_on_drop<'a>(&'a self, place: &'a Place) -> impl Drop + 'a {
+        LeaveOnDrop { of: self, place }
     }
 
     fn service_actions(&self) {
@@ -443,7 +489,7 @@ impl Drop for StopOnDrop<'_> {
     }
 }
 
-/// Tells the strategy that this thread leaves the loop, however that comes about.
+/// See [`AcceptLoop::leave_on_drop`].
 struct LeaveOnDrop<'a, T: Transport, S: Service<T::Request>> {
     of: &'a AcceptLoop<T, S>,
     place: &'a Place,
@@ -485,6 +531,11 @@ struct Pace {
     delay: Duration,
     /// When to try again after an error.
     retry_at: Option<Instant>,
+    /// Since when there have been no descriptors, if there are none.
+    starving_since: Option<Instant>,
+    /// How often there was one, and then there was none after all.
+    false_hopes: u32,
+    hopeless_until: Option<Instant>,
 }
 
 impl Pace {
@@ -492,6 +543,12 @@ impl Pace {
     const MAX_STUMBLES: u32 = 16;
     const FIRST_DELAY: Duration = Duration::from_millis(10);
     const LONGEST_DELAY: Duration = Duration::from_secs(1);
+    /// How often to look whether there is a descriptor again, that somebody else has closed.
+    const LOOK_AROUND: Duration = Duration::from_millis(50);
+    /// How long clients are left waiting for a descriptor.
+    const HUNGER: Duration = Duration::from_secs(1);
+    /// How many of them are turned away without looking around.
+    const AT_ONCE: u32 = 256;
 
     fn is_request_likely(&self) -> bool {
         self.guess
@@ -505,6 +562,8 @@ impl Pace {
         self.skip = self.skip.saturating_sub(1);
         self.stumbles = 0;
         self.delay = Duration::ZERO;
+        self.starving_since = None;
+        self.false_hopes = 0;
     }
 
     fn missed(&mut self, guessed: bool) {
@@ -529,6 +588,25 @@ impl Pace {
         self.guess = false;
         self.delay = (self.delay * 2).clamp(Self::FIRST_DELAY, Self::LONGEST_DELAY);
         self.retry_at = Instant::now().checked_add(self.delay);
+    }
+
+    /// There are no descriptors. Where one seemed to be free before, do not look again so soon.
+    fn starve(&mut self) {
+        let now = Instant::now();
+        self.starving_since.get_or_insert(now);
+        let delay = Self::FIRST_DELAY * (1 << self.false_hopes.min(7));
+        self.hopeless_until = (self.false_hopes > 0).then(|| now + delay);
+    }
+
+    /// How long not to look whether there is a descriptor.
+    fn calm(&self) -> Option<Duration> {
+        self.hopeless_until?.checked_duration_since(Instant::now())
+    }
+
+    /// There seems to be a descriptor: tries again now.
+    fn retry(&mut self) {
+        self.retry_at = None;
+        self.false_hopes += 1;
     }
 
     /// How long it is until the next try; `None` if that is now.

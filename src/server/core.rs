@@ -1,84 +1,51 @@
-//! The life cycle of a server: the state that the server, its handle and its requests share.
+//! The state that the server, its handle and its requests share.
 
 use std::borrow::Borrow;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::thread;
+use std::time::Instant;
 
 use super::connections::Connections;
-use super::stats::{Counters, Outcome};
+use super::life::{LifeCycle, Patience, Run, Stop};
+use super::others::{Listed, Other, Others};
+use super::reserve::Reserve;
+use super::stats::{Counters, Outcome, Stats};
 use crate::address::ServerAddress;
 use crate::error::Error;
-use crate::sys::condition::Monitor;
+use crate::request::{RequestInfo, Sender};
 use crate::sys::fork::KeptPrivate;
 use crate::sys::parked::prepare_for_forks;
 use crate::sys::plea::{Home, Plea, plead};
 use crate::sys::wake::Waker;
 
-/// How long a stop waits for running requests, unless told otherwise.
-pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(2);
-
 /// What every [`ServerHandle`](crate::ServerHandle) of a server points to.
-///
-/// The atomics are what the hot paths look at; [`Life`] is the truth, and changes of it are
-/// announced. All orderings are `SeqCst`: a stop is decided by who sees whose store
-/// first, and none of these is hot enough to argue about less.
 pub(crate) struct Core {
     pub(crate) address: ServerAddress,
     pub(crate) counters: Counters,
-    life: Monitor<Life>,
-    /// `Life::stop`, for the accept loops.
-    stopping: AtomicBool,
-    /// The server is being closed, for good.
-    closing: AtomicBool,
+    pub(crate) life: LifeCycle<Stats>,
     /// Connections whose handler runs inside an accept loop, which cannot end before it does.
     in_loop: AtomicUsize,
-    /// How many wait for the last running request to end.
+    /// How many wait for running requests to end.
     draining: AtomicUsize,
+    /// One of them is a loop, which is woken by other means.
+    is_loop_draining: AtomicBool,
     /// Declared before what it is about: descriptors are on that list no longer than they are open.
     _private: KeptPrivate<2>,
     /// In the `poll` set of every accept loop.
     pub(crate) waker: Waker,
     pub(crate) connections: Connections,
+    pub(crate) others: Arc<Others>,
+    pub(crate) reserve: Reserve,
+    /// Those that the current stop has cut off, and that have ended since.
+    interrupted: parking_lot::Mutex<Vec<RequestInfo>>,
     /// What tells this server from all others, also from later ones.
     id: u64,
     /// What was asked of the parent last, in a child.
     pleaded: AtomicU64,
-    /// How many `serve_forever`s have ended.
-    ended_runs: AtomicU64,
     /// The process that this is of, and not a copy.
     home: Home,
-}
-
-/// Where the server is in its life.
-struct Life {
-    phase: Phase,
-    /// A stop was asked for and not yet carried out.
-    stop: bool,
-    /// Which run of the accept loop this is, or was: somebody who waits for the end of one must not
-    /// take the next for it.
-    run: u64,
-    grace: Duration,
-    /// A thread watches over the grace period of the current stop.
-    watched: bool,
-}
-
-impl Life {
-    /// Whether this run of the accept loop is still going on.
-    fn is_serving(&self, run: u64) -> bool {
-        self.phase == Phase::Serving && self.run == run
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Not serving yet: a stop is remembered for the run to come.
-    New,
-    /// `spawn` or `serve_forever` was called.
-    Serving,
-    /// Served before: a stop would come too late for that run, and must not end the next one.
-    Served,
 }
 
 impl Core {
@@ -90,36 +57,27 @@ impl Core {
         Ok(Self {
             address,
             counters: Counters::default(),
-            life: Monitor::new(Life {
-                phase: Phase::New,
-                stop: false,
-                run: 0,
-                grace: DEFAULT_GRACE,
-                watched: false,
-            }),
-            stopping: AtomicBool::new(false),
-            closing: AtomicBool::new(false),
+            life: LifeCycle::new(),
             in_loop: AtomicUsize::new(0),
             draining: AtomicUsize::new(0),
+            is_loop_draining: AtomicBool::new(false),
             _private: waker.keep_private(),
             waker,
             connections: Connections::default(),
+            others: Arc::default(),
+            reserve: Reserve::default(),
+            interrupted: parking_lot::Mutex::default(),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             pleaded: AtomicU64::new(0),
-            ended_runs: AtomicU64::new(0),
             home: Home::here(),
         })
     }
 
-    pub(crate) fn grace(&self) -> Duration {
+    pub(crate) fn patience(&self) -> Patience {
         if self.is_copy() {
-            return DEFAULT_GRACE;
+            return Patience::DEFAULT;
         }
-        self.life.lock().grace
-    }
-
-    pub(crate) fn set_grace(&self, grace: Duration) {
-        self.life.lock().grace = grace;
+        self.life.patience()
     }
 
     // ---- serving ----
@@ -128,47 +86,21 @@ impl Core {
     /// asked for before is still pending.
     pub(crate) fn begin_serving(self: &Arc<Self>, run: Run) -> Result<Serving, Error> {
         // In a forked child there is nothing to serve with: it is the parent's.
-        if self.is_copy() {
+        if self.is_copy() || !self.life.begin_run(run) {
             return Err(Error::AlreadyServing);
         }
-        let mut life = self.life.lock();
-        if life.phase == Phase::Serving {
-            return Err(Error::AlreadyServing);
-        }
-        life.phase = Phase::Serving;
-        life.run += 1;
-        self.connections.begin_anew();
-        Ok(Serving {
-            core: Arc::clone(self),
-            run,
-        })
+        self.interrupted.lock().clear();
+        Ok(Serving(Arc::clone(self)))
     }
 
     /// Whether a stop was asked for; the request is used up.
     pub(crate) fn consume_stop(&self) -> bool {
-        let mut life = self.life.lock();
-        let stop = life.stop;
-        self.take_stop(&mut life);
-        stop
-    }
-
-    fn take_stop(&self, life: &mut Life) {
-        life.stop = false;
-        self.stopping.store(false, Ordering::SeqCst);
-        self.waker.drain();
+        self.life.consume_stop(|| self.waker.drain())
     }
 
     #[inline]
     pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn begin_closing(&self) {
-        self.closing.store(true, Ordering::SeqCst);
-    }
-
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::SeqCst)
+        self.life.is_stopping()
     }
 
     /// Takes back a wake-up that was meant for something else than a stop.
@@ -187,71 +119,71 @@ impl Core {
         if self.is_copy() {
             return self.plead();
         }
-        let life = self.life.lock();
-        if life.phase != Phase::Served {
-            self.stop(life);
-        }
+        self.stop(false);
     }
 
     /// The same for a signal: what it asks for is remembered between two runs too.
     pub(crate) fn request_stop_by_signal(self: &Arc<Self>) {
-        self.stop(self.life.lock());
+        self.stop(true);
     }
 
-    fn stop(self: &Arc<Self>, mut life: MutexGuard<'_, Life>) {
-        life.stop = true;
-        self.stopping.store(true, Ordering::SeqCst);
-        self.waker.wake();
-        self.life.notify_all();
-        drop(life);
+    fn stop(self: &Arc<Self>, by_signal: bool) {
+        let stop = self
+            .life
+            .stop(by_signal, || self.waker.wake(), || self.stats());
+        match stop {
+            Stop::Asked => self.watch_those_in_loop(),
+            Stop::Later { run } => {
+                let core = Arc::clone(self);
+                let later = move || core.finish_lame_duck(run, false);
+                if thread("socketserver-lame-duck", later).is_err() {
+                    // No thread to wait with: better at once than never.
+                    self.finish_lame_duck(run, true);
+                }
+            }
+            Stop::Ignored => {}
+        }
+    }
+
+    fn finish_lame_duck(self: &Arc<Self>, run: u64, once: bool) {
+        let finished = self
+            .life
+            .finish_lame_duck(run, once, || self.waker.wake(), || self.stats());
+        if finished {
+            self.watch_those_in_loop();
+        }
+    }
+
+    fn watch_those_in_loop(self: &Arc<Self>) {
         if self.in_loop.load(Ordering::SeqCst) > 0 {
             self.watch_grace();
         }
     }
 
-    /// Waits until a stop is asked for, at most `timeout`. Returns whether one was.
-    pub(crate) fn wait_for_stop(&self, timeout: Option<Duration>) -> bool {
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let life = self.life.lock();
-        self.life.wait_while(life, deadline, |life| !life.stop).1
+    /// Waits until no accept loop runs. `false` if that takes longer than until `deadline`.
+    pub(crate) fn wait_until_stopped(&self, deadline: Option<Instant>) -> bool {
+        !self.is_copy() && self.life.wait_until_stopped(deadline)
     }
 
-    /// Waits until no accept loop runs. `false` if that took longer than `timeout`.
-    pub(crate) fn wait_until_stopped(&self, timeout: Option<Duration>) -> bool {
-        if self.is_copy() {
-            return false;
-        }
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let life = self.life.lock();
-        let run = life.run;
-        let serving = |life: &Life| life.is_serving(run);
-        self.life.wait_while(life, deadline, serving).1
+    /// When whoever waits for the end of the accept loops, after a stop, gives up.
+    pub(crate) fn loops_given_up_at(&self) -> Option<Instant> {
+        let patience = self.life.patience();
+        let cut = self.life.cut_at();
+        cut.and_then(|cut| cut.checked_add(patience.closing))
     }
 
     /// A handler that runs inside an accept loop keeps it from leaving, and nobody may be there
     /// to end its wait for an idle client: this makes sure that somebody is, once the grace
     /// period is over.
     fn watch_grace(self: &Arc<Self>) {
-        let mut life = self.life.lock();
-        if life.watched || life.phase != Phase::Serving {
+        let Some(run) = self.life.claim_watch() else {
             return;
-        }
-        life.watched = true;
-        let run = life.run;
-        let deadline = Instant::now().checked_add(life.grace);
-        let core = Arc::clone(self);
-        let watch = move || {
-            let serving = |life: &Life| life.is_serving(run);
-            // The lock is kept, so that it is this run whose connections are cut, not the next.
-            let (_life, over) = core.life.wait_while(core.life.lock(), deadline, serving);
-            if !over {
-                core.connections.interrupt();
-            }
         };
-        let thread = std::thread::Builder::new().name("socketserver-grace".into());
-        if thread.spawn(watch).is_err() {
+        let core = Arc::clone(self);
+        let watch = move || core.life.watch(run, || core.connections.cut());
+        if thread("socketserver-grace", watch).is_err() {
             // No thread to wait with: better no grace than a server that cannot be stopped.
-            self.connections.interrupt();
+            self.connections.cut();
         }
     }
 
@@ -273,7 +205,7 @@ impl Core {
 
     /// In a child: asks its parent to stop this server, once.
     fn plead(&self) {
-        self.stopping.store(true, Ordering::SeqCst);
+        self.life.mark_stopped();
         let plea = self.plea();
         let mark = (Home::here().generation() << 32) + plea.run + 1;
         if self.pleaded.swap(mark, Ordering::SeqCst) != mark {
@@ -285,7 +217,7 @@ impl Core {
     fn plea(&self) -> Plea {
         Plea {
             server: self.id,
-            run: self.ended_runs.load(Ordering::SeqCst),
+            run: self.life.ended_runs(),
         }
     }
 
@@ -311,10 +243,51 @@ impl Core {
     pub(crate) fn connection_in_loop(self: &Arc<Self>) -> InLoop<'_> {
         self.in_loop.fetch_add(1, Ordering::SeqCst);
         // Whoever asked for a stop just before this line did not see this connection yet.
-        if self.is_stopping() {
+        if self.is_stopping() || self.life.is_closing() {
             self.watch_grace();
         }
         InLoop { core: self }
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let mut stats = self.counters.stats();
+        // In a child, the registry may be locked for ever.
+        if !self.is_copy() {
+            let (received, sent) = self.connections.bytes();
+            stats.bytes_received += received;
+            stats.bytes_sent += sent;
+        }
+        stats
+    }
+
+    /// Those that are running or waiting for a thread now.
+    pub(crate) fn requests(&self) -> Vec<RequestInfo> {
+        if self.is_copy() {
+            return Vec::new();
+        }
+        let live = self.connections.live();
+        let mut requests: Vec<_> = live
+            .iter()
+            .filter(|connection| !connection.vitals().has_ended())
+            .map(|connection| RequestInfo {
+                sender: Some(Sender::stream(Arc::downgrade(connection) as _)),
+                ..connection.info()
+            })
+            .collect();
+        requests.extend(self.others.infos());
+        requests
+    }
+
+    /// Notes a request that has ended because it was cut off. It is for the report of a stop; without
+    /// one, nobody asks.
+    pub(crate) fn note_interrupted(&self, request: impl FnOnce() -> Option<RequestInfo>) {
+        if self.life.is_shutting_down() && !self.is_copy() {
+            self.interrupted.lock().extend(request());
+        }
+    }
+
+    pub(crate) fn interrupted(&self) -> Vec<RequestInfo> {
+        self.interrupted.lock().clone()
     }
 
     /// How many requests are running or waiting for a thread.
@@ -325,14 +298,40 @@ impl Core {
     /// Waits until no request is running, or until `deadline`. Returns whether it came to that.
     pub(crate) fn wait_until_idle(&self, deadline: Option<Instant>) -> bool {
         self.draining.fetch_add(1, Ordering::SeqCst);
-        let life = self.life.lock();
-        let idle = self
-            .life
-            .wait_while(life, deadline, |_| self.active() > 0)
-            .1;
+        let idle = self.life.wait_while(deadline, || self.active() > 0);
         self.draining.fetch_sub(1, Ordering::SeqCst);
         idle
     }
+
+    /// Wakes the loop that serves the last clients whenever a request ends, until the result is dropped.
+    pub(crate) fn loop_drains(&self) -> LoopDrains<'_> {
+        self.is_loop_draining.store(true, Ordering::SeqCst);
+        self.draining.fetch_add(1, Ordering::SeqCst);
+        self.life.serve_queue(true);
+        LoopDrains(self)
+    }
+
+    /// Tells those who wait for running requests that one has ended.
+    #[cold]
+    fn announce_end(&self) {
+        self.life.announce();
+        if self.is_loop_draining.load(Ordering::SeqCst) {
+            self.waker.wake();
+        }
+    }
+
+    /// A descriptor of this server was closed: perhaps a loop waits for one.
+    #[inline]
+    pub(crate) fn announce_descriptor(&self) {
+        if self.reserve.is_awaited() {
+            self.waker.wake();
+        }
+    }
+}
+
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let thread = thread::Builder::new().name(name.into());
+    thread.spawn(work).map(drop)
 }
 
 /// The servers of this process. Held over a fork, so that it is free in the child.
@@ -341,36 +340,12 @@ pub(crate) fn servers() -> MutexGuard<'static, Vec<Weak<Core>>> {
     SERVERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How a run of the accept loop ends by itself.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Run {
-    /// `serve_forever`: only by a stop.
-    Forever,
-    /// `handle_request`: after one request or its timeout. A stop that comes in between two of
-    /// these is kept for the next.
-    Once,
-}
-
 /// A run of the accept loop, as long as it lasts.
-pub(crate) struct Serving {
-    core: Arc<Core>,
-    run: Run,
-}
+pub(crate) struct Serving(Arc<Core>);
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        let mut life = self.core.life.lock();
-        match self.run {
-            Run::Forever => {
-                life.phase = Phase::Served;
-                self.core.ended_runs.fetch_add(1, Ordering::SeqCst);
-                // Whatever made it end, a stop that was asked for meanwhile is carried out.
-                self.core.take_stop(&mut life);
-            }
-            Run::Once => life.phase = Phase::New,
-        }
-        life.watched = false;
-        self.core.life.notify_all();
+        self.0.life.end_run(|| self.0.waker.drain());
     }
 }
 
@@ -381,6 +356,8 @@ impl Drop for Serving {
 pub(crate) struct InFlight<C: Borrow<Arc<Core>> = Arc<Core>> {
     core: C,
     pub(crate) outcome: Outcome,
+    /// Where it is listed, if it is no live connection of this process.
+    listed: Option<Listed>,
 }
 
 impl<C: Borrow<Arc<Core>>> InFlight<C> {
@@ -390,22 +367,45 @@ impl<C: Borrow<Arc<Core>>> InFlight<C> {
         Self {
             core,
             outcome: Outcome::Dropped,
+            listed: None,
         }
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
         self.core.borrow()
     }
+
+    /// Has it listed until it ends.
+    pub(crate) fn list(&mut self, other: Other) {
+        self.listed = Some(self.core().others.list(other));
+    }
+
+    /// It runs in another process.
+    pub(crate) fn set_process(&self, process: u32) {
+        if let Some(listed) = &self.listed {
+            listed.set_process(process);
+        }
+    }
+
+    /// It has ended, because it was cut off, or told to.
+    pub(crate) fn interrupted(&mut self, request: impl FnOnce() -> Option<RequestInfo>) {
+        self.outcome = Outcome::Interrupted;
+        self.core().note_interrupted(|| match &self.listed {
+            Some(listed) => listed.info(),
+            None => request(),
+        });
+    }
 }
 
 impl InFlight<&Arc<Core>> {
     /// The same request, for another thread.
-    pub(crate) fn into_owned(self) -> InFlight {
+    pub(crate) fn into_owned(mut self) -> InFlight {
         let owned = InFlight {
             core: Arc::clone(self.core),
             outcome: self.outcome,
+            listed: self.listed.take(),
         };
-        // It goes on, so it is not counted out; there is nothing in it that needs to be dropped.
+        // It goes on, so it is not counted out; there is nothing left in it to be dropped.
         std::mem::forget(self);
         owned
     }
@@ -413,12 +413,11 @@ impl InFlight<&Arc<Core>> {
 
 impl<C: Borrow<Arc<Core>>> Drop for InFlight<C> {
     fn drop(&mut self) {
+        drop(self.listed.take());
         let core = self.core();
         core.counters.count_ended(self.outcome);
         if core.draining.load(Ordering::SeqCst) > 0 {
-            // The lock orders this after the waiter's look at the count.
-            drop(core.life.lock());
-            core.life.notify_all();
+            core.announce_end();
         }
     }
 }
@@ -434,43 +433,13 @@ impl Drop for InLoop<'_> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::net::SocketAddr;
+/// A loop that serves those who wait in the queue of a server that is being closed.
+pub(crate) struct LoopDrains<'a>(&'a Core);
 
-    use super::*;
-
-    fn core_that_served() -> Arc<Core> {
-        let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
-        let core = Arc::new(Core::new(address.into()).unwrap());
-        drop(core.begin_serving(Run::Forever).unwrap());
-        core
-    }
-
-    #[test]
-    fn between_two_runs_a_stop_is_too_late_but_a_signal_is_not() {
-        let core = core_that_served();
-        core.request_stop();
-        let run = core.begin_serving(Run::Forever).unwrap();
-        assert!(!core.is_stopping());
-        drop(run);
-        core.request_stop_by_signal();
-        let run = core.begin_serving(Run::Forever).unwrap();
-        assert!(core.is_stopping());
-        drop(run);
-        assert!(
-            !core.is_stopping(),
-            "the signal ended that run, and not the one after it"
-        );
-    }
-
-    #[test]
-    fn only_one_run_goes_on_at_a_time() {
-        let core = core_that_served();
-        let run = core.begin_serving(Run::Once).unwrap();
-        assert!(core.begin_serving(Run::Forever).is_err());
-        assert!(!core.wait_until_stopped(Some(Duration::ZERO)));
-        drop(run);
-        assert!(core.wait_until_stopped(None));
+impl Drop for LoopDrains<'_> {
+    fn drop(&mut self) {
+        self.0.life.serve_queue(false);
+        self.0.draining.fetch_sub(1, Ordering::SeqCst);
+        self.0.is_loop_draining.store(false, Ordering::SeqCst);
     }
 }

@@ -57,7 +57,7 @@ fn on_signal() {
     let mut to_stop = TO_STOP.lock();
     let mut servers: Vec<_> = to_stop.servers.iter().filter_map(Weak::upgrade).collect();
     // A handle, or a handler that was given up, may outlive its server.
-    servers.retain(|server| !server.is_closing());
+    servers.retain(|server| !server.life.is_closing());
     // The second time, or with no server left to stop, a signal ends the process, as it would
     // without a handler.
     if to_stop.asked || servers.is_empty() {

@@ -1,105 +1,240 @@
-//! The end: waiting for running requests, and cutting off those that take too long.
+//! The end: serving those who wait, waiting for running requests, and cutting off those that take too
+//! long.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ServerHandle;
 use super::core::Core;
 use super::current;
+use super::stats::Stats;
+use crate::panics::contain;
+use crate::request::RequestInfo;
 use crate::strategy::Strategy;
 
-/// How long a request whose connection was cut may take to notice, and a thread to end.
-pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// What closing a server had to do to the requests that were still running.
+/// What came of the requests that a server had when it was stopped: from
+/// [`Server::server_close`](crate::Server::server_close) and
+/// [`RunningServer::stop`](crate::RunningServer::stop).
 ///
-/// [`RunningServer::stop`](crate::RunningServer::stop) includes those that kept the loop from leaving;
-/// for [`Server::server_close`](crate::Server::server_close) the loop has left before, and what was
-/// cut then is in [`Stats::interrupted`](crate::Stats::interrupted).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// It counts from the moment when the stop was asked for, or, without one, when the server was closed. The
+/// books balance: `running + accepted` is `completed + failed + refused + dropped` and the lengths of
+/// `interrupted` and `abandoned`.
+///
+/// Its text (`Display`) is a line for a log, and one more for each request that was cut off.
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct DrainReport {
-    /// Requests that were running, or waiting for a thread, when the server was closed.
+    /// Requests that were running, or waiting for a thread, at that moment.
     pub running: usize,
-    /// Connections that were cut, and child processes that were told to end, when the grace period was
-    /// over.
-    pub interrupted: usize,
+    /// Requests taken in since: by a [lame duck](crate::Server::lame_duck), and from the queue of the
+    /// listening socket.
+    pub accepted: usize,
+    /// Requests whose handler has succeeded since.
+    pub completed: usize,
+    /// Requests whose handler has failed since.
+    pub failed: usize,
+    /// Clients turned away since, without a handler.
+    pub refused: usize,
+    /// Requests that the strategy has dropped since.
+    pub dropped: usize,
+    /// Requests whose connection was cut, or whose child process was told to end, when the grace period
+    /// was over, and that have ended then; with what they were doing at that moment.
+    pub interrupted: Vec<RequestInfo>,
     /// Requests that did not even end then, because their handlers neither read nor write. They
     /// go on until the program ends. (A child process is killed.)
-    pub abandoned: usize,
+    pub abandoned: Vec<RequestInfo>,
+    /// How long the stop took.
+    pub took: Duration,
 }
+
+impl DrainReport {
+    /// What has become of them since `begun`.
+    pub(super) fn since(core: &Core, begun: Instant) -> Self {
+        let before = core.life.before().unwrap_or_default();
+        let interrupted = core.interrupted();
+        let mut abandoned = core.requests();
+        let Stats {
+            accepted,
+            completed,
+            failed,
+            refused,
+            dropped,
+            ..
+        } = core.stats();
+        abandoned.retain(|one| interrupted.iter().all(|other| other.id() != one.id()));
+        for request in &mut abandoned {
+            request.sender = None;
+        }
+        let since = |now: u64, before: u64| usize::try_from(now - before).unwrap_or(usize::MAX);
+        Self {
+            running: since(before.active, 0),
+            accepted: since(accepted, before.accepted),
+            completed: since(completed, before.completed),
+            failed: since(failed, before.failed),
+            refused: since(refused, before.refused),
+            dropped: since(dropped, before.dropped),
+            interrupted,
+            abandoned,
+            took: begun.elapsed(),
+        }
+    }
+}
+
+impl fmt::Display for DrainReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "stopped in {:.1?}: of {} running and {} accepted since, {} completed, {} failed, {} refused, \
+             {} interrupted, {} abandoned",
+            self.took,
+            self.running,
+            self.accepted,
+            self.completed,
+            self.failed,
+            self.refused + self.dropped,
+            self.interrupted.len(),
+            self.abandoned.len(),
+        )?;
+        for request in &self.interrupted {
+            write!(f, "\ninterrupted: {request}")?;
+        }
+        for request in &self.abandoned {
+            write!(f, "\nabandoned: {request}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What becomes of clients that have connected, and have not been accepted, when the server is closed;
+/// see [`Server::waiting_clients`](crate::Server::waiting_clients).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WaitingClients {
+    /// They are accepted and served, as long as the grace period lasts; those that are left then are
+    /// refused.
+    Serve,
+    /// They are accepted, sent these bytes (none, if empty), and closed in order.
+    Refuse(Vec<u8>),
+    /// They are left where they are. If nobody else has the listening socket, the kernel resets them.
+    Leave,
+}
+
+/// Takes care of those who wait in the queue of the listening socket, until then; `None` is without
+/// limit. It has the last share of the socket, which is closed when it is done.
+pub(super) type FinishQueue =
+    Box<dyn FnOnce(&Arc<dyn Strategy>, &WaitingClients, Option<Instant>) + Send + Sync>;
 
 /// The strategy of a server, together with the duty to see its requests to their end.
 pub(super) struct DrainOnDrop<M: Strategy> {
     /// `None` once that is done, or has become somebody else's duty.
     core: Option<Arc<Core>>,
+    finish_queue: Option<FinishQueue>,
     /// Shared with the accept loops, some of whose threads may outlive the server.
     pub(super) strategy: Arc<M>,
     pub(super) block_on_close: bool,
+    pub(super) waiting_clients: WaitingClients,
 }
 
 impl<M: Strategy> DrainOnDrop<M> {
-    pub(super) fn new(handle: &ServerHandle, strategy: M) -> Self {
+    pub(super) fn new(handle: &ServerHandle, strategy: M, finish_queue: FinishQueue) -> Self {
         Self {
             core: Some(Arc::clone(&handle.0)),
+            finish_queue: Some(finish_queue),
             strategy: Arc::new(strategy),
             block_on_close: true,
+            waiting_clients: WaitingClients::Serve,
         }
     }
 
     /// The same duty with another strategy.
     pub(super) fn with<N: Strategy>(mut self, strategy: N) -> DrainOnDrop<N> {
         // It may have served before; what it has begun goes on by itself.
-        self.strategy.server_close(Duration::ZERO);
+        let _ = contain(|| self.strategy.server_close(Duration::ZERO));
         DrainOnDrop {
             core: self.core.take(),
+            finish_queue: self.finish_queue.take(),
             strategy: Arc::new(strategy),
             block_on_close: self.block_on_close,
+            waiting_clients: self.waiting_clients.clone(),
         }
     }
 
     pub(super) fn drain(&mut self) -> DrainReport {
-        let Some(core) = self.core.take() else {
+        let (Some(core), finish_queue) = (self.core.take(), self.finish_queue.take()) else {
             return DrainReport::default();
         };
         // In a forked child, all that is to be waited for is in its parent.
         if core.is_copy() {
             return DrainReport::default();
         }
-        core.begin_closing();
-        // Whatever has ended without anybody looking does not count as running.
-        self.strategy.drain(Duration::ZERO);
-        let cut = core.connections.cut();
-        let mut report = DrainReport {
-            running: core.active(),
-            ..DrainReport::default()
-        };
-        // A handler that closes its own server must not wait for itself.
-        if self.block_on_close && !current::is_busy_for(&core) {
-            if !self.wait(&core, core.grace()) {
-                core.connections.interrupt();
-                report.interrupted = self.strategy.interrupt();
-                self.wait(&core, LAST_WORDS);
-            }
-            report.abandoned = core.active();
+        let begun = Instant::now();
+        let cut_at = core.life.begin_closing(|| core.stats());
+        // A handler that closes its own server must not wait for itself, nor serve others meanwhile.
+        let waits = !current::is_busy_for(&core);
+        if let Some(finish_queue) = finish_queue {
+            let strategy = Arc::clone(&self.strategy) as Arc<dyn Strategy>;
+            let until = if waits { cut_at } else { Some(begun) };
+            let finished = || finish_queue(&strategy, &self.waiting_clients, until);
+            let _ = contain(finished);
         }
-        report.interrupted += core.connections.cut() - cut;
+        // Whatever has ended without anybody looking does not count as running.
+        self.drain_strategy(Duration::ZERO);
+        let closing = core.patience().closing;
+        let mut closed_by = Instant::now().checked_add(closing);
+        if self.block_on_close && waits && !self.wait(&core, cut_at) {
+            core.life.begin_cutting();
+            self.cut_off(&core);
+            closed_by = Instant::now().checked_add(closing);
+            self.wait(&core, closed_by);
+        }
         // Threads that still run a request are not waited for a second time.
         let grace = if core.active() == 0 {
-            LAST_WORDS
+            closed_by.map_or(Duration::MAX, left_until)
         } else {
             Duration::ZERO
         };
-        self.strategy.server_close(grace);
-        report
+        let _ = contain(|| self.strategy.server_close(grace));
+        core.life.end();
+        DrainReport::since(&core, begun)
     }
 
-    /// Waits until no request is running, at most `timeout`. Returns whether it came to that.
-    fn wait(&self, core: &Core, timeout: Duration) -> bool {
-        let deadline = Instant::now().checked_add(timeout);
-        self.strategy.drain(timeout);
+    /// Waits until no request is running, at most until `deadline`. Returns whether it came to that.
+    fn wait(&self, core: &Core, deadline: Option<Instant>) -> bool {
+        self.drain_strategy(deadline.map_or(Duration::MAX, left_until));
         core.wait_until_idle(deadline)
     }
+
+    fn drain_strategy(&self, timeout: Duration) {
+        let _ = contain(|| self.strategy.drain(timeout));
+    }
+
+    /// Cuts the connections, one after the other if they are to be spread over a time, so that their
+    /// clients do not all come back at once.
+    fn cut_off(&self, core: &Core) {
+        let spread = core.patience().spread;
+        if spread > Duration::ZERO {
+            let live = core.connections.live();
+            let live: Vec<_> = live.iter().map(Arc::downgrade).collect();
+            let begun = Instant::now();
+            for (connection, number) in live.iter().zip(0u32..) {
+                let part = f64::from(number) / live.len() as f64;
+                let deadline = begun.checked_add(spread.mul_f64(part));
+                if core.wait_until_idle(deadline) {
+                    return;
+                }
+                if let Some(connection) = connection.upgrade() {
+                    connection.cut();
+                }
+            }
+        }
+        core.connections.cut();
+        let _ = contain(|| self.strategy.interrupt());
+    }
+}
+
+fn left_until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
 impl<M: Strategy> Drop for DrainOnDrop<M> {

@@ -1,14 +1,16 @@
 //! The handle: what others may do with a server while it serves.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::core::Core;
 use super::current::{self, Role};
+use super::life::Phase;
 use super::stats::Stats;
 use crate::address::ServerAddress;
-use crate::request::Live;
+use crate::request::{RequestInfo, deliver_to_all};
 
 /// Controls a server from anywhere: another thread, a signal handler's thread, one of its own
 /// handlers ([`Request::server`](crate::Request::server)). Cheap to clone.
@@ -56,14 +58,89 @@ impl ServerHandle {
     /// `false` at once instead of waiting for itself.
     #[doc(alias = "_BaseServer__is_shut_down")]
     pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> bool {
-        !current::is(&self.0, Role::Loop) && self.0.wait_until_stopped(timeout.into())
+        !current::is(&self.0, Role::Loop)
+            && self.0.wait_until_stopped(deadline_after(timeout.into()))
     }
 
-    /// Whether a stop was asked for and the loop has not left yet, or the server is being closed. A
-    /// handler that works for long without reading or writing can look at this from time to time.
+    /// Whether a stop was asked for since the server has begun to serve, or it is being closed. A
+    /// handler that works for long, or keeps its client for many requests, can look at this from time to
+    /// time. It costs next to nothing.
     #[doc(alias = "_BaseServer__shutdown_request")]
     pub fn is_shutting_down(&self) -> bool {
-        self.0.is_stopping() || self.0.is_closing()
+        self.0.life.is_shutting_down()
+    }
+
+    /// Where the server is in its life.
+    pub fn phase(&self) -> Phase {
+        if self.0.is_copy() {
+            return Phase::Serving;
+        }
+        self.0.life.phase()
+    }
+
+    /// Whether the server serves, and goes on doing so: what a health check should say. `false` from the
+    /// moment when a stop is asked for, also while a [lame duck](crate::Server::lame_duck) still serves.
+    #[doc(alias = "readiness")]
+    #[doc(alias = "health")]
+    pub fn is_ready(&self) -> bool {
+        self.phase() == Phase::Serving && !self.is_shutting_down()
+    }
+
+    /// The requests that are running, or waiting for a thread, right now: who, since when, doing what.
+    /// While a stop waits, these are the ones that it waits for.
+    ///
+    /// Python's `_threads` is a list of threads, and nothing tells whom they serve.
+    ///
+    /// In a forked child the list is empty.
+    #[doc(alias = "connections")]
+    #[doc(alias = "_threads")]
+    pub fn requests(&self) -> Vec<RequestInfo> {
+        self.0.requests()
+    }
+
+    /// Sends all of `data` to the client of every live connection, side by side, and returns how that
+    /// went, in the order of [`requests`](Self::requests). It takes at most `timeout`, however many do
+    /// not read. A client that has not taken all of it by then is an error of kind `TimedOut`; one that
+    /// has taken a part of it is closed, because what would come next could only confuse it.
+    ///
+    /// Each message arrives in one piece, not mixed with what handlers and senders send. Clients of
+    /// datagrams are not connected, and get nothing.
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # use std::time::Duration;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.readline(100).map(drop)?));
+    /// # let server = ThreadingTcpServer::bind("127.0.0.1:0", service)?.spawn()?;
+    /// let sent = server.handle().broadcast("the kitchen closes in ten minutes\n", Duration::from_secs(1));
+    /// let heard = sent.iter().filter(|(_, result)| result.is_ok()).count();
+    /// println!("{heard} of {} clients know", sent.len());
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    #[doc(alias = "send_to_all")]
+    pub fn broadcast<D: AsRef<[u8]>>(
+        &self,
+        data: D,
+        timeout: Duration,
+    ) -> Vec<(RequestInfo, io::Result<()>)> {
+        if self.0.is_copy() {
+            return Vec::new();
+        }
+        let live = self.0.connections.live();
+        let infos: Vec<_> = live.iter().map(|connection| connection.info()).collect();
+        let results = deliver_to_all(&live, data.as_ref(), timeout);
+        infos.into_iter().zip(results).collect()
+    }
+
+    /// Waits until no request is running, at most `timeout` (`None`: without limit). Returns whether it
+    /// came to that. In a handler of this server it returns `false` at once instead of waiting for itself.
+    ///
+    /// It does not keep new ones from coming: after [`shutdown`](Self::shutdown), none do.
+    pub fn wait_until_idle(&self, timeout: impl Into<Option<Duration>>) -> bool {
+        if self.0.is_copy() || current::is(&self.0, Role::Request) {
+            return false;
+        }
+        let deadline = deadline_after(timeout.into());
+        self.0.wait_until_idle(deadline)
     }
 
     /// Where the server is bound; with port 0 asked for, the port that the system picked.
@@ -73,20 +150,12 @@ impl ServerHandle {
 
     /// The server's counters at this moment.
     pub fn stats(&self) -> Stats {
-        self.0.counters.stats()
+        self.0.stats()
     }
+}
 
-    pub(crate) fn is_interrupted(&self) -> bool {
-        self.0.connections.are_interrupted()
-    }
-
-    pub(crate) fn register(&self, connection: Weak<dyn Live>) -> usize {
-        self.0.connections.register(connection)
-    }
-
-    pub(crate) fn unregister(&self, place: usize) {
-        self.0.connections.unregister(place);
-    }
+fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
+    timeout.and_then(|timeout| Instant::now().checked_add(timeout))
 }
 
 impl fmt::Debug for ServerHandle {

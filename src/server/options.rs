@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use super::Server;
+use super::{Server, WaitingClients};
 use crate::address::ServerAddress;
 use crate::error::Error;
 use crate::service::Service;
@@ -138,7 +138,9 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
             let address = "the given socket".into();
             return Err(Error::Bind { address, source });
         }
-        Server::assemble(transport, service, M::default(), self.activate)
+        let server = Server::assemble(transport, service, M::default(), self.activate)?;
+        // Another process may have this socket, too.
+        Ok(server.waiting_clients(WaitingClients::Leave))
     }
 }
 

@@ -5,11 +5,12 @@ use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use super::Server;
-use super::core::Run;
 use super::current;
-use super::drain::{DrainReport, LAST_WORDS};
+use super::drain::DrainReport;
+use super::life::Run;
 use crate::error::Error;
 use crate::service::Service;
 use crate::strategy::Strategy;
@@ -99,32 +100,22 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
             std::mem::forget((server, thread));
             return Ok(DrainReport::default());
         }
-        let (running, cut) = (core.active(), core.connections.cut());
+        let begun = Instant::now();
         core.request_stop();
         // A handler in the loop is cut off after the grace period; one that does not notice is
         // left behind with the loop and the server. So is one that stops its own server.
-        let patience = core.grace().checked_add(LAST_WORDS);
-        if current::is_busy_for(&core) || !core.wait_until_stopped(patience) {
+        if current::is_busy_for(&core) || !core.wait_until_stopped(core.loops_given_up_at()) {
             // The loop may leave yet; that it was stopped for good has to be known then, too.
-            core.begin_closing();
-            let abandoned = core.active();
-            return Ok(DrainReport {
-                running,
-                interrupted: core.connections.cut() - cut,
-                abandoned,
-            });
+            core.life.begin_closing(|| core.stats());
+            core.life.end();
+            return Ok(DrainReport::since(&core, begun));
         }
         let served = thread.join();
-        let cut_in_loop = core.connections.cut() - cut;
         // The thread is gone, and its reference with it, so that this is the last one.
-        let closed = Arc::into_inner(server)
+        let mut report = Arc::into_inner(server)
             .map(Server::server_close)
             .unwrap_or_default();
-        let report = DrainReport {
-            running,
-            interrupted: cut_in_loop + closed.interrupted,
-            ..closed
-        };
+        report.took = begun.elapsed();
         match served {
             Ok(served) => served.map(|()| report),
             Err(_) => Err(Error::Accept {

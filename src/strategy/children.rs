@@ -168,6 +168,7 @@ impl Children {
         drop(running);
         // Not under the lock: it drops what is the user's.
         let request = job.leave_to_child();
+        request.set_process(child.id());
         let mut running = self.running.lock();
         if let Some(added) = running.iter_mut().find(|r| Arc::ptr_eq(&r.child, &child)) {
             added.request = Some(request);
@@ -258,12 +259,12 @@ impl Children {
         let killed = self.are_interrupted() && ended.is_kill();
         let told = killed || ended.is_termination();
         if let Some(mut request) = request {
-            request.outcome = match ended {
-                Ended::Code(0) => Outcome::Completed,
-                Ended::Signal(_) if told => Outcome::Interrupted,
-                Ended::Code(_) | Ended::Signal(_) => Outcome::Failed,
-                Ended::Unknown => Outcome::Dropped,
-            };
+            match ended {
+                Ended::Signal(_) if told => request.interrupted(|| None),
+                Ended::Code(0) => request.outcome = Outcome::Completed,
+                Ended::Code(_) | Ended::Signal(_) => request.outcome = Outcome::Failed,
+                Ended::Unknown => request.outcome = Outcome::Dropped,
+            }
             // Dropped here, which counts it out.
         }
         if let Some(on_exit) = &self.on_exit {
@@ -295,14 +296,13 @@ impl Children {
         }
     }
 
-    /// Tells all to end. Returns how many there were.
-    pub(super) fn interrupt(&self, order: Order) -> usize {
+    /// Tells all to end.
+    pub(super) fn interrupt(&self, order: Order) {
         self.interrupted.store(true, Ordering::SeqCst);
         let snapshot = self.snapshot();
         for child in &snapshot.0 {
             child.tell(order);
         }
-        snapshot.0.len()
     }
 
     pub(super) fn are_interrupted(&self) -> bool {

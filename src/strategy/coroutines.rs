@@ -249,10 +249,10 @@ impl Strategy for Coroutines {
 
     fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
         if !wait.in_own_loop() {
-            return self
-                .shared
-                .threads
-                .wait(wait, || self.has_room_among_the_hired());
+            // Others may run on the workers that used to accept.
+            let below_cap = || wait.handle.0.active() < self.max_coroutines.max(self.workers);
+            let has_room = || below_cap() && self.has_room_among_the_hired();
+            return self.shared.threads.wait(wait, has_room);
         }
         let local = self.local()?;
         let has_room = !wait.starved && local.worker.load() < self.share();

@@ -38,7 +38,7 @@ use crate::sys::fork::{Exit, Permission};
 /// - **Collecting.** While the server serves, children are collected as they end, a few milliseconds
 ///   late at most; else by the next `serve_forever`, `handle_request` or close.
 /// - **Closing.** Running children have the [grace period](crate::Server::grace) to end, then get a
-///   SIGTERM, and a SIGKILL one second after. With
+///   SIGTERM, and, at 0.7 of the [closing time](crate::Server::closing_time), a SIGKILL. With
 ///   [`block_on_close(false)`](crate::Server::block_on_close) they are left alone. (The port is free
 ///   once the youngest of them has begun to run.)
 ///
@@ -209,14 +209,16 @@ impl Strategy for Forking {
     }
 
     fn drain(&self, timeout: Duration) {
-        if !self.children.wait_for_all(timeout) && self.children.are_interrupted() {
+        if !self.children.are_interrupted() {
+            self.children.wait_for_all(timeout);
+        } else if !self.children.wait_for_all(timeout.mul_f64(TO_COMPLY)) {
             self.children.interrupt(Order::Kill);
-            self.children.wait_for_all(LAST_LOOK);
+            self.children.wait_for_all(timeout.mul_f64(1.0 - TO_COMPLY));
         }
     }
 
-    fn interrupt(&self) -> usize {
-        self.children.interrupt(Order::Terminate)
+    fn interrupt(&self) {
+        self.children.interrupt(Order::Terminate);
     }
 
     fn server_close(&self, _grace: Duration) {
@@ -234,5 +236,6 @@ impl Strategy for Forking {
 /// How long no request has to come before the end of a child may wake the loop. Until then children are
 /// collected in passing, which spares a descriptor and a wake-up for each.
 const CALM: Duration = Duration::from_millis(5);
-/// How long a process that was killed may take to be gone.
-const LAST_LOOK: Duration = Duration::from_secs(1);
+/// Which part of the closing time children have to follow a SIGTERM; what is left is for those that have
+/// to be killed to be gone.
+const TO_COMPLY: f64 = 0.7;

@@ -148,10 +148,8 @@ pub trait Strategy: Send + Sync + 'static {
     }
 
     /// The grace period is over: ends those requests that the server cannot end by cutting their
-    /// connections. [`drain`](Self::drain) is called again after it. Returns how many there were.
-    fn interrupt(&self) -> usize {
-        0
-    }
+    /// connections. [`drain`](Self::drain) is called again after it.
+    fn interrupt(&self) {}
 
     /// The server is closed and no request is running any more, or those that are were given up:
     /// ends the strategy's threads, waiting at most `grace` for them.
@@ -201,8 +199,8 @@ impl<M: Strategy + ?Sized> Strategy for Box<M> {
         (**self).drain(timeout);
     }
 
-    fn interrupt(&self) -> usize {
-        (**self).interrupt()
+    fn interrupt(&self) {
+        (**self).interrupt();
     }
 
     fn server_close(&self, grace: Duration) {

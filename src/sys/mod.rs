@@ -14,6 +14,7 @@
 //! | [`wake`] | the descriptor that ends such a wait from another thread |
 //! | [`signal`] | Ctrl-C and SIGTERM, on request |
 //! | [`condition`] | waits for another thread |
+//! | [`clock`] | what ages are counted by |
 //! | [`coroutine`] | runs handlers that wait without a thread of their own |
 //! | [`turn`] | a lock for those who wait while they hold it |
 //! | [`fork`] | makes a process for a request |
@@ -33,6 +34,7 @@ compile_error!(
 pub(crate) mod accept;
 pub(crate) mod arrivals;
 pub(crate) mod child;
+pub(crate) mod clock;
 pub(crate) mod condition;
 pub(crate) mod coroutine;
 pub(crate) mod datagram;

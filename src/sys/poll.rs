@@ -34,7 +34,23 @@ pub(crate) fn wait_any_readable<'a>(
     fds: impl IntoIterator<Item = BorrowedFd<'a>>,
     timeout: Option<Duration>,
 ) -> io::Result<Vec<bool>> {
-    let poll_fd = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
+    wait_any(fds, PollFlags::IN, timeout)
+}
+
+/// The same for writing.
+pub(crate) fn wait_any_writable<'a>(
+    fds: impl IntoIterator<Item = BorrowedFd<'a>>,
+    timeout: Option<Duration>,
+) -> io::Result<Vec<bool>> {
+    wait_any(fds, PollFlags::OUT, timeout)
+}
+
+fn wait_any<'a>(
+    fds: impl IntoIterator<Item = BorrowedFd<'a>>,
+    readiness: PollFlags,
+    timeout: Option<Duration>,
+) -> io::Result<Vec<bool>> {
+    let poll_fd = |fd| PollFd::from_borrowed_fd(fd, readiness);
     let mut polled: Vec<_> = fds.into_iter().map(poll_fd).collect();
     poll(&mut polled, timeout)?;
     Ok(polled.iter().map(|fd| !fd.revents().is_empty()).collect())

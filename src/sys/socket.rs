@@ -3,7 +3,7 @@
 use std::io;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::os::fd::AsRawFd;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -51,6 +51,31 @@ pub(crate) fn set_defer_accept(_fd: BorrowedFd<'_>, _time: Duration) -> io::Resu
         "only Linux can wait for a client's first bytes before it is accepted: leave the server's \
          `defer_accept` option out",
     ))
+}
+
+/// A descriptor that does nothing but be there, in the tables of the process and of the system.
+pub(crate) fn placeholder() -> io::Result<OwnedFd> {
+    Ok(std::os::unix::net::UnixDatagram::unbound()?.into())
+}
+
+/// Makes a listening TCP socket take in nobody new, while those who are in its queue can be accepted:
+/// what arrives is dropped unseen. (Ending the listening would reset those in the queue.) A client that
+/// begins to connect now is answered by whoever has the port when it tries again, which is after a second.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn close_the_door(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // One instruction: of each packet, keep nothing.
+    let drop_all = socket2::SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, 0);
+    SockRef::from(&fd).attach_filter(&[drop_all])
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn close_the_door(_fd: BorrowedFd<'_>) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The same for a Unix socket: who comes now is refused.
+pub(crate) fn close_the_door_unix(fd: BorrowedFd<'_>) -> io::Result<()> {
+    super::stream::shutdown(fd, std::net::Shutdown::Read)
 }
 
 /// Binds a socket to a Unix address.

@@ -64,6 +64,17 @@ pub trait Transport: AsFd + Send + Sync + Sized + 'static {
     /// `WouldBlock` if there is none; else what `accept(2)` or `recvfrom(2)` says.
     fn get_request(&self, server: &ServerHandle) -> io::Result<Self::Request>;
 
+    /// The server is about to close: lets nobody new in from now on, but those who wait in the queue can
+    /// still be taken in by `get_request`. The default does nothing; who comes between the last
+    /// `get_request` and the end is lost then.
+    ///
+    /// # Errors
+    ///
+    /// That is not possible here; the server closes all the same.
+    fn close_the_door(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// For loops that serve each request before they take the next, if this transport can do better
     /// there than by `get_request`. `alone`: there is no other loop.
     #[doc(hidden)]

@@ -66,6 +66,10 @@ impl Transport for Tcp {
         sys::socket::listen(self.as_fd(), self.request_queue_size)
     }
 
+    fn close_the_door(&self) -> io::Result<()> {
+        sys::socket::close_the_door(self.as_fd())
+    }
+
     fn get_request(&self, server: &ServerHandle) -> io::Result<TcpRequest> {
         let (stream, client_address) = sys::accept::accept_tcp(&self.listener, self.timeout)?;
         Ok(TcpRequest::accepted(stream, client_address, server))

@@ -64,6 +64,10 @@ impl Transport for Udp {
         &self.address
     }
 
+    fn close_the_door(&self) -> io::Result<()> {
+        sys::socket::close_the_door(self.as_fd())
+    }
+
     fn get_request(&self, server: &ServerHandle) -> io::Result<UdpRequest> {
         if self.kept.is_any() {
             let mut request = self.blank_request(server);

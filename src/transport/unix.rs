@@ -62,6 +62,10 @@ impl Transport for UnixStream {
         sys::socket::listen(self.as_fd(), self.request_queue_size)
     }
 
+    fn close_the_door(&self) -> io::Result<()> {
+        sys::socket::close_the_door_unix(self.as_fd())
+    }
+
     fn get_request(&self, server: &ServerHandle) -> io::Result<UnixStreamRequest> {
         let (stream, client_address) = sys::accept::accept_unix(&self.listener, self.timeout)?;
         Ok(UnixStreamRequest::accepted(stream, client_address, server))
@@ -136,6 +140,10 @@ impl Transport for UnixDatagram {
 
     fn server_address(&self) -> &UnixAddress {
         &self.address
+    }
+
+    fn close_the_door(&self) -> io::Result<()> {
+        sys::socket::close_the_door(self.as_fd())
     }
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<UnixDatagramRequest> {

@@ -82,11 +82,15 @@ fn a_full_server_can_be_stopped_and_its_queue_is_closed<T: Connected>() {
         let clients: Vec<_> = (0..3 * workers).map(|_| host.client()).collect();
         eventually("it is full", || handle.stats().active == workers as u64);
         let report = host.stop();
-        assert_eq!((report.running, report.abandoned), (workers, 0));
-        assert_eq!(handle.stats().accepted, workers as u64);
+        assert_eq!((report.running, report.abandoned.len()), (workers, 0));
+        // Nobody has left, so that there was never room for the others.
+        assert_eq!(
+            (report.accepted, report.refused),
+            (2 * workers, 2 * workers)
+        );
+        assert_eq!(report.interrupted.len(), workers);
         for client in clients {
-            // Those who were not let in are reset.
-            let _ = client.try_receive();
+            client.expect_end();
         }
     }
 }

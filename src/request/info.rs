@@ -1,0 +1,151 @@
+//! What can be told about a request that is running.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::Sender;
+use crate::address::ServerAddress;
+
+/// A request that was running when somebody asked: who, since when, doing what. From
+/// [`ServerHandle::requests`](crate::ServerHandle::requests), and in a
+/// [`DrainReport`](crate::DrainReport).
+///
+/// Its text (`Display`) is a line for a log: `127.0.0.1:50312, reading, 3.2s old, idle for 1.1s, 12 bytes
+/// in, 40 out`. Times are exact to some milliseconds.
+///
+/// ```
+/// # use socketserver::prelude::*;
+/// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.readline(100).map(drop)?));
+/// # let server = ThreadingTcpServer::bind("127.0.0.1:0", service)?.spawn()?;
+/// // Whoever has been silent for a minute has to leave.
+/// for request in server.handle().requests() {
+///     if request.idle().as_secs() >= 60 {
+///         println!("closing {request}");
+///         request.close();
+///     }
+/// }
+/// # Ok::<(), BoxError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct RequestInfo {
+    pub(crate) id: u64,
+    pub(crate) client_address: ServerAddress,
+    pub(crate) age: Duration,
+    pub(crate) idle: Duration,
+    pub(crate) activity: Activity,
+    pub(crate) bytes_received: u64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) process_id: Option<u32>,
+    pub(crate) sender: Option<Sender>,
+}
+
+/// What a request is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Activity {
+    /// It waits to be run: for a thread, say.
+    Waiting,
+    /// Its handler does something else than reading or writing, which nobody can interrupt.
+    Running,
+    /// Its handler waits for something to read.
+    Reading,
+    /// Its handler, or somebody who sends to its client, waits for the client to read.
+    Writing,
+}
+
+impl Activity {
+    pub(super) fn of(number: u8) -> Self {
+        [Self::Waiting, Self::Running, Self::Reading, Self::Writing][usize::from(number) % 4]
+    }
+}
+
+impl RequestInfo {
+    /// What tells it from all other requests of this server.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Who sent it.
+    pub fn client_address(&self) -> &ServerAddress {
+        &self.client_address
+    }
+
+    /// How long ago it was taken in.
+    pub fn age(&self) -> Duration {
+        self.age
+    }
+
+    /// How long ago something was last received from the client or sent to it; of a datagram, its age.
+    pub fn idle(&self) -> Duration {
+        self.idle
+    }
+
+    /// What it is doing. Of a request that runs in a child process, the parent knows only that:
+    /// [`Activity::Running`].
+    pub fn activity(&self) -> Activity {
+        self.activity
+    }
+
+    /// How many bytes were received from the client.
+    pub fn bytes_received(&self) -> u64 {
+        self.bytes_received
+    }
+
+    /// How many bytes were sent to the client.
+    pub fn bytes_sent(&self) -> u64 {
+        self.bytes_sent
+    }
+
+    /// The process that it runs in, if that is a child.
+    pub fn process_id(&self) -> Option<u32> {
+        self.process_id
+    }
+
+    /// Writes to its client. `None` for a datagram, for a request in a child process, and in a
+    /// [`DrainReport`](crate::DrainReport).
+    pub fn sender(&self) -> Option<&Sender> {
+        self.sender.as_ref()
+    }
+
+    /// Ends its conversation: [`Sender::close`]. Does nothing where there is no [`sender`](Self::sender).
+    #[doc(alias = "kick")]
+    pub fn close(&self) {
+        if let Some(sender) = &self.sender {
+            sender.close();
+        }
+    }
+}
+
+impl fmt::Display for RequestInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            client_address,
+            activity,
+            age,
+            idle,
+            bytes_received,
+            bytes_sent,
+            ..
+        } = self;
+        write!(
+            f,
+            "{client_address}, {activity}, {age:.1?} old, idle for {idle:.1?}, {bytes_received} bytes in, \
+             {bytes_sent} out"
+        )?;
+        match self.process_id {
+            Some(process) => write!(f, ", in process {process}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Activity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Waiting => "waiting to be run",
+            Self::Running => "running",
+            Self::Reading => "reading",
+            Self::Writing => "writing",
+        })
+    }
+}

@@ -1,0 +1,116 @@
+//! Those who wait in the queue of the listening socket when the server is closed.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::ServerHandle;
+use super::accept::{AcceptLoop, Place};
+use super::core::InFlight;
+use super::current::{self, Role};
+use super::drain::{FinishQueue, WaitingClients};
+use super::stats::{Outcome, Refusal};
+use crate::accept_error::AcceptErrorKind;
+use crate::panics::contain;
+use crate::request::Request;
+use crate::service::Service;
+use crate::strategy::{Ready, Wait};
+use crate::sys::fork::KeptPrivate;
+use crate::transport::Transport;
+
+/// No kernel has longer queues; with a transport that lets clients in all the same, it has to end.
+const MOST: usize = 1 << 16;
+
+/// What takes care of them, and closes the socket. `private` is what was said about its descriptor, which
+/// must not outlive it.
+pub(super) fn finish<T: Transport, S: Service<T::Request>>(
+    transport: &Arc<T>,
+    service: &Arc<S>,
+    handle: &ServerHandle,
+    private: KeptPrivate<1>,
+) -> FinishQueue {
+    let (transport, service) = (Arc::clone(transport), Arc::clone(service));
+    let handle = handle.clone();
+    Box::new(move |strategy, policy, until| {
+        let last = AcceptLoop {
+            transport,
+            service,
+            strategy: Arc::clone(strategy),
+            handle,
+            poll_interval: None,
+        };
+        // Declared after the socket, so that it is dropped before.
+        let _private = private;
+        let _ = contain(|| last.finish_queue(policy, until));
+    })
+}
+
+impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
+    fn finish_queue(&self, policy: &WaitingClients, until: Option<Instant>) {
+        let farewell = match policy {
+            WaitingClients::Leave => return,
+            WaitingClients::Serve => None,
+            WaitingClients::Refuse(farewell) => Some(&farewell[..]),
+        };
+        // If that is not possible, the few are lost that come while the last one is served.
+        let _ = self.transport.close_the_door();
+        let core = self.core();
+        let _drains = core.loop_drains();
+        let place = Place::Callers;
+        let _leave = self.leave_on_drop(&place);
+        let _entered = current::enter(core, Role::Loop);
+        for _ in 0..MOST {
+            let refusing = farewell.is_some() || is_over(until);
+            let farewell = farewell.unwrap_or_default();
+            if !refusing && !self.has_room(&place, until) {
+                continue;
+            }
+            match self.next_in_queue() {
+                Ok(request) if refusing => self.turn_away(request, Refusal::Closing, farewell),
+                Ok(request) => drop(contain(|| self.process_request(request, &place))),
+                Err(error) if AcceptErrorKind::of(&error) == AcceptErrorKind::Retry => {}
+                Err(_) => break,
+            }
+        }
+    }
+
+    /// Waits until the strategy takes one more. `false`: look at the time again.
+    fn has_room(&self, place: &Place, until: Option<Instant>) -> bool {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let wait = Wait {
+            taken_in: true,
+            ..self.wait(left, place)
+        };
+        match self.strategy.wait(&wait) {
+            Ok(Ready::Woken) => {
+                self.core().acknowledge_wake();
+                false
+            }
+            Ok(Ready::TimedOut) => false,
+            Ok(Ready::Request) | Err(_) => true,
+        }
+    }
+
+    fn next_in_queue(&self) -> io::Result<T::Request> {
+        let taken = self.transport.get_request(&self.handle);
+        match &taken {
+            Err(error) if AcceptErrorKind::is_lack_of_descriptors(error) => {
+                let reserve = &self.core().reserve;
+                reserve.spend(|| self.transport.get_request(&self.handle))
+            }
+            _ => taken,
+        }
+    }
+
+    /// Turns a client away, without asking anybody.
+    pub(super) fn turn_away(&self, mut request: T::Request, reason: Refusal, farewell: &[u8]) {
+        let mut in_flight = InFlight::begin(self.core());
+        in_flight.outcome = Outcome::Refused(reason);
+        let _ = contain(|| request.refuse(farewell));
+        let _ = contain(|| drop(request));
+    }
+}
+
+fn is_over(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| until <= Instant::now())
+}
