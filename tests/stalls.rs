@@ -256,9 +256,10 @@ fn stop_by(kind: Kind, stop: fn(Running), stall: Stall) -> Duration {
         expect_cut(&stalled);
         let refused = Tcp::try_connect(&address).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        // On a busy machine a handler that was cut off can need longer than it is waited for.
+        eventually("its handler ends", || handle.stats().active == 0);
         let stats = handle.stats();
         let ended = stats.completed + stats.failed + stats.interrupted + stats.refused;
-        assert_eq!(stats.active, 0, "{stall:?}: {stats:?}");
         assert_eq!(stats.accepted, ended + stats.dropped, "{stats:?}");
         assert_eq!(
             stats.interrupted,
@@ -278,9 +279,11 @@ fn stop_by(kind: Kind, stop: fn(Running), stall: Stall) -> Duration {
 
 /// A first server has what the process keeps: where children are heard from.
 fn warm_up(kind: Kind) {
+    let threads = Census::now().threads;
     let host = host_by::<Tcp, _, _>(kind.strategy(), || LineEcho);
     assert_eq!(host.client().ask("hello\n"), "hello\n");
     host.stop();
+    eventually("its threads end", || Census::now().threads == threads);
 }
 
 fn a_stop(kind: Kind) {
