@@ -59,6 +59,20 @@ impl Fate {
     }
 }
 
+/// Whether somebody new is served, who stays then, and not turned away.
+#[track_caller]
+fn is_answered(served: &Served, held: &mut Vec<Client>) -> bool {
+    let client = served.client();
+    client.send("new\n");
+    let answer = client.receive();
+    let is_answered = !answer.is_empty();
+    if is_answered {
+        assert_eq!(answer, b"new\n");
+        held.push(client);
+    }
+    is_answered
+}
+
 /// How long the threads of a process have run.
 fn cpu_time(process: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
@@ -131,27 +145,44 @@ fn two_hundred_clients_and_forty_descriptors(kind: Kind) {
 
     let mut completed = 0;
     if starves(kind) {
-        let best = (0..3).map(|_| {
+        // A client that is served ends the want, and whoever comes then has a second again.
+        let mut leave = |held: &mut Vec<Client>| {
+            let client = held.remove(0);
+            client.finish();
+            client.expect_end();
+            completed += 1;
+        };
+        let attempt = |_| {
+            leave(&mut held);
+            while !is_answered(&served, &mut held) {
+                turned_away += 1;
+            }
             let next = served.client();
             next.send("next\n");
             let short = Some(Duration::from_millis(50));
             next.socket().set_read_timeout(short).unwrap();
-            let nothing = next.try_receive().unwrap_err();
-            assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+            let nothing = next.try_receive();
             next.socket().set_read_timeout(Some(PATIENCE)).unwrap();
-
-            let last = held.pop().unwrap();
-            last.finish();
-            last.expect_end();
+            if nothing.is_ok() {
+                // More than a second has gone by between two of these lines.
+                turned_away += 1;
+                return Duration::MAX;
+            }
+            leave(&mut held);
             let start = Instant::now();
-            assert_eq!(next.line(), "next\n");
-            completed += 1;
-            held.insert(0, next);
+            let answer = next.receive();
+            if answer.is_empty() {
+                turned_away += 1;
+                return Duration::MAX;
+            }
+            assert_eq!(answer, b"next\n");
+            held.push(next);
             start.elapsed()
-        });
+        };
         // The promise is one of time. The machine may be busy, but not three times in a row.
-        let best = best.min().unwrap();
-        assert!(best < Duration::from_millis(100), "served after {best:?}");
+        let took: Vec<_> = (0..3).map(attempt).collect();
+        let soon = took.iter().any(|took| *took < Duration::from_millis(100));
+        assert!(soon, "served after {took:?}");
     }
 
     // Nobody who was taken in has noticed anything.
