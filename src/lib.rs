@@ -186,8 +186,10 @@
 //!
 //! None is on by default.
 //!
-//! - `log`: warnings by way of the crate [`log`](https://docs.rs/log), with the target `socketserver`, about
-//!   handlers that hold up a worker of [`Coroutines`] for more than 10 ms.
+//! - `log`: events by way of the crate [`log`](https://docs.rs/log), with the target `socketserver`. `info`:
+//!   serving, stops, what became of whom. `warn`: no descriptors or memory; requests that a stop had to cut
+//!   off or abandon; handlers that hold up a worker of [`Coroutines`] for more than 10 ms. `error`: a
+//!   listening socket that is unusable. `debug`: clients that were refused, or lost before they were accepted.
 
 mod accept_error;
 mod address;

@@ -47,7 +47,7 @@
 //! | `handle_timeout` that raises | `handlers::a_panic_in_handle_timeout_ends_nothing` |
 //! | `service_actions` that raises | `handlers::a_panic_in_service_actions_ends_nothing`, `python_gaps::a_panic_in_service_actions_ends_no_loop` |
 //! | `accept` that fails | `handlers::errors_of_the_listener_are_told_counted_and_survived`, `handlers::a_listener_that_is_broken_for_good_ends_serve_forever` |
-//! | `EMFILE` | `handlers::running_out_of_descriptors_does_not_spin_and_can_be_stopped`, `python_gaps::a_server_without_descriptors_serves_when_there_are_some_again` |
+//! | `EMFILE` | `python_gaps::a_server_without_descriptors_serves_when_there_are_some_again` |
 //! | a thread that cannot be had | `strategies::a_thread_that_cannot_be_had_costs_that_request` |
 //! | which hook runs on which thread | `handlers::hooks_run_where_they_do_in_python` |
 //! | SIGPIPE | `stream_requests::a_client_that_left_raises_no_sigpipe` |

@@ -14,9 +14,11 @@ use super::life::Run;
 use super::others::{Desk, Other};
 use super::stats::{Outcome, Refusal};
 use crate::accept_error::AcceptErrorKind;
+use crate::address::ServerAddress;
 use crate::error::Error;
 use crate::handler_error::{HandlerError, Stage};
 use crate::job::{self, Job};
+use crate::logging::log_event;
 use crate::panics::contain;
 use crate::request::Request;
 use crate::service::Service;
@@ -93,6 +95,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     }
 
     pub(super) fn run_forever(&self, _serving: Serving) -> Result<(), Error> {
+        log_event!(Info, "{}: serving", self.core().address);
         match self.strategy.acceptors(T::KIND) {
             0 => self.run_here(),
             loops => self.run_on_threads(loops),
@@ -310,6 +313,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             Err(error) => {
                 let kind = AcceptErrorKind::of(&error);
                 self.core().counters.count_accept_error(kind);
+                log_accept_error(&self.core().address, kind, &error);
                 let _ = contain(|| self.service.get_request_error(&error));
                 match kind {
                     AcceptErrorKind::Retry => pace.stumbled(),
@@ -380,7 +384,10 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         });
         in_flight.outcome = match verdict {
             Ok(true) => return true,
-            Ok(false) => Outcome::Refused(Refusal::VerifyRequest),
+            Ok(false) => {
+                self.log_refusal(request, Refusal::VerifyRequest);
+                Outcome::Refused(Refusal::VerifyRequest)
+            }
             Err(error) => {
                 in_flight.outcome = Outcome::Failed;
                 job::handle_error(&*self.service, request, &error);
@@ -389,6 +396,11 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         };
         request.shutdown_request();
         false
+    }
+
+    pub(super) fn log_refusal(&self, request: &T::Request, reason: Refusal) {
+        let (address, client) = (&self.core().address, request.client_address());
+        log_event!(Debug, "{address}: {client} was refused: {reason:?}");
     }
 
     /// Out of descriptors or memory: trying again at once would only burn a processor. Waits a
@@ -486,6 +498,14 @@ struct StopOnDrop<'a>(&'a Arc<Core>);
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         self.0.request_stop();
+    }
+}
+
+fn log_accept_error(address: &ServerAddress, kind: AcceptErrorKind, error: &io::Error) {
+    match kind {
+        AcceptErrorKind::Retry => log_event!(Debug, "{address}: a client was lost: {error}"),
+        AcceptErrorKind::BackOff => log_event!(Warn, "{address}: cannot take clients in: {error}"),
+        AcceptErrorKind::Fatal => log_event!(Error, "{address}: the socket is unusable: {error}"),
     }
 }
 

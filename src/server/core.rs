@@ -14,6 +14,7 @@ use super::reserve::Reserve;
 use super::stats::{Counters, Outcome, Stats};
 use crate::address::ServerAddress;
 use crate::error::Error;
+use crate::logging::log_event;
 use crate::request::{RequestInfo, Sender};
 use crate::sys::fork::KeptPrivate;
 use crate::sys::parked::prepare_for_forks;
@@ -131,8 +132,11 @@ impl Core {
         let stop = self
             .life
             .stop(by_signal, || self.waker.wake(), || self.stats());
+        if matches!(stop, Stop::Asked | Stop::Later { .. }) {
+            log_event!(Info, "{}: a stop was asked for", self.address);
+        }
         match stop {
-            Stop::Asked => self.watch_those_in_loop(),
+            Stop::Asked | Stop::Again => self.watch_those_in_loop(),
             Stop::Later { run } => {
                 let core = Arc::clone(self);
                 let later = move || core.finish_lame_duck(run, false);

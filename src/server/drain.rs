@@ -9,6 +9,7 @@ use super::ServerHandle;
 use super::core::Core;
 use super::current;
 use super::stats::Stats;
+use crate::logging::log_event;
 use crate::panics::contain;
 use crate::request::RequestInfo;
 use crate::strategy::Strategy;
@@ -77,6 +78,17 @@ impl DrainReport {
             interrupted,
             abandoned,
             took: begun.elapsed(),
+        }
+    }
+}
+
+impl DrainReport {
+    pub(super) fn log(&self, core: &Core) {
+        let address = &core.address;
+        if self.interrupted.is_empty() && self.abandoned.is_empty() {
+            log_event!(Info, "{address}: {self}");
+        } else {
+            log_event!(Warn, "{address}: {self}");
         }
     }
 }
@@ -196,7 +208,9 @@ impl<M: Strategy> DrainOnDrop<M> {
         };
         let _ = contain(|| self.strategy.server_close(grace));
         core.life.end();
-        DrainReport::since(&core, begun)
+        let report = DrainReport::since(&core, begun);
+        report.log(&core);
+        report
     }
 
     /// Waits until no request is running, at most until `deadline`. Returns whether it came to that.

@@ -123,6 +123,8 @@ pub(crate) enum Run {
 pub(crate) enum Stop {
     /// Nothing more.
     Asked,
+    /// Nothing more: it was asked for before.
+    Again,
     /// Somebody has to carry it out later: [`LifeCycle::finish_lame_duck`].
     Later { run: u64 },
     /// It came too late.
@@ -291,8 +293,9 @@ impl<Before: Clone> LifeCycle<Before> {
             return Stop::Ignored;
         }
         if life.lame {
-            return Stop::Asked;
+            return Stop::Again;
         }
+        let again = life.stop;
         let serving = life.state == State::Serving && life.how == Run::Forever;
         let lame_duck = life.patience.lame_duck;
         if serving && !life.stop && lame_duck > Duration::ZERO {
@@ -303,7 +306,7 @@ impl<Before: Clone> LifeCycle<Before> {
             return Stop::Later { run: life.run };
         }
         self.stop_now(life, wake, before);
-        Stop::Asked
+        if again { Stop::Again } else { Stop::Asked }
     }
 
     fn stop_now(
@@ -494,7 +497,7 @@ mod tests {
         };
         assert_eq!(life.phase(), Phase::LameDuck);
         assert!(life.is_shutting_down() && !life.is_stopping());
-        assert_eq!(stop(&life, false), Stop::Asked);
+        assert_eq!(stop(&life, false), Stop::Again);
         assert_eq!(
             life.phase(),
             Phase::LameDuck,

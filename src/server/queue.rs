@@ -106,6 +106,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     pub(super) fn turn_away(&self, mut request: T::Request, reason: Refusal, farewell: &[u8]) {
         let mut in_flight = InFlight::begin(self.core());
         in_flight.outcome = Outcome::Refused(reason);
+        self.log_refusal(&request, reason);
         let _ = contain(|| request.refuse(farewell));
         let _ = contain(|| drop(request));
     }

@@ -108,7 +108,9 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
             // The loop may leave yet; that it was stopped for good has to be known then, too.
             core.life.begin_closing(|| core.stats());
             core.life.end();
-            return Ok(DrainReport::since(&core, begun));
+            let report = DrainReport::since(&core, begun);
+            report.log(&core);
+            return Ok(report);
         }
         let served = thread.join();
         // The thread is gone, and its reference with it, so that this is the last one.

@@ -334,7 +334,8 @@ impl Shared {
         if let Some(core) = self.server.get().and_then(Weak::upgrade) {
             core.counters.count_held_worker();
         }
-        crate::logging::log_warning!(
+        crate::logging::log_event!(
+            Warn,
             "a handler has held its worker, and other clients with it, for {held:?} without reading \
              or writing: wrap what takes so long in socketserver::blocking"
         );
@@ -346,7 +347,8 @@ impl Shared {
         for held in crew.iter().chain(&hired).filter_map(|m| m.busy_for()) {
             // Many short turns of different clients may add up to more than one may take.
             if held > 10 * Worker::HELD {
-                crate::logging::log_warning!(
+                crate::logging::log_event!(
+                    Warn,
                     "a worker has not come back to its clients for {held:?} by now: a handler neither \
                      reads nor writes, or waits for a lock"
                 );

@@ -56,9 +56,9 @@ impl TempDir {
             let path = std::env::temp_dir().join(name);
             match std::fs::create_dir(&path) {
                 Ok(()) => return Self(path),
-                // Left behind by a process that was killed, and had the same number.
+                // Left behind by a process that had the same number, and was killed.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => panic!("no place for files: {error}"),
+                Err(error) => panic!("cannot make {}: {error}", path.display()),
             }
         }
     }
