@@ -334,8 +334,10 @@ fn want_of_resources_is_waited_out<T: Inner>(kind: Kind) {
         let patient = patient::<T>(kind);
         patient.plan.fail_with(usize::MAX, errno);
         let client = patient.client();
-        // There are descriptors, whatever the error says: that is worth one try at once.
-        let hopes = usize::from(matches!(errno, Errno::EMFILE | Errno::ENFILE));
+        // There are descriptors, whatever the error says: that is worth one try at once, and another
+        // one soon.
+        let is_hopeful = matches!(errno, Errno::EMFILE | Errno::ENFILE);
+        let hopes = if is_hopeful { 2 } else { 0 };
         for calls in patient.plan.wait_for_calls(hopes + 5) {
             assert_gaps(calls.get(hopes..).unwrap_or_default());
         }
