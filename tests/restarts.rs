@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use socketserver::transport::Tcp;
 use socketserver::{Sequential, Server};
+use support::alone::alone;
 use support::kinds::{Kind, by_kind};
 use support::net::*;
 
@@ -29,7 +30,13 @@ struct Fates {
     refused: AtomicU64,
 }
 
+/// In a process of its own: a child of another test, just forked, would have its copy of the listening
+/// socket for a moment.
 fn a_hundred_restarts_lose_nobody(kind: Kind) {
+    alone("a_hundred_restarts_lose_nobody", kind, || restart(kind));
+}
+
+fn restart(kind: Kind) {
     let (over, fates) = (AtomicBool::new(false), Fates::default());
     let bind = |address: SocketAddr| Server::<Tcp, _, Sequential>::bind(address, || LineEcho);
     let mut server = Some(bind(own_loopback()).unwrap());
