@@ -19,15 +19,17 @@
 //! ```
 //!
 //! Ctrl-C stops the server. It waits for the connections that are open, but not longer than two
-//! seconds (a second Ctrl-C does not wait), and ends with
+//! seconds (a second Ctrl-C does not wait), says whom it had to cut off, and ends with
 //!
 //! ```text
-//! served 3 connections and 2 datagrams, 0 failed
+//! served 3 connections and 2 datagrams, 0 failed, 1 cut off
+//! drained: 1 completed, 0 failed, 0 refused, 1 interrupted, 0 abandoned
 //! ```
 //!
 //! Things to try: two clients at once with `--strategy sequential`, a hundred with `--strategy
 //! coroutines --workers 1`; `--ctime`, and the clients of the tutorial (`binary_tcp_client_v2`);
-//! Ctrl-C while a client is connected.
+//! Ctrl-C while a client is connected; a second client with `--max-connections 1`; a client that is
+//! silent with `--timeout 5`.
 
 mod common;
 
@@ -37,8 +39,8 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
-use socketserver::Stats;
 use socketserver::prelude::*;
+use socketserver::{DrainReport, Stats};
 
 /// Sends back what it receives, over TCP and UDP.
 #[derive(Parser)]
@@ -58,9 +60,20 @@ struct Arguments {
     /// Answer `[data]` and the time instead of the mere data
     #[arg(long)]
     ctime: bool,
-    /// How many seconds Ctrl-C waits for open connections before it cuts them
-    #[arg(long, default_value_t = 2)]
-    grace: u64,
+    /// How many connections may be open at the same time; others wait until one is closed
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: Option<u32>,
+    /// How many seconds a client may keep the server waiting, with each of its messages; 2.5 say
+    #[arg(long, value_parser = seconds)]
+    timeout: Option<Duration>,
+    /// How many seconds Ctrl-C waits for open connections before it cuts them; 0.5 say
+    #[arg(long, default_value = "2", value_parser = seconds)]
+    grace: Duration,
+}
+
+fn seconds(text: &str) -> std::result::Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds")?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -125,9 +138,10 @@ fn main() -> Result {
     let strategies = (arguments.strategy(), arguments.strategy());
     let ctime = arguments.ctime;
     let (tcp, udp) = bind(&arguments, move || Echo { ctime })?;
-    let grace = Duration::from_secs(arguments.grace);
-    let tcp = tcp.strategy(strategies.0).grace(grace);
-    let udp = udp.strategy(strategies.1);
+    let most = arguments.max_connections.map(|most| most as usize);
+    let tcp = tcp.strategy(strategies.0).max_connections(most);
+    let tcp = tcp.grace(arguments.grace);
+    let udp = udp.strategy(strategies.1).grace(arguments.grace);
     tcp.shutdown_on_ctrl_c()?;
     udp.shutdown_on_ctrl_c()?;
     let (connections, datagrams) = (tcp.handle(), udp.handle());
@@ -143,13 +157,16 @@ fn main() -> Result {
         let open = count(open, "open connection");
         let _ = writeln!(io::stdout(), "waiting for {open}; Ctrl-C again does not");
     }
-    tcp.server_close();
-    udp.stop()?;
-    let _ = writeln!(
-        io::stdout(),
-        "{}",
-        summary(connections.stats(), datagrams.stats())
-    );
+    let reports = [tcp.server_close(), udp.stop()?];
+    let mut out = io::stdout().lock();
+    for request in reports.iter().flat_map(|report| &report.interrupted) {
+        let _ = writeln!(out, "cut off: {request}");
+    }
+    for request in reports.iter().flat_map(|report| &report.abandoned) {
+        let _ = writeln!(out, "abandoned: {request}");
+    }
+    let summary = summary(connections.stats(), datagrams.stats());
+    let _ = writeln!(out, "{summary}\n{}", drained(&reports));
     Ok(())
 }
 
@@ -166,6 +183,19 @@ fn summary(connections: Stats, datagrams: Stats) -> String {
     summary
 }
 
+/// What became of those that were there when it was told to stop.
+fn drained(reports: &[DrainReport]) -> String {
+    let sum = |number: fn(&DrainReport) -> usize| reports.iter().map(number).sum::<usize>();
+    format!(
+        "drained: {} completed, {} failed, {} refused, {} interrupted, {} abandoned",
+        sum(|report| report.completed),
+        sum(|report| report.failed),
+        sum(|report| report.refused + report.dropped),
+        sum(|report| report.interrupted.len()),
+        sum(|report| report.abandoned.len()),
+    )
+}
+
 /// Binds a TCP and a UDP server to the same port number.
 fn bind<S>(arguments: &Arguments, service: S) -> Result<(TcpServer<S>, UdpServer<S>)>
 where
@@ -173,7 +203,9 @@ where
 {
     let mut attempts = if arguments.port == 0 { 20 } else { 1 };
     loop {
-        let tcp = TcpServer::bind((arguments.host.as_str(), arguments.port), service)?;
+        let address = (arguments.host.as_str(), arguments.port);
+        let options = TcpServer::options().timeout(arguments.timeout);
+        let tcp = options.bind(address, service)?;
         attempts -= 1;
         match UdpServer::bind(tcp.server_address(), service) {
             Ok(udp) => return Ok((tcp, udp)),

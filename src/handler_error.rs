@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 
 use crate::error::BoxError;
 use crate::panics::contain;
+use crate::timeout::TimeoutKind;
 
 /// Where in a request's life it went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -144,11 +145,18 @@ impl HandlerError {
         self.io_error().is_some_and(kind) && self.context().is_none_or(|context| context.all(kind))
     }
 
-    /// Whether a read or a write ran into its timeout. Python: `isinstance(error, TimeoutError)`.
+    /// Whether a read or a write ran into its timeout; [`timeout_kind`](Self::timeout_kind) says which.
+    /// Python: `isinstance(error, TimeoutError)`.
     #[doc(alias = "TimeoutError")]
     pub fn is_timeout(&self) -> bool {
         self.io_error()
             .is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+    }
+
+    /// Which time of the request a read or a write ran out of, if that is what happened. `None` for a
+    /// [timeout](Self::is_timeout) of anything else than the request.
+    pub fn timeout_kind(&self) -> Option<TimeoutKind> {
+        self.io_error().and_then(TimeoutKind::of)
     }
 
     /// The first `io::Error` in the chain of causes.
@@ -272,6 +280,7 @@ impl Error for ShuttingDown {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::timeout::TimedOut;
 
     fn failed(error: impl Into<BoxError>) -> HandlerError {
         HandlerError::new(Stage::Handle, error.into())
@@ -290,7 +299,16 @@ mod tests {
         assert!(failed(ShuttingDown::error()).is_shutting_down());
         assert!(!failed(io::Error::from(io::ErrorKind::UnexpectedEof)).is_disconnect());
         assert!(!failed("no").is_disconnect());
-        assert!(failed(io::Error::from(io::ErrorKind::TimedOut)).is_timeout());
+        let timeout = failed(io::Error::from(io::ErrorKind::TimedOut));
+        assert!(timeout.is_timeout());
+        assert_eq!(
+            timeout.timeout_kind(),
+            None,
+            "of somebody else's connection"
+        );
+        let timeout = failed(TimedOut::error(TimeoutKind::Idle, None));
+        assert!(timeout.is_timeout() && !timeout.is_disconnect());
+        assert_eq!(timeout.timeout_kind(), Some(TimeoutKind::Idle));
     }
 
     #[test]

@@ -270,7 +270,7 @@ pub use request::{
 #[doc(alias = "socket")]
 pub use server::Server;
 pub use server::{
-    AcceptErrors, DrainReport, Handled, Phase, Refusals, RunningServer, ServerHandle,
+    AcceptErrors, AtLimit, DrainReport, Handled, Phase, Refusals, RunningServer, ServerHandle,
     ServerOptions, Stats, Timeouts, WaitingClients,
 };
 #[doc(alias = "partial")]

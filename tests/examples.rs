@@ -289,10 +289,19 @@ fn echo_server_echoes_every_byte_under_every_strategy() {
 
         server.signal(Signal::SIGINT);
         let server = server.finish();
+        // Its end may have been seen before the signal or after it.
+        let lines = after_stop(&server);
+        let [.., served, drained] = &lines[..] else {
+            panic!("{strategy}: {lines:?}");
+        };
         assert_eq!(
-            after_stop(&server).last(),
-            Some(&"served 1 connection and 3 datagrams, 0 failed"),
+            *served, "served 1 connection and 3 datagrams, 0 failed",
             "{strategy}"
+        );
+        assert!(drained.starts_with("drained: "), "{drained}");
+        assert!(
+            drained.ends_with(" 0 refused, 0 interrupted, 0 abandoned"),
+            "{drained}"
         );
     });
 }
@@ -381,18 +390,39 @@ fn echo_server_serves_ipv6() {
 fn echo_server_ends_at_a_signal_although_a_client_is_idle() {
     with_each_strategy(|strategy| {
         for signal in [Signal::SIGINT, Signal::SIGTERM] {
-            let (server, address) = serve_echo(&["--strategy", strategy, "--grace", "0"]);
+            let (server, address) = serve_echo(&["--strategy", strategy, "--grace", "0.5"]);
             let client = connect(address);
             exchange(&client, b"hello");
             exchange_packet(&connect_udp(address), b"hello");
             server.signal(signal);
             let server = server.finish();
-            let mut expected = vec!["served 0 connections and 1 datagram, 0 failed, 1 cut off"];
+            let mut lines = after_stop(&server);
             // A handler in the accept loop has to end before the loop can.
             if strategy != "sequential" {
-                expected.insert(0, "waiting for 1 open connection; Ctrl-C again does not");
+                let waiting = lines.remove(0);
+                assert_eq!(
+                    waiting,
+                    "waiting for 1 open connection; Ctrl-C again does not"
+                );
             }
-            assert_eq!(after_stop(&server), expected, "{strategy}, {signal}");
+            let local = client.local_addr().unwrap();
+            let cut_off = lines.remove(0);
+            assert!(
+                cut_off.starts_with(&format!("cut off: {local}, ")),
+                "{cut_off}"
+            );
+            let [served, drained] = lines[..] else {
+                panic!("{strategy}, {signal}: {lines:?}");
+            };
+            assert_eq!(
+                served,
+                "served 0 connections and 1 datagram, 0 failed, 1 cut off"
+            );
+            // The datagram may have been counted before the signal or after it.
+            assert!(
+                drained.ends_with(" 1 interrupted, 0 abandoned"),
+                "{drained}"
+            );
             assert_eq!((&client).read(&mut [0]).unwrap(), 0, "the end, in order");
         }
     });
@@ -407,10 +437,51 @@ fn echo_server_waits_for_open_connections() {
     server.expect("waiting for 1 open connection; Ctrl-C again does not\n");
     exchange(&client, b"take your time");
     drop(client);
-    assert_eq!(
-        after_stop(&server.finish()).last(),
-        Some(&"served 1 connection and 0 datagrams, 0 failed")
-    );
+    let expected = [
+        "served 1 connection and 0 datagrams, 0 failed",
+        "drained: 1 completed, 0 failed, 0 refused, 0 interrupted, 0 abandoned",
+    ];
+    assert!(after_stop(&server.finish()).ends_with(&expected));
+}
+
+#[test]
+fn echo_server_has_as_many_connections_as_it_may() {
+    with_each_strategy(|strategy| {
+        let options = ["--strategy", strategy, "--max-connections", "1"];
+        let (server, address) = serve_echo(&options);
+        let first = connect(address);
+        exchange(&first, b"hello");
+        let second = connect(address);
+        (&second).write_all(b"and me?").unwrap();
+        drop(first);
+        let mut answer = [0; 7];
+        (&second).read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"and me?");
+        drop(second);
+        server.signal(Signal::SIGTERM);
+        server.finish().success();
+    });
+}
+
+#[test]
+fn echo_server_does_not_wait_for_ever_for_a_client() {
+    with_each_strategy(|strategy| {
+        let options = ["--strategy", strategy, "--timeout", "0.2"];
+        let (server, address) = serve_echo(&options);
+        let client = connect(address);
+        exchange(&client, b"hello");
+        assert_eq!((&client).read(&mut [0]).unwrap(), 0, "the end, in order");
+        server.signal(Signal::SIGTERM);
+        let server = server.finish();
+        assert!(server.status.success());
+        let summary = "served 0 connections and 0 datagrams, 1 failed";
+        assert!(
+            server.text().contains(summary),
+            "{strategy}: {}",
+            server.text()
+        );
+        assert!(server.stderr.contains("timed out"), "{}", server.stderr);
+    });
 }
 
 #[test]
@@ -462,10 +533,17 @@ fn echo_server_says_what_is_wrong() {
     assert_eq!(server.status.code(), Some(2));
     assert!(server.stderr.contains("thread-pool"), "{}", server.stderr);
 
-    for options in [&["--workers", "2"][..], &["--workers", "0"]] {
-        let server = Program::example("echo_server", options).finish();
+    for options in [
+        ["--workers", "2"],
+        ["--workers", "0"],
+        ["--max-connections", "0"],
+        ["--timeout", "soon"],
+        ["--grace=-1", ""],
+    ] {
+        let server = Program::example("echo_server", &options).finish();
         assert_eq!(server.status.code(), Some(2), "{options:?}");
-        assert!(server.stderr.contains("--workers"), "{}", server.stderr);
+        let option = options[0].trim_end_matches("=-1");
+        assert!(server.stderr.contains(option), "{}", server.stderr);
     }
 }
 

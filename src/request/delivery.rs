@@ -96,7 +96,12 @@ pub(crate) fn deliver_to_all(
     for one in &under_way {
         one.delivery.give_up();
     }
-    let late = || Err(crate::sys::stream::timed_out());
+    let late = || {
+        Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "timed out: the client did not take all of the message within its time",
+        ))
+    };
     results
         .into_iter()
         .map(|result| result.unwrap_or_else(late))

@@ -129,8 +129,10 @@ impl fmt::Display for RequestInfo {
         } = self;
         write!(
             f,
-            "{client_address}, {activity}, {age:.1?} old, idle for {idle:.1?}, {bytes_received} bytes in, \
-             {bytes_sent} out"
+            "{client_address}, {activity}, {:.1}s old, idle for {:.1}s, {bytes_received} bytes in, \
+             {bytes_sent} out",
+            age.as_secs_f64(),
+            idle.as_secs_f64(),
         )?;
         match self.process_id {
             Some(process) => write!(f, ", in process {process}"),

@@ -2,6 +2,7 @@
 
 mod buffer;
 mod datagram;
+mod deadlines;
 mod delivery;
 mod info;
 mod sender;

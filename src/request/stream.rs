@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::Request;
 use super::buffer::ReadBuffer;
+use super::deadlines::{Clock, Wait, Way};
 use super::delivery::{Delivery, Progress};
 use super::info::{Activity, RequestInfo};
 use super::sender::{Live, LiveConnection, Sender, write_formatted};
@@ -18,7 +19,9 @@ use crate::ServerHandle;
 use crate::address::{Address, UnixAddress};
 use crate::handler_error::{ClientGone, ShuttingDown};
 use crate::sys;
+use crate::sys::coroutine::Direction;
 use crate::sys::turn::{Turn, TurnGuard};
+use crate::timeout::{Deadlines, TimeoutKind};
 
 /// A connected stream socket: [`TcpStream`], [`UnixStream`], or something that wraps one, such as
 /// a TLS session.
@@ -71,13 +74,43 @@ pub trait StreamSocket: Send + Sync + 'static {
     /// Ends one direction or both; wakes whoever waits in it.
     fn shutdown(&self, how: Shutdown) -> io::Result<()>;
 
-    /// Bounds how long each read and each write may wait.
+    /// Bounds how long each read and each write may wait. One that waits in vain for that long fails with
+    /// an error of kind [`TimedOut`](io::ErrorKind::TimedOut).
     fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// The same, with a time for each of the two. The default sets both to the shorter one: one of them
+    /// may be over too early, and is then waited for again.
+    fn set_timeouts(&self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
+        self.set_timeout([read, write].into_iter().flatten().min())
+    }
 
     /// How long each write may wait, which is also how long one may wait for another to the same
     /// client. The default is without limit.
     fn timeout(&self) -> Option<Duration> {
         None
+    }
+
+    /// How long each read may wait. The default is without limit, or that it is not known: a time that is
+    /// longer than what the socket was set to ([`Deadlines`]) can then be over late, by as much as that.
+    fn read_timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Waits until there may be something to receive, whatever time reads have. `false` if `timeout` is
+    /// over (`None`: without limit). Called after a read has timed out for which there is more time. The
+    /// default waits for the [`descriptor`](Self::descriptor); without one, it says at once that there
+    /// may be something, so that the read is tried again.
+    fn wait_readable(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        self.descriptor().map_or(Ok(true), |descriptor| {
+            sys::stream::wait(descriptor, Direction::Receive, timeout)
+        })
+    }
+
+    /// The same for room to send.
+    fn wait_writable(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        self.descriptor().map_or(Ok(true), |descriptor| {
+            sys::stream::wait(descriptor, Direction::Send, timeout)
+        })
     }
 
     /// Called between the shutdown of the writing side and closing, if the client has not ended its
@@ -127,6 +160,19 @@ macro_rules! stream_socket {
                 sys::socket::send_timeout(self.as_fd())
             }
 
+            fn set_timeouts(
+                &self,
+                read: Option<Duration>,
+                write: Option<Duration>,
+            ) -> io::Result<()> {
+                sys::socket::set_receive_timeout(self.as_fd(), read)?;
+                sys::socket::set_send_timeout(self.as_fd(), write)
+            }
+
+            fn read_timeout(&self) -> Option<Duration> {
+                sys::socket::receive_timeout(self.as_fd())
+            }
+
             fn before_close(&self) {
                 // Closing with unread input resets the connection, and what the client has not
                 // received by then is lost to it.
@@ -153,14 +199,18 @@ struct Connection<S: StreamSocket> {
     client_address: S::Address,
     /// Held while a message is sent, so that messages of the handler and of senders do not mix.
     sending: Turn,
+    /// The times that it has, if it has any.
+    clock: Option<Clock>,
     /// Declared last: who waits for a descriptor is told when the socket is closed.
     vitals: Vitals,
 }
 
 impl<S: StreamSocket> Connection<S> {
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let reading = || self.socket.recv(buffer);
-        let received = self.vitals.during(Activity::Reading, reading);
+        let received = self.read_in_time(|| {
+            let reading = || self.socket.recv(buffer);
+            self.vitals.during(Activity::Reading, reading)
+        });
         self.received(received, buffer.is_empty())
     }
 
@@ -170,16 +220,33 @@ impl<S: StreamSocket> Connection<S> {
         self.received(received, false)
     }
 
+    fn read_in_time<T>(&self, attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        let begin = |clock: &Clock| clock.begin_read(&self.socket);
+        self.in_time(Way::Read, begin, attempt)
+    }
+
     fn before_recv(&self, in_vain: bool) -> io::Result<()> {
         let waiting = || self.socket.before_recv(in_vain);
         self.vitals.during(Activity::Reading, waiting)
     }
 
-    fn send(&self, data: &[u8]) -> io::Result<usize> {
-        let writing = || self.socket.send(data);
-        let sent = self.vitals.during(Activity::Writing, writing);
-        sent.inspect(|sent| self.vitals.count_sent(*sent))
+    /// Sends some of what a write that was begun at `started` is to send.
+    fn send(&self, data: &[u8], started: Option<Instant>) -> io::Result<usize> {
+        let begin = |clock: &Clock| clock.begin_write(&self.socket, started);
+        let sent = self.in_time(Way::Write, begin, || {
+            let writing = || self.socket.send(data);
+            self.vitals.during(Activity::Writing, writing)
+        });
+        sent.inspect(|sent| self.sent(*sent))
             .map_err(|error| self.explain(error))
+    }
+
+    /// Counts what went.
+    fn sent(&self, size: usize) {
+        self.vitals.count_sent(size);
+        if let Some(clock) = &self.clock {
+            clock.note_written();
+        }
     }
 
     /// Counts what came. Says of the end of the stream, too, whether the server provoked it.
@@ -210,21 +277,96 @@ impl<S: StreamSocket> Connection<S> {
         }
     }
 
-    /// Whether a write that has sent a part of its data has used up its time: it is for all of it, so
-    /// that a client that reads a little now and then cannot keep its handler.
-    fn is_over(&self, started: Instant) -> bool {
-        let timeout = self.socket.timeout();
-        timeout.is_some_and(|timeout| started.elapsed() >= timeout)
+    /// Whether a write that has sent a part of its data has time left: it is for all of it, so that a
+    /// client that reads a little now and then cannot keep its handler.
+    fn has_time(&self, started: Instant) -> io::Result<()> {
+        if let Some(clock) = &self.clock {
+            return clock.end_write(&self.socket, started);
+        }
+        match self.socket.timeout() {
+            Some(timeout) if started.elapsed() >= timeout => {
+                Err(Way::Write.timed_out(&self.socket))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Waits until nobody else is sending, but not longer than a send may take.
     fn alone(&self) -> io::Result<TurnGuard<'_>> {
-        self.sending.take(|| self.socket.timeout()).ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::TimedOut,
-                "timed out waiting for another sender, which waits for the client",
-            )
+        let turn = self.sending.take(|| match &self.clock {
+            Some(clock) => clock.time_for_turn(&self.socket),
+            None => self.socket.timeout(),
+        });
+        turn.ok_or_else(|| {
+            self.counted(match &self.clock {
+                Some(clock) => clock.no_turn(),
+                None => Way::Write.timed_out(&self.socket),
+            })
         })
+    }
+
+    /// Runs a read or a write for as long as it may take. All errors that a time is over come from here, or
+    /// from the two above.
+    #[inline]
+    fn in_time<T>(
+        &self,
+        way: Way,
+        begin: impl FnOnce(&Clock) -> io::Result<Wait>,
+        mut attempt: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        if let Some(clock) = &self.clock {
+            return self.in_time_of(clock, way, begin, attempt);
+        }
+        match attempt() {
+            Err(error) => Err(self.named(way, error)),
+            done => done,
+        }
+    }
+
+    /// The same where the connection has times: if its socket's own is over before, it is tried again.
+    #[inline(never)]
+    fn in_time_of<T>(
+        &self,
+        clock: &Clock,
+        way: Way,
+        begin: impl FnOnce(&Clock) -> io::Result<Wait>,
+        mut attempt: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        let waiting = match way {
+            Way::Read => Activity::Reading,
+            Way::Write => Activity::Writing,
+        };
+        let begun = self.vitals.during(waiting, || begin(clock));
+        let mut wait = begun.map_err(|error| self.counted(error))?;
+        loop {
+            match attempt() {
+                Err(error) if sys::stream::is_timeout(&error) => {
+                    let wait_on = || clock.wait_on(&mut wait, &self.socket);
+                    let waited = self.vitals.during(waiting, wait_on);
+                    waited.map_err(|error| self.counted(error))?;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Says of an error that the socket's own time is over, if it is that, which time that was.
+    #[cold]
+    fn named(&self, way: Way, error: io::Error) -> io::Error {
+        if sys::stream::is_timeout(&error) {
+            self.counted(way.timed_out(&self.socket))
+        } else {
+            error
+        }
+    }
+
+    /// Counts an error that says that a time is over.
+    #[cold]
+    fn counted(&self, error: io::Error) -> io::Error {
+        if let Some(kind) = TimeoutKind::of(&error) {
+            self.vitals.server.0.counters.count_timeout(kind);
+        }
+        error
     }
 }
 
@@ -232,13 +374,16 @@ impl<S: StreamSocket> Live for Connection<S> {
     fn send_all(&self, mut data: &[u8]) -> io::Result<()> {
         let _alone = self.alone()?;
         let mut started = (data.len() > SHORT).then(Instant::now);
+        let piece = self.clock.as_ref().map_or(usize::MAX, Clock::piece);
         while !data.is_empty() {
-            match self.send(data)? {
+            match self.send(&data[..data.len().min(piece)], started)? {
                 0 => return Err(io::ErrorKind::WriteZero.into()),
                 sent => data = &data[sent..],
             }
-            if !data.is_empty() && self.is_over(*started.get_or_insert_with(Instant::now)) {
-                return Err(sys::stream::timed_out());
+            if !data.is_empty() {
+                let started = *started.get_or_insert_with(Instant::now);
+                self.has_time(started)
+                    .map_err(|error| self.counted(error))?;
             }
         }
         Ok(())
@@ -297,7 +442,7 @@ impl<S: StreamSocket> Delivery for Dispatch<'_, S> {
             match connection.socket.try_send(&self.data[self.sent..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(sent) => {
-                    connection.vitals.count_sent(sent);
+                    connection.sent(sent);
                     self.sent += sent;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -337,23 +482,28 @@ impl<S: StreamSocket> StreamReader<S> {
     /// Fills the empty buffer.
     fn receive(&mut self) -> io::Result<()> {
         let connection = &self.connection;
-        let mut in_vain = false;
-        loop {
-            connection.before_recv(in_vain)?;
-            match self.buffer.fill(|buffer| connection.recv_spare(buffer)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => in_vain = true,
-                received => {
-                    received?;
-                    self.noted(self.buffer.unread().len());
-                    return Ok(());
+        connection.read_in_time(|| {
+            let mut in_vain = false;
+            loop {
+                connection.before_recv(in_vain)?;
+                match self.buffer.fill(|buffer| connection.recv_spare(buffer)) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => in_vain = true,
+                    received => return received,
                 }
             }
-        }
+        })?;
+        self.noted(self.buffer.unread().len());
+        Ok(())
     }
 
-    /// Notes the end of the stream.
+    /// Notes the end of the stream, and that it goes on.
     fn noted(&mut self, size: usize) -> usize {
         self.ended |= size == 0;
+        if size > 0
+            && let Some(clock) = &self.connection.clock
+        {
+            clock.note_read();
+        }
         size
     }
 }
@@ -390,6 +540,8 @@ impl<S: StreamSocket> BufRead for StreamReader<S> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.buffer.unread().is_empty() {
             self.receive()?;
+        } else if let Some(clock) = &self.connection.clock {
+            clock.note_read();
         }
         Ok(self.buffer.unread())
     }
@@ -438,17 +590,58 @@ impl<S: StreamSocket> StreamRequest<S> {
     pub fn new(socket: S, client_address: S::Address, server: &ServerHandle) -> Self {
         // It may have one.
         sys::socket::expect_timeouts();
-        Self::accepted(socket, client_address, server)
+        Self::accepted(socket, client_address, server, &Deadlines::default())
     }
 
-    /// The same for a socket whose timeout, if it has one, was set here.
-    pub(crate) fn accepted(socket: S, client_address: S::Address, server: &ServerHandle) -> Self {
+    /// The same with the times that the options of the server say: a transport of your own finds them in
+    /// [`SocketOptions::deadlines`](crate::transport::SocketOptions::deadlines). The request begins now.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a time of zero; `ConnectionAborted`, which concerns this client only, if
+    /// [`StreamSocket::set_timeouts`] fails.
+    pub fn with_deadlines(
+        socket: S,
+        client_address: S::Address,
+        server: &ServerHandle,
+        deadlines: &Deadlines,
+    ) -> io::Result<Self> {
+        sys::socket::expect_timeouts();
+        deadlines.check()?;
+        let clock = Clock::new(deadlines);
+        if let Some(clock) = &clock {
+            let (read, write) = deadlines.of_socket();
+            socket
+                .set_timeouts(read, write)
+                .map_err(|error| io::Error::new(io::ErrorKind::ConnectionAborted, error))?;
+            clock.note_own(&socket);
+        }
+        Ok(Self::with_clock(socket, client_address, server, clock))
+    }
+
+    /// The same for a socket whose timeouts, if it has any, were set here.
+    pub(crate) fn accepted(
+        socket: S,
+        client_address: S::Address,
+        server: &ServerHandle,
+        deadlines: &Deadlines,
+    ) -> Self {
+        Self::with_clock(socket, client_address, server, Clock::new(deadlines))
+    }
+
+    fn with_clock(
+        socket: S,
+        client_address: S::Address,
+        server: &ServerHandle,
+        clock: Option<Clock>,
+    ) -> Self {
         // It has to know its place in the registry, and the registry has to know it. Its memory is
         // taken before the registry is locked, and there is nothing to cut until it is made.
         let connection = Arc::new_cyclic(|connection: &Weak<Connection<S>>| Connection {
             socket,
             client_address,
             sending: Turn::default(),
+            clock,
             vitals: Vitals::begin(server, connection.clone()),
         });
         Self {
@@ -506,7 +699,11 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
     }
 
     fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) -> io::Result<()> {
-        self.shared().socket.set_timeout(timeout.into())
+        let connection = self.shared();
+        match &connection.clock {
+            Some(clock) => clock.set_timeout(timeout.into(), &connection.socket),
+            None => connection.socket.set_timeout(timeout.into()),
+        }
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {

@@ -11,6 +11,7 @@ use super::ServerHandle;
 use super::core::{Core, InFlight, Serving};
 use super::current::{self, Role};
 use super::life::Run;
+use super::limits::Verdict;
 use super::others::{Desk, Other};
 use super::stats::{Outcome, Refusal};
 use crate::accept_error::AcceptErrorKind;
@@ -77,7 +78,7 @@ impl Place {
 type OwnReception<'a, R> = Option<(Box<dyn Reception<R> + 'a>, Arc<Desk>)>;
 
 /// What one turn of the loop came to.
-enum Turn {
+pub(super) enum Turn {
     Request,
     /// No request, this time.
     Nothing,
@@ -270,32 +271,39 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         if let Some(left) = pace.penalty() {
             return self.sit_out(pace, left, timeout, place);
         }
+        let turning_away = match self.verdict() {
+            Verdict::Open => false,
+            Verdict::Shut(_) => return self.await_place(timeout, place),
+            Verdict::Away(_) => true,
+        };
         let likely = pace.is_request_likely();
         let wait = Wait {
             likely,
+            turning_away,
             taken_in: reception.is_none() && self.transport.is_request_kept(),
             ..self.wait(timeout, place)
         };
-        let ready = self.strategy.wait(&wait);
-        match ready.map_err(|source| Error::Accept { source })? {
-            Ready::TimedOut => return Ok(Turn::TimedOut),
-            Ready::Woken => {
+        match self.strategy.wait(&wait) {
+            Ok(Ready::TimedOut) => return Ok(Turn::TimedOut),
+            Ok(Ready::Woken) => {
                 self.core().acknowledge_wake();
                 return Ok(Turn::Nothing);
             }
             // A stop goes before the next request, however many are waiting.
-            Ready::Request if self.core().is_stopping() => return Ok(Turn::Nothing),
-            Ready::Request => {}
+            Ok(Ready::Request) if self.core().is_stopping() => return Ok(Turn::Nothing),
+            Ok(Ready::Request) => {}
+            Err(error) => return self.stumble(pace, error),
         }
         // A strategy that panics costs the request that it was given, and has dropped.
         let processed = match reception {
             Some((reception, desk)) => reception
                 .take_in(likely)
                 .map(|request| drop(contain(|| self.serve_in_place(request, desk)))),
-            None => self
-                .transport
-                .get_request(&self.handle)
-                .map(|request| drop(contain(|| self.process_request(request, place)))),
+            None => self.take_in(
+                turning_away,
+                || self.transport.get_request(&self.handle),
+                place,
+            ),
         };
         match processed {
             Ok(()) => {
@@ -310,24 +318,27 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 }
                 Ok(Turn::Nothing)
             }
-            Err(error) => {
-                let kind = AcceptErrorKind::of(&error);
-                self.core().counters.count_accept_error(kind);
-                log_accept_error(&self.core().address, kind, &error);
-                let _ = contain(|| self.service.get_request_error(&error));
-                match kind {
-                    AcceptErrorKind::Retry => pace.stumbled(),
-                    AcceptErrorKind::BackOff => {
-                        pace.back_off();
-                        if AcceptErrorKind::is_lack_of_descriptors(&error) {
-                            pace.starve();
-                        }
-                    }
-                    AcceptErrorKind::Fatal => return Err(Error::Accept { source: error }),
-                }
-                Ok(Turn::Nothing)
-            }
+            Err(error) => self.stumble(pace, error),
         }
+    }
+
+    /// Does what there is to do about an error of the listening socket, or of waiting for it.
+    fn stumble(&self, pace: &mut Pace, error: io::Error) -> Result<Turn, Error> {
+        let kind = AcceptErrorKind::of(&error);
+        self.core().counters.count_accept_error(kind);
+        log_accept_error(&self.core().address, kind, &error);
+        let _ = contain(|| self.service.get_request_error(&error));
+        match kind {
+            AcceptErrorKind::Retry => pace.stumbled(),
+            AcceptErrorKind::BackOff => {
+                pace.back_off();
+                if AcceptErrorKind::is_lack_of_descriptors(&error) {
+                    pace.starve();
+                }
+            }
+            AcceptErrorKind::Fatal => return Err(Error::Accept { source: error }),
+        }
+        Ok(Turn::Nothing)
     }
 
     /// For a loop that goes on: whether there is a better way to take requests in than `get_request`,
@@ -349,9 +360,14 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     }
 
     /// Verifies a request and has it run: by the strategy, or right here, if the strategy says so.
-    pub(super) fn process_request(&self, request: T::Request, place: &Place) {
+    pub(super) fn process_request(
+        &self,
+        request: T::Request,
+        in_flight: InFlight<&Arc<Core>>,
+        place: &Place,
+    ) {
         let core = self.core();
-        let mut in_flight = InFlight::begin(core);
+        let mut in_flight = in_flight;
         if T::KIND == RequestKind::Message {
             in_flight.list(Other::now(request.client_address().clone().into()));
         }
@@ -428,7 +444,10 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 delay = delay.min(calm);
             }
             if T::KIND == RequestKind::Connection && since.elapsed() >= Pace::HUNGER {
-                self.turn_some_away();
+                if self.turn_some_away() {
+                    pace.recover();
+                    return Ok(Turn::Nothing);
+                }
             }
             delay = delay.min(Pace::LOOK_AROUND);
         }
@@ -440,7 +459,9 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             starved: true,
             ..self.wait(Some(delay), place)
         };
+        // A strategy that lacks something too cannot even wait in its own way.
         let waited = self.strategy.wait(&wait);
+        let waited = waited.or_else(|_| wait.for_notification());
         match waited.map_err(|source| Error::Accept { source })? {
             Ready::Woken => {
                 self.core().acknowledge_wake();
@@ -451,22 +472,23 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     }
 
     /// There has been no descriptor for so long that clients have waited enough: with the one that is
-    /// kept for this, they get an end at least.
-    fn turn_some_away(&self) {
+    /// kept for this, they get an end at least. Returns whether nobody is left.
+    fn turn_some_away(&self) -> bool {
         let reserve = &self.core().reserve;
         for _ in 0..Pace::AT_ONCE {
-            let one = || match self.transport.get_request(&self.handle) {
-                Ok(request) => {
-                    self.turn_away(request, Refusal::Descriptors, b"");
-                    true
-                }
-                Err(_) => false,
+            let one = || {
+                let taken = self.transport.get_request(&self.handle);
+                taken.map(|request| self.turn_away(request, Refusal::Descriptors, b""))
             };
             let turned_away = reserve.spend(one);
-            if !reserve.stock() || !turned_away {
-                break;
+            let in_stock = reserve.stock();
+            match turned_away {
+                Ok(()) if in_stock => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                _ => break,
             }
         }
+        false
     }
 
     pub(super) fn wait<'a>(&'a self, timeout: Option<Duration>, place: &'a Place) -> Wait<'a> {
@@ -477,6 +499,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             likely: false,
             taken_in: false,
             starved: false,
+            turning_away: false,
             place,
         }
     }
@@ -567,6 +590,8 @@ impl Pace {
     const LOOK_AROUND: Duration = Duration::from_millis(50);
     /// How long clients are left waiting for a descriptor.
     const HUNGER: Duration = Duration::from_secs(1);
+    /// How often they begin to wait anew because there seemed to be one.
+    const HOPES: u32 = 5;
     /// How many of them are turned away without looking around.
     const AT_ONCE: u32 = 256;
 
@@ -581,12 +606,21 @@ impl Pace {
         self.guess = self.skip == 0;
         self.skip = self.skip.saturating_sub(1);
         self.stumbles = 0;
+        self.recover();
+    }
+
+    /// Nobody waits for what there is none of.
+    fn recover(&mut self) {
+        self.retry_at = None;
         self.delay = Duration::ZERO;
         self.starving_since = None;
         self.false_hopes = 0;
     }
 
+    /// Nobody was there.
     fn missed(&mut self, guessed: bool) {
+        // A descriptor was, or that would have been the error.
+        self.recover();
         if guessed {
             self.caution = (self.caution * 2).clamp(1, Self::MAX_CAUTION);
             self.skip = self.caution;
@@ -623,10 +657,14 @@ impl Pace {
         self.hopeless_until?.checked_duration_since(Instant::now())
     }
 
-    /// There seems to be a descriptor: tries again now.
+    /// There seems to be a descriptor: tries again now. If somebody else gets it, clients have to wait
+    /// once more; but not for ever, if that is always so.
     fn retry(&mut self) {
         self.retry_at = None;
         self.false_hopes += 1;
+        if self.false_hopes < Self::HOPES {
+            self.starving_since = None;
+        }
     }
 
     /// How long it is until the next try; `None` if that is now.

@@ -89,3 +89,90 @@ impl Connections {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+    use std::sync::{Arc, mpsc};
+    use std::thread;
+    use std::time::Duration;
+
+    use crate::ServerHandle;
+    use crate::address::UnixAddress;
+    use crate::request::{Request, StreamRequest};
+    use crate::server::core::Core;
+
+    fn server() -> ServerHandle {
+        let core = Core::new(UnixAddress::Unnamed.into()).unwrap();
+        ServerHandle(Arc::new(core))
+    }
+
+    fn client(server: &ServerHandle) -> (StreamRequest<UnixStream>, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let request = StreamRequest::new(ours, UnixAddress::Unnamed, server);
+        (request, theirs)
+    }
+
+    #[test]
+    fn only_those_that_are_there_are_listed_and_cut() {
+        let server = server();
+        let [mut first, second, mut third] = [(); 3].map(|()| client(&server).0);
+        drop(second);
+        assert_eq!(server.requests().len(), 2);
+        server.0.connections.cut();
+        for request in [&mut first, &mut third] {
+            let error = request.recv(1).unwrap_err();
+            assert!(crate::ShuttingDown::is_cause_of(&error));
+        }
+        drop((first, third));
+        assert!(server.requests().is_empty());
+    }
+
+    #[test]
+    fn there_are_no_more_places_than_connections_at_the_same_time() {
+        let server = server();
+        for _ in 0..10 {
+            let clients = [(); 3].map(|()| client(&server));
+            assert_eq!(server.0.connections.live().len(), 3);
+            drop(clients);
+        }
+        assert_eq!(server.0.connections.registry.lock().places.len(), 3);
+    }
+
+    #[test]
+    fn what_has_gone_over_a_connection_is_counted_while_it_lives_and_afterwards() {
+        let server = server();
+        let (mut request, theirs) = client(&server);
+        std::io::Write::write_all(&mut &theirs, b"12345").unwrap();
+        assert_eq!(request.recv(3).unwrap(), b"123");
+        request.send_all("12").unwrap();
+        // As it was received, not as it was read.
+        assert_eq!(server.0.connections.bytes(), (5, 2));
+        drop(request);
+        assert_eq!(server.0.connections.bytes(), (5, 2));
+    }
+
+    /// Whoever drops it last makes it leave the registry, which must not be locked then.
+    #[test]
+    fn connections_may_end_while_they_are_looked_at() {
+        let server = server();
+        let (done, ended) = mpsc::channel();
+        let looking = server.clone();
+        thread::spawn(move || {
+            for _ in 0..1000 {
+                looking.requests();
+                looking.0.connections.bytes();
+                looking.0.connections.cut();
+            }
+            done.send(())
+        });
+        while ended.try_recv().is_err() {
+            drop(client(&server));
+        }
+        assert_eq!(
+            ended.recv_timeout(Duration::from_secs(20)),
+            Err(mpsc::RecvTimeoutError::Disconnected)
+        );
+        assert!(server.requests().is_empty());
+    }
+}

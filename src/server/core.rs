@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::connections::Connections;
 use super::life::{LifeCycle, Patience, Run, Stop};
+use super::limits::{Client, Limits};
 use super::others::{Listed, Other, Others};
 use super::reserve::Reserve;
 use super::stats::{Counters, Outcome, Stats};
@@ -37,6 +38,7 @@ pub(crate) struct Core {
     /// In the `poll` set of every accept loop.
     pub(crate) waker: Waker,
     pub(crate) connections: Connections,
+    pub(crate) limits: Limits,
     pub(crate) others: Arc<Others>,
     pub(crate) reserve: Reserve,
     /// Those that the current stop has cut off, and that have ended since.
@@ -65,6 +67,7 @@ impl Core {
             _private: waker.keep_private(),
             waker,
             connections: Connections::default(),
+            limits: Limits::default(),
             others: Arc::default(),
             reserve: Reserve::default(),
             interrupted: parking_lot::Mutex::default(),
@@ -360,6 +363,8 @@ impl Drop for Serving {
 pub(crate) struct InFlight<C: Borrow<Arc<Core>> = Arc<Core>> {
     core: C,
     pub(crate) outcome: Outcome,
+    /// Whose it is, if that is counted.
+    pub(super) client: Option<Client>,
     /// Where it is listed, if it is no live connection of this process.
     listed: Option<Listed>,
 }
@@ -371,6 +376,7 @@ impl<C: Borrow<Arc<Core>>> InFlight<C> {
         Self {
             core,
             outcome: Outcome::Dropped,
+            client: None,
             listed: None,
         }
     }
@@ -407,6 +413,7 @@ impl InFlight<&Arc<Core>> {
         let owned = InFlight {
             core: Arc::clone(self.core),
             outcome: self.outcome,
+            client: self.client,
             listed: self.listed.take(),
         };
         // It goes on, so it is not counted out; there is nothing left in it to be dropped.
@@ -419,7 +426,11 @@ impl<C: Borrow<Arc<Core>>> Drop for InFlight<C> {
     fn drop(&mut self) {
         drop(self.listed.take());
         let core = self.core();
+        if let Some(client) = self.client {
+            core.limits.leave(client);
+        }
         core.counters.count_ended(self.outcome);
+        core.limits.announce_place(core);
         if core.draining.load(Ordering::SeqCst) > 0 {
             core.announce_end();
         }

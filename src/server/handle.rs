@@ -136,7 +136,7 @@ impl ServerHandle {
     ///
     /// It does not keep new ones from coming: after [`shutdown`](Self::shutdown), none do.
     pub fn wait_until_idle(&self, timeout: impl Into<Option<Duration>>) -> bool {
-        if self.0.is_copy() || current::is(&self.0, Role::Request) {
+        if self.0.is_copy() || current::is_busy_for(&self.0) {
             return false;
         }
         let deadline = deadline_after(timeout.into());

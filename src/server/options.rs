@@ -41,6 +41,9 @@ use crate::transport::{
 /// | [`disable_nagle_algorithm`](Self::disable_nagle_algorithm) | `False` | `true` | small answers waited for acknowledgements, 40 ms at worst |
 /// | [`defer_accept`](Self::defer_accept) | off | off | |
 /// | [`timeout`](Self::timeout) | `None` | none (Unix datagram replies: 1 s) | Python waits for ever for a Unix datagram client that does not read |
+/// | [`read_timeout`](Self::read_timeout), [`write_timeout`](Self::write_timeout) | one `timeout` for both: `None` | none | |
+/// | [`first_byte_timeout`](Self::first_byte_timeout), [`idle_timeout`](Self::idle_timeout) | there are none | none: `read_timeout` counts | |
+/// | [`request_timeout`](Self::request_timeout) | there is none | none | |
 /// | [`max_packet_size`](Self::max_packet_size) | 8192 | 65535; Unix sockets 256 KiB | longer datagrams were cut without a sign |
 ///
 /// What can also be chosen after binding is a method of [`Server`]:
@@ -101,9 +104,14 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
     /// request. Datagram requests never wait to be read; for them it bounds how long sending
     /// may wait, which only Unix sockets do.
     ///
+    /// For connections it is short for [`read_timeout`](Self::read_timeout) and
+    /// [`write_timeout`](Self::write_timeout); of these and this, the last call counts.
+    ///
     /// [`Request::set_timeout`]: crate::Request::set_timeout
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.socket.timeout = timeout.into();
+        let timeout = timeout.into();
+        self.socket.deadlines.read = timeout;
+        self.socket.deadlines.write = timeout;
         self
     }
 
@@ -197,6 +205,94 @@ impl<T, S, M> ServerOptions<T, S, M> {
         T: Stream,
     {
         self.socket.request_queue_size = connections;
+        self
+    }
+
+    /// How long each read of a request may wait for the client; `None`, the default (as in Python):
+    /// without limit. Zero is an error when binding. Python has one `timeout` for reads and writes, as
+    /// [`timeout`](Self::timeout) is here.
+    ///
+    /// A client that sends a byte now and then is within it: for that there is
+    /// [`request_timeout`](Self::request_timeout). What ran out of it is an error of kind
+    /// [`TimedOut`](io::ErrorKind::TimedOut), in which [`TimeoutKind::of`](crate::TimeoutKind::of) finds
+    /// [`Read`](crate::TimeoutKind::Read); the handler may go on.
+    #[doc(alias = "settimeout")]
+    #[doc(alias = "SO_RCVTIMEO")]
+    pub fn read_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self
+    where
+        T: Stream,
+    {
+        self.socket.deadlines.read = timeout.into();
+        self
+    }
+
+    /// How long each write to a client may take, for all of its data; `None`, the default (as in Python):
+    /// without limit. Zero is an error when binding. It holds for the handler's own writes and for those
+    /// of [`Sender`](crate::Sender)s; waiting while others send to the same client may take as long before.
+    /// The error is of kind [`Write`](crate::TimeoutKind::Write). Python has one `timeout` for reads and
+    /// writes.
+    ///
+    /// It is what a chat needs: clients may be silent for as long as they like, but one that does not read
+    /// must not hold up those who write to it.
+    #[doc(alias = "settimeout")]
+    #[doc(alias = "SO_SNDTIMEO")]
+    pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self
+    where
+        T: Stream,
+    {
+        self.socket.deadlines.write = timeout.into();
+        self
+    }
+
+    /// How long a client may take to send its first byte, from when it was accepted: against those that
+    /// connect and say nothing. `None`, the default: the first read has the time of every other one
+    /// ([`read_timeout`](Self::read_timeout)). Zero is an error when binding. The error is of kind
+    /// [`FirstByte`](crate::TimeoutKind::FirstByte). Nothing in Python.
+    ///
+    /// It ends a read, so it is found out when the handler reads. What has come while the request was
+    /// waiting for a thread has come in time.
+    pub fn first_byte_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self
+    where
+        T: Stream,
+    {
+        self.socket.deadlines.first_byte = timeout.into();
+        self
+    }
+
+    /// How long a client may take to ask again: the time of a read that begins after something was
+    /// written to the client since its last byte was received. `None`, the default: that of every other
+    /// read ([`read_timeout`](Self::read_timeout)). Zero is an error when binding. The error is of kind
+    /// [`Idle`](crate::TimeoutKind::Idle); the handler may still say good-bye. Nothing in Python.
+    ///
+    /// For protocols of question and answer whose clients stay connected: it can be long where the time
+    /// in the middle of a question is short, or the other way round. Before the first byte of a client,
+    /// a greeting begins nothing. What [`Sender`](crate::Sender)s write counts as an answer, too.
+    #[doc(alias = "keepalive")]
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self
+    where
+        T: Stream,
+    {
+        self.socket.deadlines.idle = timeout.into();
+        self
+    }
+
+    /// How long a whole request may take, from when it was accepted to the last read or write of its
+    /// handler: also a client that sends, or takes, a byte at a time is cut off by it. `None`, the default:
+    /// without limit. Zero is an error when binding. Nothing in Python.
+    ///
+    /// The read or write in which it is over fails with an error of kind
+    /// [`Request`](crate::TimeoutKind::Request), and so does every one after that at once, except that what
+    /// was received before can still be read. [`Request::set_timeout`] does not change it. It does not
+    /// end a handler that neither reads nor writes. The only cost is a look at the clock for each read and
+    /// write of the socket.
+    ///
+    /// [`Request::set_timeout`]: crate::Request::set_timeout
+    #[doc(alias = "asyncio.timeout")]
+    pub fn request_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self
+    where
+        T: Stream,
+    {
+        self.socket.deadlines.request = timeout.into();
         self
     }
 

@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use super::ServerHandle;
 use super::accept::{AcceptLoop, Place};
-use super::core::InFlight;
 use super::current::{self, Role};
 use super::drain::{FinishQueue, WaitingClients};
-use super::stats::{Outcome, Refusal};
+use super::limits::Verdict;
+use super::stats::Refusal;
 use crate::accept_error::AcceptErrorKind;
 use crate::panics::contain;
 use crate::request::Request;
@@ -60,25 +60,44 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let _leave = self.leave_on_drop(&place);
         let _entered = current::enter(core, Role::Loop);
         for _ in 0..MOST {
-            let refusing = farewell.is_some() || is_over(until);
+            let refusing = farewell.is_some() || is_over(until) || self.comes_too_late(until);
             let farewell = farewell.unwrap_or_default();
             if !refusing && !self.has_room(&place, until) {
                 continue;
             }
-            match self.next_in_queue() {
-                Ok(request) if refusing => self.turn_away(request, Refusal::Closing, farewell),
-                Ok(request) => drop(contain(|| self.process_request(request, &place))),
+            let taken = if refusing {
+                let turn_away = |request| self.turn_away(request, Refusal::Closing, farewell);
+                self.next_in_queue().map(turn_away)
+            } else {
+                self.take_in(false, || self.next_in_queue(), &place)
+            };
+            match taken {
+                Ok(()) => {}
                 Err(error) if AcceptErrorKind::of(&error) == AcceptErrorKind::Retry => {}
                 Err(_) => break,
             }
         }
     }
 
-    /// Waits until the strategy takes one more. `false`: look at the time again.
+    /// Whether clients come faster than they may, so that the next can be taken in only when it is too late.
+    fn comes_too_late(&self, until: Option<Instant>) -> bool {
+        let token = self.core().limits.next_token();
+        let token = token.and_then(|left| Instant::now().checked_add(left));
+        token.is_some_and(|token| until.is_some_and(|until| until <= token))
+    }
+
+    /// Waits until limits and strategy take one more. `false`: look at the time again.
     fn has_room(&self, place: &Place, until: Option<Instant>) -> bool {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let turning_away = match self.verdict() {
+            Verdict::Open => false,
+            // If it cannot be waited for, the strategy below has the same error.
+            Verdict::Shut(_) if self.await_place(left, place).is_ok() => return false,
+            Verdict::Shut(_) | Verdict::Away(_) => true,
+        };
         let wait = Wait {
             taken_in: true,
+            turning_away,
             ..self.wait(left, place)
         };
         match self.strategy.wait(&wait) {
@@ -104,8 +123,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
 
     /// Turns a client away, without asking anybody.
     pub(super) fn turn_away(&self, mut request: T::Request, reason: Refusal, farewell: &[u8]) {
-        let mut in_flight = InFlight::begin(self.core());
-        in_flight.outcome = Outcome::Refused(reason);
+        self.core().counters.count_turned_away(reason);
         self.log_refusal(&request, reason);
         let _ = contain(|| request.refuse(farewell));
         let _ = contain(|| drop(request));

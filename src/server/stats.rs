@@ -107,6 +107,8 @@ impl AcceptErrors {
 pub(crate) struct Counters {
     accepted: AtomicU64,
     ended: [AtomicU64; Outcome::COUNT],
+    /// Of those who were accepted for no other purpose.
+    turned_away: [AtomicU64; Refusal::COUNT],
     timeouts: [AtomicU64; TimeoutKind::COUNT],
     accept_errors: [AtomicU64; AcceptErrorKind::COUNT],
     /// Of connections that have ended, and of datagrams.
@@ -167,6 +169,12 @@ impl Counters {
         self.ended[outcome.index()].fetch_add(1, Ordering::SeqCst);
     }
 
+    /// Counts a request that is taken in only to be turned away. It is never active, not for a moment:
+    /// one more than the limit would be.
+    pub(crate) fn count_turned_away(&self, reason: Refusal) {
+        self.turned_away[reason as usize].fetch_add(1, Ordering::SeqCst);
+    }
+
     pub(crate) fn count_timeout(&self, kind: TimeoutKind) {
         self.timeouts[kind as usize].fetch_add(1, Ordering::Relaxed);
     }
@@ -195,11 +203,33 @@ impl Counters {
         self.accepted.load(Ordering::SeqCst) - ended
     }
 
+    /// How many were accepted, and how they ended, as of one moment: what is active must not seem to be more
+    /// than a limit allows because one has ended and the next has come between two looks.
+    fn requests(&self) -> (u64, [u64; Outcome::COUNT]) {
+        /// Where so many end that no two looks agree, there may be one too many.
+        const LOOKS: usize = 1000;
+
+        let ended = || self.ended.each_ref().map(|n| n.load(Ordering::SeqCst));
+        let mut before = ended();
+        for _ in 0..LOOKS {
+            // After what has ended, so that it cannot be less.
+            let accepted = self.accepted.load(Ordering::SeqCst);
+            let after = ended();
+            if before == after {
+                return (accepted, before);
+            }
+            before = after;
+        }
+        (self.accepted.load(Ordering::SeqCst), before)
+    }
+
     /// All but the bytes of connections that have not ended.
     pub(crate) fn stats(&self) -> Stats {
-        // In this order, for the same reason.
-        let ended = |outcome: Outcome| self.ended[outcome.index()].load(Ordering::SeqCst);
-        let refused = |reason| ended(Outcome::Refused(reason));
+        let (accepted, ended) = self.requests();
+        let ended = |outcome: Outcome| ended[outcome.index()];
+        let turned_away = self.turned_away.each_ref();
+        let turned_away = turned_away.map(|n| n.load(Ordering::SeqCst));
+        let refused = |reason| ended(Outcome::Refused(reason)) + turned_away[reason as usize];
         let refused_by = Refusals {
             verify_request: refused(Refusal::VerifyRequest),
             strategy: refused(Refusal::Strategy),
@@ -218,7 +248,7 @@ impl Counters {
             refused_by,
             ..Stats::default()
         };
-        stats.accepted = self.accepted.load(Ordering::SeqCst);
+        stats.accepted = accepted + turned_away.iter().sum::<u64>();
         stats.active = stats.accepted - stats.ended();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let timeouts = |kind: TimeoutKind| count(&self.timeouts[kind as usize]);

@@ -255,7 +255,8 @@ impl Strategy for Coroutines {
             return self.shared.threads.wait(wait, has_room);
         }
         let local = self.local()?;
-        let has_room = !wait.starved && local.worker.load() < self.share();
+        let has_room = wait.turning_away || local.worker.load() < self.share();
+        let has_room = has_room && !wait.starved;
         if has_room && wait.taken_in {
             return Ok(Ready::Request);
         }

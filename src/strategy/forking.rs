@@ -135,6 +135,10 @@ impl Forking {
         self.children.len() >= self.max_children.load(Ordering::Relaxed)
     }
 
+    fn has_room(&self, wait: &Wait<'_>) -> bool {
+        wait.turning_away || !self.is_full()
+    }
+
     /// Waits for a request, unless there is no room, for the end of `children`, and for whatever else
     /// there is to wait for.
     fn wait_for_any(
@@ -146,7 +150,7 @@ impl Forking {
         let line = self.children.line_descriptor();
         let fds: Vec<_> = children.descriptors().chain(line).collect();
         let patience = children.patience(timeout);
-        let (ready, readable) = wait.for_any(!self.is_full(), &fds, patience)?;
+        let (ready, readable) = wait.for_any(self.has_room(wait), &fds, patience)?;
         self.children.collect(children, &readable);
         if line.is_some() && readable.last() == Some(&true) {
             self.children.hear();
@@ -192,12 +196,12 @@ impl Strategy for Forking {
         have_spare();
         let mut timeout = wait.timeout;
         let are_left = self.children.collect_some();
-        if wait.likely && !self.is_full() {
+        if wait.likely && self.has_room(wait) {
             // Before the request, what children ask for: it may be a stop.
             self.children.hear();
             return Ok(Ready::Request);
         }
-        if are_left && !self.is_full() {
+        if are_left && self.has_room(wait) {
             let calm = timeout.map_or(CALM, |timeout| timeout.min(CALM));
             let ready = self.wait_for_any(wait, &Snapshot::default(), Some(calm))?;
             if ready != Ready::TimedOut {

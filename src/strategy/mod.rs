@@ -232,6 +232,8 @@ pub struct Wait<'a> {
     pub(crate) taken_in: bool,
     /// Requests cannot be taken in now, for lack of descriptors or memory: they are left alone.
     pub(crate) starved: bool,
+    /// Whoever comes is turned away, which takes no room.
+    pub(crate) turning_away: bool,
     /// Where the loop runs.
     pub(crate) place: &'a Place,
 }

@@ -73,7 +73,7 @@ impl Workers {
     /// Waits for the next request if `has_room`, and otherwise for somebody to
     /// [`announce_room`](Self::announce_room); clients wait in the kernel's queue meanwhile.
     pub(super) fn wait(&self, wait: &Wait<'_>, has_room: impl Fn() -> bool) -> io::Result<Ready> {
-        if has_room() {
+        if wait.turning_away || has_room() {
             return wait.for_request();
         }
         *self.shared.waiting.lock() = Some(wait.notifier());

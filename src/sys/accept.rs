@@ -4,41 +4,40 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::socket::{set_timeout, unix_address};
+use super::socket::{AcceptedTimeouts, unix_address};
 use crate::address::UnixAddress;
 
 /// Accepts one waiting TCP connection; `WouldBlock` if there is none.
 pub(crate) fn accept_tcp(
     listener: &TcpListener,
-    timeout: Option<Option<Duration>>,
+    timeouts: AcceptedTimeouts,
 ) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, peer) = listener.accept()?;
-    prepare(stream.as_fd(), timeout)?;
+    prepare(stream.as_fd(), timeouts)?;
     Ok((stream, peer))
 }
 
 /// Accepts one waiting Unix connection; `WouldBlock` if there is none.
 pub(crate) fn accept_unix(
     listener: &UnixListener,
-    timeout: Option<Option<Duration>>,
+    timeouts: AcceptedTimeouts,
 ) -> io::Result<(UnixStream, UnixAddress)> {
     let (stream, peer) = listener.accept()?;
-    prepare(stream.as_fd(), timeout)?;
+    prepare(stream.as_fd(), timeouts)?;
     Ok((stream, unix_address(&peer)))
 }
 
 /// Makes an accepted socket usable. If that fails it is this connection's error and nobody else's.
-fn prepare(fd: BorrowedFd<'_>, timeout: Option<Option<Duration>>) -> io::Result<()> {
+fn prepare(fd: BorrowedFd<'_>, timeouts: AcceptedTimeouts) -> io::Result<()> {
     let prepared = || {
         // It starts in blocking mode on Linux; elsewhere it may inherit the listener's mode.
         if cfg!(not(any(target_os = "linux", target_os = "android"))) {
             SockRef::from(&fd).set_nonblocking(false)?;
         }
-        timeout.map_or(Ok(()), |timeout| set_timeout(fd, timeout))
+        timeouts.set(fd)
     };
     prepared().map_err(|error: io::Error| io::Error::new(io::ErrorKind::ConnectionAborted, error))
 }

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use socket2::SockRef;
 
+use super::coroutine::Direction;
 use super::socket::unix_sockaddr;
 use super::stream::timed_out;
 use crate::address::UnixAddress;
@@ -95,7 +96,7 @@ fn datagram_io<T>(mut operation: impl FnMut() -> Result<T, Errno>) -> io::Result
         match operation() {
             Ok(value) => return Ok(value),
             Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => return Err(timed_out()),
+            Err(Errno::AGAIN) => return Err(timed_out(Direction::Send)),
             Err(error) => return Err(error.into()),
         }
     }

@@ -13,6 +13,7 @@ use rustix::net::SocketAddrUnix;
 use socket2::SockRef;
 
 use crate::address::UnixAddress;
+use crate::timeout::Deadlines;
 
 /// The longest queue of connections that `listen(2)` takes without a second thought. The kernel
 /// caps it at its own limit (`net.core.somaxconn` on Linux, 4096 unless changed).
@@ -101,14 +102,30 @@ pub(crate) fn may_have_timeouts() -> bool {
 /// Sets the time that each read and each write may wait. `None` waits without limit.
 pub(crate) fn set_timeout(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<()> {
     check_timeout(timeout)?;
-    if timeout.is_some() {
-        expect_timeouts();
-    }
-    // The kernel counts microseconds, and takes 0 of them for no limit.
-    let timeout = timeout.map(|timeout| timeout.max(Duration::from_micros(1)));
-    let socket = SockRef::from(&fd);
-    socket.set_read_timeout(timeout)?;
-    socket.set_write_timeout(timeout)
+    set_receive_timeout(fd, timeout)?;
+    set_send_timeout(fd, timeout)
+}
+
+/// Sets the time that each read may wait.
+pub(crate) fn set_receive_timeout(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<()> {
+    SockRef::from(&fd).set_read_timeout(timeout.map(countable))
+}
+
+/// Sets the time that each write may wait.
+pub(crate) fn set_send_timeout(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<()> {
+    SockRef::from(&fd).set_write_timeout(timeout.map(countable))
+}
+
+/// The kernel counts microseconds, and takes 0 of them for no limit.
+fn countable(timeout: Duration) -> Duration {
+    expect_timeouts();
+    timeout.max(Duration::from_micros(1))
+}
+
+/// Has the close of a TCP connection reset it: what was not sent or read is gone, the client gets an error,
+/// and nothing of the connection stays behind. (Unix sockets have no such thing.)
+pub(crate) fn reset_on_close(fd: BorrowedFd<'_>) -> io::Result<()> {
+    SockRef::from(&fd).set_linger(Some(Duration::ZERO))
 }
 
 /// Refuses a timeout of zero.
@@ -132,18 +149,33 @@ pub(crate) fn receive_timeout(fd: BorrowedFd<'_>) -> Option<Duration> {
     SockRef::from(&fd).read_timeout().ok().flatten()
 }
 
-/// What has to be done about the timeout of accepted sockets: `None` is nothing, `Some` is to set it.
-///
-/// It has to be set to none at all where the listener has timeouts of its own, which are for
-/// accepting: on Linux, accepted TCP sockets inherit them.
-pub(crate) fn accepted_timeout(
-    listener: BorrowedFd<'_>,
-    timeout: Option<Duration>,
-) -> io::Result<Option<Option<Duration>>> {
-    check_timeout(timeout)?;
-    let listener = SockRef::from(&listener);
-    let inherited = listener.read_timeout()?.or(listener.write_timeout()?);
-    Ok(timeout.or(inherited).map(|_| timeout))
+/// What has to be done about the timeouts of accepted sockets: `None` is nothing, `Some` is to set it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AcceptedTimeouts {
+    receive: Option<Option<Duration>>,
+    send: Option<Option<Duration>>,
+}
+
+impl AcceptedTimeouts {
+    /// One has to be set to none at all where the listener has such a timeout of its own, which is for
+    /// accepting: on Linux, accepted TCP sockets inherit it.
+    pub(crate) fn new(listener: BorrowedFd<'_>, deadlines: &Deadlines) -> io::Result<Self> {
+        deadlines.check()?;
+        let (receive, send) = deadlines.of_socket();
+        let listener = SockRef::from(&listener);
+        let set = |wanted: Option<Duration>, inherited| wanted.or(inherited).map(|_| wanted);
+        Ok(Self {
+            receive: set(receive, listener.read_timeout()?),
+            send: set(send, listener.write_timeout()?),
+        })
+    }
+
+    pub(super) fn set(self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        let receive = |timeout| set_receive_timeout(fd, timeout);
+        self.receive.map_or(Ok(()), receive)?;
+        self.send
+            .map_or(Ok(()), |timeout| set_send_timeout(fd, timeout))
+    }
 }
 
 /// The kernel's form of a Unix address; an error for an unnamed one, which nothing can be sent

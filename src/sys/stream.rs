@@ -3,6 +3,8 @@
 //! A handler's reads and writes wait in [`stream_io`] and nowhere else: there it is decided whether that
 //! blocks the thread, or lets it go on with other coroutines.
 
+use std::error::Error;
+use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -12,8 +14,9 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use socket2::SockRef;
 
-use super::coroutine::{Direction, Task, is_coroutine, with_current};
+use super::coroutine::{Direction, Limit, Task, is_coroutine, with_current};
 use super::poll;
+use crate::timeout::{TimedOut, TimeoutKind};
 
 /// Runs one read or write of a request to its end: the only place where a handler waits.
 ///
@@ -32,7 +35,7 @@ fn stream_io<T>(
     match operation(false) {
         Ok(value) => Ok(value),
         Err(Errno::INTR) => resume(fd, direction, || operation(true)),
-        Err(Errno::AGAIN) => Err(timed_out()),
+        Err(Errno::AGAIN) => Err(timed_out(direction)),
         Err(error) => Err(error.into()),
     }
 }
@@ -78,17 +81,57 @@ fn coroutine_io<T>(
 /// Lets other coroutines go on until the socket may be ready.
 fn coroutine_wait(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<()> {
     if !Task::can_wait() {
-        return Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the client keeps the handler waiting, which a coroutine cannot do while it panics",
-        ));
+        return Err(CannotWait::error());
     }
-    match with_current(|task| task.wait_for(fd, direction)).transpose()? {
+    match with_current(|task| task.wait_for(fd, direction, Limit::OfSocket)).transpose()? {
         // It may have become ready in time, while another coroutine held up the worker.
-        Some(false) if !is_ready(fd, direction)? => Err(timed_out()),
+        Some(false) if !is_ready(fd, direction)? => Err(timed_out(direction)),
         _ => Ok(()),
     }
 }
+
+/// Waits until the socket may be ready, whatever timeout it has. `false` if this one is over.
+pub(crate) fn wait(
+    fd: BorrowedFd<'_>,
+    direction: Direction,
+    timeout: Option<Duration>,
+) -> io::Result<bool> {
+    if !is_coroutine() {
+        return poll_for(fd, direction, timeout);
+    }
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    // The worker is told of changes, and this socket may be ready already.
+    while !is_ready(fd, direction)? {
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Ok(false);
+        }
+        if !Task::can_wait() {
+            return Err(CannotWait::error());
+        }
+        with_current(|task| task.wait_for(fd, direction, Limit::Until(deadline))).transpose()?;
+    }
+    Ok(true)
+}
+
+/// A wait that could not even begin.
+#[derive(Debug)]
+struct CannotWait;
+
+impl CannotWait {
+    fn error() -> io::Error {
+        io::Error::new(io::ErrorKind::TimedOut, Self)
+    }
+}
+
+impl fmt::Display for CannotWait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the client keeps the handler waiting, which a coroutine cannot do while it panics",
+        )
+    }
+}
+
+impl Error for CannotWait {}
 
 fn is_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
     poll_for(fd, direction, Some(Duration::ZERO))
@@ -134,7 +177,7 @@ fn resume<T>(
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if !poll_for(fd, direction, left)? {
-            return Err(timed_out());
+            return Err(timed_out(direction));
         }
         match operation() {
             Ok(value) => return Ok(value),
@@ -144,12 +187,24 @@ fn resume<T>(
     }
 }
 
-pub(crate) fn timed_out() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::TimedOut,
-        "timed out waiting for the client (the server's `timeout` option, or the request's \
-         `set_timeout`, says how long that may take)",
-    )
+/// The socket's own time is over.
+#[cold]
+pub(crate) fn timed_out(direction: Direction) -> io::Error {
+    let kind = match direction {
+        Direction::Receive => TimeoutKind::Read,
+        Direction::Send => TimeoutKind::Write,
+    };
+    TimedOut::error(kind, None)
+}
+
+/// Whether an error says that a socket's own time is over. That the kernel has given up a connection
+/// (ETIMEDOUT), because the other side is out of reach, is of the same kind.
+pub(crate) fn is_timeout(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::TimedOut
+        && error.raw_os_error().is_none()
+        && !error
+            .get_ref()
+            .is_some_and(|inner| inner.is::<CannotWait>())
 }
 
 /// Receives what is there, waiting for the first byte. 0 is the end of the stream.

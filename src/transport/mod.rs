@@ -18,6 +18,7 @@ pub use self::tcp::Tcp;
 #[doc(alias = "SOCK_DGRAM")]
 pub use self::udp::Udp;
 pub use self::unix::{IntoUnixAddress, UnixDatagram, UnixStream};
+pub use crate::timeout::Deadlines;
 
 use crate::ServerHandle;
 use crate::address::Address;

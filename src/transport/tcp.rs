@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
 
 use socket2::{SockRef, Type};
 
@@ -15,6 +14,8 @@ use crate::error::Error;
 use crate::request::TcpRequest;
 use crate::strategy::RequestKind;
 use crate::sys;
+use crate::sys::socket::AcceptedTimeouts;
+use crate::timeout::Deadlines;
 
 /// TCP: each request is a connection. Python: `TCPServer`.
 #[derive(Debug)]
@@ -23,12 +24,13 @@ pub struct Tcp {
     listener: TcpListener,
     address: SocketAddr,
     request_queue_size: u32,
-    timeout: Option<Option<Duration>>,
+    deadlines: Deadlines,
+    timeouts: AcceptedTimeouts,
 }
 
 impl Tcp {
     fn new(listener: TcpListener, options: &SocketOptions) -> io::Result<Self> {
-        let timeout = sys::socket::accepted_timeout(listener.as_fd(), options.timeout)?;
+        let timeouts = AcceptedTimeouts::new(listener.as_fd(), &options.deadlines)?;
         // The loop must never hang in `accept`: a client may be gone between the two calls.
         listener.set_nonblocking(true)?;
         // Accepted connections inherit this, at no cost for each.
@@ -40,7 +42,8 @@ impl Tcp {
             address: listener.local_addr()?,
             listener,
             request_queue_size: options.request_queue_size,
-            timeout,
+            deadlines: options.deadlines,
+            timeouts,
         })
     }
 }
@@ -71,8 +74,14 @@ impl Transport for Tcp {
     }
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<TcpRequest> {
-        let (stream, client_address) = sys::accept::accept_tcp(&self.listener, self.timeout)?;
-        Ok(TcpRequest::accepted(stream, client_address, server))
+        let (stream, client_address) = sys::accept::accept_tcp(&self.listener, self.timeouts)?;
+        let deadlines = &self.deadlines;
+        Ok(TcpRequest::accepted(
+            stream,
+            client_address,
+            server,
+            deadlines,
+        ))
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Udp {
 
 impl Udp {
     fn new(socket: UdpSocket, options: &SocketOptions) -> io::Result<Self> {
-        sys::socket::check_timeout(options.timeout)?;
+        options.deadlines.check()?;
         let address = socket.local_addr()?;
         let max_packet_size = options.max_packet_size.min(SocketOptions::MAX_PACKET_SIZE);
         Ok(Self {

@@ -16,6 +16,8 @@ use crate::error::Error;
 use crate::request::{UnixDatagramRequest, UnixStreamRequest};
 use crate::strategy::RequestKind;
 use crate::sys;
+use crate::sys::socket::AcceptedTimeouts;
+use crate::timeout::Deadlines;
 
 /// How long a reply to a Unix datagram waits for a client that does not read. Unlike UDP, which
 /// drops what does not fit, the kernel would wait for ever.
@@ -32,18 +34,20 @@ pub struct UnixStream {
     listener: net::UnixListener,
     address: UnixAddress,
     request_queue_size: u32,
-    timeout: Option<Option<Duration>>,
+    deadlines: Deadlines,
+    timeouts: AcceptedTimeouts,
 }
 
 impl UnixStream {
     fn new(listener: net::UnixListener, options: &SocketOptions) -> io::Result<Self> {
-        let timeout = sys::socket::accepted_timeout(listener.as_fd(), options.timeout)?;
+        let timeouts = AcceptedTimeouts::new(listener.as_fd(), &options.deadlines)?;
         listener.set_nonblocking(true)?;
         Ok(Self {
             address: sys::socket::unix_address(&listener.local_addr()?),
             listener,
             request_queue_size: options.request_queue_size,
-            timeout,
+            deadlines: options.deadlines,
+            timeouts,
         })
     }
 }
@@ -67,8 +71,14 @@ impl Transport for UnixStream {
     }
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<UnixStreamRequest> {
-        let (stream, client_address) = sys::accept::accept_unix(&self.listener, self.timeout)?;
-        Ok(UnixStreamRequest::accepted(stream, client_address, server))
+        let (stream, client_address) = sys::accept::accept_unix(&self.listener, self.timeouts)?;
+        let deadlines = &self.deadlines;
+        Ok(UnixStreamRequest::accepted(
+            stream,
+            client_address,
+            server,
+            deadlines,
+        ))
     }
 }
 
@@ -113,7 +123,9 @@ pub struct UnixDatagram {
 
 impl UnixDatagram {
     fn new(socket: net::UnixDatagram, options: &SocketOptions) -> io::Result<Self> {
-        socket.set_write_timeout(Some(options.timeout.unwrap_or(DATAGRAM_SEND_TIMEOUT)))?;
+        socket.set_write_timeout(Some(
+            options.deadlines.write.unwrap_or(DATAGRAM_SEND_TIMEOUT),
+        ))?;
         let address = sys::socket::unix_address(&socket.local_addr()?);
         let max_packet_size = options.max_packet_size.min(SocketOptions::MAX_PACKET_SIZE);
         Ok(Self {

@@ -37,6 +37,6 @@ pub(crate) use self::mailbox::Mailbox;
 pub(crate) use self::offload::{Offload, blocking};
 pub(crate) use self::poller::Direction;
 pub(crate) use self::switch::{is_coroutine, with_current};
-pub(crate) use self::task::Task;
+pub(crate) use self::task::{Limit, Task};
 pub(crate) use self::waiter::{Waiter, sleep};
 pub(crate) use self::worker::{Door, Worker};

@@ -22,6 +22,15 @@ pub(crate) struct Task {
     budget: Cell<u32>,
 }
 
+/// How long a wait for a socket may last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// As long as the socket's own timeout says.
+    OfSocket,
+    /// Until then, or without limit.
+    Until(Option<Instant>),
+}
+
 impl Task {
     /// A client that always sends must not keep those of others from being served.
     const BUDGET: u32 = 32;
@@ -71,11 +80,16 @@ impl Task {
         state.note_attempt(self.token, fd.as_raw_fd(), direction, moved, last);
     }
 
-    /// Waits until the socket may be ready. `false` if its timeout is over.
-    pub(crate) fn wait_for(&self, fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
+    /// Waits until the socket may be ready. `false` if the time for that is over.
+    pub(crate) fn wait_for(
+        &self,
+        fd: BorrowedFd<'_>,
+        direction: Direction,
+        limit: Limit,
+    ) -> io::Result<bool> {
         match self.worker.prepare_wait(self.token, fd, direction)? {
-            Prepared::Other => self.wait_for_other(fd, direction),
-            Prepared::Own => Ok(self.park(Wait::Own(direction), None)),
+            Prepared::Other => self.wait_for_other(fd, direction, limit),
+            Prepared::Own => Ok(self.park(Wait::Own(direction), limit)),
             Prepared::Delayed => {
                 self.suspend();
                 Ok(true)
@@ -86,10 +100,15 @@ impl Task {
     /// The same for a socket that this coroutine does not own, which may be closed, and its number be
     /// that of another one, before the next time.
     #[cold]
-    fn wait_for_other(&self, fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
+    fn wait_for_other(
+        &self,
+        fd: BorrowedFd<'_>,
+        direction: Direction,
+        limit: Limit,
+    ) -> io::Result<bool> {
         let raw = fd.as_raw_fd();
         self.worker.watch_other(fd, self.token, direction)?;
-        let in_time = self.park(Wait::Other(raw, direction), None);
+        let in_time = self.park(Wait::Other(raw, direction), limit);
         // Whatever has ended the wait.
         self.worker.forget_other(raw, self.token);
         Ok(in_time)
@@ -97,7 +116,7 @@ impl Task {
 
     /// Waits until somebody calls, or until `deadline`: `false` then. It may come back for nothing.
     pub(super) fn wait_for_call(&self, deadline: Option<Instant>) -> bool {
-        self.park(Wait::Call, deadline)
+        self.park(Wait::Call, Limit::Until(deadline))
     }
 
     /// The threads for what would hold up the worker.
@@ -113,8 +132,8 @@ impl Task {
         }
     }
 
-    fn park(&self, wait: Wait, deadline: Option<Instant>) -> bool {
-        self.worker.park(self.token, wait, deadline);
+    fn park(&self, wait: Wait, limit: Limit) -> bool {
+        self.worker.park(self.token, wait, limit);
         self.suspend();
         !std::mem::take(&mut self.worker.state().slots.own(self.token).timed_out)
     }

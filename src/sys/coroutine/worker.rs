@@ -14,7 +14,7 @@ use super::poller::{Direction, Poller, Watch};
 use super::slots::{First, Token, Wait};
 use super::state::State;
 use super::switch::{self, Coroutine, Stack};
-use super::task::Task;
+use super::task::{Limit, Task};
 use super::timers::Begun;
 use crate::panics::contain;
 use crate::server::current;
@@ -232,7 +232,7 @@ impl Worker {
     }
 
     /// Notes what the running coroutine is going to wait for.
-    pub(super) fn park(&self, token: Token, wait: Wait, deadline: Option<Instant>) {
+    pub(super) fn park(&self, token: Token, wait: Wait, limit: Limit) {
         let state = &mut *self.state();
         let slot = state.slots.own(token);
         slot.wait = wait;
@@ -245,11 +245,10 @@ impl Worker {
             Wait::Other(..) => true,
             Wait::Call | Wait::Nothing => false,
         };
-        if may_time_out {
-            state.begun.push((token, slot.waits));
-        }
-        if let Some(deadline) = deadline {
-            state.set_deadline(token, deadline);
+        match limit {
+            Limit::OfSocket if may_time_out => state.begun.push((token, slot.waits)),
+            Limit::Until(Some(deadline)) => state.set_deadline(token, deadline),
+            _ => {}
         }
     }
 
