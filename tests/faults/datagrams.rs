@@ -14,7 +14,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::libc;
 use socketserver::transport::Udp;
-use socketserver::{Request, Sequential, Server, Strategy, ThreadPool, UdpRequest};
+use socketserver::{Sequential, Server, Strategy, ThreadPool, UdpRequest};
 
 use crate::support::alone::alone;
 use crate::support::kinds::{Kind, by_kind};
