@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use socket2::{Domain, Socket, Type};
 use socketserver::transport::Tcp;
-use socketserver::{RunningServer, Sequential, Server, Strategy, TcpRequest};
+use socketserver::{Request, RunningServer, Sequential, Server, Strategy, TcpRequest};
 use support::alone::alone;
 use support::kinds::{Kind, by_kind};
 use support::net::*;
