@@ -383,9 +383,11 @@ impl<Before: Clone> LifeCycle<Before> {
         let deadline = life.cut_at.flatten();
         let serving = |life: &Life<Before>| life.is_serving(run) || life.serving_queue;
         // The lock is kept, so that it is this run whose connections are cut, not the next.
-        let (_life, over) = self.life.wait_while(life, deadline, serving);
+        let (mut life, over) = self.life.wait_while(life, deadline, serving);
         if !over {
             cut();
+            // Whoever is taken in just now is on the list too late: there is to be a watch for him, too.
+            life.watched = false;
         }
     }
 

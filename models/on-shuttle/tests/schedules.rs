@@ -53,6 +53,7 @@ models! {
         an_idle_client_of_the_loop_is_cut_off,
         without_a_thread_to_watch_there_is_no_grace,
         idle_clients_in_the_queue_are_cut_off,
+        clients_in_the_queue_come_and_go,
         every_loop_hears_of_a_stop,
         the_last_request_is_heard_of,
         each_run_has_its_own_stop,

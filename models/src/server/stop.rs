@@ -289,6 +289,20 @@ pub fn idle_clients_in_the_queue_are_cut_off() {
     assert_books_balance(&report, &server, 2);
 }
 
+/// Some of them are quick, and the closing thread may be at the next when the time is over.
+pub fn clients_in_the_queue_come_and_go() {
+    fn some_read(connection: &Connection) {
+        use crate::request::LiveConnection;
+        if connection.info().id().is_multiple_of(2) {
+            connection.read();
+        }
+    }
+    let server = Server::new(None, some_read, SOME_TIME);
+    server.connect(3);
+    let report = server.close();
+    assert_books_balance(&report, &server, 3);
+}
+
 /// A strategy may have several loops, which share one wake-up: all of them leave, also if one was woken for
 /// something else just then.
 pub fn every_loop_hears_of_a_stop() {
