@@ -208,14 +208,14 @@ struct Connection<S: StreamSocket> {
 impl<S: StreamSocket> Connection<S> {
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let received = self.read_in_time(|| {
-            let reading = || self.socket.recv(buffer);
+            let reading = || uninterrupted(|| self.socket.recv(buffer));
             self.vitals.during(Activity::Reading, reading)
         });
         self.received(received, buffer.is_empty())
     }
 
     fn recv_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        let reading = || self.socket.recv_spare(buffer);
+        let reading = || uninterrupted(|| self.socket.recv_spare(buffer));
         let received = self.vitals.during(Activity::Reading, reading);
         self.received(received, false)
     }
@@ -226,7 +226,7 @@ impl<S: StreamSocket> Connection<S> {
     }
 
     fn before_recv(&self, in_vain: bool) -> io::Result<()> {
-        let waiting = || self.socket.before_recv(in_vain);
+        let waiting = || uninterrupted(|| self.socket.before_recv(in_vain));
         self.vitals.during(Activity::Reading, waiting)
     }
 
@@ -234,7 +234,7 @@ impl<S: StreamSocket> Connection<S> {
     fn send(&self, data: &[u8], started: Option<Instant>) -> io::Result<usize> {
         let begin = |clock: &Clock| clock.begin_write(&self.socket, started);
         let sent = self.in_time(Way::Write, begin, || {
-            let writing = || self.socket.send(data);
+            let writing = || uninterrupted(|| self.socket.send(data));
             self.vitals.during(Activity::Writing, writing)
         });
         sent.inspect(|sent| self.sent(*sent))
@@ -367,6 +367,18 @@ impl<S: StreamSocket> Connection<S> {
             self.vitals.server.0.counters.count_timeout(kind);
         }
         error
+    }
+}
+
+/// Does again what a signal has interrupted: the sockets of this crate do so themselves, others may not.
+/// Were it an error, whoever repeats a write would send a part of it twice.
+#[inline]
+fn uninterrupted<T>(mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match operation() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
     }
 }
 

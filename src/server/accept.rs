@@ -25,6 +25,7 @@ use crate::panics::contain;
 use crate::request::Request;
 use crate::service::Service;
 use crate::strategy::{Ready, RequestKind, Strategy, Wait};
+use crate::sys;
 use crate::sys::exclusive::ExclusiveWait;
 use crate::sys::parked::parked;
 use crate::transport::{Reception, Transport};
@@ -174,15 +175,23 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         ends: &mpsc::Receiver<Result<(), Error>>,
         threads: Vec<JoinHandle<()>>,
     ) -> Result<(), Error> {
-        let deadline = self.core().loops_given_up_at();
-        let next = || match deadline {
-            Some(deadline) => ends.recv_timeout(deadline.saturating_duration_since(Instant::now())),
-            None => ends.recv().map_err(|_| RecvTimeoutError::Disconnected),
-        };
+        let core = self.core();
+        let mut deadline = core.life.cut_at();
         let mut outcome = Ok(());
         loop {
+            let next = || match deadline {
+                Some(deadline) => {
+                    ends.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+                }
+                None => ends.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
             match parked(next) {
                 Ok(ended) => outcome = outcome.and(ended),
+                // The grace period is over for all, whoever it is that holds up a loop.
+                Err(RecvTimeoutError::Timeout) if core.life.begin_cut() => {
+                    core.connections.cut();
+                    deadline = core.loops_given_up_at();
+                }
                 Err(RecvTimeoutError::Timeout) => return outcome,
                 // The last loop to end has taken the last sender with it.
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -316,6 +325,10 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 if likely {
                     // A wrong guess is no turn: nothing came, and no time went by.
                     return self.turn(pace, reception, timeout, place);
+                }
+                if T::KIND == RequestKind::Message {
+                    // It was said to be ready, and there is none: something else is to be read.
+                    sys::datagram::discard_errors(self.transport.as_fd());
                 }
                 Ok(Turn::Nothing)
             }
