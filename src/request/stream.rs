@@ -261,6 +261,21 @@ impl<S: StreamSocket> Connection<S> {
         }
     }
 
+    /// Waits for the client to end its side, at most for `time`, and throws away what it sends meanwhile:
+    /// closing before would reset the connection, and take back what the client has not read yet.
+    #[cold]
+    fn linger(&self, time: Duration) {
+        let deadline = Instant::now().checked_add(time);
+        let left = || deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        self.vitals.during(Activity::Lingering, || {
+            let mut buffer = [0; 4096];
+            while left() != Some(Duration::ZERO)
+                && self.socket.wait_readable(left()).unwrap_or(false)
+                && self.socket.recv(&mut buffer).is_ok_and(|size| size > 0)
+            {}
+        });
+    }
+
     /// Says of an error that it means the end of this connection, and whether the server provoked it.
     fn explain(&self, error: io::Error) -> io::Error {
         match error.kind() {
@@ -417,9 +432,9 @@ impl<S: StreamSocket> LiveConnection for Connection<S> {
     }
 
     fn cut(&self) {
-        if self.vitals.cut() {
-            self.interrupt();
-        }
+        // It may have ended, and linger.
+        self.vitals.cut();
+        self.interrupt();
     }
 
     fn deliver<'a>(&'a self, data: &'a [u8]) -> Box<dyn Delivery + 'a> {
@@ -692,6 +707,15 @@ impl<S: StreamSocket> StreamRequest<S> {
     fn shared(&self) -> &Arc<Connection<S>> {
         &self.writer.connection
     }
+
+    /// First tells the client; it fails if the client is gone. Then makes sure that closing does not take
+    /// back what it was told.
+    fn shut_down(&self) {
+        let _ = self.shared().socket.shutdown(Shutdown::Write);
+        if !self.reader.ended {
+            self.shared().socket.before_close();
+        }
+    }
 }
 
 impl<S: StreamSocket> Request for StreamRequest<S> {
@@ -731,11 +755,10 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
     }
 
     fn shutdown_request(&mut self) {
-        // First tell the client; it fails if the client is gone. Then make sure that closing does
-        // not take back what it was told.
-        let _ = self.shared().socket.shutdown(Shutdown::Write);
-        if !self.reader.ended {
-            self.shared().socket.before_close();
+        self.shut_down();
+        let linger = self.shared().clock.as_ref().and_then(Clock::linger);
+        if let (false, Some(time)) = (self.reader.ended, linger) {
+            self.shared().linger(time);
         }
     }
 
@@ -745,7 +768,7 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
         {
             self.shared().vitals.count_sent(sent);
         }
-        self.shutdown_request();
+        self.shut_down();
     }
 }
 

@@ -424,7 +424,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 Outcome::Failed
             }
         };
-        request.shutdown_request();
+        request.refuse(b"");
         false
     }
 
