@@ -263,6 +263,10 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// socket that was [bound elsewhere](Self::from_listener) [`WaitingClients::Leave`], because another
     /// process may have it too, and serve them. In Python they are reset, and lose their question.
     ///
+    /// Datagrams that have arrived by then are served in the same way. Those for which the grace period is
+    /// too short are counted ([`Refusals::closing`](crate::Refusals::closing)); those that the kernel had no
+    /// room for, while the server was busy, are not: it tells nobody.
+    ///
     /// Nobody slips in between: from the moment when the server begins to close, clients that connect are
     /// not answered by the kernel (Linux) or refused by it (Unix sockets), until the socket is closed.
     pub fn waiting_clients(mut self, policy: WaitingClients) -> Self {

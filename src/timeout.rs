@@ -47,7 +47,8 @@ pub enum TimeoutKind {
     /// A read after an answer: the client has nothing more to ask.
     /// [`idle_timeout`](crate::ServerOptions::idle_timeout).
     Idle,
-    /// The request as a whole: [`request_timeout`](crate::ServerOptions::request_timeout).
+    /// The request as a whole: [`request_timeout`](crate::ServerOptions::request_timeout). The only one after
+    /// which nothing can be said any more: every write fails at once, too.
     Request,
 }
 

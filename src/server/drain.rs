@@ -45,7 +45,7 @@ pub struct DrainReport {
     /// Requests that did not even end then, because their handlers neither read nor write. They
     /// go on until the program ends. (A child process is killed.)
     pub abandoned: Vec<RequestInfo>,
-    /// How long the stop took.
+    /// How long the stop took, without the time as a [lame duck](crate::Server::lame_duck).
     pub took: Duration,
 }
 

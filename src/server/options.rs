@@ -47,9 +47,10 @@ use crate::transport::{
 /// | [`linger`](Self::linger) | there is none | none | |
 /// | [`max_packet_size`](Self::max_packet_size) | 8192 | 65535; Unix sockets 256 KiB | longer datagrams were cut without a sign |
 ///
-/// What can also be chosen after binding is a method of [`Server`]:
-/// [`strategy`](Server::strategy), [`grace`](Server::grace) and so on. Options of threads are methods
-/// of the strategies.
+/// Times of connections are options, and so known before the first of them is accepted. What can also be
+/// chosen after binding is a method of [`Server`]: [`strategy`](Server::strategy), the limits
+/// ([`max_connections`](Server::max_connections) and so on), the times of a stop ([`grace`](Server::grace)
+/// and so on). Options of threads are methods of the strategies.
 #[must_use = "options do nothing until `bind`"]
 pub struct ServerOptions<T, S, M> {
     socket: SocketOptions,
@@ -75,7 +76,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
     }
 
     /// Calls `configure` with the socket after its options are set and before it is bound: for
-    /// every socket option that has no method here. Python: overriding `server_bind`.
+    /// every socket option that has no method here, by way of the crate `socket2`, say, which your program
+    /// has to name among its dependencies. Python: overriding `server_bind`.
     ///
     /// ```
     /// # use socketserver::{Request, UdpRequest, UdpServer, handler_fn};
@@ -172,6 +174,11 @@ impl<T, S, M> ServerOptions<T, S, M> {
     /// `SO_REUSEPORT`: several servers, also of several processes of one user, share a port, and
     /// the kernel spreads clients over them. Default: `false`, as in Python: a second server
     /// that was started by accident would get half of the clients without anybody noticing.
+    ///
+    /// With it a new version can be started before the old one is stopped, so that at no time nobody
+    /// listens: both need it. The old one serves those who wait in its own queue
+    /// ([`waiting_clients`](Server::waiting_clients)); a client who connects just while it closes may take a
+    /// second longer, when the kernel tries again (Linux).
     ///
     /// Unix sockets have no such option, so their servers have no such method.
     #[doc(alias = "SO_REUSEPORT")]
