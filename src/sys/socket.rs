@@ -59,18 +59,52 @@ pub(crate) fn placeholder() -> io::Result<OwnedFd> {
     Ok(std::os::unix::net::UnixDatagram::unbound()?.into())
 }
 
-/// Makes a listening TCP socket take in nobody new, while those who are in its queue can be accepted:
-/// what arrives is dropped unseen. (Ending the listening would reset those in the queue.) A client that
-/// begins to connect now is answered by whoever has the port when it tries again, which is after a second.
+/// Makes a listening TCP socket take in nobody new, while those who are in its queue can be accepted: what
+/// would begin a connection is dropped unseen. (Ending the listening would reset those in the queue.) A
+/// client that begins to connect now is answered by whoever has the port when it tries again, which is
+/// after a second.
+///
+/// All else still comes through: a client whose handshake is under way takes itself for connected already.
+/// And its connection has the filter too, being made like its listener.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn close_the_door(fd: BorrowedFd<'_>) -> io::Result<()> {
-    // One instruction: of each packet, keep nothing.
-    let drop_all = socket2::SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, 0);
-    SockRef::from(&fd).attach_filter(&[drop_all])
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    let filter = [
+        instruction(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, FLAGS),
+        instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, SYN | ACK),
+        // If it is not the first packet of a connection, the next instruction is skipped.
+        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, SYN),
+        KEEP_NOTHING,
+        instruction(libc::BPF_RET | libc::BPF_K, 0, u32::MAX),
+    ];
+    SockRef::from(&fd).attach_filter(&filter)
+}
+
+/// The same for a UDP socket: all that arrives from now on is dropped.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn close_the_door_udp(fd: BorrowedFd<'_>) -> io::Result<()> {
+    SockRef::from(&fd).attach_filter(&[KEEP_NOTHING])
+}
+
+/// Ends a filter: of this packet, keep nothing.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const KEEP_NOTHING: socket2::SockFilter = instruction(libc::BPF_RET | libc::BPF_K, 0, 0);
+
+/// One instruction of a packet filter; a comparison that fails skips `otherwise` of those that follow.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const fn instruction(code: u32, otherwise: u8, operand: u32) -> socket2::SockFilter {
+    socket2::SockFilter::new(code as u16, 0, otherwise, operand)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn close_the_door(_fd: BorrowedFd<'_>) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn close_the_door_udp(_fd: BorrowedFd<'_>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
