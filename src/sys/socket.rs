@@ -59,9 +59,36 @@ pub(crate) fn placeholder() -> io::Result<OwnedFd> {
     Ok(std::os::unix::net::UnixDatagram::unbound()?.into())
 }
 
-/// Makes a listening TCP socket take in nobody new, while those who are in its queue can be accepted:
-/// what arrives is dropped unseen. (Ending the listening would reset those in the queue.) A client that
-/// begins to connect now is answered by whoever has the port when it tries again, which is after a second.
+/// Makes a listening TCP socket take in nobody new, while those who are in its queue can be accepted: who
+/// begins to connect is not seen. (Ending the listening would reset those in the queue.) Such a client is
+/// answered by whoever has the port when it tries again, which is after a second.
+///
+/// One that was answered just before is let in: it takes itself for connected, and would wait for ever if
+/// its last packet were dropped.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn close_the_door_tcp(fd: BorrowedFd<'_>) -> io::Result<()> {
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+
+    let instruction = |code: u32, jump_if, jump_if_not, k| {
+        socket2::SockFilter::new(code as u16, jump_if, jump_if_not, k)
+    };
+    SockRef::from(&fd).attach_filter(&[
+        instruction(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, 0, FLAGS),
+        instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, SYN | ACK),
+        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, SYN),
+        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
+        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, u32::MAX),
+    ])
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn close_the_door_tcp(fd: BorrowedFd<'_>) -> io::Result<()> {
+    close_the_door(fd)
+}
+
+/// Makes a UDP socket take in nothing new: what arrives is dropped unseen.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn close_the_door(fd: BorrowedFd<'_>) -> io::Result<()> {
     // One instruction: of each packet, keep nothing.
