@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use super::delivery::Delivery;
 use super::info::RequestInfo;
 use super::vitals::Vitals;
+use crate::panics::contain_io;
 
 /// A live client, seen from outside its handler.
 pub(crate) trait Live: Send + Sync {
@@ -112,7 +113,10 @@ impl Sender {
         let data = data.as_ref();
         match &self.0 {
             Client::Stream(client) => match client.upgrade() {
-                Some(client) => client.send_all(data),
+                // The panic of another client's socket is not one of whoever sends.
+                Some(client) => {
+                    contain_io("sending", io::ErrorKind::Other, || client.send_all(data))
+                }
                 None => Err(io::Error::new(
                     io::ErrorKind::NotConnected,
                     "the client has left",

@@ -98,7 +98,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             starved: true,
             ..self.wait(delay, place)
         };
-        let waited = self.strategy.wait(&wait);
+        let waited = self.wait_by_strategy(&wait);
         match waited.map_err(|source| Error::Accept { source })? {
             Ready::Woken => {
                 core.acknowledge_wake();
