@@ -32,6 +32,8 @@ use crate::timeout::{Deadlines, TimeoutKind};
 ///
 /// - **You implement** it to add a stream transport; [`StreamRequest`] does the rest.
 /// - **The server calls** all of it.
+/// - **One that panics** costs its own request: the handler if it is that which reads or writes, nothing if
+///   it is being closed. For others who send to its client it is an error.
 pub trait StreamSocket: Send + Sync + 'static {
     /// The type of client addresses.
     type Address: Address;
