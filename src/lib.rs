@@ -171,6 +171,7 @@
 //! | --- | --- |
 //! | find the twin of a Python name or idiom | `docs/from-python.md`, or the search field above |
 //! | know what behaves differently | `docs/differences.md` |
+//! | know what happens when something goes wrong, and what to set for production | `docs/reliability.md` |
 //! | read from and write to a client | [`Request`] |
 //! | set a socket option, a timeout, a queue length | [`ServerOptions`], with Python's defaults beside ours |
 //! | stop: from a handler, another thread, at Ctrl-C | [`ServerHandle::shutdown`], [`Server::shutdown_on_ctrl_c`] |
@@ -310,11 +311,12 @@ pub mod prelude {
     pub use std::io::{BufRead, Read, Write};
 
     pub use crate::{
-        BoxError, ChildExit, CoroutineTcpServer, CoroutineUnixStreamServer, Coroutines, Forking,
-        ForkingTcpServer, ForkingUdpServer, Handled, HandlerError, Request, RequestHandler, Result,
-        RunningServer, Sender, Sequential, Server, ServerHandle, Service, Stats, Strategy,
-        TcpRequest, TcpServer, ThreadPool, ThreadPoolTcpServer, ThreadPoolUdpServer, Threading,
-        ThreadingTcpServer, ThreadingUdpServer, UdpRequest, UdpServer, WhenFull, handler_fn,
+        AtLimit, BoxError, ChildExit, CoroutineTcpServer, CoroutineUnixStreamServer, Coroutines,
+        Forking, ForkingTcpServer, ForkingUdpServer, Handled, HandlerError, Request,
+        RequestHandler, Result, RunningServer, Sender, Sequential, Server, ServerHandle, Service,
+        Stats, Strategy, TcpRequest, TcpServer, ThreadPool, ThreadPoolTcpServer,
+        ThreadPoolUdpServer, Threading, ThreadingTcpServer, ThreadingUdpServer, UdpRequest,
+        UdpServer, WhenFull, handler_fn,
     };
     pub use crate::{
         ForkingUnixDatagramServer, ForkingUnixStreamServer, ThreadPoolUnixDatagramServer,
@@ -341,6 +343,8 @@ mod documentation {
     mod from_python {}
     #[doc = include_str!("../docs/performance.md")]
     mod performance {}
+    #[doc = include_str!("../docs/reliability.md")]
+    mod reliability {}
     #[doc = include_str!("../docs/tutorial.md")]
     mod tutorial {}
 }

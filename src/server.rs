@@ -13,9 +13,11 @@ mod life;
 mod limits;
 mod options;
 pub(crate) mod others;
+mod pace;
 mod queue;
 mod reserve;
 mod running;
+mod starvation;
 
 use std::fmt;
 use std::io;
@@ -112,7 +114,7 @@ where
     /// `From<OwnedFd>`).
     ///
     /// With options it is [`options`](Self::options)`().timeout(..).from_listener(..)`. Those that
-    /// still count are [`timeout`](ServerOptions::timeout),
+    /// still count are [`timeout`](ServerOptions::timeout) and the other times of connections,
     /// [`max_packet_size`](ServerOptions::max_packet_size),
     /// [`disable_nagle_algorithm`](ServerOptions::disable_nagle_algorithm),
     /// [`defer_accept`](ServerOptions::defer_accept) and

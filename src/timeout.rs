@@ -130,6 +130,8 @@ pub struct Deadlines {
     pub idle: Option<Duration>,
     /// How long the whole request may take, from accept.
     pub request: Option<Duration>,
+    /// How long to wait, after the request, for the client to end its side.
+    pub linger: Option<Duration>,
 }
 
 impl Deadlines {

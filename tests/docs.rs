@@ -9,6 +9,16 @@ fn read(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// A test is a file, or a directory of them.
+fn source_of(test: &str) -> String {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let Ok(directory) = fs::read_dir(tests.join(test)) else {
+        return read(&format!("tests/{test}.rs"));
+    };
+    let files = directory.map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+    files.collect()
+}
+
 #[test]
 fn every_difference_names_a_test_that_exists() {
     let page = read("docs/differences.md");
@@ -29,9 +39,9 @@ fn every_difference_names_a_test_that_exists() {
                 read(&format!("tests/differential/pairs/{name}.py"));
                 continue;
             }
-            let source = read(&format!("tests/{file}.rs"));
+            let source = source_of(file);
             let found = ["(", "<"].map(|end| source.contains(&format!("fn {name}{end}")));
-            assert!(found.contains(&true), "no test {name} in tests/{file}.rs");
+            assert!(found.contains(&true), "no test {name} in tests/{file}");
         }
     }
 }

@@ -56,6 +56,12 @@ fn full_strategies_turn_clients_away() {
 }
 
 #[test]
+fn a_loop_that_waits_takes_no_turns() {
+    let _alone = alone();
+    shared::a_loop_that_waits_takes_no_turns::<UnixStream, _>(forking());
+}
+
+#[test]
 fn clients_have_their_own_shares() {
     let _alone = alone();
     for policy in [AtLimit::Close, AtLimit::Reset] {

@@ -51,11 +51,21 @@ pub enum Activity {
     Reading,
     /// Its handler, or somebody who sends to its client, waits for the client to read.
     Writing,
+    /// Its handler has returned, and the client has time to end its side
+    /// ([`linger`](crate::ServerOptions::linger)).
+    Lingering,
 }
 
 impl Activity {
     pub(super) fn of(number: u8) -> Self {
-        [Self::Waiting, Self::Running, Self::Reading, Self::Writing][usize::from(number) % 4]
+        const ALL: [Activity; 5] = [
+            Activity::Waiting,
+            Activity::Running,
+            Activity::Reading,
+            Activity::Writing,
+            Activity::Lingering,
+        ];
+        ALL[usize::from(number) % ALL.len()]
     }
 }
 
@@ -148,6 +158,7 @@ impl fmt::Display for Activity {
             Self::Running => "running",
             Self::Reading => "reading",
             Self::Writing => "writing",
+            Self::Lingering => "lingering",
         })
     }
 }

@@ -93,6 +93,10 @@ pub trait Request: BufRead + Write + Send + Sized + 'static {
     /// or write that runs into it is an error of kind [`TimedOut`](io::ErrorKind::TimedOut), and
     /// the request stays usable. For a datagram there is nothing to wait for: it does nothing.
     ///
+    /// It takes the place of the server's [`read_timeout`](crate::ServerOptions::read_timeout) and
+    /// [`write_timeout`](crate::ServerOptions::write_timeout). Its other times stay: where it has an
+    /// [`idle_timeout`](crate::ServerOptions::idle_timeout), say, that is for the reads after an answer.
+    ///
     /// Python: the `timeout` attribute of `StreamRequestHandler`, or `settimeout`. There, after
     /// one timeout, `rfile` refuses every further read. It is the kernel that keeps the time, with
     /// coarse timers: a timeout can come some percent late.
@@ -118,7 +122,8 @@ pub trait Request: BufRead + Write + Send + Sized + 'static {
     ///
     /// # Errors
     ///
-    /// `TimedOut` as set by [`set_timeout`](Self::set_timeout); `ConnectionReset` if the client
+    /// `TimedOut` as set by [`set_timeout`](Self::set_timeout) or by the server's options
+    /// ([`TimeoutKind`](crate::TimeoutKind)); `ConnectionReset` if the client
     /// crashed; [`ShuttingDown`](crate::ShuttingDown) if the server cut the connection to stop.
     fn recv(&mut self, size: usize) -> io::Result<Vec<u8>> {
         if size == 0 {

@@ -211,14 +211,14 @@ struct Connection<S: StreamSocket> {
 impl<S: StreamSocket> Connection<S> {
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let received = self.read_in_time(|| {
-            let reading = || self.socket.recv(buffer);
+            let reading = || uninterrupted(|| self.socket.recv(buffer));
             self.vitals.during(Activity::Reading, reading)
         });
         self.received(received, buffer.is_empty())
     }
 
     fn recv_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        let reading = || self.socket.recv_spare(buffer);
+        let reading = || uninterrupted(|| self.socket.recv_spare(buffer));
         let received = self.vitals.during(Activity::Reading, reading);
         self.received(received, false)
     }
@@ -229,7 +229,7 @@ impl<S: StreamSocket> Connection<S> {
     }
 
     fn before_recv(&self, in_vain: bool) -> io::Result<()> {
-        let waiting = || self.socket.before_recv(in_vain);
+        let waiting = || uninterrupted(|| self.socket.before_recv(in_vain));
         self.vitals.during(Activity::Reading, waiting)
     }
 
@@ -237,7 +237,7 @@ impl<S: StreamSocket> Connection<S> {
     fn send(&self, data: &[u8], started: Option<Instant>) -> io::Result<usize> {
         let begin = |clock: &Clock| clock.begin_write(&*self.socket, started);
         let sent = self.in_time(Way::Write, begin, || {
-            let writing = || self.socket.send(data);
+            let writing = || uninterrupted(|| self.socket.send(data));
             self.vitals.during(Activity::Writing, writing)
         });
         sent.inspect(|sent| self.sent(*sent))
@@ -262,6 +262,21 @@ impl<S: StreamSocket> Connection<S> {
             }
             Err(error) => Err(self.explain(error)),
         }
+    }
+
+    /// Waits for the client to end its side, at most for `time`, and throws away what it sends meanwhile:
+    /// closing before would reset the connection, and take back what the client has not read yet.
+    #[cold]
+    fn linger(&self, time: Duration) {
+        let deadline = Instant::now().checked_add(time);
+        let left = || deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        self.vitals.during(Activity::Lingering, || {
+            let mut buffer = [0; 4096];
+            while left() != Some(Duration::ZERO)
+                && self.socket.wait_readable(left()).unwrap_or(false)
+                && self.socket.recv(&mut buffer).is_ok_and(|size| size > 0)
+            {}
+        });
     }
 
     /// Says of an error that it means the end of this connection, and whether the server provoked it.
@@ -373,6 +388,18 @@ impl<S: StreamSocket> Connection<S> {
     }
 }
 
+/// Does again what a signal has interrupted: the sockets of this crate do so themselves, others may not.
+/// Were it an error, whoever repeats a write would send a part of it twice.
+#[inline]
+fn uninterrupted<T>(mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match operation() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
 impl<S: StreamSocket> Live for Connection<S> {
     fn send_all(&self, mut data: &[u8]) -> io::Result<()> {
         let _alone = self.alone()?;
@@ -408,9 +435,9 @@ impl<S: StreamSocket> LiveConnection for Connection<S> {
     }
 
     fn cut(&self) {
-        if self.vitals.cut() {
-            self.interrupt();
-        }
+        // It may have ended, and linger.
+        self.vitals.cut();
+        self.interrupt();
     }
 
     fn deliver<'a>(&'a self, data: &'a [u8]) -> Box<dyn Delivery + 'a> {
@@ -683,6 +710,15 @@ impl<S: StreamSocket> StreamRequest<S> {
     fn shared(&self) -> &Arc<Connection<S>> {
         &self.writer.connection
     }
+
+    /// First tells the client; it fails if the client is gone. Then makes sure that closing does not take
+    /// back what it was told.
+    fn shut_down(&self) {
+        let _ = self.shared().socket.shutdown(Shutdown::Write);
+        if !self.reader.ended {
+            self.shared().socket.before_close();
+        }
+    }
 }
 
 impl<S: StreamSocket> Request for StreamRequest<S> {
@@ -722,11 +758,10 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
     }
 
     fn shutdown_request(&mut self) {
-        // First tell the client; it fails if the client is gone. Then make sure that closing does
-        // not take back what it was told.
-        let _ = self.shared().socket.shutdown(Shutdown::Write);
-        if !self.reader.ended {
-            self.shared().socket.before_close();
+        self.shut_down();
+        let linger = self.shared().clock.as_ref().and_then(Clock::linger);
+        if let (false, Some(time)) = (self.reader.ended, linger) {
+            self.shared().linger(time);
         }
     }
 
@@ -736,7 +771,7 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
         {
             self.shared().vitals.count_sent(sent);
         }
-        self.shutdown_request();
+        self.shut_down();
     }
 }
 

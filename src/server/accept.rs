@@ -13,6 +13,7 @@ use super::current::{self, Role};
 use super::life::Run;
 use super::limits::Verdict;
 use super::others::{Desk, Other};
+use super::pace::Pace;
 use super::stats::{Outcome, Refusal};
 use crate::accept_error::AcceptErrorKind;
 use crate::address::ServerAddress;
@@ -24,6 +25,7 @@ use crate::panics::{contain, contain_io};
 use crate::request::Request;
 use crate::service::Service;
 use crate::strategy::{Ready, RequestKind, Strategy, Wait};
+use crate::sys;
 use crate::sys::exclusive::ExclusiveWait;
 use crate::sys::parked::parked;
 use crate::transport::{Reception, Transport};
@@ -175,15 +177,23 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         ends: &mpsc::Receiver<Result<(), Error>>,
         threads: Vec<JoinHandle<()>>,
     ) -> Result<(), Error> {
-        let deadline = self.core().loops_given_up_at();
-        let next = || match deadline {
-            Some(deadline) => ends.recv_timeout(deadline.saturating_duration_since(Instant::now())),
-            None => ends.recv().map_err(|_| RecvTimeoutError::Disconnected),
-        };
+        let core = self.core();
+        let mut deadline = core.life.cut_at();
         let mut outcome = Ok(());
         loop {
+            let next = || match deadline {
+                Some(deadline) => {
+                    ends.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+                }
+                None => ends.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
             match parked(next) {
                 Ok(ended) => outcome = outcome.and(ended),
+                // The grace period is over for all, whoever it is that holds up a loop.
+                Err(RecvTimeoutError::Timeout) if core.life.begin_cut() => {
+                    core.connections.cut();
+                    deadline = core.loops_given_up_at();
+                }
                 Err(RecvTimeoutError::Timeout) => return outcome,
                 // The last loop to end has taken the last sender with it.
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -316,6 +326,10 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                     // A wrong guess is no turn: nothing came, and no time went by.
                     return self.turn(pace, reception, timeout, place);
                 }
+                if T::KIND == RequestKind::Message {
+                    // It was said to be ready, and there is none: something else is to be read.
+                    sys::datagram::discard_errors(self.transport.as_fd());
+                }
                 Ok(Turn::Nothing)
             }
             Err(error) => self.stumble(pace, error),
@@ -411,85 +425,13 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 Outcome::Failed
             }
         };
-        request.shutdown_request();
+        request.refuse(b"");
         false
     }
 
     pub(super) fn log_refusal(&self, request: &T::Request, reason: Refusal) {
         let (address, client) = (&self.core().address, request.client_address());
         log_event!(Debug, "{address}: {client} was refused: {reason:?}");
-    }
-
-    /// Out of descriptors or memory: trying again at once would only burn a processor. Waits a
-    /// little, longer each time, but not for a stop, nor for a descriptor that is there again.
-    fn sit_out(
-        &self,
-        pace: &mut Pace,
-        left: Duration,
-        timeout: Option<Duration>,
-        place: &Place,
-    ) -> Result<Turn, Error> {
-        let reserve = &self.core().reserve;
-        let awaited = pace
-            .starving_since
-            .map(|since| (since, reserve.await_one()));
-        let mut delay = left;
-        if let Some((since, _)) = awaited {
-            // One that was closed before the line above was announced to nobody.
-            let calm = pace.calm();
-            if calm.is_none() && reserve.is_one_free() {
-                pace.retry();
-                return Ok(Turn::Nothing);
-            }
-            if let Some(calm) = calm {
-                delay = delay.min(calm);
-            }
-            if T::KIND == RequestKind::Connection && since.elapsed() >= Pace::HUNGER {
-                if self.turn_some_away() {
-                    pace.recover();
-                    return Ok(Turn::Nothing);
-                }
-            }
-            delay = delay.min(Pace::LOOK_AROUND);
-        }
-        let (delay, turn) = match timeout {
-            Some(timeout) if timeout <= delay => (timeout, Turn::TimedOut),
-            _ => (delay, Turn::Nothing),
-        };
-        let wait = Wait {
-            starved: true,
-            ..self.wait(Some(delay), place)
-        };
-        // A strategy that lacks something too cannot even wait in its own way.
-        let waited = self.wait_by_strategy(&wait);
-        let waited = waited.or_else(|_| wait.for_notification());
-        match waited.map_err(|source| Error::Accept { source })? {
-            Ready::Woken => {
-                self.core().acknowledge_wake();
-                Ok(Turn::Nothing)
-            }
-            _ => Ok(turn),
-        }
-    }
-
-    /// There has been no descriptor for so long that clients have waited enough: with the one that is
-    /// kept for this, they get an end at least. Returns whether nobody is left.
-    fn turn_some_away(&self) -> bool {
-        let reserve = &self.core().reserve;
-        for _ in 0..Pace::AT_ONCE {
-            let one = || {
-                let taken = self.get_request();
-                taken.map(|request| self.turn_away(request, Refusal::Descriptors, b""))
-            };
-            let turned_away = reserve.spend(one);
-            let in_stock = reserve.stock();
-            match turned_away {
-                Ok(()) if in_stock => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
-                _ => break,
-            }
-        }
-        false
     }
 
     /// One request of the transport's. A panic of it, if it is not this crate's, is an error of that client.
@@ -568,178 +510,5 @@ impl<T: Transport, S: Service<T::Request>> Clone for AcceptLoop<T, S> {
             handle: self.handle.clone(),
             poll_interval: self.poll_interval,
         }
-    }
-}
-
-/// What a loop remembers from turn to turn: whether to guess that the next request is there
-/// already, and how long to back off.
-///
-/// Under load, requests queue up, and taking one without asking `poll` first saves a system call
-/// for each. Where the guess was wrong it has wasted one, so after a wrong guess it is made less
-/// often, down to every 32nd time.
-#[derive(Default)]
-struct Pace {
-    guess: bool,
-    /// How many requests to wait for properly before guessing again.
-    skip: u32,
-    caution: u32,
-    /// How many errors there were since the last request.
-    stumbles: u32,
-    delay: Duration,
-    /// When to try again after an error.
-    retry_at: Option<Instant>,
-    /// Since when there have been no descriptors, if there are none.
-    starving_since: Option<Instant>,
-    /// How often there was one, and then there was none after all.
-    false_hopes: u32,
-    hopeless_until: Option<Instant>,
-}
-
-impl Pace {
-    const MAX_CAUTION: u32 = 32;
-    const MAX_STUMBLES: u32 = 16;
-    const FIRST_DELAY: Duration = Duration::from_millis(10);
-    const LONGEST_DELAY: Duration = Duration::from_secs(1);
-    /// How often to look whether there is a descriptor again, that somebody else has closed.
-    const LOOK_AROUND: Duration = Duration::from_millis(50);
-    /// How long clients are left waiting for a descriptor.
-    const HUNGER: Duration = Duration::from_secs(1);
-    /// How often they begin to wait anew because there seemed to be one.
-    const HOPES: u32 = 5;
-    /// How many of them are turned away without looking around.
-    const AT_ONCE: u32 = 256;
-
-    fn is_request_likely(&self) -> bool {
-        self.guess
-    }
-
-    fn found(&mut self, guessed: bool) {
-        if guessed {
-            self.caution = 0;
-        }
-        self.guess = self.skip == 0;
-        self.skip = self.skip.saturating_sub(1);
-        self.stumbles = 0;
-        self.recover();
-    }
-
-    /// Nobody waits for what there is none of.
-    fn recover(&mut self) {
-        self.retry_at = None;
-        self.delay = Duration::ZERO;
-        self.starving_since = None;
-        self.false_hopes = 0;
-    }
-
-    /// Nobody was there.
-    fn missed(&mut self, guessed: bool) {
-        // A descriptor was, or that would have been the error.
-        self.recover();
-        if guessed {
-            self.caution = (self.caution * 2).clamp(1, Self::MAX_CAUTION);
-            self.skip = self.caution;
-        }
-        self.guess = false;
-    }
-
-    /// An error that concerns one client. Many in a row, with no request between them, concern the
-    /// server: whatever it is does not go away by trying again at once.
-    fn stumbled(&mut self) {
-        self.stumbles += 1;
-        if self.stumbles > Self::MAX_STUMBLES {
-            self.back_off();
-        }
-    }
-
-    /// Tries again a little later, and later each time.
-    fn back_off(&mut self) {
-        self.guess = false;
-        self.delay = (self.delay * 2).clamp(Self::FIRST_DELAY, Self::LONGEST_DELAY);
-        self.retry_at = Instant::now().checked_add(self.delay);
-    }
-
-    /// There are no descriptors. Where one seemed to be free before, do not look again so soon.
-    fn starve(&mut self) {
-        let now = Instant::now();
-        self.starving_since.get_or_insert(now);
-        let delay = Self::FIRST_DELAY * (1 << self.false_hopes.min(7));
-        self.hopeless_until = (self.false_hopes > 0).then(|| now + delay);
-    }
-
-    /// How long not to look whether there is a descriptor.
-    fn calm(&self) -> Option<Duration> {
-        self.hopeless_until?.checked_duration_since(Instant::now())
-    }
-
-    /// There seems to be a descriptor: tries again now. If somebody else gets it, clients have to wait
-    /// once more; but not for ever, if that is always so.
-    fn retry(&mut self) {
-        self.retry_at = None;
-        self.false_hopes += 1;
-        if self.false_hopes < Self::HOPES {
-            self.starving_since = None;
-        }
-    }
-
-    /// How long it is until the next try; `None` if that is now.
-    fn penalty(&mut self) -> Option<Duration> {
-        let left = self.retry_at?.checked_duration_since(Instant::now());
-        if left.is_none() {
-            self.retry_at = None;
-        }
-        left
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wrong_guess_is_repeated_less_and_less_often() {
-        let mut pace = Pace::default();
-        let mut guesses = 0;
-        // A client that always waits for its answer: never a second request in the queue.
-        for _ in 0..1000 {
-            pace.found(false);
-            if pace.is_request_likely() {
-                guesses += 1;
-                pace.missed(true);
-            }
-        }
-        assert!((5..100).contains(&guesses), "{guesses} guesses");
-        // The queue fills: from the next guess on, every one is right.
-        while !pace.is_request_likely() {
-            pace.found(false);
-        }
-        for _ in 0..100 {
-            pace.found(true);
-            assert!(pace.is_request_likely());
-        }
-    }
-
-    #[test]
-    fn many_errors_in_a_row_are_not_those_of_clients() {
-        let mut pace = Pace::default();
-        for _ in 0..Pace::MAX_STUMBLES {
-            pace.stumbled();
-            assert_eq!(pace.penalty(), None);
-        }
-        pace.stumbled();
-        assert!(pace.penalty().is_some());
-    }
-
-    #[test]
-    fn back_off_doubles_up_to_a_second_and_starts_anew() {
-        let mut pace = Pace::default();
-        let delays = [(); 9].map(|()| {
-            pace.back_off();
-            assert!(pace.penalty().is_some_and(|left| left <= pace.delay));
-            pace.delay.as_millis()
-        });
-        assert_eq!(delays, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
-        pace.found(false);
-        pace.back_off();
-        assert_eq!(pace.delay.as_millis(), 10);
     }
 }

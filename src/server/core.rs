@@ -277,7 +277,7 @@ impl Core {
             .iter()
             .filter(|connection| !connection.vitals().has_ended())
             .map(|connection| RequestInfo {
-                sender: Some(Sender::stream(Arc::downgrade(connection) as _)),
+                sender: Some(Sender::stream(Arc::downgrade(connection))),
                 ..connection.info()
             })
             .collect();

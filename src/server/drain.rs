@@ -192,12 +192,11 @@ impl<M: Strategy> DrainOnDrop<M> {
         }
         // Whatever has ended without anybody looking does not count as running.
         self.drain_strategy(Duration::ZERO);
-        let closing = core.patience().closing;
-        let mut closed_by = Instant::now().checked_add(closing);
+        let mut closed_by = core.life.closed_by();
         if self.block_on_close && waits && !self.wait(&core, cut_at) {
             core.life.begin_cutting();
             self.cut_off(&core);
-            closed_by = Instant::now().checked_add(closing);
+            closed_by = core.life.closed_by();
             self.wait(&core, closed_by);
         }
         // Threads that still run a request are not waited for a second time.

@@ -78,7 +78,12 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// The limit is one for all threads and accept loops, and under
     /// [`handle_request`](Self::handle_request) too: [`Stats::active`](crate::Stats::active) never exceeds
     /// it. (Connections from before it was set go on, and count.) A connection of a
-    /// [forking](crate::Forking) server counts until its child has been collected.
+    /// [forking](crate::Forking) server counts until its child has been collected. Under every strategy,
+    /// the place comes free a moment after the client has seen the end.
+    ///
+    /// When the server is closed, those who wait in the queue are
+    /// [taken in](crate::WaitingClients) by the same rules, except that nobody waits for a token that
+    /// comes too late.
     ///
     /// ```
     /// # use socketserver::{Request, TcpRequest, handler_fn};

@@ -44,6 +44,7 @@ use crate::transport::{
 /// | [`read_timeout`](Self::read_timeout), [`write_timeout`](Self::write_timeout) | one `timeout` for both: `None` | none | |
 /// | [`first_byte_timeout`](Self::first_byte_timeout), [`idle_timeout`](Self::idle_timeout) | there are none | none: `read_timeout` counts | |
 /// | [`request_timeout`](Self::request_timeout) | there is none | none | |
+/// | [`linger`](Self::linger) | there is none | none | |
 /// | [`max_packet_size`](Self::max_packet_size) | 8192 | 65535; Unix sockets 256 KiB | longer datagrams were cut without a sign |
 ///
 /// What can also be chosen after binding is a method of [`Server`]:
@@ -98,7 +99,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
     /// How long each read and each write of a request may wait for the client; `None`, the
     /// default (as in Python): without limit. Zero is an error when binding. Python: `timeout` of `StreamRequestHandler`.
     ///
-    /// It is per operation: a client that sends a byte now and then is within it. A write has it for
+    /// It is per operation: a client that sends a byte now and then is within it, and not within
+    /// [`request_timeout`](Self::request_timeout). A write has it for
     /// all of its data, as `sendall` has in Python. It starts with the connection, so handlers need
     /// not set it; [`Request::set_timeout`] changes it for one
     /// request. Datagram requests never wait to be read; for them it bounds how long sending
@@ -256,6 +258,27 @@ impl<T, S, M> ServerOptions<T, S, M> {
         T: Stream,
     {
         self.socket.deadlines.first_byte = timeout.into();
+        self
+    }
+
+    /// How long to wait, after the handler has returned, for the client to end its side; what it sends
+    /// meanwhile is thrown away. `None`, the default, and zero: not at all, as in Python.
+    ///
+    /// A connection that is closed while the client still sends is reset, and the client may lose the
+    /// answer: the end of a long one over TCP, all of it if it has not begun to read. What had arrived
+    /// before the close does no harm (up to 1 MiB of it is thrown away in any case). So this is for
+    /// protocols in which a server answers before it has read everything: "this is too long" while the
+    /// client is still sending it.
+    ///
+    /// Until then the request occupies its thread, also for a client that just stays connected. A stop ends
+    /// the wait after the grace period. Clients that are refused are not waited for.
+    #[doc(alias = "lingering_close")]
+    #[doc(alias = "SO_LINGER")]
+    pub fn linger(mut self, time: impl Into<Option<Duration>>) -> Self
+    where
+        T: Stream,
+    {
+        self.socket.deadlines.linger = time.into();
         self
     }
 

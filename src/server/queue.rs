@@ -2,7 +2,8 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::ServerHandle;
 use super::accept::{AcceptLoop, Place};
@@ -23,6 +24,10 @@ const MOST_ERRORS: usize = 256;
 
 /// No kernel has longer queues; with a transport that lets clients in all the same, it has to end.
 const MOST: usize = 1 << 16;
+/// How long those may take who are half-way into the queue: enough for clients on the same machine. For
+/// others it would be their way there and back; but each moment more that the door is closed, clients come to
+/// it who try again only after a second.
+const HALF_WAY: Duration = Duration::from_micros(100);
 
 /// What takes care of them, and closes the socket. `private` is what was said about its descriptor, which
 /// must not outlive it.
@@ -63,6 +68,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let _leave = self.leave_on_drop(&place);
         let _entered = current::enter(core, Role::Loop);
         let mut errors = 0;
+        let mut looked_again = false;
         for _ in 0..MOST {
             let refusing = farewell.is_some() || is_over(until) || self.comes_too_late(until);
             let farewell = farewell.unwrap_or_default();
@@ -82,6 +88,10 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                         && errors < MOST_ERRORS =>
                 {
                     errors += 1;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !looked_again => {
+                    looked_again = true;
+                    thread::sleep(HALF_WAY);
                 }
                 Err(_) => break,
             }

@@ -59,41 +59,41 @@ pub(crate) fn placeholder() -> io::Result<OwnedFd> {
     Ok(std::os::unix::net::UnixDatagram::unbound()?.into())
 }
 
-/// Makes a listening TCP socket take in nobody new, while those who are in its queue can be accepted: who
-/// begins to connect is not seen. (Ending the listening would reset those in the queue.) Such a client is
-/// answered by whoever has the port when it tries again, which is after a second.
-///
-/// One that was answered just before is let in: it takes itself for connected, and would wait for ever if
-/// its last packet were dropped.
+/// Makes a listening TCP socket take in nobody new, while those who are in its queue, or half-way into it,
+/// can be accepted. (Ending the listening would reset them.) Packets that begin a connection are dropped
+/// unseen: such a client is answered by whoever has the port when it tries again, which is after a second.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn close_the_door_tcp(fd: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn close_the_door(fd: BorrowedFd<'_>) -> io::Result<()> {
+    /// Where a TCP header has its flags, and what they mean.
     const FLAGS: u32 = 13;
     const SYN: u32 = 0x02;
     const ACK: u32 = 0x10;
 
-    let instruction = |code: u32, jump_if, jump_if_not, k| {
-        socket2::SockFilter::new(code as u16, jump_if, jump_if_not, k)
-    };
     SockRef::from(&fd).attach_filter(&[
-        instruction(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, 0, FLAGS),
-        instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, SYN | ACK),
-        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, SYN),
-        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
-        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, u32::MAX),
+        step(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, FLAGS),
+        step(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, SYN | ACK),
+        // If it is the one and not the other, go on with the next line, else with the one after it.
+        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, SYN),
+        step(libc::BPF_RET | libc::BPF_K, 0, NOTHING),
+        step(libc::BPF_RET | libc::BPF_K, 0, ALL),
     ])
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn close_the_door_tcp(fd: BorrowedFd<'_>) -> io::Result<()> {
-    close_the_door(fd)
+/// Makes a datagram socket take in nothing new: what arrives is dropped unseen.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn close_the_door_to_datagrams(fd: BorrowedFd<'_>) -> io::Result<()> {
+    SockRef::from(&fd).attach_filter(&[step(libc::BPF_RET | libc::BPF_K, 0, NOTHING)])
 }
 
-/// Makes a UDP socket take in nothing new: what arrives is dropped unseen.
+/// How much of a packet a filter keeps.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn close_the_door(fd: BorrowedFd<'_>) -> io::Result<()> {
-    // One instruction: of each packet, keep nothing.
-    let drop_all = socket2::SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, 0);
-    SockRef::from(&fd).attach_filter(&[drop_all])
+const NOTHING: u32 = 0;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const ALL: u32 = u32::MAX;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn step(code: u32, if_not: u8, value: u32) -> socket2::SockFilter {
+    socket2::SockFilter::new(code as u16, 0, if_not, value)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -101,7 +101,12 @@ pub(crate) fn close_the_door(_fd: BorrowedFd<'_>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// The same for a Unix socket: who comes now is refused.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn close_the_door_to_datagrams(_fd: BorrowedFd<'_>) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The same for a listening Unix socket: who comes now is refused.
 pub(crate) fn close_the_door_unix(fd: BorrowedFd<'_>) -> io::Result<()> {
     super::stream::shutdown(fd, std::net::Shutdown::Read)
 }

@@ -70,7 +70,7 @@ impl Transport for Tcp {
     }
 
     fn close_the_door(&self) -> io::Result<()> {
-        sys::socket::close_the_door_tcp(self.as_fd())
+        sys::socket::close_the_door(self.as_fd())
     }
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<TcpRequest> {

@@ -205,6 +205,12 @@ fn full_strategies_turn_clients_away() {
     a_full_strategy_turns_clients_away(Coroutines::new().workers(2).max_coroutines(2));
 }
 
+#[test]
+fn loops_that_wait_take_no_turns() {
+    a_loop_that_waits_takes_no_turns::<Tcp, _>(Threading::new());
+    a_loop_that_waits_takes_no_turns::<Tcp, _>(ThreadPool::new(4));
+}
+
 // ---- the end ----
 
 /// Stops a server in which nothing but a limit is waited for: at once, and no time of that limit is near.

@@ -6,7 +6,7 @@
 use std::any::TypeId;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -227,6 +227,32 @@ pub(crate) fn who_may_wait_for_long_is_served<T: Connected + Stream>(strategy: A
     }
 }
 
+/// Where a loop waits, it does nothing: it calls `service_actions` after every turn.
+pub(crate) fn a_loop_that_waits_takes_no_turns<T: Connected + Stream, M: Strategy>(strategy: M) {
+    let turns: Arc<AtomicUsize> = Arc::default();
+    let service = Hooks::<T::Request>::echo().on_actions({
+        let turns = Arc::clone(&turns);
+        move || {
+            turns.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let limit = |server: Server<_, _, _>| {
+        let server = server.max_connections(1).poll_interval(None);
+        server.at_max_connections(AtLimit::WaitAtMost(4 * PATIENCE))
+    };
+    let host = start::<T, _, _>(strategy, service, limit);
+    let inside = fill(&host, 1);
+    let _waiting = [host.client(), host.client()];
+    let before = turns.load(Ordering::SeqCst);
+    for _ in 0..100 {
+        assert_eq!(inside[0].ask("on\n"), "on\n");
+        thread::sleep(Duration::from_millis(1));
+    }
+    let turns = turns.load(Ordering::SeqCst) - before;
+    assert!(turns < 10, "{turns} turns");
+    host.stop();
+}
+
 // ---- one call at a time ----
 
 pub(crate) fn a_limit_counts_under_handle_request<T: Connected + Stream>(strategy: AnyStrategy) {
@@ -256,7 +282,9 @@ pub(crate) fn a_limit_counts_under_handle_request<T: Connected + Stream>(strateg
     // The end of the first is what the next call waits for.
     assert_eq!(inside.ask("hello\n"), "hello\n");
     let (done, result) = mpsc::channel();
-    thread::spawn(move || done.send((server.handle_request().unwrap(), server)));
+    thread::spawn(move || {
+        let _ = done.send((server.handle_request().unwrap(), server));
+    });
     leave([inside]);
     let (handled, server) = super::support::net::next(&result);
     assert_eq!(handled, Handled::Request);

@@ -12,7 +12,7 @@ use crate::server::accept::{AcceptLoop, Place, Turn};
 use crate::server::core::InFlight;
 use crate::server::stats::Refusal;
 use crate::service::Service;
-use crate::strategy::{Ready, RequestKind, Wait};
+use crate::strategy::{Ready, RequestKind};
 use crate::transport::Transport;
 
 /// How often a loop that waits for a place looks for one itself, where there are several: of these, one is
@@ -94,16 +94,8 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             (None, left) => (left, Turn::Nothing),
             (timeout, _) => (timeout, Turn::TimedOut),
         };
-        let wait = Wait {
-            starved: true,
-            ..self.wait(delay, place)
-        };
-        let waited = self.wait_by_strategy(&wait);
-        match waited.map_err(|source| Error::Accept { source })? {
-            Ready::Woken => {
-                core.acknowledge_wake();
-                Ok(Turn::Nothing)
-            }
+        match self.wait_without_requests(delay, place)? {
+            Ready::Woken => Ok(Turn::Nothing),
             _ => Ok(turn),
         }
     }

@@ -7,7 +7,7 @@ a send "hello\n"
 server prints "timed out\n"
 server stderr
     python: from <a>: handle: timed out
-    rust: from <a>: handle: timed out waiting for the client (...
+    rust: from <a>: handle: timed out: the client did not take all of a write within 100ms (...
 """
 
 import socketserver
