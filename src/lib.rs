@@ -159,8 +159,11 @@
 //! - It is not for you if the program is built on async libraries already: a handler cannot `.await`. Nor
 //!   if a handler waits for many things at once, where an async runtime would `select`.
 //! - It speaks no protocol: no HTTP, no TLS. It is what such things are built on.
-//! - Unix only, tested on Linux. Handlers' panics are caught, which needs `panic = "unwind"`, the
-//!   default: under `panic = "abort"` a panic in a handler ends the process.
+//! - Unix only, tested on Linux.
+//! - Panics are caught, which needs `panic = "unwind"`, the default. In a program that is built with
+//!   `panic = "abort"`, a panic in a handler or a hook ends the whole process at once, with the requests of
+//!   all other clients: nothing is reported, counted or cleaned up. Under [`Forking`] it ends the child,
+//!   whose request counts as failed, and the server goes on.
 //!
 //! # Where to look
 //!

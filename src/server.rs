@@ -20,6 +20,7 @@ mod running;
 mod starvation;
 
 use std::fmt;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,6 +40,7 @@ use self::core::Core;
 use self::drain::DrainOnDrop;
 use self::life::Patience;
 use crate::error::Error;
+use crate::panics::contain_io;
 use crate::service::Service;
 use crate::strategy::{Forking, RequestKind, Strategy};
 use crate::sys::fork::keep_private;
@@ -324,7 +326,9 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
         if self.activated.swap(true, Ordering::SeqCst) {
             return Ok(());
         }
-        self.transport.server_activate().map_err(|source| {
+        let listen = || self.transport.server_activate();
+        let listening = contain_io("Transport::server_activate", io::ErrorKind::Other, listen);
+        listening.map_err(|source| {
             self.activated.store(false, Ordering::SeqCst);
             Error::Activate {
                 address: self.server_address().to_string(),

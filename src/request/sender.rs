@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::delivery::{Delivery, deliver_to_all};
 use super::info::RequestInfo;
 use super::vitals::Vitals;
+use crate::panics::contain_io;
 
 /// A live client, seen from outside its handler.
 pub(crate) trait Live: Send + Sync {
@@ -113,7 +114,11 @@ impl Sender {
     pub fn send_all<D: AsRef<[u8]>>(&self, data: D) -> io::Result<()> {
         let data = data.as_ref();
         match &self.0 {
-            Client::Stream(client) => connected(client)?.send_all(data),
+            Client::Stream(client) => {
+                let client = connected(client)?;
+                // The panic of another client's socket is not one of whoever sends.
+                contain_io("sending", io::ErrorKind::Other, || client.send_all(data))
+            }
             Client::Datagram(client) => client.send_all(data),
         }
     }

@@ -18,6 +18,7 @@ use super::vitals::Vitals;
 use crate::ServerHandle;
 use crate::address::{Address, UnixAddress};
 use crate::handler_error::{ClientGone, ShuttingDown};
+use crate::panics::{Contained, contain};
 use crate::sys;
 use crate::sys::coroutine::Direction;
 use crate::sys::turn::{Turn, TurnGuard};
@@ -31,6 +32,8 @@ use crate::timeout::{Deadlines, TimeoutKind};
 ///
 /// - **You implement** it to add a stream transport; [`StreamRequest`] does the rest.
 /// - **The server calls** all of it.
+/// - **One that panics** costs its own request: the handler if it is that which reads or writes, nothing if
+///   it is being closed. For others who send to its client it is an error.
 pub trait StreamSocket: Send + Sync + 'static {
     /// The type of client addresses.
     type Address: Address;
@@ -195,7 +198,7 @@ stream_socket!(UnixStream, UnixAddress, UNIX_PIECE);
 /// One connection, shared by the two halves of its request. Everybody else ([`Sender`]s, the
 /// server's registry) holds it weakly, so that it closes when the request is over.
 struct Connection<S: StreamSocket> {
-    socket: S,
+    socket: Contained<S>,
     client_address: S::Address,
     /// Held while a message is sent, so that messages of the handler and of senders do not mix.
     sending: Turn,
@@ -221,7 +224,7 @@ impl<S: StreamSocket> Connection<S> {
     }
 
     fn read_in_time<T>(&self, attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-        let begin = |clock: &Clock| clock.begin_read(&self.socket);
+        let begin = |clock: &Clock| clock.begin_read(&*self.socket);
         self.in_time(Way::Read, begin, attempt)
     }
 
@@ -232,7 +235,7 @@ impl<S: StreamSocket> Connection<S> {
 
     /// Sends some of what a write that was begun at `started` is to send.
     fn send(&self, data: &[u8], started: Option<Instant>) -> io::Result<usize> {
-        let begin = |clock: &Clock| clock.begin_write(&self.socket, started);
+        let begin = |clock: &Clock| clock.begin_write(&*self.socket, started);
         let sent = self.in_time(Way::Write, begin, || {
             let writing = || uninterrupted(|| self.socket.send(data));
             self.vitals.during(Activity::Writing, writing)
@@ -296,11 +299,11 @@ impl<S: StreamSocket> Connection<S> {
     /// client that reads a little now and then cannot keep its handler.
     fn has_time(&self, started: Instant) -> io::Result<()> {
         if let Some(clock) = &self.clock {
-            return clock.end_write(&self.socket, started);
+            return clock.end_write(&*self.socket, started);
         }
         match self.socket.timeout() {
             Some(timeout) if started.elapsed() >= timeout => {
-                Err(Way::Write.timed_out(&self.socket))
+                Err(Way::Write.timed_out(&*self.socket))
             }
             _ => Ok(()),
         }
@@ -309,13 +312,13 @@ impl<S: StreamSocket> Connection<S> {
     /// Waits until nobody else is sending, but not longer than a send may take.
     fn alone(&self) -> io::Result<TurnGuard<'_>> {
         let turn = self.sending.take(|| match &self.clock {
-            Some(clock) => clock.time_for_turn(&self.socket),
+            Some(clock) => clock.time_for_turn(&*self.socket),
             None => self.socket.timeout(),
         });
         turn.ok_or_else(|| {
             self.counted(match &self.clock {
                 Some(clock) => clock.no_turn(),
-                None => Way::Write.timed_out(&self.socket),
+                None => Way::Write.timed_out(&*self.socket),
             })
         })
     }
@@ -356,7 +359,7 @@ impl<S: StreamSocket> Connection<S> {
         loop {
             match attempt() {
                 Err(error) if sys::stream::is_timeout(&error) => {
-                    let wait_on = || clock.wait_on(&mut wait, &self.socket);
+                    let wait_on = || clock.wait_on(&mut wait, &*self.socket);
                     let waited = self.vitals.during(waiting, wait_on);
                     waited.map_err(|error| self.counted(error))?;
                 }
@@ -369,7 +372,7 @@ impl<S: StreamSocket> Connection<S> {
     #[cold]
     fn named(&self, way: Way, error: io::Error) -> io::Error {
         if sys::stream::is_timeout(&error) {
-            self.counted(way.timed_out(&self.socket))
+            self.counted(way.timed_out(&*self.socket))
         } else {
             error
         }
@@ -418,7 +421,7 @@ impl<S: StreamSocket> Live for Connection<S> {
 
     fn interrupt(&self) {
         // It fails if the client is gone already, which is just as well.
-        let _ = self.socket.shutdown(Shutdown::Both);
+        let _ = contain(|| self.socket.shutdown(Shutdown::Both));
     }
 }
 
@@ -665,7 +668,7 @@ impl<S: StreamSocket> StreamRequest<S> {
         // It has to know its place in the registry, and the registry has to know it. Its memory is
         // taken before the registry is locked, and there is nothing to cut until it is made.
         let connection = Arc::new_cyclic(|connection: &Weak<Connection<S>>| Connection {
-            socket,
+            socket: Contained::new(socket),
             client_address,
             sending: Turn::default(),
             clock,
@@ -737,7 +740,7 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
     fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) -> io::Result<()> {
         let connection = self.shared();
         match &connection.clock {
-            Some(clock) => clock.set_timeout(timeout.into(), &connection.socket),
+            Some(clock) => clock.set_timeout(timeout.into(), &*connection.socket),
             None => connection.socket.set_timeout(timeout.into()),
         }
     }

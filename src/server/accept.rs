@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::handler_error::{HandlerError, Stage};
 use crate::job::{self, Job};
 use crate::logging::log_event;
-use crate::panics::contain;
+use crate::panics::{contain, contain_io};
 use crate::request::Request;
 use crate::service::Service;
 use crate::strategy::{Ready, RequestKind, Strategy, Wait};
@@ -99,7 +99,9 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
 
     pub(super) fn run_forever(&self, _serving: Serving) -> Result<(), Error> {
         log_event!(Info, "{}: serving", self.core().address);
-        match self.strategy.acceptors(T::KIND) {
+        let acceptors = || Ok(self.strategy.acceptors(T::KIND));
+        let acceptors = contain_io("Strategy::acceptors", io::ErrorKind::Other, acceptors);
+        match acceptors.map_err(|source| Error::Accept { source })? {
             0 => self.run_here(),
             loops => self.run_on_threads(loops),
         }
@@ -197,7 +199,8 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        if !self.strategy.keeps_requests() {
+        // Where nobody knows, waiting could take for ever.
+        if !contain(|| self.strategy.keeps_requests()).unwrap_or(true) {
             for thread in threads {
                 let _ = thread.join();
             }
@@ -214,11 +217,12 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let mut threads = Vec::new();
         for number in 1..=loops {
             let (own, ended) = (self.clone(), ended.clone());
-            let thread = self
-                .strategy
-                .acceptor_thread()
-                .name(format!("socketserver-{number}"))
-                .spawn(move || own.run_own_loop(loops, ended));
+            let builder = || Ok(self.strategy.acceptor_thread());
+            let builder = contain_io("Strategy::acceptor_thread", io::ErrorKind::Other, builder);
+            let thread = builder.and_then(|builder| {
+                let named = builder.name(format!("socketserver-{number}"));
+                named.spawn(move || own.run_own_loop(loops, ended))
+            });
             match thread {
                 Ok(thread) => threads.push(thread),
                 // Fewer threads serve more slowly, but they serve.
@@ -293,7 +297,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             taken_in: reception.is_none() && self.transport.is_request_kept(),
             ..self.wait(timeout, place)
         };
-        match self.strategy.wait(&wait) {
+        match self.wait_by_strategy(&wait) {
             Ok(Ready::TimedOut) => return Ok(Turn::TimedOut),
             Ok(Ready::Woken) => {
                 self.core().acknowledge_wake();
@@ -309,11 +313,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             Some((reception, desk)) => reception
                 .take_in(likely)
                 .map(|request| drop(contain(|| self.serve_in_place(request, desk)))),
-            None => self.take_in(
-                turning_away,
-                || self.transport.get_request(&self.handle),
-                place,
-            ),
+            None => self.take_in(turning_away, || self.get_request(), place),
         };
         match processed {
             Ok(()) => {
@@ -358,7 +358,8 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     /// For a loop that goes on: whether there is a better way to take requests in than `get_request`,
     /// as there can be where each is served before the next is taken.
     fn reception(&self, place: &Place) -> OwnReception<'_, T::Request> {
-        let in_place = self.strategy.runs_in_place(place.is_own());
+        // If it panics, it does so again for each request, and costs that.
+        let in_place = contain(|| self.strategy.runs_in_place(place.is_own())).unwrap_or(false);
         let reception = || self.transport.reception(&self.handle, !place.is_own());
         let reception = in_place.then(reception).flatten()?;
         Some((reception, self.core().others.desk()))
@@ -431,6 +432,19 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     pub(super) fn log_refusal(&self, request: &T::Request, reason: Refusal) {
         let (address, client) = (&self.core().address, request.client_address());
         log_event!(Debug, "{address}: {client} was refused: {reason:?}");
+    }
+
+    /// One request of the transport's. A panic of it, if it is not this crate's, is an error of that client.
+    pub(super) fn get_request(&self) -> io::Result<T::Request> {
+        let get_request = || self.transport.get_request(&self.handle);
+        let kind = io::ErrorKind::ConnectionAborted;
+        contain_io("Transport::get_request", kind, get_request)
+    }
+
+    /// Waits in the strategy's way. A panic of it is an error, which ends the loop as others do.
+    pub(super) fn wait_by_strategy(&self, wait: &Wait<'_>) -> io::Result<Ready> {
+        let waiting = || self.strategy.wait(wait);
+        contain_io("Strategy::wait", io::ErrorKind::Other, waiting)
     }
 
     pub(super) fn wait<'a>(&'a self, timeout: Option<Duration>, place: &'a Place) -> Wait<'a> {

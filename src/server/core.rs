@@ -367,6 +367,8 @@ pub(crate) struct InFlight<C: Borrow<Arc<Core>> = Arc<Core>> {
     pub(super) client: Option<Client>,
     /// Where it is listed, if it is no live connection of this process.
     listed: Option<Listed>,
+    /// Its connection was cut before it was left to another process.
+    pub(crate) was_cut: bool,
 }
 
 impl<C: Borrow<Arc<Core>>> InFlight<C> {
@@ -378,6 +380,7 @@ impl<C: Borrow<Arc<Core>>> InFlight<C> {
             outcome: Outcome::Dropped,
             client: None,
             listed: None,
+            was_cut: false,
         }
     }
 
@@ -415,6 +418,7 @@ impl InFlight<&Arc<Core>> {
             outcome: self.outcome,
             client: self.client,
             listed: self.listed.take(),
+            was_cut: self.was_cut,
         };
         // It goes on, so it is not counted out; there is nothing left in it to be dropped.
         std::mem::forget(self);

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ServerHandle;
@@ -17,7 +16,11 @@ use crate::request::Request;
 use crate::service::Service;
 use crate::strategy::{Ready, Wait};
 use crate::sys::fork::KeptPrivate;
+use crate::sys::poll::wait_readable;
 use crate::transport::Transport;
+
+/// After so many errors in a row it is not the clients.
+const MOST_ERRORS: usize = 256;
 
 /// No kernel has longer queues; with a transport that lets clients in all the same, it has to end.
 const MOST: usize = 1 << 16;
@@ -58,12 +61,13 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             WaitingClients::Refuse(farewell) => Some(&farewell[..]),
         };
         // If that is not possible, the few are lost that come while the last one is served.
-        let _ = self.transport.close_the_door();
+        let _ = contain(|| self.transport.close_the_door());
         let core = self.core();
         let _drains = core.loop_drains();
         let place = Place::Callers;
         let _leave = self.leave_on_drop(&place);
         let _entered = current::enter(core, Role::Loop);
+        let mut errors = 0;
         let mut looked_again = false;
         for _ in 0..MOST {
             let refusing = farewell.is_some() || is_over(until) || self.comes_too_late(until);
@@ -78,11 +82,16 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 self.take_in(false, || self.next_in_queue(), &place)
             };
             match taken {
-                Ok(()) => {}
-                Err(error) if AcceptErrorKind::of(&error) == AcceptErrorKind::Retry => {}
+                Ok(()) => errors = 0,
+                Err(error)
+                    if AcceptErrorKind::of(&error) == AcceptErrorKind::Retry
+                        && errors < MOST_ERRORS =>
+                {
+                    errors += 1;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && !looked_again => {
                     looked_again = true;
-                    thread::sleep(HALF_WAY);
+                    let _ = wait_readable([self.transport.as_fd()], Some(HALF_WAY));
                 }
                 Err(_) => break,
             }
@@ -110,7 +119,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             turning_away,
             ..self.wait(left, place)
         };
-        match self.strategy.wait(&wait) {
+        match self.wait_by_strategy(&wait) {
             Ok(Ready::Woken) => {
                 self.core().acknowledge_wake();
                 false
@@ -121,11 +130,11 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     }
 
     fn next_in_queue(&self) -> io::Result<T::Request> {
-        let taken = self.transport.get_request(&self.handle);
+        let taken = self.get_request();
         match &taken {
             Err(error) if AcceptErrorKind::is_lack_of_descriptors(error) => {
                 let reserve = &self.core().reserve;
-                reserve.spend(|| self.transport.get_request(&self.handle))
+                reserve.spend(|| self.get_request())
             }
             _ => taken,
         }
