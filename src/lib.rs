@@ -177,7 +177,11 @@
 //! | stop: from a handler, another thread, at Ctrl-C | [`ServerHandle::shutdown`], [`Server::shutdown_on_ctrl_c`] |
 //! | serve in the background | [`Server::spawn`] |
 //! | know what happens to running requests at the end | [`Server::server_close`] |
-//! | write to other clients (chat) | [`Request::sender`] |
+//! | protect it from clients that are slow, silent or too many | [`ServerOptions::read_timeout`] and those beside it, [`Server::max_connections`] |
+//! | write to other clients (chat) | [`Request::sender`], [`ServerHandle::broadcast`] |
+//! | see who is connected, and throw somebody out | [`ServerHandle::requests`] |
+//! | answer a health check, count for metrics | [`ServerHandle::is_ready`], [`ServerHandle::stats`] |
+//! | know whom a stop waits for, and whom it cut off | [`ServerHandle::phase`], [`DrainReport`] |
 //! | serve thousands of clients, most of them idle | [`Coroutines`], `docs/coroutines.md` |
 //! | make a slow call in a handler that is a coroutine, or wait there | [`blocking`], [`sleep`] |
 //! | see whether a handler holds up others | [`Stats::held_workers`], the feature `log` |
@@ -194,6 +198,7 @@
 //!   serving, stops, what became of whom. `warn`: no descriptors or memory; requests that a stop had to cut
 //!   off or abandon; handlers that hold up a worker of [`Coroutines`] for more than 10 ms. `error`: a
 //!   listening socket that is unusable. `debug`: clients that were refused, or lost before they were accepted.
+//!   What goes wrong in handlers is not in it: [`Service::handle_error`] is told, and may log.
 
 mod accept_error;
 mod address;
