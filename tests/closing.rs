@@ -4,10 +4,12 @@
 mod support;
 
 use std::io::ErrorKind;
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socketserver::strategy::RequestKind;
 use socketserver::transport::{Tcp, UnixStream};
 use socketserver::{
@@ -211,6 +213,39 @@ fn clients_that_were_not_accepted_yet_are_not_lost<T: Connected>() {
     for client in &clients[1..] {
         client.expect_end();
     }
+}
+
+/// The kernel waits for what completes its handshake, as it does with every client for a moment: only
+/// that this one, which has the server wait for its first words, can take its time.
+#[test]
+fn a_client_whose_handshake_is_under_way_is_not_lost() {
+    let ((started, starts), (go, goes)) = (mpsc::channel(), mpsc::channel());
+    let goes = Mutex::new(goes);
+    let service = Hooks::new(move |request: &mut TcpRequest| {
+        let line = request.readline(100)?;
+        let _ = started.send(());
+        next(&goes.lock().unwrap());
+        Ok(request.send_all(&line)?)
+    });
+    let options = TcpServer::options().defer_accept(PATIENCE);
+    let server = options.bind(LOOPBACK, service).unwrap().grace(PATIENCE);
+    let queue = server.as_fd().try_clone_to_owned().unwrap();
+    let [first, second] = [(); 2].map(|()| Tcp::connect(server.server_address()));
+    first.send("hello\n");
+    let closing = thread::spawn(move || server.server_close());
+    next(&starts);
+    // The door is closed, and the first client keeps the one who looks after the queue.
+    second.send("too\n");
+    eventually("the second is in the queue", || {
+        let mut queue = [PollFd::new(&queue, PollFlags::IN)];
+        poll(&mut queue, Some(&Timespec::default())).unwrap() > 0
+    });
+    go.send(()).unwrap();
+    go.send(()).unwrap();
+    assert_eq!(first.rest(), b"hello\n");
+    assert_eq!(second.rest(), b"too\n");
+    let report = in_time(|| closing.join().unwrap());
+    assert_eq!((report.accepted, report.completed), (2, 2));
 }
 
 fn clients_that_were_not_accepted_yet_can_be_refused<T: Connected, M: Strategy + Default>() {

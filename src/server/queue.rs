@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ServerHandle;
@@ -17,6 +16,7 @@ use crate::request::Request;
 use crate::service::Service;
 use crate::strategy::{Ready, Wait};
 use crate::sys::fork::KeptPrivate;
+use crate::sys::poll::wait_readable;
 use crate::transport::Transport;
 
 /// After so many errors in a row it is not the clients.
@@ -91,7 +91,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && !looked_again => {
                     looked_again = true;
-                    thread::sleep(HALF_WAY);
+                    let _ = wait_readable([self.transport.as_fd()], Some(HALF_WAY));
                 }
                 Err(_) => break,
             }
