@@ -179,6 +179,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     ) -> Result<(), Error> {
         let core = self.core();
         let mut deadline = core.life.cut_at();
+        let mut is_cut = false;
         let mut outcome = Ok(());
         loop {
             let next = || match deadline {
@@ -190,8 +191,12 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             match parked(next) {
                 Ok(ended) => outcome = outcome.and(ended),
                 // The grace period is over for all, whoever it is that holds up a loop.
-                Err(RecvTimeoutError::Timeout) if core.life.begin_cut() => {
-                    core.connections.cut();
+                Err(RecvTimeoutError::Timeout) if !is_cut => {
+                    is_cut = true;
+                    // Somebody else may have done it; the loops have time to end all the same.
+                    if core.life.begin_cut() {
+                        core.connections.cut();
+                    }
                     deadline = core.loops_given_up_at();
                 }
                 Err(RecvTimeoutError::Timeout) => return outcome,
@@ -215,13 +220,14 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         ended: mpsc::Sender<Result<(), Error>>,
     ) -> Result<Vec<JoinHandle<()>>, Error> {
         let mut threads = Vec::new();
+        let run = self.core().life.ended_runs();
         for number in 1..=loops {
             let (own, ended) = (self.clone(), ended.clone());
             let builder = || Ok(self.strategy.acceptor_thread());
             let builder = contain_io("Strategy::acceptor_thread", io::ErrorKind::Other, builder);
             let thread = builder.and_then(|builder| {
                 let named = builder.name(format!("socketserver-{number}"));
-                named.spawn(move || own.run_own_loop(loops, ended))
+                named.spawn(move || own.run_own_loop(loops, run, ended))
             });
             match thread {
                 Ok(thread) => threads.push(thread),
@@ -237,8 +243,8 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     }
 
     /// All that such a thread does.
-    fn run_own_loop(self, loops: usize, ended: mpsc::Sender<Result<(), Error>>) {
-        let outcome = contain(|| self.own_loop(loops)).unwrap_or_else(|_| {
+    fn run_own_loop(self, loops: usize, run: u64, ended: mpsc::Sender<Result<(), Error>>) {
+        let outcome = contain(|| self.own_loop(loops, run)).unwrap_or_else(|_| {
             let source = io::Error::other("an accept loop panicked");
             Err(Error::Accept { source })
         });
@@ -251,7 +257,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let _ = contain(|| strategy.finish_requests());
     }
 
-    fn own_loop(&self, loops: usize) -> Result<(), Error> {
+    fn own_loop(&self, loops: usize, run: u64) -> Result<(), Error> {
         let core = self.core();
         let place = Place::own(loops, self.transport.as_fd(), core.waker.as_fd());
         // However this loop ends, the others end too.
@@ -260,7 +266,8 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let _entered = current::enter(core, Role::Loop);
         let mut pace = Pace::default();
         let mut reception = self.reception(&place);
-        while !core.is_stopping() {
+        // One that was left behind ends when it can, however many runs later.
+        while !core.is_stopping() && core.life.ended_runs() == run {
             if let Turn::Request = self.turn(&mut pace, &mut reception, None, &place)? {
                 self.service_actions();
             }

@@ -104,8 +104,19 @@ fn a_panic_there_costs_nothing<T: Connected>() {
         .map(|&place| (place, 2));
     for (place, loops) in alone.into_iter().chain(several) {
         let (strategy, mine) = mined(loops, Mine::always(place));
+        let service = Hooks::new({
+            let mine = Arc::clone(&mine);
+            move |request: &mut T::Request| {
+                let talked = echo_lines(request);
+                // Once it is cut off, that would not be called if everybody had left by then.
+                if place == "interrupt" {
+                    eventually("it is called", || mine.hits() > 0);
+                }
+                talked
+            }
+        });
         let host = host_with::<T, Sequential, _, _>(
-            Hooks::<T::Request>::echo(),
+            service,
             |options| options,
             |server| server.grace(Duration::ZERO).strategy(strategy),
         );
@@ -115,7 +126,7 @@ fn a_panic_there_costs_nothing<T: Connected>() {
             assert_eq!(client.ask("hello\n"), "hello\n", "{place}");
         }
         let report = host.stop();
-        assert!(mine.hits() > 0, "{place} was not called");
+        assert!(mine.hits() > 0, "{place} was not called: {report:?}");
         assert_eq!(report.interrupted.len(), 3, "{place}");
         adds_up(&report, &handle.stats());
         for client in clients {
