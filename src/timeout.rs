@@ -64,6 +64,18 @@ impl TimeoutKind {
     }
 }
 
+impl fmt::Display for TimeoutKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::FirstByte => "first byte",
+            Self::Idle => "idle",
+            Self::Request => "request",
+        })
+    }
+}
+
 /// A time was over: inside the errors of a request that say so.
 #[derive(Debug)]
 pub(crate) struct TimedOut {

@@ -6,7 +6,7 @@
 //! for a read or a write that is in time, and a look at the clock only where a whole request has a time.
 
 use std::io;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::StreamSocket;
@@ -100,6 +100,8 @@ pub(super) struct Clock {
     sending: Time,
     /// One of the three above.
     progress: AtomicU8,
+    /// That the request was not over in time has been counted.
+    is_late: AtomicBool,
 }
 
 /// A read or write that may have to wait.
@@ -149,7 +151,13 @@ impl Clock {
             receiving: Time::new(receiving),
             sending: Time::new(sending),
             progress: AtomicU8::new(SILENT),
+            is_late: AtomicBool::new(false),
         })
+    }
+
+    /// Notes that the request was not over in time. Returns whether that is news.
+    pub(super) fn note_late(&self) -> bool {
+        !self.is_late.swap(true, Ordering::Relaxed)
     }
 
     /// How long to wait, after the request, for the client to end its side.

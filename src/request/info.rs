@@ -122,8 +122,8 @@ impl RequestInfo {
         self.process_id
     }
 
-    /// Writes to its client. `None` for a datagram, for a request in a child process, in what
-    /// [`broadcast`](crate::ServerHandle::broadcast) returns, and in a [`DrainReport`](crate::DrainReport).
+    /// Writes to its client. `None` for a datagram, for a request in a child process, and in a
+    /// [`DrainReport`](crate::DrainReport).
     pub fn sender(&self) -> Option<&Sender> {
         self.sender.as_ref()
     }

@@ -378,10 +378,13 @@ impl<S: StreamSocket> Connection<S> {
         }
     }
 
-    /// Counts an error that says that a time is over.
+    /// Counts an error that says that a time is over; that of the whole request once.
     #[cold]
     fn counted(&self, error: io::Error) -> io::Error {
-        if let Some(kind) = TimeoutKind::of(&error) {
+        let news = || self.clock.as_ref().is_none_or(Clock::note_late);
+        if let Some(kind) = TimeoutKind::of(&error)
+            && (kind != TimeoutKind::Request || news())
+        {
             self.vitals.server.0.counters.count_timeout(kind);
         }
         error
@@ -435,9 +438,10 @@ impl<S: StreamSocket> LiveConnection for Connection<S> {
     }
 
     fn cut(&self) {
-        // It may have ended, and linger.
-        self.vitals.cut();
-        self.interrupt();
+        // One that has ended may be a child's by now, whose end this would be too.
+        if self.vitals.cut() || self.vitals.is_lingering() {
+            self.interrupt();
+        }
     }
 
     fn deliver<'a>(&'a self, data: &'a [u8]) -> Box<dyn Delivery + 'a> {

@@ -111,8 +111,12 @@ impl Vitals {
 
     /// Whether nobody has to wait for it any more.
     pub(crate) fn has_ended(&self) -> bool {
-        let lingers = self.activity.load(Ordering::Relaxed) == Activity::Lingering as u8;
-        self.fate.load(Ordering::SeqCst) & ENDED != 0 && !lingers
+        self.fate.load(Ordering::SeqCst) & ENDED != 0 && !self.is_lingering()
+    }
+
+    /// Whether it has ended, and waits for its client to do so.
+    pub(super) fn is_lingering(&self) -> bool {
+        self.activity.load(Ordering::Relaxed) == Activity::Lingering as u8
     }
 
     /// When it was accepted.

@@ -438,7 +438,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
 
     pub(super) fn log_refusal(&self, request: &T::Request, reason: Refusal) {
         let (address, client) = (&self.core().address, request.client_address());
-        log_event!(Debug, "{address}: {client} was refused: {reason:?}");
+        log_event!(Debug, "{address}: {client} was refused: {reason}");
     }
 
     /// One request of the transport's. A panic of it, if it is not this crate's, is an error of that client.

@@ -16,7 +16,7 @@ use super::stats::{Counters, Outcome, Stats};
 use crate::address::ServerAddress;
 use crate::error::Error;
 use crate::logging::log_event;
-use crate::request::{RequestInfo, Sender};
+use crate::request::{LiveConnection, RequestInfo, Sender};
 use crate::sys::fork::KeptPrivate;
 use crate::sys::parked::prepare_for_forks;
 use crate::sys::plea::{Home, Plea, plead};
@@ -141,6 +141,8 @@ impl Core {
         match stop {
             Stop::Asked | Stop::Again => self.watch_those_in_loop(),
             Stop::Later { run } => {
+                let time = self.life.patience().lame_duck;
+                log_event!(Info, "{}: a lame duck for {time:?}", self.address);
                 let core = Arc::clone(self);
                 let later = move || core.finish_lame_duck(run, false);
                 if thread("socketserver-lame-duck", later).is_err() {
@@ -276,10 +278,7 @@ impl Core {
         let mut requests: Vec<_> = live
             .iter()
             .filter(|connection| !connection.vitals().has_ended())
-            .map(|connection| RequestInfo {
-                sender: Some(Sender::stream(Arc::downgrade(connection))),
-                ..connection.info()
-            })
+            .map(info_with_sender)
             .collect();
         requests.extend(self.others.infos());
         requests
@@ -333,6 +332,14 @@ impl Core {
         if self.reserve.is_awaited() {
             self.waker.wake();
         }
+    }
+}
+
+/// What is known about a connection, and the means to write to it.
+pub(super) fn info_with_sender(connection: &Arc<dyn LiveConnection>) -> RequestInfo {
+    RequestInfo {
+        sender: Some(Sender::stream(Arc::downgrade(connection))),
+        ..connection.info()
     }
 }
 

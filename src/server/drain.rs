@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ServerHandle;
@@ -22,7 +23,8 @@ use crate::strategy::Strategy;
 /// books balance: `running + accepted` is `completed + failed + refused + dropped` and the lengths of
 /// `interrupted` and `abandoned`.
 ///
-/// Its text (`Display`) is a line for a log, and one more for each request that was cut off.
+/// Its text (`Display`) is a line for a log, and one more for each request that was cut off, up to 20 of a
+/// kind.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct DrainReport {
@@ -50,8 +52,22 @@ pub struct DrainReport {
 }
 
 impl DrainReport {
-    /// What has become of them since `begun`.
-    pub(super) fn since(core: &Core, begun: Instant) -> Self {
+    /// What has become of them by now.
+    pub(super) fn of(core: &Core) -> Self {
+        /// Some may be ending just now, counted in one place and not yet in the other.
+        const MOMENT: Duration = Duration::from_millis(10);
+
+        let begun = Instant::now();
+        loop {
+            let report = Self::at_a_glance(core);
+            if report.balances() || begun.elapsed() > MOMENT {
+                return report;
+            }
+            thread::yield_now();
+        }
+    }
+
+    fn at_a_glance(core: &Core) -> Self {
         let before = core.life.before().unwrap_or_default();
         let interrupted = core.interrupted();
         let mut abandoned = core.requests();
@@ -77,18 +93,27 @@ impl DrainReport {
             dropped: since(dropped, before.dropped),
             interrupted,
             abandoned,
-            took: begun.elapsed(),
+            took: core.life.since_stop(),
         }
+    }
+
+    fn balances(&self) -> bool {
+        let ended = self.completed + self.failed + self.refused + self.dropped;
+        let listed = self.interrupted.len() + self.abandoned.len();
+        self.running + self.accepted == ended + listed
     }
 }
 
 impl DrainReport {
+    /// How many of a kind its text names.
+    const SHOWN: usize = 20;
+
     pub(super) fn log(&self, core: &Core) {
         let address = &core.address;
         if self.interrupted.is_empty() && self.abandoned.is_empty() {
             log_event!(Info, "{address}: {self}");
         } else {
-            log_event!(Warn, "{address}: {self}");
+            log_event!(Warn, "{address}: not all ended in time: {self}");
         }
     }
 }
@@ -108,11 +133,16 @@ impl fmt::Display for DrainReport {
             self.interrupted.len(),
             self.abandoned.len(),
         )?;
-        for request in &self.interrupted {
-            write!(f, "\ninterrupted: {request}")?;
-        }
-        for request in &self.abandoned {
-            write!(f, "\nabandoned: {request}")?;
+        for (what, requests) in [
+            ("interrupted", &self.interrupted),
+            ("abandoned", &self.abandoned),
+        ] {
+            for request in requests.iter().take(Self::SHOWN) {
+                write!(f, "\n{what}: {request}")?;
+            }
+            if let Some(more @ 1..) = requests.len().checked_sub(Self::SHOWN) {
+                write!(f, "\n{what}: {more} more")?;
+            }
         }
         Ok(())
     }
@@ -180,13 +210,12 @@ impl<M: Strategy> DrainOnDrop<M> {
         if core.is_copy() {
             return DrainReport::default();
         }
-        let begun = Instant::now();
         let cut_at = core.life.begin_closing(|| core.stats());
         // A handler that closes its own server must not wait for itself, nor serve others meanwhile.
         let waits = !current::is_busy_for(&core);
         if let Some(finish_queue) = finish_queue {
             let strategy = Arc::clone(&self.strategy) as Arc<dyn Strategy>;
-            let until = if waits { cut_at } else { Some(begun) };
+            let until = if waits { cut_at } else { Some(Instant::now()) };
             let finished = || finish_queue(&strategy, &self.waiting_clients, until);
             let _ = contain(finished);
         }
@@ -195,6 +224,11 @@ impl<M: Strategy> DrainOnDrop<M> {
         let mut closed_by = core.life.closed_by();
         if self.block_on_close && waits && !self.wait(&core, cut_at) {
             core.life.begin_cutting();
+            let (address, left) = (&core.address, core.active());
+            log_event!(
+                Info,
+                "{address}: the grace period is over, cutting off {left}"
+            );
             self.cut_off(&core);
             closed_by = core.life.closed_by();
             self.wait(&core, closed_by);
@@ -206,8 +240,8 @@ impl<M: Strategy> DrainOnDrop<M> {
             Duration::ZERO
         };
         let _ = contain(|| self.strategy.server_close(grace));
-        core.life.end();
-        let report = DrainReport::since(&core, begun);
+        core.life.end(|| core.waker.wake());
+        let report = DrainReport::of(&core);
         report.log(&core);
         report
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::core::Core;
+use super::core::{Core, info_with_sender};
 use super::current::{self, Role};
 use super::life::Phase;
 use super::stats::Stats;
@@ -122,8 +122,8 @@ impl ServerHandle {
     /// went, in the order of [`requests`](Self::requests). It takes at most `timeout`, however many do
     /// not read. A client that has not taken all of it by then is an error of kind `TimedOut`; one that
     /// has taken a part of it is closed, because what would come next could only confuse it. One that has
-    /// taken nothing stays, and costs the next broadcast the whole time again: find it by its
-    /// [`id`](RequestInfo::id) among the [`requests`](Self::requests), and [`close`](RequestInfo::close) it.
+    /// taken nothing stays, and costs the next broadcast the whole time again, unless you
+    /// [`close`](RequestInfo::close) it.
     ///
     /// Each message arrives in one piece, not mixed with what handlers and senders send. Clients of
     /// datagrams are not connected, and get nothing.
@@ -148,7 +148,7 @@ impl ServerHandle {
             return Vec::new();
         }
         let live = self.0.connections.live();
-        let infos: Vec<_> = live.iter().map(|connection| connection.info()).collect();
+        let infos: Vec<_> = live.iter().map(info_with_sender).collect();
         let results = deliver_to_all(&live, data.as_ref(), timeout);
         infos.into_iter().zip(results).collect()
     }

@@ -1,5 +1,6 @@
 //! The life cycle as such: who may serve when, what a stop means in which phase, and who waits for what.
 
+use std::fmt;
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -31,6 +32,19 @@ pub enum Phase {
     Closing,
     /// It is closed.
     Stopped,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bound => "bound",
+            Self::Serving => "serving",
+            Self::LameDuck => "lame duck",
+            Self::Draining => "draining",
+            Self::Closing => "closing",
+            Self::Stopped => "stopped",
+        })
+    }
 }
 
 /// What can be chosen about the end.
@@ -81,8 +95,8 @@ pub(crate) struct Life<Before> {
     patience: Patience,
     /// When running requests are cut, once that is known; `None` inside is never.
     cut_at: Option<Option<Instant>>,
-    /// What was counted before the stop.
-    before: Option<Before>,
+    /// What was counted before the stop, and when that was.
+    before: Option<(Before, Instant)>,
     /// A thread watches over the grace period of the current stop.
     watched: bool,
     /// The grace period was over, and running requests were cut then.
@@ -144,7 +158,7 @@ impl<Before> Life<Before> {
         if self.cut_at.is_none() {
             let patience = after.checked_add(self.patience.grace);
             self.cut_at = Some(patience.and_then(|patience| Instant::now().checked_add(patience)));
-            self.before = Some(before());
+            self.before = Some((before(), Instant::now()));
         }
     }
 }
@@ -220,7 +234,15 @@ impl<Before: Clone> LifeCycle<Before> {
 
     /// What was counted before the stop.
     pub(crate) fn before(&self) -> Option<Before> {
-        self.life.lock().before.clone()
+        let life = self.life.lock();
+        life.before.as_ref().map(|(before, _)| before.clone())
+    }
+
+    /// How long ago the stop was asked for.
+    pub(crate) fn since_stop(&self) -> Duration {
+        let life = self.life.lock();
+        let since = life.before.as_ref().map(|(_, then)| then.elapsed());
+        since.unwrap_or_default()
     }
 
     // ---- serving ----
@@ -443,8 +465,11 @@ impl<Before: Clone> LifeCycle<Before> {
         self.life.notify_all();
     }
 
-    pub(crate) fn end(&self) {
+    /// It is closed. A loop that was left behind, and has not looked yet, is woken by `wake`.
+    pub(crate) fn end(&self, wake: impl FnOnce()) {
         self.life.lock().end = End::Stopped;
+        self.stopping.store(true, Ordering::SeqCst);
+        wake();
         self.life.notify_all();
     }
 
@@ -539,7 +564,7 @@ mod tests {
         assert_eq!(life.phase(), Phase::Draining);
         life.begin_cutting();
         assert_eq!(life.phase(), Phase::Closing);
-        life.end();
+        life.end(|| ());
         assert_eq!(life.phase(), Phase::Stopped);
     }
 

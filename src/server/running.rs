@@ -5,7 +5,6 @@ use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use super::Server;
 use super::current;
@@ -100,24 +99,22 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
             std::mem::forget((server, thread));
             return Ok(DrainReport::default());
         }
-        let begun = Instant::now();
         core.request_stop();
         // A handler in the loop is cut off after the grace period; one that does not notice is
         // left behind with the loop and the server. So is one that stops its own server.
         if current::is_busy_for(&core) || !core.wait_until_stopped(core.loops_given_up_at()) {
             // The loop may leave yet; that it was stopped for good has to be known then, too.
             core.life.begin_closing(|| core.stats());
-            core.life.end();
-            let report = DrainReport::since(&core, begun);
+            core.life.end(|| core.waker.wake());
+            let report = DrainReport::of(&core);
             report.log(&core);
             return Ok(report);
         }
         let served = thread.join();
         // The thread is gone, and its reference with it, so that this is the last one.
-        let mut report = Arc::into_inner(server)
+        let report = Arc::into_inner(server)
             .map(Server::server_close)
             .unwrap_or_default();
-        report.took = begun.elapsed();
         match served {
             Ok(served) => served.map(|()| report),
             Err(_) => Err(Error::Accept {

@@ -1,5 +1,6 @@
 //! What a server has counted.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::accept_error::AcceptErrorKind;
@@ -142,6 +143,20 @@ pub(crate) enum Refusal {
     AcceptRate,
     Descriptors,
     Closing,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::VerifyRequest => "`verify_request` said no",
+            Self::Strategy => "the strategy has no room",
+            Self::MaxConnections => "there are as many connections as there may be",
+            Self::MaxPerClient => "this client has as many connections as it may have",
+            Self::AcceptRate => "clients come too fast",
+            Self::Descriptors => "there are no descriptors",
+            Self::Closing => "the server is being closed",
+        })
+    }
 }
 
 impl Outcome {

@@ -84,8 +84,8 @@ fn ended_by(stats: &Stats) -> u64 {
 }
 
 /// What clients have seen is what was counted. `strangers`: those who do not know whether they were
-/// connected. `forks`: a child that is cut off on its way into life may be counted as one that has failed.
-pub(crate) fn are_those_of(lots: &[Lot], strangers: u64, after: &Stats, forks: bool) {
+/// connected.
+pub(crate) fn are_those_of(lots: &[Lot], strangers: u64, after: &Stats) {
     let all = format!("{lots:?}\n{strangers} strangers\n{after:?}");
     let count = |lot: Lot| lots.iter().filter(|&&other| other == lot).count() as u64;
     let (served, refused) = (count(Lot::Served), count(Lot::Refused));
@@ -99,10 +99,9 @@ pub(crate) fn are_those_of(lots: &[Lot], strangers: u64, after: &Stats, forks: b
     // One whose handler has just said goodbye may be counted as interrupted.
     assert!(served <= after.completed + after.interrupted, "{all}");
     assert!(after.completed <= served + unknown, "{all}");
-    assert!(forks || after.failed <= failed + unknown, "{all}");
+    assert!(after.failed <= failed + unknown, "{all}");
     assert!(refused <= after.refused, "{all}");
     // Whoever lacks answers was refused, or cut off, or has asked for a failure.
-    let failed = if forks { after.failed } else { failed };
     let excuses = after.refused + after.interrupted + failed;
     assert!(refused + cut_short <= excuses, "{all}");
 }

@@ -21,7 +21,7 @@ pub(crate) trait Visited: Connected + Stream {
 }
 
 impl Visited for Tcp {
-    const CAN_SLIP_IN: bool = true;
+    const CAN_SLIP_IN: bool = false;
 
     fn visit(server: &SocketAddr, timeout: Duration) -> io::Result<Client> {
         TcpStream::connect_timeout(server, timeout).map(Client::new)

@@ -230,7 +230,7 @@ pub(crate) fn connections<T: Visited, M: Strategy>(schedule: &Schedule, strategy
     };
     let after = stopping.finish(&handle);
     let lots: Vec<_> = guests.into_iter().map(Guest::settle).collect();
-    books::are_those_of(&lots, strangers, &after, forks);
+    books::are_those_of(&lots, strangers, &after);
 }
 
 /// The same with datagrams: each piece that a client says is one.
