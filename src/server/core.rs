@@ -110,9 +110,9 @@ impl Core {
     /// Takes back a wake-up that was meant for something else than a stop.
     pub(crate) fn acknowledge_wake(&self) {
         self.waker.drain();
-        // A stop may have been asked for between the two lines: every accept loop must see it. Once the server
+        // A stop may have been asked for between the two lines: every accept loop must see it. While the server
         // is being closed there is nothing to be seen, and who looks after the queue has to wait.
-        if self.is_stopping() && !self.life.is_closing() {
+        if self.is_stopping() && !self.life.is_serving_queue() {
             self.waker.wake();
         }
     }
@@ -166,6 +166,12 @@ impl Core {
         if self.in_loop.load(Ordering::SeqCst) > 0 {
             self.watch_grace();
         }
+    }
+
+    /// Has accept loops leave that were left behind, when the handlers that hold them have ended.
+    pub(crate) fn dismiss_loops(&self) {
+        self.life.mark_stopped();
+        self.waker.wake();
     }
 
     /// Waits until no accept loop runs. `false` if that takes longer than until `deadline`.
@@ -474,7 +480,7 @@ mod tests {
         let address = crate::address::UnixAddress::Unnamed.into();
         let core = Arc::new(Core::new(address).unwrap());
         core.request_stop();
-        core.life.begin_closing(|| core.stats());
+        let _drains = core.loop_drains();
         core.acknowledge_wake();
         let pending = wait_readable([core.waker.as_fd()], Some(Duration::ZERO));
         assert_eq!(pending.unwrap(), [false]);

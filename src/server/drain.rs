@@ -210,6 +210,7 @@ impl<M: Strategy> DrainOnDrop<M> {
         };
         let _ = contain(|| self.strategy.server_close(grace));
         core.life.end();
+        core.dismiss_loops();
         let report = DrainReport::since(&core, begun);
         report.log(&core);
         report
