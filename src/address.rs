@@ -86,8 +86,11 @@ impl Address for UnixAddress {
     }
 }
 
-/// Where a server is bound, whatever its transport: what a [`ServerHandle`], which knows no
-/// transport, can tell.
+/// Where a server is bound, or who its client is, whatever its transport: what a [`ServerHandle`], which
+/// knows no transport, can tell.
+///
+/// It is `From` the address of either transport, so that the two can be compared:
+/// `*info.client_address() == (*request.client_address()).into()`.
 ///
 /// [`ServerHandle`]: crate::ServerHandle
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

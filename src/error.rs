@@ -53,9 +53,10 @@ pub enum Error {
     /// `serve_forever` or `handle_request` is running already, on another thread or further up
     /// on this one.
     AlreadyServing,
-    /// The listening socket failed in a way that trying again does not mend.
+    /// The listening socket failed in a way that trying again does not mend; or the strategy, in its
+    /// [`wait`](crate::Strategy::wait).
     Accept {
-        /// What the system said.
+        /// What the system said, or the strategy.
         source: io::Error,
     },
     /// A thread or a descriptor that the server itself needs could not be had.

@@ -206,6 +206,7 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
         } = *self;
         // From here on, this is all that is known of it.
         if let Some(vitals) = request.vitals() {
+            in_flight.was_cut = vitals.end();
             in_flight.list(Other {
                 client_address: request.client_address().clone().into(),
                 began: vitals.began(),

@@ -159,8 +159,11 @@
 //! - It is not for you if the program is built on async libraries already: a handler cannot `.await`. Nor
 //!   if a handler waits for many things at once, where an async runtime would `select`.
 //! - It speaks no protocol: no HTTP, no TLS. It is what such things are built on.
-//! - Unix only, tested on Linux. Handlers' panics are caught, which needs `panic = "unwind"`, the
-//!   default: under `panic = "abort"` a panic in a handler ends the process.
+//! - Unix only, tested on Linux.
+//! - Panics are caught, which needs `panic = "unwind"`, the default. In a program that is built with
+//!   `panic = "abort"`, a panic in a handler or a hook ends the whole process at once, with the requests of
+//!   all other clients: nothing is reported, counted or cleaned up. Under [`Forking`] it ends the child,
+//!   whose request counts as failed, and the server goes on.
 //!
 //! # Where to look
 //!
@@ -168,12 +171,17 @@
 //! | --- | --- |
 //! | find the twin of a Python name or idiom | `docs/from-python.md`, or the search field above |
 //! | know what behaves differently | `docs/differences.md` |
+//! | know what happens when something goes wrong, and what to set for production | `docs/reliability.md` |
 //! | read from and write to a client | [`Request`] |
 //! | set a socket option, a timeout, a queue length | [`ServerOptions`], with Python's defaults beside ours |
 //! | stop: from a handler, another thread, at Ctrl-C | [`ServerHandle::shutdown`], [`Server::shutdown_on_ctrl_c`] |
 //! | serve in the background | [`Server::spawn`] |
 //! | know what happens to running requests at the end | [`Server::server_close`] |
-//! | write to other clients (chat) | [`Request::sender`] |
+//! | protect it from clients that are slow, silent or too many | [`ServerOptions::read_timeout`] and those beside it, [`Server::max_connections`] |
+//! | write to other clients (chat) | [`Request::sender`], [`ServerHandle::broadcast`] |
+//! | see who is connected, and throw somebody out | [`ServerHandle::requests`] |
+//! | answer a health check, count for metrics | [`ServerHandle::is_ready`], [`ServerHandle::stats`] |
+//! | know whom a stop waits for, and whom it cut off | [`ServerHandle::phase`], [`DrainReport`] |
 //! | serve thousands of clients, most of them idle | [`Coroutines`], `docs/coroutines.md` |
 //! | make a slow call in a handler that is a coroutine, or wait there | [`blocking`], [`sleep`] |
 //! | see whether a handler holds up others | [`Stats::held_workers`], the feature `log` |
@@ -190,6 +198,7 @@
 //!   serving, stops, what became of whom. `warn`: no descriptors or memory; requests that a stop had to cut
 //!   off or abandon; handlers that hold up a worker of [`Coroutines`] for more than 10 ms. `error`: a
 //!   listening socket that is unusable. `debug`: clients that were refused, or lost before they were accepted.
+//!   What goes wrong in handlers is not in it: [`Service::handle_error`] is told, and may log.
 
 mod accept_error;
 mod address;
@@ -339,6 +348,8 @@ mod documentation {
     mod from_python {}
     #[doc = include_str!("../docs/performance.md")]
     mod performance {}
+    #[doc = include_str!("../docs/reliability.md")]
+    mod reliability {}
     #[doc = include_str!("../docs/tutorial.md")]
     mod tutorial {}
 }

@@ -1,12 +1,54 @@
 //! Keeping panics where they happen.
 
 use std::any::Any;
+use std::io;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs code of the user's. A panic comes out as its message, and goes no further; Rust's panic hook
 /// has printed it by then.
 pub(crate) fn contain<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).map_err(message)
+}
+
+/// The same where an error is expected: a panic in `what` becomes one of this kind.
+pub(crate) fn contain_io<T>(
+    what: &str,
+    kind: io::ErrorKind,
+    run: impl FnOnce() -> io::Result<T>,
+) -> io::Result<T> {
+    contain(run).unwrap_or_else(|message| {
+        let message = format!("{what} panicked: {message}");
+        Err(io::Error::new(kind, message))
+    })
+}
+
+/// A value of the user's that many may be the last to have: a panic while it is dropped is not theirs.
+pub(crate) struct Contained<T>(Option<T>);
+
+impl<T> Contained<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Some(value))
+    }
+}
+
+impl<T> Deref for Contained<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        match &self.0 {
+            Some(value) => value,
+            None => unreachable!("only `drop` takes it"),
+        }
+    }
+}
+
+impl<T> Drop for Contained<T> {
+    fn drop(&mut self) {
+        let value = self.0.take();
+        let _ = contain(|| drop(value));
+    }
 }
 
 /// The message of a panic, whose payload is a text in all but exotic cases.

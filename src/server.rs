@@ -20,6 +20,7 @@ mod running;
 mod starvation;
 
 use std::fmt;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,6 +40,7 @@ use self::core::Core;
 use self::drain::DrainOnDrop;
 use self::life::Patience;
 use crate::error::Error;
+use crate::panics::contain_io;
 use crate::service::Service;
 use crate::strategy::{Forking, RequestKind, Strategy};
 use crate::sys::fork::keep_private;
@@ -263,6 +265,10 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// socket that was [bound elsewhere](Self::from_listener) [`WaitingClients::Leave`], because another
     /// process may have it too, and serve them. In Python they are reset, and lose their question.
     ///
+    /// Datagrams that have arrived by then are served in the same way. Those for which the grace period is
+    /// too short are counted ([`Refusals::closing`](crate::Refusals::closing)); those that the kernel had no
+    /// room for, while the server was busy, are not: it tells nobody.
+    ///
     /// Nobody slips in between: from the moment when the server begins to close, clients that connect are
     /// not answered by the kernel (Linux) or refused by it (Unix sockets), until the socket is closed.
     pub fn waiting_clients(mut self, policy: WaitingClients) -> Self {
@@ -320,7 +326,9 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
         if self.activated.swap(true, Ordering::SeqCst) {
             return Ok(());
         }
-        self.transport.server_activate().map_err(|source| {
+        let listen = || self.transport.server_activate();
+        let listening = contain_io("Transport::server_activate", io::ErrorKind::Other, listen);
+        listening.map_err(|source| {
             self.activated.store(false, Ordering::SeqCst);
             Error::Activate {
                 address: self.server_address().to_string(),

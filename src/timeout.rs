@@ -47,7 +47,8 @@ pub enum TimeoutKind {
     /// A read after an answer: the client has nothing more to ask.
     /// [`idle_timeout`](crate::ServerOptions::idle_timeout).
     Idle,
-    /// The request as a whole: [`request_timeout`](crate::ServerOptions::request_timeout).
+    /// The request as a whole: [`request_timeout`](crate::ServerOptions::request_timeout). The only one after
+    /// which nothing can be said any more: every write fails at once, too.
     Request,
 }
 
@@ -130,6 +131,8 @@ pub struct Deadlines {
     pub idle: Option<Duration>,
     /// How long the whole request may take, from accept.
     pub request: Option<Duration>,
+    /// How long to wait, after the request, for the client to end its side.
+    pub linger: Option<Duration>,
 }
 
 impl Deadlines {

@@ -585,3 +585,35 @@ fn a_handler_can_close_another_server() {
     assert_eq!(Tcp::connect(server.server_address()).rest(), b"(1, 1, 0)\n");
     idle.expect_end();
 }
+
+/// Nobody is served by a server that is closed, once the handler that has held up a loop is done.
+#[test]
+fn a_loop_that_was_left_behind_ends_with_its_handler() {
+    let (started, starts) = mpsc::channel();
+    let gate = Gate::default();
+    let service = Hooks::new({
+        let gate = gate.clone();
+        move |request: &mut socketserver::UdpRequest| {
+            let _ = started.send(());
+            gate.pass();
+            Ok(request.send_all("done\n")?)
+        }
+    });
+    let host = host_with::<socketserver::transport::Udp, ThreadPool, _, _>(
+        service,
+        |options| options,
+        |server| {
+            let server = server.grace(Duration::ZERO);
+            server.closing_time(Duration::from_millis(10))
+        },
+    );
+    let socket = SocketId::of(&*host.server);
+    let client = host.client();
+    client.send("?");
+    next(&starts);
+    assert_eq!(host.stop().abandoned.len(), 1);
+    assert!(socket.is_open(), "the loop still has it");
+    gate.open();
+    assert_eq!(client.line(), "done\n");
+    eventually("the loop has left", || !socket.is_open());
+}

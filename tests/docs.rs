@@ -57,6 +57,20 @@ fn every_page_is_compiled() {
     }
 }
 
+/// A promise is worth what tests it.
+#[test]
+fn every_test_that_a_promise_names_exists() {
+    let page = read("docs/reliability.md");
+    let names = page.split('`').skip(1).step_by(2);
+    let tests = |name: &&str| name.starts_with("tests/") || name.starts_with("benches/");
+    let named: Vec<_> = names.filter(tests).collect();
+    assert!(named.len() > 30, "{named:?}");
+    for name in named {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        assert!(path.exists(), "there is no {name}");
+    }
+}
+
 /// The text of a page without its code.
 fn prose(page: &str) -> String {
     let pieces = page.split("\n```").step_by(2);

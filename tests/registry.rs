@@ -155,6 +155,28 @@ mod at_once {
     }
 }
 
+/// One who cannot wait for a client says how long.
+fn one_slow_client_is_waited_for_no_longer_than_one_likes<T: Connected, M: Strategy + Default>() {
+    let host = host::<T, M, _>(Hooks::<T::Request>::echo());
+    let handle = host.server.handle();
+    let client = host.client();
+    assert_eq!(client.ask("hello\n"), "hello\n");
+    let requests = handle.requests();
+    let sender = requests[0].sender().unwrap();
+    sender.send_all_within("short\n", PATIENCE).unwrap();
+    assert_eq!(client.line(), "short\n");
+    let error = sender
+        .send_all_within(vec![b'x'; 8 << 20], SHORT)
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert!(client.rest().len() < 8 << 20);
+    assert!(handle.wait_until_idle(PATIENCE));
+    let error = sender.send_all_within("?", PATIENCE).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotConnected);
+}
+
+over_streams_by_strategy!(one_slow_client_is_waited_for_no_longer_than_one_likes);
+
 /// Also of a client that somebody else is sending to at the moment.
 #[test]
 fn a_broadcast_waits_for_its_turn() {

@@ -341,23 +341,26 @@ fn an_overloaded_pool_can_refuse_with_a_word<T: Connected>() {
     }
 }
 
-/// As many clients as there are threads are no overload, however fast they come.
-fn a_burst_for_which_there_are_threads_is_not_refused<T: Connected>() {
-    const THREADS: usize = 8;
+/// As many clients as there are threads, and places to wait, are no overload, however fast they come.
+fn a_burst_for_which_there_is_room_is_not_refused<T: Connected>() {
+    const THREADS: usize = 6;
+    const QUEUE: usize = 2;
     for _ in 0..50 {
         let strategy = ThreadPool::new(THREADS)
-            .queue(1)
+            .queue(QUEUE)
             .when_full(WhenFull::Refuse(b"refused\n".into()));
         // Connected before the server serves, so that it finds them all at once.
         let dir = TempDir::new();
         let service = Hooks::<T::Request>::echo();
         let server = T::bind::<_, Sequential>(&dir, Server::options(), service).unwrap();
-        let clients = [(); THREADS].map(|()| T::connect(server.server_address()));
+        let clients = [(); THREADS + QUEUE].map(|()| T::connect(server.server_address()));
         let server = server.strategy(strategy).spawn().unwrap();
         for client in clients {
             // One that was refused may not even get this far.
             let _ = client.try_send("hello\n");
             assert_eq!(client.line(), "hello\n");
+            // The next may be waiting for the thread of this one.
+            drop(client);
         }
         drop(server);
     }
@@ -602,7 +605,7 @@ over_streams!(
     a_pool_starts_its_threads_one_by_one,
     a_pool_serves_as_many_at_once_as_it_has_threads,
     an_overloaded_pool_can_refuse_with_a_word,
-    a_burst_for_which_there_are_threads_is_not_refused,
+    a_burst_for_which_there_is_room_is_not_refused,
     a_full_server_can_be_stopped,
     a_rejected_job_is_closed_in_order_and_counted,
     a_job_that_is_rejected_with_an_error_is_reported,

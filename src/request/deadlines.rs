@@ -92,6 +92,7 @@ pub(super) struct Clock {
     first_byte: Option<Duration>,
     idle: Option<Duration>,
     request: Option<Duration>,
+    linger: Option<Duration>,
     /// When it began, if a time counts from there.
     accepted: Option<Instant>,
     /// What the socket's own times were set to.
@@ -143,11 +144,17 @@ impl Clock {
             first_byte: deadlines.first_byte,
             idle: deadlines.idle,
             request: deadlines.request,
+            linger: deadlines.linger,
             accepted: counts_from_accept.then(Instant::now),
             receiving: Time::new(receiving),
             sending: Time::new(sending),
             progress: AtomicU8::new(SILENT),
         })
+    }
+
+    /// How long to wait, after the request, for the client to end its side.
+    pub(super) fn linger(&self) -> Option<Duration> {
+        self.linger
     }
 
     /// Notes that the handler got bytes of the client.
@@ -255,6 +262,7 @@ impl Clock {
             first_byte: first_byte.filter(|_| is_silent),
             idle: self.idle,
             request: left.map(|left| left.max(4 * Self::TICK)),
+            linger: None,
         };
         let (receiving, sending) = deadlines.of_socket();
         socket.set_timeouts(receiving, sending)?;

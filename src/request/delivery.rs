@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::sender::LiveConnection;
 use crate::coroutine::blocking;
+use crate::panics::contain_io;
 use crate::sys::poll::wait_any_writable;
 
 /// A message on its way to one client.
@@ -69,7 +70,8 @@ pub(crate) fn deliver_to_all(
         .collect();
     loop {
         under_way.retain_mut(|one| {
-            let progress = one.delivery.advance();
+            let advance = || one.delivery.advance();
+            let progress = contain_io("sending", io::ErrorKind::Other, advance);
             one.in_line = matches!(progress, Ok(Progress::InLine));
             match progress {
                 Ok(Progress::Done) => results[one.place] = Some(Ok(())),

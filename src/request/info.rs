@@ -51,11 +51,21 @@ pub enum Activity {
     Reading,
     /// Its handler, or somebody who sends to its client, waits for the client to read.
     Writing,
+    /// Its handler has returned, and the client has time to end its side
+    /// ([`linger`](crate::ServerOptions::linger)).
+    Lingering,
 }
 
 impl Activity {
     pub(super) fn of(number: u8) -> Self {
-        [Self::Waiting, Self::Running, Self::Reading, Self::Writing][usize::from(number) % 4]
+        const ALL: [Activity; 5] = [
+            Activity::Waiting,
+            Activity::Running,
+            Activity::Reading,
+            Activity::Writing,
+            Activity::Lingering,
+        ];
+        ALL[usize::from(number) % ALL.len()]
     }
 }
 
@@ -65,7 +75,18 @@ impl RequestInfo {
         self.id
     }
 
-    /// Who sent it.
+    /// Who sent it. An enum of both kinds of addresses, because a handle knows no transport:
+    /// [`socket_addr`](ServerAddress::socket_addr) and [`ip`](ServerAddress::ip) take it apart, and what a
+    /// handler has can be turned into one to compare them.
+    ///
+    /// ```
+    /// # use socketserver::{RequestInfo, ServerAddress, ServerHandle};
+    /// # use std::net::SocketAddr;
+    /// fn find(server: &ServerHandle, client: SocketAddr) -> Option<RequestInfo> {
+    ///     let client = ServerAddress::from(client);
+    ///     server.requests().into_iter().find(|request| *request.client_address() == client)
+    /// }
+    /// ```
     pub fn client_address(&self) -> &ServerAddress {
         &self.client_address
     }
@@ -101,8 +122,8 @@ impl RequestInfo {
         self.process_id
     }
 
-    /// Writes to its client. `None` for a datagram, for a request in a child process, and in a
-    /// [`DrainReport`](crate::DrainReport).
+    /// Writes to its client. `None` for a datagram, for a request in a child process, in what
+    /// [`broadcast`](crate::ServerHandle::broadcast) returns, and in a [`DrainReport`](crate::DrainReport).
     pub fn sender(&self) -> Option<&Sender> {
         self.sender.as_ref()
     }
@@ -148,6 +169,7 @@ impl fmt::Display for Activity {
             Self::Running => "running",
             Self::Reading => "reading",
             Self::Writing => "writing",
+            Self::Lingering => "lingering",
         })
     }
 }

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use super::delivery::Delivery;
+use super::delivery::{Delivery, deliver_to_all};
 use super::info::RequestInfo;
 use super::vitals::Vitals;
+use crate::panics::contain_io;
 
 /// A live client, seen from outside its handler.
 pub(crate) trait Live: Send + Sync {
@@ -76,12 +78,12 @@ pub struct Sender(Client);
 #[derive(Clone)]
 enum Client {
     /// Weak, so that a forgotten sender does not keep a connection open.
-    Stream(Weak<dyn Live>),
+    Stream(Weak<dyn LiveConnection>),
     Datagram(Arc<dyn Live>),
 }
 
 impl Sender {
-    pub(crate) fn stream(client: Weak<dyn Live>) -> Self {
+    pub(crate) fn stream(client: Weak<dyn LiveConnection>) -> Self {
         Self(Client::Stream(client))
     }
 
@@ -112,16 +114,41 @@ impl Sender {
     pub fn send_all<D: AsRef<[u8]>>(&self, data: D) -> io::Result<()> {
         let data = data.as_ref();
         match &self.0 {
-            Client::Stream(client) => match client.upgrade() {
-                Some(client) => client.send_all(data),
-                None => Err(io::Error::new(
-                    io::ErrorKind::NotConnected,
-                    "the client has left",
-                )),
-            },
+            Client::Stream(client) => {
+                let client = connected(client)?;
+                // The panic of another client's socket is not one of whoever sends.
+                contain_io("sending", io::ErrorKind::Other, || client.send_all(data))
+            }
             Client::Datagram(client) => client.send_all(data),
         }
     }
+
+    /// The same, but it takes at most `timeout`, whatever the client's own timeout is. A client that has
+    /// taken only a part by then is closed, because what would come next could only confuse it. (A
+    /// datagram does not wait.)
+    ///
+    /// For many clients at once there is [`ServerHandle::broadcast`](crate::ServerHandle::broadcast).
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` if the client has not taken all of it in time; else as for
+    /// [`send_all`](Self::send_all).
+    pub fn send_all_within<D: AsRef<[u8]>>(&self, data: D, timeout: Duration) -> io::Result<()> {
+        let data = data.as_ref();
+        match &self.0 {
+            Client::Stream(client) => {
+                let results = deliver_to_all(&[connected(client)?], data, timeout);
+                results.into_iter().collect()
+            }
+            Client::Datagram(client) => client.send_all(data),
+        }
+    }
+}
+
+fn connected(client: &Weak<dyn LiveConnection>) -> io::Result<Arc<dyn LiveConnection>> {
+    client
+        .upgrade()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the client has left"))
 }
 
 impl Write for Sender {

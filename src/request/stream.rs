@@ -18,6 +18,7 @@ use super::vitals::Vitals;
 use crate::ServerHandle;
 use crate::address::{Address, UnixAddress};
 use crate::handler_error::{ClientGone, ShuttingDown};
+use crate::panics::{Contained, contain};
 use crate::sys;
 use crate::sys::coroutine::Direction;
 use crate::sys::turn::{Turn, TurnGuard};
@@ -31,6 +32,8 @@ use crate::timeout::{Deadlines, TimeoutKind};
 ///
 /// - **You implement** it to add a stream transport; [`StreamRequest`] does the rest.
 /// - **The server calls** all of it.
+/// - **One that panics** costs its own request: the handler if it is that which reads or writes, nothing if
+///   it is being closed. For others who send to its client it is an error.
 pub trait StreamSocket: Send + Sync + 'static {
     /// The type of client addresses.
     type Address: Address;
@@ -195,7 +198,7 @@ stream_socket!(UnixStream, UnixAddress, UNIX_PIECE);
 /// One connection, shared by the two halves of its request. Everybody else ([`Sender`]s, the
 /// server's registry) holds it weakly, so that it closes when the request is over.
 struct Connection<S: StreamSocket> {
-    socket: S,
+    socket: Contained<S>,
     client_address: S::Address,
     /// Held while a message is sent, so that messages of the handler and of senders do not mix.
     sending: Turn,
@@ -208,33 +211,33 @@ struct Connection<S: StreamSocket> {
 impl<S: StreamSocket> Connection<S> {
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let received = self.read_in_time(|| {
-            let reading = || self.socket.recv(buffer);
+            let reading = || uninterrupted(|| self.socket.recv(buffer));
             self.vitals.during(Activity::Reading, reading)
         });
         self.received(received, buffer.is_empty())
     }
 
     fn recv_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        let reading = || self.socket.recv_spare(buffer);
+        let reading = || uninterrupted(|| self.socket.recv_spare(buffer));
         let received = self.vitals.during(Activity::Reading, reading);
         self.received(received, false)
     }
 
     fn read_in_time<T>(&self, attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-        let begin = |clock: &Clock| clock.begin_read(&self.socket);
+        let begin = |clock: &Clock| clock.begin_read(&*self.socket);
         self.in_time(Way::Read, begin, attempt)
     }
 
     fn before_recv(&self, in_vain: bool) -> io::Result<()> {
-        let waiting = || self.socket.before_recv(in_vain);
+        let waiting = || uninterrupted(|| self.socket.before_recv(in_vain));
         self.vitals.during(Activity::Reading, waiting)
     }
 
     /// Sends some of what a write that was begun at `started` is to send.
     fn send(&self, data: &[u8], started: Option<Instant>) -> io::Result<usize> {
-        let begin = |clock: &Clock| clock.begin_write(&self.socket, started);
+        let begin = |clock: &Clock| clock.begin_write(&*self.socket, started);
         let sent = self.in_time(Way::Write, begin, || {
-            let writing = || self.socket.send(data);
+            let writing = || uninterrupted(|| self.socket.send(data));
             self.vitals.during(Activity::Writing, writing)
         });
         sent.inspect(|sent| self.sent(*sent))
@@ -261,6 +264,21 @@ impl<S: StreamSocket> Connection<S> {
         }
     }
 
+    /// Waits for the client to end its side, at most for `time`, and throws away what it sends meanwhile:
+    /// closing before would reset the connection, and take back what the client has not read yet.
+    #[cold]
+    fn linger(&self, time: Duration) {
+        let deadline = Instant::now().checked_add(time);
+        let left = || deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        self.vitals.during(Activity::Lingering, || {
+            let mut buffer = [0; 4096];
+            while left() != Some(Duration::ZERO)
+                && self.socket.wait_readable(left()).unwrap_or(false)
+                && self.socket.recv(&mut buffer).is_ok_and(|size| size > 0)
+            {}
+        });
+    }
+
     /// Says of an error that it means the end of this connection, and whether the server provoked it.
     fn explain(&self, error: io::Error) -> io::Error {
         match error.kind() {
@@ -281,11 +299,11 @@ impl<S: StreamSocket> Connection<S> {
     /// client that reads a little now and then cannot keep its handler.
     fn has_time(&self, started: Instant) -> io::Result<()> {
         if let Some(clock) = &self.clock {
-            return clock.end_write(&self.socket, started);
+            return clock.end_write(&*self.socket, started);
         }
         match self.socket.timeout() {
             Some(timeout) if started.elapsed() >= timeout => {
-                Err(Way::Write.timed_out(&self.socket))
+                Err(Way::Write.timed_out(&*self.socket))
             }
             _ => Ok(()),
         }
@@ -294,13 +312,13 @@ impl<S: StreamSocket> Connection<S> {
     /// Waits until nobody else is sending, but not longer than a send may take.
     fn alone(&self) -> io::Result<TurnGuard<'_>> {
         let turn = self.sending.take(|| match &self.clock {
-            Some(clock) => clock.time_for_turn(&self.socket),
+            Some(clock) => clock.time_for_turn(&*self.socket),
             None => self.socket.timeout(),
         });
         turn.ok_or_else(|| {
             self.counted(match &self.clock {
                 Some(clock) => clock.no_turn(),
-                None => Way::Write.timed_out(&self.socket),
+                None => Way::Write.timed_out(&*self.socket),
             })
         })
     }
@@ -341,7 +359,7 @@ impl<S: StreamSocket> Connection<S> {
         loop {
             match attempt() {
                 Err(error) if sys::stream::is_timeout(&error) => {
-                    let wait_on = || clock.wait_on(&mut wait, &self.socket);
+                    let wait_on = || clock.wait_on(&mut wait, &*self.socket);
                     let waited = self.vitals.during(waiting, wait_on);
                     waited.map_err(|error| self.counted(error))?;
                 }
@@ -354,7 +372,7 @@ impl<S: StreamSocket> Connection<S> {
     #[cold]
     fn named(&self, way: Way, error: io::Error) -> io::Error {
         if sys::stream::is_timeout(&error) {
-            self.counted(way.timed_out(&self.socket))
+            self.counted(way.timed_out(&*self.socket))
         } else {
             error
         }
@@ -367,6 +385,18 @@ impl<S: StreamSocket> Connection<S> {
             self.vitals.server.0.counters.count_timeout(kind);
         }
         error
+    }
+}
+
+/// Does again what a signal has interrupted: the sockets of this crate do so themselves, others may not.
+/// Were it an error, whoever repeats a write would send a part of it twice.
+#[inline]
+fn uninterrupted<T>(mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match operation() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
     }
 }
 
@@ -391,7 +421,7 @@ impl<S: StreamSocket> Live for Connection<S> {
 
     fn interrupt(&self) {
         // It fails if the client is gone already, which is just as well.
-        let _ = self.socket.shutdown(Shutdown::Both);
+        let _ = contain(|| self.socket.shutdown(Shutdown::Both));
     }
 }
 
@@ -405,9 +435,9 @@ impl<S: StreamSocket> LiveConnection for Connection<S> {
     }
 
     fn cut(&self) {
-        if self.vitals.cut() {
-            self.interrupt();
-        }
+        // It may have ended, and linger.
+        self.vitals.cut();
+        self.interrupt();
     }
 
     fn deliver<'a>(&'a self, data: &'a [u8]) -> Box<dyn Delivery + 'a> {
@@ -638,7 +668,7 @@ impl<S: StreamSocket> StreamRequest<S> {
         // It has to know its place in the registry, and the registry has to know it. Its memory is
         // taken before the registry is locked, and there is nothing to cut until it is made.
         let connection = Arc::new_cyclic(|connection: &Weak<Connection<S>>| Connection {
-            socket,
+            socket: Contained::new(socket),
             client_address,
             sending: Turn::default(),
             clock,
@@ -680,6 +710,15 @@ impl<S: StreamSocket> StreamRequest<S> {
     fn shared(&self) -> &Arc<Connection<S>> {
         &self.writer.connection
     }
+
+    /// First tells the client; it fails if the client is gone. Then makes sure that closing does not take
+    /// back what it was told.
+    fn shut_down(&self) {
+        let _ = self.shared().socket.shutdown(Shutdown::Write);
+        if !self.reader.ended {
+            self.shared().socket.before_close();
+        }
+    }
 }
 
 impl<S: StreamSocket> Request for StreamRequest<S> {
@@ -701,7 +740,7 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
     fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) -> io::Result<()> {
         let connection = self.shared();
         match &connection.clock {
-            Some(clock) => clock.set_timeout(timeout.into(), &connection.socket),
+            Some(clock) => clock.set_timeout(timeout.into(), &*connection.socket),
             None => connection.socket.set_timeout(timeout.into()),
         }
     }
@@ -719,11 +758,10 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
     }
 
     fn shutdown_request(&mut self) {
-        // First tell the client; it fails if the client is gone. Then make sure that closing does
-        // not take back what it was told.
-        let _ = self.shared().socket.shutdown(Shutdown::Write);
-        if !self.reader.ended {
-            self.shared().socket.before_close();
+        self.shut_down();
+        let linger = self.shared().clock.as_ref().and_then(Clock::linger);
+        if let (false, Some(time)) = (self.reader.ended, linger) {
+            self.shared().linger(time);
         }
     }
 
@@ -733,7 +771,7 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
         {
             self.shared().vitals.count_sent(sent);
         }
-        self.shutdown_request();
+        self.shut_down();
     }
 }
 

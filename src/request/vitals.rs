@@ -109,8 +109,10 @@ impl Vitals {
         self.fate.load(Ordering::SeqCst) & CUT != 0
     }
 
+    /// Whether nobody has to wait for it any more.
     pub(crate) fn has_ended(&self) -> bool {
-        self.fate.load(Ordering::SeqCst) & ENDED != 0
+        let lingers = self.activity.load(Ordering::Relaxed) == Activity::Lingering as u8;
+        self.fate.load(Ordering::SeqCst) & ENDED != 0 && !lingers
     }
 
     /// When it was accepted.

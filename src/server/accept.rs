@@ -21,10 +21,11 @@ use crate::error::Error;
 use crate::handler_error::{HandlerError, Stage};
 use crate::job::{self, Job};
 use crate::logging::log_event;
-use crate::panics::contain;
+use crate::panics::{contain, contain_io};
 use crate::request::Request;
 use crate::service::Service;
 use crate::strategy::{Ready, RequestKind, Strategy, Wait};
+use crate::sys;
 use crate::sys::exclusive::ExclusiveWait;
 use crate::sys::parked::parked;
 use crate::transport::{Reception, Transport};
@@ -98,7 +99,9 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
 
     pub(super) fn run_forever(&self, _serving: Serving) -> Result<(), Error> {
         log_event!(Info, "{}: serving", self.core().address);
-        match self.strategy.acceptors(T::KIND) {
+        let acceptors = || Ok(self.strategy.acceptors(T::KIND));
+        let acceptors = contain_io("Strategy::acceptors", io::ErrorKind::Other, acceptors);
+        match acceptors.map_err(|source| Error::Accept { source })? {
             0 => self.run_here(),
             loops => self.run_on_threads(loops),
         }
@@ -174,21 +177,35 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         ends: &mpsc::Receiver<Result<(), Error>>,
         threads: Vec<JoinHandle<()>>,
     ) -> Result<(), Error> {
-        let deadline = self.core().loops_given_up_at();
-        let next = || match deadline {
-            Some(deadline) => ends.recv_timeout(deadline.saturating_duration_since(Instant::now())),
-            None => ends.recv().map_err(|_| RecvTimeoutError::Disconnected),
-        };
+        let core = self.core();
+        let mut deadline = core.life.cut_at();
+        let mut is_cut = false;
         let mut outcome = Ok(());
         loop {
+            let next = || match deadline {
+                Some(deadline) => {
+                    ends.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+                }
+                None => ends.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
             match parked(next) {
                 Ok(ended) => outcome = outcome.and(ended),
+                // The grace period is over for all, whoever it is that holds up a loop.
+                Err(RecvTimeoutError::Timeout) if !is_cut => {
+                    is_cut = true;
+                    // Somebody else may have done it; the loops have time to end all the same.
+                    if core.life.begin_cut() {
+                        core.connections.cut();
+                    }
+                    deadline = core.loops_given_up_at();
+                }
                 Err(RecvTimeoutError::Timeout) => return outcome,
                 // The last loop to end has taken the last sender with it.
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        if !self.strategy.keeps_requests() {
+        // Where nobody knows, waiting could take for ever.
+        if !contain(|| self.strategy.keeps_requests()).unwrap_or(true) {
             for thread in threads {
                 let _ = thread.join();
             }
@@ -203,13 +220,15 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         ended: mpsc::Sender<Result<(), Error>>,
     ) -> Result<Vec<JoinHandle<()>>, Error> {
         let mut threads = Vec::new();
+        let run = self.core().life.ended_runs();
         for number in 1..=loops {
             let (own, ended) = (self.clone(), ended.clone());
-            let thread = self
-                .strategy
-                .acceptor_thread()
-                .name(format!("socketserver-{number}"))
-                .spawn(move || own.run_own_loop(loops, ended));
+            let builder = || Ok(self.strategy.acceptor_thread());
+            let builder = contain_io("Strategy::acceptor_thread", io::ErrorKind::Other, builder);
+            let thread = builder.and_then(|builder| {
+                let named = builder.name(format!("socketserver-{number}"));
+                named.spawn(move || own.run_own_loop(loops, run, ended))
+            });
             match thread {
                 Ok(thread) => threads.push(thread),
                 // Fewer threads serve more slowly, but they serve.
@@ -224,8 +243,8 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     }
 
     /// All that such a thread does.
-    fn run_own_loop(self, loops: usize, ended: mpsc::Sender<Result<(), Error>>) {
-        let outcome = contain(|| self.own_loop(loops)).unwrap_or_else(|_| {
+    fn run_own_loop(self, loops: usize, run: u64, ended: mpsc::Sender<Result<(), Error>>) {
+        let outcome = contain(|| self.own_loop(loops, run)).unwrap_or_else(|_| {
             let source = io::Error::other("an accept loop panicked");
             Err(Error::Accept { source })
         });
@@ -238,7 +257,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let _ = contain(|| strategy.finish_requests());
     }
 
-    fn own_loop(&self, loops: usize) -> Result<(), Error> {
+    fn own_loop(&self, loops: usize, run: u64) -> Result<(), Error> {
         let core = self.core();
         let place = Place::own(loops, self.transport.as_fd(), core.waker.as_fd());
         // However this loop ends, the others end too.
@@ -247,7 +266,8 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let _entered = current::enter(core, Role::Loop);
         let mut pace = Pace::default();
         let mut reception = self.reception(&place);
-        while !core.is_stopping() {
+        // One that was left behind ends when it can, however many runs later.
+        while !core.is_stopping() && core.life.ended_runs() == run {
             if let Turn::Request = self.turn(&mut pace, &mut reception, None, &place)? {
                 self.service_actions();
             }
@@ -284,7 +304,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             taken_in: reception.is_none() && self.transport.is_request_kept(),
             ..self.wait(timeout, place)
         };
-        match self.strategy.wait(&wait) {
+        match self.wait_by_strategy(&wait) {
             Ok(Ready::TimedOut) => return Ok(Turn::TimedOut),
             Ok(Ready::Woken) => {
                 self.core().acknowledge_wake();
@@ -300,11 +320,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             Some((reception, desk)) => reception
                 .take_in(likely)
                 .map(|request| drop(contain(|| self.serve_in_place(request, desk)))),
-            None => self.take_in(
-                turning_away,
-                || self.transport.get_request(&self.handle),
-                place,
-            ),
+            None => self.take_in(turning_away, || self.get_request(), place),
         };
         match processed {
             Ok(()) => {
@@ -316,6 +332,10 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 if likely {
                     // A wrong guess is no turn: nothing came, and no time went by.
                     return self.turn(pace, reception, timeout, place);
+                }
+                if T::KIND == RequestKind::Message {
+                    // It was said to be ready, and there is none: something else is to be read.
+                    sys::datagram::discard_errors(self.transport.as_fd());
                 }
                 Ok(Turn::Nothing)
             }
@@ -345,7 +365,8 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     /// For a loop that goes on: whether there is a better way to take requests in than `get_request`,
     /// as there can be where each is served before the next is taken.
     fn reception(&self, place: &Place) -> OwnReception<'_, T::Request> {
-        let in_place = self.strategy.runs_in_place(place.is_own());
+        // If it panics, it does so again for each request, and costs that.
+        let in_place = contain(|| self.strategy.runs_in_place(place.is_own())).unwrap_or(false);
         let reception = || self.transport.reception(&self.handle, !place.is_own());
         let reception = in_place.then(reception).flatten()?;
         Some((reception, self.core().others.desk()))
@@ -411,13 +432,26 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 Outcome::Failed
             }
         };
-        request.shutdown_request();
+        request.refuse(b"");
         false
     }
 
     pub(super) fn log_refusal(&self, request: &T::Request, reason: Refusal) {
         let (address, client) = (&self.core().address, request.client_address());
         log_event!(Debug, "{address}: {client} was refused: {reason:?}");
+    }
+
+    /// One request of the transport's. A panic of it, if it is not this crate's, is an error of that client.
+    pub(super) fn get_request(&self) -> io::Result<T::Request> {
+        let get_request = || self.transport.get_request(&self.handle);
+        let kind = io::ErrorKind::ConnectionAborted;
+        contain_io("Transport::get_request", kind, get_request)
+    }
+
+    /// Waits in the strategy's way. A panic of it is an error, which ends the loop as others do.
+    pub(super) fn wait_by_strategy(&self, wait: &Wait<'_>) -> io::Result<Ready> {
+        let waiting = || self.strategy.wait(wait);
+        contain_io("Strategy::wait", io::ErrorKind::Other, waiting)
     }
 
     pub(super) fn wait<'a>(&'a self, timeout: Option<Duration>, place: &'a Place) -> Wait<'a> {

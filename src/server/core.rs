@@ -168,12 +168,6 @@ impl Core {
         }
     }
 
-    /// Has accept loops leave that were left behind, when the handlers that hold them have ended.
-    pub(crate) fn dismiss_loops(&self) {
-        self.life.mark_stopped();
-        self.waker.wake();
-    }
-
     /// Waits until no accept loop runs. `false` if that takes longer than until `deadline`.
     pub(crate) fn wait_until_stopped(&self, deadline: Option<Instant>) -> bool {
         !self.is_copy() && self.life.wait_until_stopped(deadline)
@@ -284,7 +278,7 @@ impl Core {
             .iter()
             .filter(|connection| !connection.vitals().has_ended())
             .map(|connection| RequestInfo {
-                sender: Some(Sender::stream(Arc::downgrade(connection) as _)),
+                sender: Some(Sender::stream(Arc::downgrade(connection))),
                 ..connection.info()
             })
             .collect();
@@ -374,6 +368,8 @@ pub(crate) struct InFlight<C: Borrow<Arc<Core>> = Arc<Core>> {
     pub(super) client: Option<Client>,
     /// Where it is listed, if it is no live connection of this process.
     listed: Option<Listed>,
+    /// Its connection was cut before it was left to another process.
+    pub(crate) was_cut: bool,
 }
 
 impl<C: Borrow<Arc<Core>>> InFlight<C> {
@@ -385,6 +381,7 @@ impl<C: Borrow<Arc<Core>>> InFlight<C> {
             outcome: Outcome::Dropped,
             client: None,
             listed: None,
+            was_cut: false,
         }
     }
 
@@ -422,6 +419,7 @@ impl InFlight<&Arc<Core>> {
             outcome: self.outcome,
             client: self.client,
             listed: self.listed.take(),
+            was_cut: self.was_cut,
         };
         // It goes on, so it is not counted out; there is nothing left in it to be dropped.
         std::mem::forget(self);

@@ -46,7 +46,7 @@ pub struct DrainReport {
     /// Requests that did not even end then, because their handlers neither read nor write. They
     /// go on until the program ends. (A child process is killed.)
     pub abandoned: Vec<RequestInfo>,
-    /// How long the stop took.
+    /// How long the stop took, without the time as a [lame duck](crate::Server::lame_duck).
     pub took: Duration,
 }
 
@@ -194,12 +194,11 @@ impl<M: Strategy> DrainOnDrop<M> {
         }
         // Whatever has ended without anybody looking does not count as running.
         self.drain_strategy(Duration::ZERO);
-        let closing = core.patience().closing;
-        let mut closed_by = Instant::now().checked_add(closing);
+        let mut closed_by = core.life.closed_by();
         if self.block_on_close && waits && !self.wait(&core, cut_at) {
             core.life.begin_cutting();
             self.cut_off(&core);
-            closed_by = Instant::now().checked_add(closing);
+            closed_by = core.life.closed_by();
             self.wait(&core, closed_by);
         }
         // Threads that still run a request are not waited for a second time.
@@ -210,7 +209,6 @@ impl<M: Strategy> DrainOnDrop<M> {
         };
         let _ = contain(|| self.strategy.server_close(grace));
         core.life.end();
-        core.dismiss_loops();
         let report = DrainReport::since(&core, begun);
         report.log(&core);
         report

@@ -56,6 +56,26 @@ impl ServerHandle {
     ///
     /// On a thread that runs the loop, as a handler of a sequential server does, it returns
     /// `false` at once instead of waiting for itself.
+    ///
+    /// "Not running" is also a server that has not begun to serve: a thread that is started before
+    /// `serve_forever` may find that. After [`spawn`](crate::Server::spawn) it is running, so that the main
+    /// thread can do something at intervals until a stop is asked for:
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # use std::time::Duration;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.server().shutdown()));
+    /// # let server = ThreadingTcpServer::bind("127.0.0.1:0", service)?;
+    /// let server = server.spawn()?;
+    /// # let _client = std::net::TcpStream::connect(server.server_address())?;
+    /// let handle = server.handle();
+    /// while !handle.wait(Duration::from_secs(5)) {
+    ///     println!("{:?}", handle.stats());
+    /// }
+    /// let report = server.stop()?;
+    /// # let _ = report;
+    /// # Ok::<(), BoxError>(())
+    /// ```
     #[doc(alias = "_BaseServer__is_shut_down")]
     pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> bool {
         !current::is(&self.0, Role::Loop)
@@ -101,7 +121,9 @@ impl ServerHandle {
     /// Sends all of `data` to the client of every live connection, side by side, and returns how that
     /// went, in the order of [`requests`](Self::requests). It takes at most `timeout`, however many do
     /// not read. A client that has not taken all of it by then is an error of kind `TimedOut`; one that
-    /// has taken a part of it is closed, because what would come next could only confuse it.
+    /// has taken a part of it is closed, because what would come next could only confuse it. One that has
+    /// taken nothing stays, and costs the next broadcast the whole time again: find it by its
+    /// [`id`](RequestInfo::id) among the [`requests`](Self::requests), and [`close`](RequestInfo::close) it.
     ///
     /// Each message arrives in one piece, not mixed with what handlers and senders send. Clients of
     /// datagrams are not connected, and get nothing.

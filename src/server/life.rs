@@ -85,6 +85,8 @@ pub(crate) struct Life<Before> {
     before: Option<Before>,
     /// A thread watches over the grace period of the current stop.
     watched: bool,
+    /// The grace period was over, and running requests were cut then.
+    cut: bool,
     /// Those who wait in the listener's queue are being served, to close it.
     serving_queue: bool,
     end: End,
@@ -160,6 +162,7 @@ impl<Before: Clone> LifeCycle<Before> {
                 cut_at: None,
                 before: None,
                 watched: false,
+                cut: false,
                 serving_queue: false,
                 end: End::Open,
             }),
@@ -234,6 +237,7 @@ impl<Before: Clone> LifeCycle<Before> {
         life.run += 1;
         life.cut_at = None;
         life.before = None;
+        life.cut = false;
         let stop = life.stop;
         self.shutting_down.store(stop, Ordering::SeqCst);
         true
@@ -383,11 +387,32 @@ impl<Before: Clone> LifeCycle<Before> {
         let deadline = life.cut_at.flatten();
         let serving = |life: &Life<Before>| life.is_serving(run) || life.serving_queue;
         // The lock is kept, so that it is this run whose connections are cut, not the next.
-        let (_life, over) = self.life.wait_while(life, deadline, serving);
+        let (mut life, over) = self.life.wait_while(life, deadline, serving);
         if !over {
+            life.cut = true;
             cut();
+            // Whoever is taken in just now is on the list too late: there is to be a watch for him, too.
+            life.watched = false;
         }
     }
+
+    /// The grace period is over, and running requests are about to be cut. `false`: they were before.
+    pub(crate) fn begin_cut(&self) -> bool {
+        let mut life = self.life.lock();
+        !std::mem::replace(&mut life.cut, true)
+    }
+
+    /// Until when requests that were cut have time to end: from now, or from when they were.
+    pub(crate) fn closed_by(&self) -> Option<Instant> {
+        let life = self.life.lock();
+        let now = Instant::now();
+        let cut_at = life.cut_at.flatten().filter(|_| life.cut);
+        let closed_by = cut_at.unwrap_or(now).checked_add(life.patience.closing)?;
+        Some(closed_by.max(now + Self::MOMENT))
+    }
+
+    /// What processes have left that are told to end only when those who were cut have had their time.
+    const MOMENT: Duration = Duration::from_millis(20);
 
     // ---- closing ----
 

@@ -92,7 +92,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all(b"hi")?));
     /// let server = ThreadingTcpServer::bind("127.0.0.1:0", service)?
     ///     .max_connections(500)
-    ///     .at_max_connections(AtLimit::Refuse(b"421 too busy\r\n".to_vec()))
+    ///     .at_max_connections(AtLimit::Refuse("421 too busy\r\n".into()))
     ///     .max_per_client(20)
     ///     .accept_rate(100.0, 200);
     /// # let _ = server;

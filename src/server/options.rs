@@ -44,11 +44,13 @@ use crate::transport::{
 /// | [`read_timeout`](Self::read_timeout), [`write_timeout`](Self::write_timeout) | one `timeout` for both: `None` | none | |
 /// | [`first_byte_timeout`](Self::first_byte_timeout), [`idle_timeout`](Self::idle_timeout) | there are none | none: `read_timeout` counts | |
 /// | [`request_timeout`](Self::request_timeout) | there is none | none | |
+/// | [`linger`](Self::linger) | there is none | none | |
 /// | [`max_packet_size`](Self::max_packet_size) | 8192 | 65535; Unix sockets 256 KiB | longer datagrams were cut without a sign |
 ///
-/// What can also be chosen after binding is a method of [`Server`]:
-/// [`strategy`](Server::strategy), [`grace`](Server::grace) and so on. Options of threads are methods
-/// of the strategies.
+/// Times of connections are options, and so known before the first of them is accepted. What can also be
+/// chosen after binding is a method of [`Server`]: [`strategy`](Server::strategy), the limits
+/// ([`max_connections`](Server::max_connections) and so on), the times of a stop ([`grace`](Server::grace)
+/// and so on). Options of threads are methods of the strategies.
 #[must_use = "options do nothing until `bind`"]
 pub struct ServerOptions<T, S, M> {
     socket: SocketOptions,
@@ -74,7 +76,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
     }
 
     /// Calls `configure` with the socket after its options are set and before it is bound: for
-    /// every socket option that has no method here. Python: overriding `server_bind`.
+    /// every socket option that has no method here, by way of the crate `socket2`, say, which your program
+    /// has to name among its dependencies. Python: overriding `server_bind`.
     ///
     /// ```
     /// # use socketserver::{Request, UdpRequest, UdpServer, handler_fn};
@@ -172,6 +175,11 @@ impl<T, S, M> ServerOptions<T, S, M> {
     /// the kernel spreads clients over them. Default: `false`, as in Python: a second server
     /// that was started by accident would get half of the clients without anybody noticing.
     ///
+    /// With it a new version can be started before the old one is stopped, so that at no time nobody
+    /// listens: both need it. The old one serves those who wait in its own queue
+    /// ([`waiting_clients`](Server::waiting_clients)); a client who connects just while it closes may take a
+    /// second longer, when the kernel tries again (Linux).
+    ///
     /// Unix sockets have no such option, so their servers have no such method.
     #[doc(alias = "SO_REUSEPORT")]
     pub fn allow_reuse_port(mut self, allow: bool) -> Self
@@ -257,6 +265,27 @@ impl<T, S, M> ServerOptions<T, S, M> {
         T: Stream,
     {
         self.socket.deadlines.first_byte = timeout.into();
+        self
+    }
+
+    /// How long to wait, after the handler has returned, for the client to end its side; what it sends
+    /// meanwhile is thrown away. `None`, the default, and zero: not at all, as in Python.
+    ///
+    /// A connection that is closed while the client still sends is reset, and the client may lose the
+    /// answer: the end of a long one over TCP, all of it if it has not begun to read. What had arrived
+    /// before the close does no harm (up to 1 MiB of it is thrown away in any case). So this is for
+    /// protocols in which a server answers before it has read everything: "this is too long" while the
+    /// client is still sending it.
+    ///
+    /// Until then the request occupies its thread, also for a client that just stays connected. A stop ends
+    /// the wait after the grace period. Clients that are refused are not waited for.
+    #[doc(alias = "lingering_close")]
+    #[doc(alias = "SO_LINGER")]
+    pub fn linger(mut self, time: impl Into<Option<Duration>>) -> Self
+    where
+        T: Stream,
+    {
+        self.socket.deadlines.linger = time.into();
         self
     }
 

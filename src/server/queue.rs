@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::ServerHandle;
 use super::accept::{AcceptLoop, Place};
@@ -18,10 +18,18 @@ use crate::request::Request;
 use crate::service::Service;
 use crate::strategy::{Ready, Wait};
 use crate::sys::fork::KeptPrivate;
+use crate::sys::poll::wait_readable;
 use crate::transport::Transport;
+
+/// After so many errors in a row it is not the clients.
+const MOST_ERRORS: usize = 256;
 
 /// No kernel has longer queues; with a transport that lets clients in all the same, it has to end.
 const MOST: usize = 1 << 16;
+/// How long those may take who are half-way into the queue: enough for clients on the same machine. For
+/// others it would be their way there and back; but each moment more that the door is closed, clients come to
+/// it who try again only after a second.
+const HALF_WAY: Duration = Duration::from_micros(100);
 
 /// What takes care of them, and closes the socket. `private` is what was said about its descriptor, which
 /// must not outlive it.
@@ -55,13 +63,15 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             WaitingClients::Refuse(farewell) => Some(&farewell[..]),
         };
         // If that is not possible, the few are lost that come while the last one is served.
-        let _ = self.transport.close_the_door();
+        let _ = contain(|| self.transport.close_the_door());
         let core = self.core();
         let _drains = core.loop_drains();
         let place = Place::Callers;
         let _leave = self.leave_on_drop(&place);
         let _entered = current::enter(core, Role::Loop);
         let mut seen = 0;
+        let mut errors = 0;
+        let mut looked_again = false;
         while seen < MOST {
             let refusing = farewell.is_some() || is_over(until) || self.comes_too_late(until);
             let farewell = farewell.unwrap_or_default();
@@ -72,16 +82,28 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 let turn_away = |request| self.turn_away(request, Refusal::Closing, farewell);
                 self.next_in_queue().map(turn_away)
             } else {
-                let next = || self.transport.get_request(&self.handle);
+                let next = || self.get_request();
                 self.take_in(false, next, &place)
             };
             match taken {
-                Ok(()) => seen += 1,
-                Err(error) if AcceptErrorKind::of(&error) == AcceptErrorKind::Retry => seen += 1,
+                Ok(()) => {
+                    seen += 1;
+                    errors = 0;
+                }
+                Err(error)
+                    if AcceptErrorKind::of(&error) == AcceptErrorKind::Retry
+                        && errors < MOST_ERRORS =>
+                {
+                    errors += 1;
+                }
                 Err(error) if !refusing && AcceptErrorKind::is_lack_of_descriptors(&error) => {
                     if self.await_descriptor(&place, until).is_err() {
                         break;
                     }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !looked_again => {
+                    looked_again = true;
+                    let _ = wait_readable([self.transport.as_fd()], Some(HALF_WAY));
                 }
                 Err(_) => break,
             }
@@ -118,7 +140,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             turning_away,
             ..self.wait(left, place)
         };
-        match self.strategy.wait(&wait) {
+        match self.wait_by_strategy(&wait) {
             Ok(Ready::Woken) => {
                 self.core().acknowledge_wake();
                 false
@@ -129,13 +151,13 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     }
 
     fn next_in_queue(&self) -> io::Result<T::Request> {
-        let taken = self.transport.get_request(&self.handle);
+        let taken = self.get_request();
         match &taken {
             Err(error) if AcceptErrorKind::is_lack_of_descriptors(error) => {
                 let reserve = &self.core().reserve;
                 // If the last one has not given it back yet.
                 reserve.stock();
-                reserve.spend(|| self.transport.get_request(&self.handle))
+                reserve.spend(|| self.get_request())
             }
             _ => taken,
         }

@@ -64,7 +64,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             ..self.wait(timeout, place)
         };
         // A strategy that lacks something too cannot even wait in its own way.
-        let waited = self.strategy.wait(&wait);
+        let waited = self.wait_by_strategy(&wait);
         let waited = waited.or_else(|_| wait.for_notification());
         let ready = waited.map_err(|source| Error::Accept { source })?;
         if ready == Ready::Woken {
@@ -79,7 +79,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let reserve = &self.core().reserve;
         for _ in 0..Pace::AT_ONCE {
             let one = || {
-                let taken = self.transport.get_request(&self.handle);
+                let taken = self.get_request();
                 taken.map(|request| self.turn_away(request, Refusal::Descriptors, b""))
             };
             let turned_away = reserve.spend(one);

@@ -34,9 +34,9 @@ pub struct Stats {
     pub timeouts: Timeouts,
     /// Errors of the listening socket.
     pub accept_errors: AcceptErrors,
-    /// Bytes received from clients.
+    /// Bytes received from clients; without those of child processes.
     pub bytes_received: u64,
-    /// Bytes sent to clients.
+    /// Bytes sent to clients; without those of child processes.
     pub bytes_sent: u64,
     /// How often a handler has held up a worker of [`Coroutines`](crate::Coroutines), and with it the
     /// other clients of that worker, for more than 10 ms without reading or writing.
@@ -65,6 +65,10 @@ pub struct Refusals {
 }
 
 /// How often a read or write of a request ran out of which time: a part of [`Stats`].
+///
+/// These are reads and writes, not requests: a handler that tries again is counted again, and so is one
+/// that wants to say good-bye when the time of the whole request is over. Those in child processes are
+/// not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {

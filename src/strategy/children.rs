@@ -261,6 +261,8 @@ impl Children {
         if let Some(mut request) = request {
             match ended {
                 Ended::Signal(_) if told => request.interrupted(|| None),
+                // The child cannot know that, and takes it for the client's doing.
+                _ if request.was_cut => request.interrupted(|| None),
                 Ended::Code(0) => request.outcome = Outcome::Completed,
                 Ended::Code(_) | Ended::Signal(_) => request.outcome = Outcome::Failed,
                 Ended::Unknown => request.outcome = Outcome::Dropped,

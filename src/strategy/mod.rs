@@ -52,9 +52,12 @@ use crate::sys::poll::{wait_any_readable, wait_readable};
 ///   children of [`Forking`] are in `wait`, `drain` and `interrupt`, those of [`Coroutines`] run in
 ///   `wait` and `finish_requests`, the threads of all are in `server_close`. Only [`runs_in_place`](Self::runs_in_place) should stay `false`, or the wrapper's
 ///   `process_request` might not be called.
-/// - **One that panics** in `process_request` costs that connection: it is closed, and counted as
-///   dropped. [`handle_error`](crate::Service::handle_error) is not told;
-///   [`Job::reject`] with an error tells it.
+/// - **One that panics** in `process_request` (or `runs_in_place`) costs that connection: it is closed, and
+///   counted as dropped. [`handle_error`](crate::Service::handle_error) is not told;
+///   [`Job::reject`] with an error tells it. A panic in `wait`, `acceptors` or `acceptor_thread` is an error
+///   that ends `serve_forever`, which can be called again; while the server is closed, those in the queue
+///   are served in spite of it. A panic in any other method costs nothing but what that method has not
+///   done.
 ///
 /// ```
 /// use socketserver::{Job, Rejected, Strategy};
@@ -115,7 +118,7 @@ pub trait Strategy: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// An error ends `serve_forever`.
+    /// An error ends `serve_forever`. So does a panic, as an error.
     fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
         wait.for_request()
     }

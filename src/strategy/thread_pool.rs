@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicIsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvError, SendError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvError, SendError, Sender, bounded};
 use parking_lot::Mutex;
 
 use super::workers::{Workers, builder};
@@ -35,12 +35,14 @@ pub struct ThreadPool {
     when_full: WhenFull,
     stack_size: Option<usize>,
     workers: Workers,
-    /// How many threads will come for a job without being sent for: those that wait, less the jobs
-    /// that are meant for them.
-    available: Arc<AtomicIsize>,
-    jobs: Receiver<Queued>,
+    /// How many jobs may wait that no thread comes for.
+    places: usize,
+    /// How many threads come for a job, less the jobs in the queue. Below zero, it is jobs that wait
+    /// for a thread to finish.
+    balance: Arc<AtomicIsize>,
+    jobs: Receiver<Job>,
     /// The other end of the queue, until the server is closed.
-    way_in: Mutex<Option<Sender<Queued>>>,
+    way_in: Mutex<Option<Sender<Job>>>,
 }
 
 /// What a [`ThreadPool`] does with a connection for which its queue has no place.
@@ -65,24 +67,24 @@ impl ThreadPool {
     /// and [`WhenFull::Wait`].
     pub fn new(threads: usize) -> Self {
         let threads = threads.clamp(1, Self::MAX);
-        let (way_in, jobs) = bounded(threads);
+        let (way_in, jobs) = channel(threads, threads);
         Self {
             threads,
             when_full: WhenFull::Wait,
             stack_size: None,
             workers: Workers::default(),
-            available: Arc::default(),
+            places: threads,
+            balance: Arc::default(),
             jobs,
-            way_in: Mutex::new(Some(way_in)),
+            way_in,
         }
     }
 
     /// How many accepted connections may wait for a thread, beyond those that are served; 0 is taken
     /// as 1, more than [`MAX`](Self::MAX) as that. Default: as many as there are threads.
     pub fn queue(mut self, places: usize) -> Self {
-        let (way_in, jobs) = bounded(places.clamp(1, Self::MAX));
-        self.jobs = jobs;
-        self.way_in = Mutex::new(Some(way_in));
+        self.places = places.clamp(1, Self::MAX);
+        (self.way_in, self.jobs) = channel(self.threads, self.places);
         self
     }
 
@@ -102,12 +104,7 @@ impl ThreadPool {
     /// Makes sure that somebody will come for a job that is put into the queue next. Returns whether
     /// a thread is meant for it; if not, it has to wait until one has finished.
     fn staff(&self) -> io::Result<bool> {
-        let claim = |available: isize| (available > 0).then(|| available - 1);
-        if self
-            .available
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, claim)
-            .is_ok()
-        {
+        if self.count_job(|balance| balance > 0) {
             return Ok(true);
         }
         if self.workers.alive() >= self.threads {
@@ -115,15 +112,29 @@ impl ThreadPool {
         }
         let worker = Worker {
             jobs: self.jobs.clone(),
-            available: Arc::clone(&self.available),
+            balance: Arc::clone(&self.balance),
             workers: self.workers.clone(),
         };
+        // One thread more that comes, one job more: the balance stays.
         match self.workers.spawn(self.stack_size, move || worker.work()) {
             Ok(()) => Ok(true),
             // A smaller pool is still a pool.
             Err(_) if self.workers.alive() > 0 => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Counts a job in, if the balance `allows` it.
+    fn count_job(&self, allows: impl Fn(isize) -> bool) -> bool {
+        let count = |balance| allows(balance).then(|| balance - 1);
+        self.balance
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, count)
+            .is_ok()
+    }
+
+    /// Whether one more job may wait for a thread to finish.
+    fn has_place(&self, balance: isize) -> bool {
+        balance.saturating_neg() < isize::try_from(self.places).unwrap_or(isize::MAX)
     }
 }
 
@@ -138,27 +149,25 @@ impl Default for ThreadPool {
 
 impl Strategy for ThreadPool {
     fn process_request(&self, job: Job) -> Result<(), Rejected> {
-        let claimed = match self.staff() {
-            Ok(claimed) => claimed,
-            Err(error) => return Err(job.reject(Some(error.into()))),
-        };
         let way_in = self.way_in.lock();
         let Some(queue) = &*way_in else {
             return Err(job.reject(None)); // the server is closed
         };
-        let queued = Queued { job, claimed };
-        let sent = match &self.when_full {
-            // Nobody comes for it soon: it needs a place to wait.
-            WhenFull::Refuse(farewell) if !claimed => match queue.try_send(queued) {
-                Err(TrySendError::Full(queued)) => {
-                    return Err(queued.job.reject(None).farewell(farewell.clone()));
+        match (self.staff(), &self.when_full) {
+            (Err(error), _) => return Err(job.reject(Some(error.into()))),
+            (Ok(true), _) => {}
+            (Ok(false), WhenFull::Refuse(farewell)) => {
+                if !self.count_job(|balance| self.has_place(balance)) {
+                    return Err(job.reject(None).farewell(farewell.clone()));
                 }
-                sent => sent.map_err(TrySendError::into_inner),
-            },
-            // A thread is on its way to it, or `wait` saw a place, which only this thread fills.
-            _ => queue.send(queued).map_err(SendError::into_inner),
-        };
-        sent.map_err(|queued| queued.job.reject(None))
+            }
+            // `wait` saw a place, which only this thread fills.
+            (Ok(false), WhenFull::Wait) => {
+                self.balance.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        let sent = queue.send(job).map_err(SendError::into_inner);
+        sent.map_err(|job| job.reject(None))
     }
 
     fn runs_in_place(&self, in_own_loop: bool) -> bool {
@@ -180,7 +189,8 @@ impl Strategy for ThreadPool {
         if wait.in_own_loop() {
             return wait.for_request();
         }
-        let has_room = || self.when_full != WhenFull::Wait || !self.jobs.is_full();
+        let has_place = || self.has_place(self.balance.load(Ordering::SeqCst));
+        let has_room = || self.when_full != WhenFull::Wait || has_place();
         self.workers.wait(wait, has_room)
     }
 
@@ -191,33 +201,28 @@ impl Strategy for ThreadPool {
     }
 }
 
-/// A job in the queue.
-struct Queued {
-    job: Job,
-    /// Whether a thread was meant for it when it was put there.
-    claimed: bool,
+/// A queue for jobs that a thread comes for, which are on their way out again, and for those that wait.
+fn channel(threads: usize, places: usize) -> (Mutex<Option<Sender<Job>>>, Receiver<Job>) {
+    let (way_in, jobs) = bounded(threads + places);
+    (Mutex::new(Some(way_in)), jobs)
 }
 
 struct Worker {
-    jobs: Receiver<Queued>,
-    available: Arc<AtomicIsize>,
+    jobs: Receiver<Job>,
+    balance: Arc<AtomicIsize>,
     workers: Workers,
 }
 
 impl Worker {
     fn work(self) {
-        // The job that this thread was started for is claimed.
-        while let Ok(Queued { job, claimed }) = self.next_job() {
-            if !claimed {
-                self.available.fetch_sub(1, Ordering::SeqCst);
-            }
-            self.workers.announce_room();
+        while let Ok(job) = self.next_job() {
             job.run();
-            self.available.fetch_add(1, Ordering::SeqCst);
+            self.balance.fetch_add(1, Ordering::SeqCst);
+            self.workers.announce_room();
         }
     }
 
-    fn next_job(&self) -> Result<Queued, RecvError> {
+    fn next_job(&self) -> Result<Job, RecvError> {
         match self.jobs.try_recv() {
             Ok(job) => Ok(job),
             Err(_) => parked(|| self.jobs.recv()),

@@ -34,9 +34,14 @@ impl Moment {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[inline]
 fn milliseconds() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
-    // Neither is negative: this clock begins at zero.
-    now.tv_sec.unsigned_abs() * 1000 + now.tv_nsec.unsigned_abs() / 1_000_000
+    use nix::time::{ClockId, clock_gettime};
+
+    // By the C library: `rustix` looks for the kernel's function in a way that valgrind does not survive.
+    // No kernel in use lacks this clock; ages would be zero there.
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE);
+    now.map_or(0, |now| {
+        now.tv_sec().unsigned_abs() * 1000 + now.tv_nsec().unsigned_abs() / 1_000_000
+    })
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

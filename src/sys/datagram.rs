@@ -102,6 +102,21 @@ fn datagram_io<T>(mut operation: impl FnMut() -> Result<T, Errno>) -> io::Result
     }
 }
 
+/// Throws away what the system has to say about datagrams that were sent before: a socket that was asked to
+/// collect that (`IP_RECVERR`) is ready to be read, for `poll`, as long as something of it is left.
+#[cold]
+pub(crate) fn discard_errors(fd: BorrowedFd<'_>) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    for _ in 0..1024 {
+        let flags = RecvFlags::ERRQUEUE | RecvFlags::DONTWAIT;
+        if rustix::net::recv(fd, &mut [0; 1], flags).is_err() {
+            return;
+        }
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = fd;
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::fd::{AsFd, AsRawFd};

@@ -59,43 +59,41 @@ pub(crate) fn placeholder() -> io::Result<OwnedFd> {
     Ok(std::os::unix::net::UnixDatagram::unbound()?.into())
 }
 
-/// Makes a listening TCP socket take in nobody new, while those who are in its queue can be accepted: what
-/// would begin a connection is dropped unseen. (Ending the listening would reset those in the queue.) A
-/// client that begins to connect now is answered by whoever has the port when it tries again, which is
-/// after a second.
-///
-/// All else still comes through: a client whose handshake is under way takes itself for connected already.
-/// And its connection has the filter too, being made like its listener.
+/// Makes a listening TCP socket take in nobody new, while those who are in its queue, or half-way into it,
+/// can be accepted. (Ending the listening would reset them.) Packets that begin a connection are dropped
+/// unseen: such a client is answered by whoever has the port when it tries again, which is after a second.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn close_the_door(fd: BorrowedFd<'_>) -> io::Result<()> {
+    /// Where a TCP header has its flags, and what they mean.
     const FLAGS: u32 = 13;
     const SYN: u32 = 0x02;
     const ACK: u32 = 0x10;
-    let filter = [
-        instruction(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, FLAGS),
-        instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, SYN | ACK),
-        // If it is not the first packet of a connection, the next instruction is skipped.
-        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, SYN),
-        KEEP_NOTHING,
-        instruction(libc::BPF_RET | libc::BPF_K, 0, u32::MAX),
-    ];
-    SockRef::from(&fd).attach_filter(&filter)
+
+    SockRef::from(&fd).attach_filter(&[
+        step(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, FLAGS),
+        step(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, SYN | ACK),
+        // If it is the one and not the other, go on with the next line, else with the one after it.
+        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, SYN),
+        step(libc::BPF_RET | libc::BPF_K, 0, NOTHING),
+        step(libc::BPF_RET | libc::BPF_K, 0, ALL),
+    ])
 }
 
-/// The same for a UDP socket: all that arrives from now on is dropped.
+/// Makes a datagram socket take in nothing new: what arrives is dropped unseen.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn close_the_door_udp(fd: BorrowedFd<'_>) -> io::Result<()> {
-    SockRef::from(&fd).attach_filter(&[KEEP_NOTHING])
+pub(crate) fn close_the_door_to_datagrams(fd: BorrowedFd<'_>) -> io::Result<()> {
+    SockRef::from(&fd).attach_filter(&[step(libc::BPF_RET | libc::BPF_K, 0, NOTHING)])
 }
 
-/// Ends a filter: of this packet, keep nothing.
+/// How much of a packet a filter keeps.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const KEEP_NOTHING: socket2::SockFilter = instruction(libc::BPF_RET | libc::BPF_K, 0, 0);
+const NOTHING: u32 = 0;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const ALL: u32 = u32::MAX;
 
-/// One instruction of a packet filter; a comparison that fails skips `otherwise` of those that follow.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const fn instruction(code: u32, otherwise: u8, operand: u32) -> socket2::SockFilter {
-    socket2::SockFilter::new(code as u16, 0, otherwise, operand)
+fn step(code: u32, if_not: u8, value: u32) -> socket2::SockFilter {
+    socket2::SockFilter::new(code as u16, 0, if_not, value)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -104,11 +102,11 @@ pub(crate) fn close_the_door(_fd: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn close_the_door_udp(_fd: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn close_the_door_to_datagrams(_fd: BorrowedFd<'_>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// The same for a Unix socket: who comes now is refused.
+/// The same for a listening Unix socket: who comes now is refused.
 pub(crate) fn close_the_door_unix(fd: BorrowedFd<'_>) -> io::Result<()> {
     super::stream::shutdown(fd, std::net::Shutdown::Read)
 }

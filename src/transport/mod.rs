@@ -31,6 +31,9 @@ use crate::sys;
 ///
 /// - **You implement** it, and [`Bind`], to serve something else.
 /// - **The server calls** all of it: `server_activate` once, then `get_request` for each request.
+/// - **One that panics** in `get_request` is taken for one that has failed with `ConnectionAborted`:
+///   [`get_request_error`](crate::Service::get_request_error) is told, and the next request is taken in. In
+///   `server_activate` it is an [`Error::Activate`].
 #[doc(alias = "BaseServer")]
 pub trait Transport: AsFd + Send + Sync + Sized + 'static {
     /// What a handler gets.

@@ -155,7 +155,7 @@ impl Transport for UnixDatagram {
     }
 
     fn close_the_door(&self) -> io::Result<()> {
-        sys::socket::close_the_door(self.as_fd())
+        sys::socket::close_the_door_to_datagrams(self.as_fd())
     }
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<UnixDatagramRequest> {

@@ -20,6 +20,8 @@ use std::sync::{Arc, Condvar, Mutex, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use socket2::{SockRef, Socket};
 use socketserver::request::StreamSocket;
 use socketserver::transport::{Tcp, Udp, UnixDatagram, UnixStream};
@@ -231,6 +233,19 @@ impl Client {
         };
         buffer.truncate(size);
         Ok(buffer)
+    }
+
+    /// The same without waiting; `None` if nothing is there.
+    pub(crate) fn try_receive_now(&self) -> io::Result<Option<Vec<u8>>> {
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match recv(&self.0, &mut buffer[..], RecvFlags::DONTWAIT) {
+                Ok((size, _)) => return Ok(Some(buffer[..size].to_vec())),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     #[track_caller]

@@ -1,0 +1,18 @@
+//! The part of `parking_lot` that the sources under test use, over the model checker's locks.
+
+pub use model_std::sync::MutexGuard;
+use model_std::sync::{self, PoisonError};
+
+/// One that is not poisoned by a panic.
+#[derive(Debug, Default)]
+pub struct Mutex<T>(sync::Mutex<T>);
+
+impl<T> Mutex<T> {
+    pub fn new(value: T) -> Self {
+        Self(sync::Mutex::new(value))
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,77 @@
+//! In the place of the crate's `job`: jobs that write down what becomes of them.
+
+use std::fmt;
+
+use crate::ledger::{Fate, SharedLedger};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+pub(crate) struct Job {
+    number: usize,
+    ledger: SharedLedger,
+    /// `None` once it has run or was given back.
+    work: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Job {
+    pub(crate) fn new(
+        number: usize,
+        ledger: &SharedLedger,
+        work: impl FnOnce() + Send + 'static,
+    ) -> Self {
+        Self {
+            number,
+            ledger: SharedLedger::clone(ledger),
+            work: Some(Box::new(work)),
+        }
+    }
+
+    pub(crate) fn run(mut self) {
+        let work = self.work.take().expect("it has not run");
+        self.ledger.begin(self.number);
+        work();
+        self.ledger.finish();
+        self.ledger.end(self.number, Fate::Ran);
+    }
+
+    pub(crate) fn reject(self, error: Option<BoxError>) -> Rejected {
+        Rejected {
+            job: self,
+            failed: error.is_some(),
+        }
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if self.work.take().is_some() && !std::thread::panicking() {
+            self.ledger.end(self.number, Fate::Dropped);
+        }
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Job {}", self.number)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Rejected {
+    job: Job,
+    failed: bool,
+}
+
+impl Rejected {
+    pub(crate) fn farewell(self, _farewell: Vec<u8>) -> Self {
+        self
+    }
+
+    pub(crate) fn close(mut self) {
+        self.job.work = None;
+        let failed = self.failed;
+        self.job
+            .ledger
+            .end(self.job.number, Fate::Rejected { failed });
+    }
+}

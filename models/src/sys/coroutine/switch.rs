@@ -1,0 +1,25 @@
+//! Who is a coroutine.
+
+use std::cell::Cell;
+
+use super::task::Task;
+
+thread_local! {
+    static IS_COROUTINE: Cell<bool> = Cell::new(false);
+}
+
+/// Runs `work` as a coroutine would.
+pub(crate) fn as_coroutine<T>(work: impl FnOnce() -> T) -> T {
+    IS_COROUTINE.with(|is| is.set(true));
+    let done = work();
+    IS_COROUTINE.with(|is| is.set(false));
+    done
+}
+
+pub(crate) fn is_coroutine() -> bool {
+    IS_COROUTINE.with(Cell::get)
+}
+
+pub(crate) fn with_current<T>(act: impl FnOnce(&Task) -> T) -> Option<T> {
+    is_coroutine().then(|| act(&Task))
+}

@@ -1,0 +1,3 @@
+//! Nobody forks here.
+
+pub(crate) struct KeptPrivate<const N: usize>;

@@ -1,0 +1,85 @@
+//! The strategies as values: for tests that run under every one of them, processes included.
+
+// Each test file uses its own part of this.
+#![allow(unused_imports, unused_macros)]
+
+use socketserver::{Coroutines, Sequential, Strategy, ThreadPool, Threading};
+
+use super::net::forking;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Sequential,
+    Threading,
+    ThreadPool,
+    Coroutines,
+    Forking,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Sequential,
+        Self::Threading,
+        Self::ThreadPool,
+        Self::Coroutines,
+        Self::Forking,
+    ];
+
+    pub(crate) fn strategy(self) -> Box<dyn Strategy> {
+        match self {
+            Self::Sequential => Box::new(Sequential),
+            Self::Threading => Box::new(Threading::new()),
+            Self::ThreadPool => Box::new(ThreadPool::new(8)),
+            Self::Coroutines => Box::new(Coroutines::new().workers(2)),
+            Self::Forking => Box::new(forking()),
+        }
+    }
+
+    /// What the example `echo_server` calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sequential => "sequential",
+            Self::Threading => "threading",
+            Self::ThreadPool => "thread-pool",
+            Self::Coroutines => "coroutines",
+            Self::Forking => "forking",
+        }
+    }
+
+    /// Whether one client does not have to wait for another.
+    pub(crate) fn serves_several(self) -> bool {
+        self != Self::Sequential
+    }
+}
+
+/// Makes a `#[test]` of a function for each strategy.
+macro_rules! by_kind {
+    ($($check:ident),* $(,)?) => {
+        $(mod $check {
+            use $crate::support::kinds::Kind;
+
+            #[test]
+            fn sequential() {
+                super::$check(Kind::Sequential);
+            }
+            #[test]
+            fn threading() {
+                super::$check(Kind::Threading);
+            }
+            #[test]
+            fn thread_pool() {
+                super::$check(Kind::ThreadPool);
+            }
+            #[test]
+            fn coroutines() {
+                super::$check(Kind::Coroutines);
+            }
+            #[test]
+            fn forking() {
+                super::$check(Kind::Forking);
+            }
+        })*
+    };
+}
+
+pub(crate) use by_kind;
