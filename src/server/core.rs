@@ -110,8 +110,9 @@ impl Core {
     /// Takes back a wake-up that was meant for something else than a stop.
     pub(crate) fn acknowledge_wake(&self) {
         self.waker.drain();
-        // A stop may have been asked for between the two lines: every accept loop must see it.
-        if self.is_stopping() {
+        // A stop may have been asked for between the two lines: every accept loop must see it. While the server
+        // is being closed there is nothing to be seen, and who looks after the queue has to wait.
+        if self.is_stopping() && !self.life.is_serving_queue() {
             self.waker.wake();
         }
     }
@@ -467,5 +468,26 @@ impl Drop for LoopDrains<'_> {
         self.0.life.serve_queue(false);
         self.0.draining.fetch_sub(1, Ordering::SeqCst);
         self.0.is_loop_draining.store(false, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::sys::poll::wait_readable;
+
+    /// It would end every wait of the one who looks after the queue, at once, for as long as that takes.
+    #[test]
+    fn a_stop_that_was_asked_for_before_is_over_when_the_server_is_closed() {
+        let address = crate::address::UnixAddress::Unnamed.into();
+        let core = Arc::new(Core::new(address).unwrap());
+        core.request_stop();
+        let _drains = core.loop_drains();
+        core.acknowledge_wake();
+        let pending = wait_readable([core.waker.as_fd()], Some(Duration::ZERO));
+        assert_eq!(pending.unwrap(), [false]);
     }
 }

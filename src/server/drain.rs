@@ -1,6 +1,7 @@
 //! The end: serving those who wait, waiting for running requests, and cutting off those that take too
 //! long.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::thread;
@@ -79,7 +80,8 @@ impl DrainReport {
             dropped,
             ..
         } = core.stats();
-        abandoned.retain(|one| interrupted.iter().all(|other| other.id() != one.id()));
+        let ended: HashSet<_> = interrupted.iter().map(RequestInfo::id).collect();
+        abandoned.retain(|one| !ended.contains(&one.id()));
         for request in &mut abandoned {
             request.sender = None;
         }

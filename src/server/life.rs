@@ -459,6 +459,10 @@ impl<Before: Clone> LifeCycle<Before> {
         self.life.notify_all();
     }
 
+    pub(crate) fn is_serving_queue(&self) -> bool {
+        self.life.lock().serving_queue
+    }
+
     /// The grace period is over.
     pub(crate) fn begin_cutting(&self) {
         self.life.lock().end = End::Closing;

@@ -9,8 +9,10 @@ use super::accept::{AcceptLoop, Place};
 use super::current::{self, Role};
 use super::drain::{FinishQueue, WaitingClients};
 use super::limits::Verdict;
+use super::pace::Pace;
 use super::stats::Refusal;
 use crate::accept_error::AcceptErrorKind;
+use crate::error::Error;
 use crate::panics::contain;
 use crate::request::Request;
 use crate::service::Service;
@@ -67,9 +69,10 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let place = Place::Callers;
         let _leave = self.leave_on_drop(&place);
         let _entered = current::enter(core, Role::Loop);
+        let mut seen = 0;
         let mut errors = 0;
         let mut looked_again = false;
-        for _ in 0..MOST {
+        while seen < MOST {
             let refusing = farewell.is_some() || is_over(until) || self.comes_too_late(until);
             let farewell = farewell.unwrap_or_default();
             if !refusing && !self.has_room(&place, until) {
@@ -79,15 +82,24 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 let turn_away = |request| self.turn_away(request, Refusal::Closing, farewell);
                 self.next_in_queue().map(turn_away)
             } else {
-                self.take_in(false, || self.next_in_queue(), &place)
+                let next = || self.get_request();
+                self.take_in(false, next, &place)
             };
             match taken {
-                Ok(()) => errors = 0,
+                Ok(()) => {
+                    seen += 1;
+                    errors = 0;
+                }
                 Err(error)
                     if AcceptErrorKind::of(&error) == AcceptErrorKind::Retry
                         && errors < MOST_ERRORS =>
                 {
                     errors += 1;
+                }
+                Err(error) if !refusing && AcceptErrorKind::is_lack_of_descriptors(&error) => {
+                    if self.await_descriptor(&place, until).is_err() {
+                        break;
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && !looked_again => {
                     looked_again = true;
@@ -96,6 +108,15 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 Err(_) => break,
             }
         }
+    }
+
+    /// Waits until there may be a descriptor for the next one. The one in reserve is for those who are
+    /// refused in the end: whoever is served with it, the others are lost.
+    fn await_descriptor(&self, place: &Place, until: Option<Instant>) -> Result<(), Error> {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let delay = left.map_or(Pace::LOOK_AROUND, |left| left.min(Pace::LOOK_AROUND));
+        let _awaited = self.core().reserve.await_one();
+        self.wait_without_requests(Some(delay), place).map(drop)
     }
 
     /// Whether clients come faster than they may, so that the next can be taken in only when it is too late.
@@ -134,6 +155,8 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         match &taken {
             Err(error) if AcceptErrorKind::is_lack_of_descriptors(error) => {
                 let reserve = &self.core().reserve;
+                // If the last one has not given it back yet.
+                reserve.stock();
                 reserve.spend(|| self.get_request())
             }
             _ => taken,
