@@ -372,7 +372,8 @@ fn who_sends_a_byte_at_a_time_is_cut_off<T: Timed, M: Strategy + Default>() {
     let handle = host.server.handle();
     drop(client);
     host.stop();
-    assert_eq!(all_counted(&handle.stats()), [(TimeoutKind::Request, 3)]);
+    // Once, however often it was tried.
+    assert_eq!(all_counted(&handle.stats()), [(TimeoutKind::Request, 1)]);
 }
 
 fn who_takes_a_little_at_a_time_is_cut_off<T: Timed, M: Strategy + Default>() {

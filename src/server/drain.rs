@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use super::ServerHandle;
 use super::core::Core;
 use super::current;
-use super::stats::Stats;
 use crate::logging::log_event;
 use crate::panics::contain;
 use crate::request::RequestInfo;
@@ -68,31 +67,46 @@ impl DrainReport {
         }
     }
 
+    /// The counters decide; the lists are of about the same moment, in which requests may be ending.
     fn at_a_glance(core: &Core) -> Self {
         let before = core.life.before().unwrap_or_default();
-        let interrupted = core.interrupted();
-        let mut abandoned = core.requests();
-        let Stats {
-            accepted,
-            completed,
-            failed,
-            refused,
-            dropped,
-            ..
-        } = core.stats();
-        let ended: HashSet<_> = interrupted.iter().map(RequestInfo::id).collect();
-        abandoned.retain(|one| !ended.contains(&one.id()));
+        let listed = core.requests();
+        let stats = core.stats();
+        let since = |now: u64, before: u64| usize::try_from(now - before).unwrap_or(usize::MAX);
+
+        // Noted before they are counted: the last of them may not have been.
+        let mut interrupted = core.interrupted();
+        let counted = since(stats.interrupted, before.interrupted);
+        let ending = interrupted.split_off(counted.min(interrupted.len()));
+
+        let ids = |requests: &[RequestInfo]| -> HashSet<_> {
+            requests.iter().map(RequestInfo::id).collect()
+        };
+        let known: HashSet<_> = &ids(&interrupted) | &ids(&ending);
+        let mut abandoned = listed;
+        abandoned.retain(|one| !known.contains(&one.id()));
+        abandoned.extend(ending);
+        // Some were on the list, and had ended when it was counted.
+        let active = since(stats.active, 0);
+        if abandoned.len() > active {
+            let still = ids(&core.requests());
+            let mut surplus = abandoned.len() - active;
+            abandoned.retain(|one| {
+                let ended = surplus > 0 && !still.contains(&one.id());
+                surplus -= usize::from(ended);
+                !ended
+            });
+        }
         for request in &mut abandoned {
             request.sender = None;
         }
-        let since = |now: u64, before: u64| usize::try_from(now - before).unwrap_or(usize::MAX);
         Self {
             running: since(before.active, 0),
-            accepted: since(accepted, before.accepted),
-            completed: since(completed, before.completed),
-            failed: since(failed, before.failed),
-            refused: since(refused, before.refused),
-            dropped: since(dropped, before.dropped),
+            accepted: since(stats.accepted, before.accepted),
+            completed: since(stats.completed, before.completed),
+            failed: since(stats.failed, before.failed),
+            refused: since(stats.refused, before.refused),
+            dropped: since(stats.dropped, before.dropped),
             interrupted,
             abandoned,
             took: core.life.since_stop(),

@@ -146,6 +146,11 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 false
             }
             Ok(Ready::TimedOut) => false,
+            Err(error) if AcceptErrorKind::is_lack_of_descriptors(&error) => {
+                // If that fails, too, the next look at the queue has the same error.
+                let _ = self.await_descriptor(place, until);
+                false
+            }
             Ok(Ready::Request) | Err(_) => true,
         }
     }

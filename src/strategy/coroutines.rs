@@ -192,11 +192,22 @@ impl Coroutines {
     fn hire(&self) -> io::Result<Arc<Mailbox>> {
         let mut hired = self.shared.hired.lock();
         let idlest = hired.iter().min_by_key(|mailbox| mailbox.live()).cloned();
-        if let Some(idlest) = idlest
-            && (idlest.live() == 0 || hired.len() >= self.workers)
-        {
-            return Ok(idlest);
+        let may_be_more = hired.len() < self.workers;
+        match idlest {
+            Some(idlest) if idlest.live() == 0 || !may_be_more => Ok(idlest),
+            idlest => match self.begin_hired() {
+                Ok(new) => {
+                    hired.push(Arc::clone(&new));
+                    Ok(new)
+                }
+                // The busy ones have to do.
+                Err(error) => idlest.ok_or(error),
+            },
         }
+    }
+
+    /// A new worker that does not accept.
+    fn begin_hired(&self) -> io::Result<Arc<Mailbox>> {
         let (begun, begins) = bounded(1);
         let (shared, stack_size) = (Arc::clone(&self.shared), self.stack_size);
         let work = move || match Local::begin(&shared, stack_size, true) {
@@ -208,11 +219,9 @@ impl Coroutines {
             Err(error) => drop(begun.send(Err(error))),
         };
         self.shared.threads.spawn(None, work)?;
-        let mailbox = begins
+        begins
             .recv()
-            .unwrap_or_else(|_| Err(io::Error::other("a worker thread has panicked")))?;
-        hired.push(Arc::clone(&mailbox));
-        Ok(mailbox)
+            .unwrap_or_else(|_| Err(io::Error::other("a worker thread has panicked")))
     }
 
     fn has_room_among_the_hired(&self) -> bool {
@@ -252,6 +261,10 @@ impl Strategy for Coroutines {
             // Others may run on the workers that used to accept.
             let below_cap = || wait.handle.0.active() < self.max_coroutines.max(self.workers);
             let has_room = || below_cap() && self.has_room_among_the_hired();
+            // Before the request, so that it is not lost if there can be none.
+            if self.shared.hired.lock().is_empty() {
+                self.hire()?;
+            }
             return self.shared.threads.wait(wait, has_room);
         }
         let local = self.local()?;

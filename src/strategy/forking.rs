@@ -42,6 +42,9 @@ use crate::sys::fork::{Exit, Permission};
 ///   [`block_on_close(false)`](crate::Server::block_on_close) they are left alone. (The port is free
 ///   once the youngest of them has begun to run.)
 ///
+/// - **A second signal** ([`shutdown_on_ctrl_c`](crate::Server::shutdown_on_ctrl_c)) ends the server at once,
+///   and leaves running children to themselves. (Ctrl-C reaches them as well: the terminal sends it to all.)
+///
 /// # When it refuses to fork
 ///
 /// Only the thread that forks goes on in the child. If another one holds a lock at that moment, the
