@@ -245,8 +245,14 @@ impl<M: Strategy> DrainOnDrop<M> {
                 Info,
                 "{address}: the grace period is over, cutting off {left}"
             );
-            self.cut_off(&core);
             closed_by = core.life.closed_by();
+            let is_first = core.life.begin_cut();
+            self.cut_off(&core);
+            if is_first {
+                // Cutting thousands takes a part of it; the last of them have theirs all the same.
+                let last = Instant::now().checked_add(core.patience().last_words());
+                closed_by = closed_by.and_then(|closed_by| Some(closed_by.max(last?)));
+            }
             self.wait(&core, closed_by);
         }
         // Threads that still run a request are not waited for a second time.

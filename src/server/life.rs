@@ -57,6 +57,15 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
+    /// How long those have at least who are cut off last.
+    pub(crate) fn last_words(&self) -> Duration {
+        if self.spread > Duration::ZERO {
+            self.closing
+        } else {
+            self.closing / 3
+        }
+    }
+
     pub(crate) const DEFAULT: Self = Self {
         lame_duck: Duration::ZERO,
         grace: Duration::from_secs(2),
