@@ -22,6 +22,7 @@ use socketserver::{
     TcpRequest, ThreadPool, Threading,
 };
 use support::alone::alone;
+use support::census::Census;
 use support::kinds::{Kind, by_kind};
 use support::net::*;
 
@@ -192,23 +193,6 @@ fn killed_children() {
 
 by_kind!(soak);
 
-/// What must not grow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Size {
-    threads: usize,
-    descriptors: usize,
-}
-
-impl Size {
-    fn now() -> Self {
-        let count = |what| fs::read_dir(what).unwrap().count();
-        Self {
-            threads: count("/proc/self/task"),
-            descriptors: count("/proc/self/fd"),
-        }
-    }
-}
-
 /// The memory of this process that is in use, in KiB.
 fn memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
@@ -227,19 +211,19 @@ fn soak(kind: Kind) {
         let time = seconds("SOAK_SECONDS", 10) / Kind::ALL.len() as u32;
         let mut address = own_loopback();
         let start = Instant::now();
-        let threads = Size::now().threads;
+        let threads = Census::now().threads;
         let mut warm = None;
         let mut rounds = 0;
         while rounds < 10 || start.elapsed() < time {
             round(kind, &mut address);
             rounds += 1;
-            eventually("its threads end", || Size::now().threads == threads);
+            eventually("its threads end", || Census::now().threads == threads);
             if warm.is_none() && rounds >= 4 && start.elapsed() >= time / 4 {
-                warm = Some((Size::now(), memory()));
+                warm = Some((Census::now(), memory()));
             }
         }
-        let (size, memory_then) = warm.unwrap_or_else(|| (Size::now(), memory()));
-        assert_eq!(Size::now(), size, "after {rounds} rounds");
+        let (size, memory_then) = warm.unwrap_or_else(|| (Census::now(), memory()));
+        assert_eq!(Census::now(), size, "after {rounds} rounds");
         let now = memory();
         let most = memory_then + SLACK;
         assert!(

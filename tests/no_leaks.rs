@@ -16,24 +16,8 @@ use socketserver::transport::{Bind, Tcp, Udp, UnixDatagram, UnixStream};
 use socketserver::{
     Error, Request, Sequential, Server, Strategy, TcpServer, ThreadPool, Threading, Transport,
 };
+use support::census::Census;
 use support::net::*;
-
-/// How many threads and descriptors there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Census {
-    threads: usize,
-    descriptors: usize,
-}
-
-impl Census {
-    fn now() -> Self {
-        let count = |what| std::fs::read_dir(what).unwrap().count();
-        Self {
-            threads: count("/proc/self/task"),
-            descriptors: count("/proc/self/fd"),
-        }
-    }
-}
 
 /// Runs `work` and waits until everything is as it was at the start of the test. Threads end a
 /// moment after the last that can be seen of them.

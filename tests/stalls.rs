@@ -19,6 +19,7 @@ use socket2::{Domain, Socket, Type};
 use socketserver::transport::Tcp;
 use socketserver::{Request, RunningServer, Sequential, Server, Strategy, TcpRequest};
 use support::alone::alone;
+use support::census::Census;
 use support::kinds::{Kind, by_kind};
 use support::net::*;
 use support::process::Program;
@@ -207,23 +208,9 @@ fn within_the_grace_period(grace: Duration, stop: impl Fn(Stall) -> Duration) {
 
 // ---- a server of this process ----
 
-/// What a process has.
-#[derive(Debug, PartialEq, Eq)]
-struct Census {
-    threads: usize,
-    descriptors: usize,
-    children: BTreeSet<String>,
-}
-
-impl Census {
-    fn now() -> Self {
-        let count = |what| fs::read_dir(what).unwrap().count();
-        Self {
-            threads: count("/proc/self/task"),
-            descriptors: count("/proc/self/fd"),
-            children: children_of("self"),
-        }
-    }
+/// What this process has.
+fn all() -> (Census, BTreeSet<String>) {
+    (Census::now(), children_of("self"))
 }
 
 fn children_of(process: &str) -> BTreeSet<String> {
@@ -240,7 +227,7 @@ type Running = RunningServer<Tcp, Hooks<TcpRequest>, Box<dyn Strategy>>;
 
 /// Stops a server that a client keeps waiting, and checks that nothing is left of it.
 fn stop_by(kind: Kind, stop: fn(Running), stall: Stall) -> Duration {
-    let before = Census::now();
+    let before = all();
     let took = {
         let server = Server::<Tcp, _, Sequential>::bind(LOOPBACK, Hooks::echo()).unwrap();
         let server = server.strategy(kind.strategy()).grace(GRACE);
@@ -270,10 +257,10 @@ fn stop_by(kind: Kind, stop: fn(Running), stall: Stall) -> Duration {
     };
     // Threads end a moment after the last that can be seen of them.
     let deadline = Instant::now() + PATIENCE;
-    while Census::now() != before && Instant::now() < deadline {
+    while all() != before && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(1));
     }
-    assert_eq!(Census::now(), before, "{stall:?}: something is left");
+    assert_eq!(all(), before, "{stall:?}: something is left");
     took
 }
 

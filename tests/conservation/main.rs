@@ -25,24 +25,8 @@ use socketserver::transport::{Tcp, UnixStream};
 use socketserver::{Coroutines, Sequential, ThreadPool, Threading};
 
 use self::schedule::{Schedule, schedules};
+use self::support::census::Census;
 use self::support::net::*;
-
-/// How many threads and descriptors this process has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Census {
-    threads: usize,
-    descriptors: usize,
-}
-
-impl Census {
-    fn now() -> Self {
-        let count = |what| std::fs::read_dir(what).unwrap().count();
-        Self {
-            threads: count("/proc/self/task"),
-            descriptors: count("/proc/self/fd"),
-        }
-    }
-}
 
 fn has_children() -> bool {
     // This would collect one, but then it should not be there.

@@ -5,6 +5,7 @@ a send "first\n"
 a line
 b connect
 b send "gone\n"
+b shutdown
 b close
 a shutdown
 a eof
