@@ -14,6 +14,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::workers::{Alive, Workers};
 use super::{Ready, RequestKind, Strategy, Wait};
+use crate::accept_error::AcceptErrorKind;
 use crate::job::{Job, Rejected};
 use crate::server::core::Core;
 use crate::sys::coroutine::{Mailbox, Offload, Worker, is_coroutine};
@@ -261,9 +262,12 @@ impl Strategy for Coroutines {
             // Others may run on the workers that used to accept.
             let below_cap = || wait.handle.0.active() < self.max_coroutines.max(self.workers);
             let has_room = || below_cap() && self.has_room_among_the_hired();
-            // Before the request, so that it is not lost if there can be none.
-            if self.shared.hired.lock().is_empty() {
-                self.hire()?;
+            // Before the request, so that it is not lost for lack of descriptors, which others may give back.
+            if self.shared.hired.lock().is_empty()
+                && let Err(error) = self.hire()
+                && AcceptErrorKind::is_lack_of_descriptors(&error)
+            {
+                return Err(error);
             }
             return self.shared.threads.wait(wait, has_room);
         }
