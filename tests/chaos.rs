@@ -217,6 +217,8 @@ fn soak(kind: Kind) {
         while rounds < 10 || start.elapsed() < time {
             round(kind, &mut address);
             rounds += 1;
+            // Whoever waits for this process wants to hear from it.
+            println!("round {rounds}");
             eventually("its threads end", || Census::now().threads == threads);
             if warm.is_none() && rounds >= 4 && start.elapsed() >= time / 4 {
                 warm = Some((Census::now(), memory()));
