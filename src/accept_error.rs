@@ -4,6 +4,8 @@ use std::io;
 
 use rustix::io::Errno;
 
+use crate::sys;
+
 /// What a server does about an error of its listening socket, of `accept(2)` or `recvfrom(2)`.
 ///
 /// | kind | errors | what the server does |
@@ -41,31 +43,9 @@ impl AcceptErrorKind {
                 _ => Self::Fatal,
             };
         };
-        // A name that only Linux has.
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        if errno == Errno::NONET {
-            return Self::Retry;
-        }
         match errno {
-            Errno::INTR
-            | Errno::CONNABORTED
-            | Errno::PROTO
-            // accept(2) passes on errors that the network raised for the new connection, recvfrom(2)
-            // those that an earlier reply ran into; neither concerns the others.
-            | Errno::NETDOWN
-            | Errno::NOPROTOOPT
-            | Errno::HOSTDOWN
-            | Errno::HOSTUNREACH
-            | Errno::NETUNREACH
-            | Errno::OPNOTSUPP
-            | Errno::PROTONOSUPPORT
-            | Errno::SOCKTNOSUPPORT
-            | Errno::TIMEDOUT
-            | Errno::PERM
-            | Errno::CONNREFUSED
-            | Errno::CONNRESET
-            | Errno::MSGSIZE => Self::Retry,
             Errno::BADF | Errno::INVAL | Errno::NOTSOCK | Errno::FAULT => Self::Fatal,
+            errno if sys::accept::concerns_one_client(errno) => Self::Retry,
             _ => Self::BackOff,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Instant;
@@ -31,8 +31,6 @@ pub(crate) struct Core {
     in_loop: AtomicUsize,
     /// How many wait for running requests to end.
     draining: AtomicUsize,
-    /// One of them is a loop, which is woken by other means.
-    is_loop_draining: AtomicBool,
     /// Declared before what it is about: descriptors are on that list no longer than they are open.
     _private: KeptPrivate<2>,
     /// In the `poll` set of every accept loop.
@@ -63,7 +61,6 @@ impl Core {
             life: LifeCycle::new(),
             in_loop: AtomicUsize::new(0),
             draining: AtomicUsize::new(0),
-            is_loop_draining: AtomicBool::new(false),
             _private: waker.keep_private(),
             waker,
             connections: Connections::default(),
@@ -312,7 +309,6 @@ impl Core {
 
     /// Wakes the loop that serves the last clients whenever a request ends, until the result is dropped.
     pub(crate) fn loop_drains(&self) -> LoopDrains<'_> {
-        self.is_loop_draining.store(true, Ordering::SeqCst);
         self.draining.fetch_add(1, Ordering::SeqCst);
         self.life.serve_queue(true);
         LoopDrains(self)
@@ -322,7 +318,8 @@ impl Core {
     #[cold]
     fn announce_end(&self) {
         self.life.announce();
-        if self.is_loop_draining.load(Ordering::SeqCst) {
+        // A loop is woken by other means.
+        if self.life.is_serving_queue() {
             self.waker.wake();
         }
     }
@@ -467,7 +464,6 @@ impl Drop for LoopDrains<'_> {
     fn drop(&mut self) {
         self.0.life.serve_queue(false);
         self.0.draining.fetch_sub(1, Ordering::SeqCst);
-        self.0.is_loop_draining.store(false, Ordering::SeqCst);
     }
 }
 

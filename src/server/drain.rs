@@ -47,11 +47,14 @@ pub struct DrainReport {
     /// Requests that did not even end then, because their handlers neither read nor write. They
     /// go on until the program ends. (A child process is killed.)
     pub abandoned: Vec<RequestInfo>,
-    /// How long the stop took, without the time as a [lame duck](crate::Server::lame_duck).
+    /// How long the stop took, the time as a [lame duck](crate::Server::lame_duck) included.
     pub took: Duration,
 }
 
 impl DrainReport {
+    /// How many of a kind its text names.
+    const SHOWN: usize = 20;
+
     /// What has become of them by now.
     pub(super) fn of(core: &Core) -> Self {
         /// Some may be ending just now, counted in one place and not yet in the other.
@@ -118,11 +121,6 @@ impl DrainReport {
         let listed = self.interrupted.len() + self.abandoned.len();
         self.running + self.accepted == ended + listed
     }
-}
-
-impl DrainReport {
-    /// How many of a kind its text names.
-    const SHOWN: usize = 20;
 
     pub(super) fn log(&self, core: &Core) {
         let address = &core.address;
@@ -239,14 +237,13 @@ impl<M: Strategy> DrainOnDrop<M> {
         self.drain_strategy(Duration::ZERO);
         let mut closed_by = core.life.closed_by();
         if self.block_on_close && waits && !self.wait(&core, cut_at) {
-            core.life.begin_cutting();
             let (address, left) = (&core.address, core.active());
             log_event!(
                 Info,
                 "{address}: the grace period is over, cutting off {left}"
             );
             closed_by = core.life.closed_by();
-            let is_first = core.life.begin_cut();
+            let is_first = core.life.begin_cutting();
             self.cut_off(&core);
             if is_first {
                 // Cutting thousands takes a part of it; the last of them have theirs all the same.

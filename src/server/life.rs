@@ -57,6 +57,13 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
+    pub(crate) const DEFAULT: Self = Self {
+        lame_duck: Duration::ZERO,
+        grace: Duration::from_secs(2),
+        spread: Duration::ZERO,
+        closing: Duration::from_millis(150),
+    };
+
     /// How long those have at least who are cut off last.
     pub(crate) fn last_words(&self) -> Duration {
         if self.spread > Duration::ZERO {
@@ -65,13 +72,6 @@ impl Patience {
             self.closing / 3
         }
     }
-
-    pub(crate) const DEFAULT: Self = Self {
-        lame_duck: Duration::ZERO,
-        grace: Duration::from_secs(2),
-        spread: Duration::ZERO,
-        closing: Duration::from_millis(150),
-    };
 }
 
 /// The state machine, and copies of what hot paths need of it.
@@ -472,10 +472,11 @@ impl<Before: Clone> LifeCycle<Before> {
         self.life.lock().serving_queue
     }
 
-    /// The grace period is over.
-    pub(crate) fn begin_cutting(&self) {
+    /// The grace period of a server that is being closed is over: as [`begin_cut`](Self::begin_cut).
+    pub(crate) fn begin_cutting(&self) -> bool {
         self.life.lock().end = End::Closing;
         self.life.notify_all();
+        self.begin_cut()
     }
 
     /// It is closed. A loop that was left behind, and has not looked yet, is woken by `wake`.
