@@ -34,6 +34,8 @@ pub(crate) struct Counts {
     pub(crate) active: u64,
     /// Those among `refused` for whom there was no descriptor.
     pub(crate) without_descriptor: u64,
+    /// One if a client could ever not be taken in for want of something, and zero if not.
+    pub(crate) starved: u64,
 }
 
 impl From<Stats> for Counts {
@@ -47,6 +49,7 @@ impl From<Stats> for Counts {
             dropped: stats.dropped,
             active: stats.active,
             without_descriptor: stats.refused_by.descriptors,
+            starved: u64::from(stats.accept_errors.backed_off > 0),
         }
     }
 }
@@ -56,7 +59,7 @@ impl fmt::Display for Counts {
         let ended = [self.completed, self.failed, self.interrupted];
         write!(f, "counts: {} {ended:?} ", self.accepted)?;
         let others = [self.refused, self.dropped, self.active];
-        write!(f, "{others:?} {}", self.without_descriptor)
+        write!(f, "{others:?} {} {}", self.without_descriptor, self.starved)
     }
 }
 
@@ -76,6 +79,7 @@ impl Counts {
             dropped: next()?,
             active: next()?,
             without_descriptor: next()?,
+            starved: next()?,
         })
     }
 }
