@@ -152,11 +152,12 @@ fn closing_can_be_spread_over_a_time() {
     eventually("all are there", || {
         handle.stats().accepted == CLIENTS as u64
     });
+    let start = Instant::now();
     let report = host.stop();
     assert_eq!(report.interrupted.len(), CLIENTS);
-    let ends: Vec<_> = ends.iter().take(CLIENTS).collect();
-    // The last has four fifths of it.
-    assert!(ends[CLIENTS - 1] - ends[0] >= time / 2, "all at once");
+    // The first goes at once, and the last has four fifths of it.
+    let last = ends.iter().take(CLIENTS).max().unwrap();
+    assert!(last - start >= time / 5 * 4, "all at once");
     drop(clients);
 }
 

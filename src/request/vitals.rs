@@ -26,15 +26,16 @@ pub struct Vitals {
     received: AtomicU64,
     sent: AtomicU64,
     activity: AtomicU8,
-    /// `CUT` and `ENDED`, whichever came first, and what the handler was doing when it was cut.
+    /// `CUT` and `ENDED`, whichever came first, and above them what the handler was doing when it was cut.
     fate: AtomicU8,
-    cut_in: AtomicU8,
 }
 
 /// The server has cut the connection, to stop.
 const CUT: u8 = 1;
 /// The handler is done.
 const ENDED: u8 = 2;
+/// Where in the fate the activity begins.
+const CUT_IN: u32 = 2;
 
 impl Vitals {
     /// Those of a connection that was accepted just now.
@@ -51,7 +52,6 @@ impl Vitals {
             sent: AtomicU64::new(0),
             activity: AtomicU8::new(Activity::Waiting as u8),
             fate: AtomicU8::new(0),
-            cut_in: AtomicU8::new(0),
         }
     }
 
@@ -96,12 +96,13 @@ impl Vitals {
 
     /// The connection is cut, to stop. Returns whether this is the first time, and in time.
     pub(super) fn cut(&self) -> bool {
-        let doing = self.activity.load(Ordering::Relaxed);
-        let before = self.fate.fetch_or(CUT, Ordering::SeqCst);
-        if before == 0 {
-            self.cut_in.store(doing, Ordering::Relaxed);
-        }
-        before == 0
+        let cut = CUT | self.activity.load(Ordering::Relaxed) << CUT_IN;
+        let before = self
+            .fate
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |fate| {
+                (fate & CUT == 0).then_some(fate | cut)
+            });
+        before == Ok(0)
     }
 
     #[inline]
@@ -131,10 +132,11 @@ impl Vitals {
 
     /// All of it, as it is now; of a connection that was cut, what it was doing then.
     pub(crate) fn info(&self, client_address: ServerAddress) -> RequestInfo {
-        let activity = if self.is_cut() {
-            &self.cut_in
+        let fate = self.fate.load(Ordering::SeqCst);
+        let activity = if fate & CUT != 0 {
+            fate >> CUT_IN
         } else {
-            &self.activity
+            self.activity.load(Ordering::Relaxed)
         };
         let (received, sent) = self.bytes();
         let now = Moment::now();
@@ -143,7 +145,7 @@ impl Vitals {
             client_address,
             age: now.since(self.began),
             idle: now.since(Moment::from_bits(self.last.load(Ordering::Relaxed))),
-            activity: Activity::of(activity.load(Ordering::Relaxed)),
+            activity: Activity::of(activity),
             bytes_received: received,
             bytes_sent: sent,
             process_id: None,
