@@ -169,6 +169,8 @@ fn ended(code: Option<i32>, signal: Option<i32>) -> Ended {
 #[cfg(target_os = "linux")]
 fn pidfd(pid: Pid) -> Option<OwnedFd> {
     let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
+    // The last one there is belongs to the next client: children can be asked by their numbers.
+    drop(rustix::io::fcntl_dupfd_cloexec(&pidfd, 0).ok()?);
     // The number may have been given to somebody else before; from now on it cannot.
     is_child(pid).then_some(pidfd)
 }
