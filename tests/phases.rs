@@ -91,6 +91,8 @@ fn whom_a_stop_waits_for_can_be_asked<T: Connected, M: Strategy + Default>() {
     let handle = host.server.handle();
     let client = host.client();
     assert_eq!(client.ask("hello\n"), "hello\n");
+    // The client may have read them before they are counted.
+    eventually("they are sent", || handle.requests()[0].bytes_sent() == 6);
     let stopping = thread::spawn(move || host.stop());
     eventually("it is draining", || handle.phase() == Phase::Draining);
     let [request] = &handle.requests()[..] else {

@@ -65,6 +65,7 @@ fn one_client_can_be_written_to_and_closed<T: Connected, M: Strategy + Default>(
     request.close();
     client.expect_end();
     eventually("it is gone", || handle.requests().is_empty());
+    assert!(handle.wait_until_idle(PATIENCE));
     assert_eq!(handle.stats().completed, 1);
     assert_eq!(handle.stats().interrupted, 0);
 }
