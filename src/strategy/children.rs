@@ -101,6 +101,14 @@ struct Running {
     request: Option<InFlight>,
 }
 
+/// What became of children without anybody waiting for one.
+pub(super) struct InPassing {
+    /// Whether any has been collected.
+    pub(super) collected: bool,
+    /// Whether any are left.
+    pub(super) left: bool,
+}
+
 /// Which process this is.
 pub(super) enum Forked {
     Parent,
@@ -218,14 +226,18 @@ impl Children {
     }
 
     /// Collects those who have ended, one after the other, up to the first that has not, without
-    /// waiting for anything. Returns whether any are left.
-    pub(super) fn collect_some(&self) -> bool {
+    /// waiting for anything.
+    pub(super) fn collect_some(&self) -> InPassing {
+        let mut collected = false;
         while let Some(child) = self.next_in_turn() {
             if !self.collect_one(&child) {
-                return true;
+                let left = true;
+                return InPassing { collected, left };
             }
+            collected = true;
         }
-        false
+        let left = false;
+        InPassing { collected, left }
     }
 
     fn next_in_turn(&self) -> Option<Arc<Child>> {

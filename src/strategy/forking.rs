@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::children::{ChildExit, Children, Forked, Snapshot};
+use super::children::{ChildExit, Children, Forked, InPassing, Snapshot};
 use super::{Ready, Strategy, Wait};
 use crate::job::{Job, Rejected};
 use crate::request::have_spare;
@@ -198,19 +198,23 @@ impl Strategy for Forking {
         self.children.make_room(most);
         have_spare();
         let mut timeout = wait.timeout;
-        let are_left = self.children.collect_some();
+        let InPassing { collected, left } = self.children.collect_some();
         if wait.likely && self.has_room(wait) {
             // Before the request, what children ask for: it may be a stop.
             self.children.hear();
             return Ok(Ready::Request);
         }
-        if are_left && self.has_room(wait) {
+        if (left || collected) && self.has_room(wait) {
             let calm = timeout.map_or(CALM, |timeout| timeout.min(CALM));
             let ready = self.wait_for_any(wait, &Snapshot::default(), Some(calm))?;
             if ready != Ready::TimedOut {
                 return Ok(ready);
             }
             timeout = timeout.map(|timeout| timeout - calm);
+        }
+        if collected {
+            // No request tells of it: the end of a child is a turn of its own.
+            return Ok(Ready::Woken);
         }
         self.wait_for_any(wait, &self.children.snapshot(), timeout)
     }

@@ -98,6 +98,8 @@ fn serve_many<T: Connected>() {
     for _ in 0..500 {
         assert_eq!(host.client().ask("hello\n"), "hello\n");
     }
+    drop(clients);
+    assert!(host.server.handle().wait_until_idle(PATIENCE));
     assert_eq!(host.stop().abandoned.len(), 0);
 }
 
