@@ -5,13 +5,14 @@ mod support;
 
 use std::io::{ErrorKind, Read, Write};
 use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use socketserver::request::DatagramSocket;
 use socketserver::transport::{Datagram, Udp, UnixDatagram};
 use socketserver::{
-    DatagramRequest, Request, Sequential, Stage, Threading, UdpRequest, UdpServer, UnixAddress,
-    UnixDatagramRequest, UnixDatagramServer,
+    DatagramRequest, Request, Sequential, Stage, Strategy, Threading, UdpRequest, UdpServer,
+    UnixAddress, UnixDatagramRequest, UnixDatagramServer,
 };
 use support::net::*;
 
@@ -483,3 +484,27 @@ fn a_burst_is_answered_one_by_one() {
     }
     assert_eq!(server.stats().accepted, 50);
 }
+
+/// However many accept loops race for each.
+fn every_question_is_answered<T: Packets, M: Strategy + Default>() {
+    const CLIENTS: usize = 8;
+    const QUESTIONS: usize = 200;
+    let host = host::<T, M, _>(Hooks::<T::Request>::echo());
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                let client = host.client();
+                for n in 0..QUESTIONS {
+                    let question = format!("{n}\n");
+                    assert_eq!(client.ask(&question), question);
+                }
+            });
+        }
+    });
+    let handle = host.server.handle();
+    host.stop();
+    let answered = CLIENTS * QUESTIONS;
+    assert_eq!(handle.stats().completed, answered as u64);
+}
+
+over_pairs!([Udp, UnixDatagram] every_question_is_answered);

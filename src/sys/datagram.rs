@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags};
 use socket2::SockRef;
 
 use super::coroutine::Direction;
@@ -105,17 +105,24 @@ fn datagram_io<T>(mut operation: impl FnMut() -> Result<T, Errno>) -> io::Result
 /// Throws away what the system has to say about datagrams that were sent before: a socket that was asked to
 /// collect that (`IP_RECVERR`) is ready to be read, for `poll`, as long as something of it is left.
 #[cold]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn discard_errors(fd: BorrowedFd<'_>) {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let domain = rustix::net::sockopt::socket_domain(fd);
+    // A Unix socket collects nothing, and takes the question for one after the next datagram.
+    if !matches!(domain, Ok(AddressFamily::INET | AddressFamily::INET6)) {
+        return;
+    }
+    let flags = RecvFlags::ERRQUEUE | RecvFlags::DONTWAIT;
     for _ in 0..1024 {
-        let flags = RecvFlags::ERRQUEUE | RecvFlags::DONTWAIT;
         if rustix::net::recv(fd, &mut [0; 1], flags).is_err() {
             return;
         }
     }
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = fd;
 }
+
+/// Nothing is collected here.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn discard_errors(_fd: BorrowedFd<'_>) {}
 
 #[cfg(test)]
 mod tests {
@@ -126,6 +133,23 @@ mod tests {
     use nix::libc;
 
     use super::*;
+
+    #[test]
+    fn no_datagram_is_taken_for_an_error() {
+        let (sender, receiver) = UnixDatagram::pair().unwrap();
+        sender.send(b"hello").unwrap();
+        discard_errors(receiver.as_fd());
+        receiver.set_nonblocking(true).unwrap();
+        assert_eq!(receiver.recv(&mut [0; 10]).unwrap(), 5);
+
+        let receiver = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = receiver.local_addr().unwrap();
+        sender.send_to(b"hello", address).unwrap();
+        discard_errors(receiver.as_fd());
+        receiver.set_nonblocking(true).unwrap();
+        assert_eq!(receiver.recv(&mut [0; 10]).unwrap(), 5);
+    }
 
     /// Binds a socket to a path of this many bytes, up to all that an address has room for, which
     /// the standard library does not.

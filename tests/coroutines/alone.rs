@@ -41,8 +41,11 @@ impl Holdings {
 
     /// The allocator maps memory for itself as it likes, but two mappings for each of many stacks are
     /// far more than that.
+    /// A thread of the first time may have been about to end when it was looked at.
     fn is_back_at(self, before: Self) -> bool {
-        self.census == before.census && self.mappings < before.mappings + 50
+        self.census.threads <= before.census.threads
+            && self.census.descriptors <= before.census.descriptors
+            && self.mappings < before.mappings + 50
     }
 }
 
@@ -63,7 +66,7 @@ fn many_clients_and_servers() {
     for _ in 0..5 {
         serve_many::<Tcp>();
         serve_many::<socketserver::transport::UnixStream>();
-        let what = "as many threads, descriptors and mappings as before";
+        let what = "no more threads, descriptors and mappings than before";
         eventually(what, || Holdings::now().is_back_at(before));
     }
 }

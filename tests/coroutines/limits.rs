@@ -197,20 +197,28 @@ fn connections_that_stay_are_spread<T: Connected>() {
             assert!(early.len() < 1000, "some workers have nothing to do");
         }
         drop(early);
-        eventually("they are gone", || handle.stats().active == 0);
+        assert!(handle.wait_until_idle(PATIENCE));
 
-        let clients: Vec<_> = (0..CLIENTS).map(|_| host.client()).collect();
-        let mut shares = BTreeMap::new();
-        for client in &clients {
-            assert_eq!(client.ask("hello\n"), "hello\n");
-            let thread = format!("{:?}", next(&begins));
-            *shares.entry(thread).or_insert(0) += 1;
-        }
         let fair = CLIENTS / workers;
-        assert_eq!(shares.len(), workers, "{shares:?}");
-        for share in shares.values() {
-            assert!((fair / 3..=fair * 2).contains(share), "{shares:?}");
-        }
+        let mut all_shares = Vec::new();
+        // A worker that the machine keeps from running gets nothing meanwhile, but not every time.
+        let is_fair = (0..5).any(|_| {
+            let clients: Vec<_> = (0..CLIENTS).map(|_| host.client()).collect();
+            let mut shares = BTreeMap::new();
+            for client in &clients {
+                assert_eq!(client.ask("hello\n"), "hello\n");
+                let thread = format!("{:?}", next(&begins));
+                *shares.entry(thread).or_insert(0) += 1;
+            }
+            drop(clients);
+            assert!(handle.wait_until_idle(PATIENCE));
+            let mut each = shares.values();
+            let is_fair =
+                shares.len() == workers && each.all(|n| (fair / 3..=fair * 2).contains(n));
+            all_shares.push(shares);
+            is_fair
+        });
+        assert!(is_fair, "{all_shares:?}");
         host.stop();
     }
 }
