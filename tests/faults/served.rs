@@ -125,6 +125,8 @@ pub(crate) fn serve<S: Service<TcpRequest>>(
 ) {
     let server = options(Server::options()).bind(LOOPBACK, service).unwrap();
     let server = server.strategy(strategy).grace(Duration::from_millis(100));
+    // On a busy machine a handler may take its time to notice that it was cut off.
+    let server = server.closing_time(Duration::from_secs(1));
     let server = server.spawn().unwrap();
     println!("\nlistening on {}", server.server_address());
     for line in io::stdin().lock().lines() {
