@@ -244,6 +244,9 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// Over how long the connections that are left after the [grace period](Self::grace) are cut, one
     /// after the other, so that their clients do not all come back at the same time. Default: zero, all at
     /// once.
+    ///
+    /// If one of them holds up an accept loop at that moment, as [`verify_request`](crate::Service::verify_request)
+    /// can, all are cut at once: the loop has to end before the others have their turn.
     pub fn spread_closing(self, time: Duration) -> Self {
         self.change_patience(|patience| patience.spread = time)
     }

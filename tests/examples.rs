@@ -339,6 +339,8 @@ fn echo_server_has_as_many_threads_as_it_is_told() {
     let (server, address) = serve_echo(&["--strategy", "coroutines", "--workers", "1"]);
     let first = connect(address);
     exchange(&first, b"first");
+    // Both of its servers are there then.
+    run("udp_echo_client", address, &["hello"], b"");
     let before = threads(&server);
     let clients: Vec<_> = (0..100).map(|_| connect(address)).collect();
     for client in clients.iter().chain([&first]) {

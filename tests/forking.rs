@@ -16,7 +16,7 @@ use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -151,6 +151,17 @@ fn a_child_outlives_its_server_and_does_not_keep_the_port() {
     assert_eq!(handle.stats().completed, 1);
 }
 
+/// Under `nohup`, or in the background of a script, some are ignored from the start, and stay so.
+fn begin_with_the_default_of_signals() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        for number in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+            // SAFETY: the default runs no code in signal context.
+            unsafe { signal(number, SigHandler::SigDfl) }.unwrap();
+        }
+    });
+}
+
 /// Answers whether SIGINT, SIGTERM and SIGHUP have their default effect.
 fn tell_signals(request: &mut TcpRequest) -> Result {
     let defaults = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].map(|number| {
@@ -163,6 +174,7 @@ fn tell_signals(request: &mut TcpRequest) -> Result {
 
 #[test]
 fn signals_end_a_child_as_they_do_by_default() {
+    begin_with_the_default_of_signals();
     let server = TcpServer::bind(LOOPBACK, handler_fn(tell_signals)).unwrap();
     // Installs a handler for each of the three.
     server.shutdown_on_ctrl_c().unwrap();
@@ -429,6 +441,7 @@ fn the_parent_is_told_how_a_child_ended() {
 }
 
 fn a_child_that_is_told_to_end_does<T: Connected>() {
+    begin_with_the_default_of_signals();
     let (forking, ends) = watched();
     let host = host_by::<T, _, _>(forking, handler_fn(tell_pid::<T::Request>));
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {

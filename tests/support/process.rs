@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -12,7 +13,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::unistd::Pid;
 
 /// How long anything may take: far longer than it does, even on a busy machine.
@@ -85,8 +86,22 @@ impl Program {
     }
 
     /// Starts a program whose standard output goes where the command says.
+    #[allow(
+        unsafe_code,
+        reason = "nothing safe changes what the program starts with"
+    )]
     pub(crate) fn start_without_stdout(mut command: Command) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
+        // Under `nohup`, or in the background of a script, they are ignored, and would stay so.
+        let listen_to_signals = || {
+            for number in [Signal::SIGINT, Signal::SIGHUP] {
+                // SAFETY: the default runs no code in signal context.
+                unsafe { signal(number, SigHandler::SigDfl) }?;
+            }
+            Ok(())
+        };
+        // SAFETY: in the forked child, nothing but system calls is made.
+        unsafe { command.pre_exec(listen_to_signals) };
         let mut child = command
             .stdin(Stdio::piped())
             .stderr(Stdio::piped())
