@@ -231,13 +231,17 @@ impl Children {
         let mut collected = false;
         while let Some(child) = self.next_in_turn() {
             if !self.collect_one(&child) {
-                let left = true;
-                return InPassing { collected, left };
+                return InPassing {
+                    collected,
+                    left: true,
+                };
             }
             collected = true;
         }
-        let left = false;
-        InPassing { collected, left }
+        InPassing {
+            collected,
+            left: false,
+        }
     }
 
     fn next_in_turn(&self) -> Option<Arc<Child>> {
