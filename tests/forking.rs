@@ -29,7 +29,7 @@ use socketserver::{
     Service, Stage, Strategy, TcpRequest, TcpServer, Threading, handler_fn,
 };
 use support::net::*;
-use support::process::Program;
+use support::process::{Program, reset_signals};
 
 /// A strategy that passes on how children ended.
 fn watched() -> (Forking, Receiver<ChildExit>) {
@@ -151,15 +151,10 @@ fn a_child_outlives_its_server_and_does_not_keep_the_port() {
     assert_eq!(handle.stats().completed, 1);
 }
 
-/// Under `nohup`, or in the background of a script, some are ignored from the start, and stay so.
+/// Once, so that no handler is lost that was installed meanwhile.
 fn begin_with_the_default_of_signals() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        for number in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-            // SAFETY: the default runs no code in signal context.
-            unsafe { signal(number, SigHandler::SigDfl) }.unwrap();
-        }
-    });
+    ONCE.call_once(|| reset_signals().unwrap());
 }
 
 /// Answers whether SIGINT, SIGTERM and SIGHUP have their default effect.

@@ -19,6 +19,17 @@ use nix::unistd::Pid;
 /// How long anything may take: far longer than it does, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Gives the signals that end a program their default effect. Under `nohup`, or in the background of a script,
+/// some are ignored from the start, and would stay so.
+#[allow(unsafe_code, reason = "nothing safe changes what a signal does")]
+pub(crate) fn reset_signals() -> nix::Result<()> {
+    for number in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        // SAFETY: the default runs no code in signal context.
+        unsafe { signal(number, SigHandler::SigDfl) }?;
+    }
+    Ok(())
+}
+
 /// Whether there is a Python to talk to. Where the variable `CI` is set, there has to be one.
 pub(crate) fn python_is_there() -> bool {
     static THERE: OnceLock<bool> = OnceLock::new();
@@ -92,16 +103,8 @@ impl Program {
     )]
     pub(crate) fn start_without_stdout(mut command: Command) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
-        // Under `nohup`, or in the background of a script, they are ignored, and would stay so.
-        let listen_to_signals = || {
-            for number in [Signal::SIGINT, Signal::SIGHUP] {
-                // SAFETY: the default runs no code in signal context.
-                unsafe { signal(number, SigHandler::SigDfl) }?;
-            }
-            Ok(())
-        };
         // SAFETY: in the forked child, nothing but system calls is made.
-        unsafe { command.pre_exec(listen_to_signals) };
+        unsafe { command.pre_exec(|| Ok(reset_signals()?)) };
         let mut child = command
             .stdin(Stdio::piped())
             .stderr(Stdio::piped())
