@@ -51,7 +51,7 @@ impl AcceptErrorKind {
     }
 
     /// Whether it is descriptors that there are none of, in this process or in the system.
-    pub(crate) fn is_lack_of_descriptors(error: &io::Error) -> bool {
+    pub(crate) fn is_descriptor_exhaustion(error: &io::Error) -> bool {
         matches!(
             Errno::from_io_error(error),
             Some(Errno::MFILE | Errno::NFILE)

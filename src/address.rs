@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 ///
 /// Implemented by [`SocketAddr`] (TCP, UDP) and [`UnixAddress`].
 pub trait Address:
-    Clone + fmt::Debug + fmt::Display + Eq + Hash + Into<ServerAddress> + Send + Sync + 'static
+    Clone + fmt::Debug + fmt::Display + Eq + Hash + Into<SocketAddress> + Send + Sync + 'static
 {
     /// The address as `print(client_address)` shows it in Python, for example
     /// `('127.0.0.1', 9999)`.
@@ -95,14 +95,14 @@ impl Address for UnixAddress {
 /// [`ServerHandle`]: crate::ServerHandle
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ServerAddress {
+pub enum SocketAddress {
     /// A TCP or UDP server.
     Inet(SocketAddr),
     /// A Unix socket server.
     Unix(UnixAddress),
 }
 
-impl ServerAddress {
+impl SocketAddress {
     /// The IP address of a TCP or UDP server; `None` for a Unix socket.
     pub fn ip(&self) -> Option<IpAddr> {
         self.socket_addr().map(|address| address.ip())
@@ -138,7 +138,7 @@ impl ServerAddress {
     }
 }
 
-impl fmt::Display for ServerAddress {
+impl fmt::Display for SocketAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inet(address) => address.fmt(f),
@@ -147,13 +147,13 @@ impl fmt::Display for ServerAddress {
     }
 }
 
-impl From<SocketAddr> for ServerAddress {
+impl From<SocketAddr> for SocketAddress {
     fn from(address: SocketAddr) -> Self {
         Self::Inet(address)
     }
 }
 
-impl From<UnixAddress> for ServerAddress {
+impl From<UnixAddress> for SocketAddress {
     fn from(address: UnixAddress) -> Self {
         Self::Unix(address)
     }
@@ -181,11 +181,11 @@ mod tests {
     #[test]
     fn what_a_server_is_bound_to_can_be_taken_apart() {
         let inet: SocketAddr = "127.0.0.1:9999".parse().unwrap();
-        let server = ServerAddress::from(inet);
+        let server = SocketAddress::from(inet);
         assert_eq!((server.ip(), server.port()), (Some(inet.ip()), Some(9999)));
         assert_eq!((server.socket_addr(), server.as_path()), (Some(inet), None));
 
-        let server = ServerAddress::from(UnixAddress::Path("/tmp/s".into()));
+        let server = SocketAddress::from(UnixAddress::Path("/tmp/s".into()));
         assert_eq!((server.ip(), server.port()), (None, None));
         assert_eq!(server.as_path(), Some(Path::new("/tmp/s")));
     }

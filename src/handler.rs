@@ -90,18 +90,18 @@ pub trait RequestHandler<R: Request> {
 /// # assert_eq!(answer, "hi\n");
 /// # Ok::<(), socketserver::BoxError>(())
 /// ```
-pub fn handler_fn<R, F>(function: F) -> HandlerFn<F>
+pub fn handler_fn<R, F>(function: F) -> FnService<F>
 where
     R: Request,
     F: Fn(&mut R) -> Result + 'static,
     // The compiler quotes this line, and so its comment, to whoever captures an `Rc`.
     F: Send + Sync, // many threads call it: `Arc`, not `Rc`; `Mutex`, not `RefCell` or `Cell`
 {
-    HandlerFn { function }
+    FnService { function }
 }
 
 /// The service that [`handler_fn`] makes.
 #[derive(Clone, Copy, Debug)]
-pub struct HandlerFn<F> {
+pub struct FnService<F> {
     pub(crate) function: F,
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, Write as _};
 
 use crate::error::BoxError;
-use crate::panics::contain;
+use crate::panics::catch_panic;
 use crate::timeout::TimeoutKind;
 
 /// Where in a request's life it went wrong.
@@ -77,7 +77,7 @@ impl HandlerError {
         stage: Stage,
         run: impl FnOnce() -> Result<T, BoxError>,
     ) -> Result<T, Self> {
-        match contain(run) {
+        match catch_panic(run) {
             Ok(outcome) => outcome.map_err(|error| Self::new(stage, error)),
             Err(message) => Err(Self {
                 stage,

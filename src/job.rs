@@ -8,14 +8,15 @@ use std::sync::Arc;
 use crate::error::BoxError;
 use crate::handler::RequestHandler;
 use crate::handler_error::{HandlerError, Stage};
-use crate::panics::contain;
-use crate::request::{Request, Vitals};
-use crate::server::core::{Core, InFlight};
-use crate::server::current::{self, Role};
-use crate::server::others::Other;
-use crate::server::stats::{Outcome, Refusal};
+use crate::panics::catch_panic;
+use crate::reentrancy::{self, Role};
+use crate::request::{Request, RequestKind};
 use crate::service::Service;
-use crate::strategy::RequestKind;
+use crate::state::ConnectionState;
+use crate::state::Rejection;
+use crate::state::connectionless::ConnectionlessRequest;
+use crate::state::counters::{Outcome, RejectionReason};
+use crate::state::{InFlight, ServerState};
 
 /// One request joined with its service, whatever their types: all that a
 /// [`Strategy`](crate::Strategy) sees of either.
@@ -26,7 +27,6 @@ use crate::strategy::RequestKind;
 #[must_use = "a job that is dropped closes its connection without serving it"]
 pub struct Job {
     request: Box<dyn Runnable>,
-    in_own_loop: bool,
 }
 
 impl Job {
@@ -35,7 +35,6 @@ impl Job {
         service: Arc<S>,
         in_flight: InFlight,
         kind: RequestKind,
-        in_own_loop: bool,
     ) -> Self {
         let request = Box::new(Verified {
             request,
@@ -43,10 +42,7 @@ impl Job {
             kind,
             in_flight,
         });
-        Self {
-            request,
-            in_own_loop,
-        }
+        Self { request }
     }
 
     /// Runs the request to its end: handler, errors, closing. Python: `process_request_thread`,
@@ -59,22 +55,14 @@ impl Job {
         self.request.run();
     }
 
-    /// Whether one of the accept loops that the strategy itself asked for
-    /// ([`Strategy::acceptors`](crate::Strategy::acceptors)) took this request in: such a thread
-    /// exists to run requests, so it may run this one right here. (A strategy that always does so
-    /// says it by [`Strategy::runs_in_place`](crate::Strategy::runs_in_place), and gets no job.)
-    pub fn in_own_loop(&self) -> bool {
-        self.in_own_loop
-    }
-
     /// The descriptor of its connection, if that belongs to it alone and to its end.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.request.descriptor()
     }
 
     /// The server's, whose job this is.
-    pub(crate) fn core(&self) -> &Arc<Core> {
-        self.request.core()
+    pub(crate) fn state(&self) -> &Arc<ServerState> {
+        self.request.state()
     }
 
     /// Runs the request in a forked child, and says how that went. The job stays as it is: all that
@@ -93,21 +81,19 @@ impl Job {
 
     /// Gives the job back because it cannot be run. With an `error`, that is reported to
     /// [`Service::handle_error`](crate::Service::handle_error); without one, it was the
-    /// strategy's choice (its queue is full, say), and the request is counted as refused.
+    /// strategy's choice (its queue is full, say), and the request is counted as rejected.
     pub fn reject(self, error: Option<BoxError>) -> Rejected {
         Rejected {
             job: self,
             error,
-            farewell: Vec::new(),
+            rejection: Rejection::Close,
         }
     }
 }
 
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Job")
-            .field("in_own_loop", &self.in_own_loop)
-            .finish_non_exhaustive()
+        f.debug_struct("Job").finish_non_exhaustive()
     }
 }
 
@@ -116,27 +102,26 @@ impl fmt::Debug for Job {
 pub struct Rejected {
     job: Job,
     error: Option<BoxError>,
-    farewell: Vec<u8>,
+    rejection: Rejection,
 }
 
 impl Rejected {
-    /// What to tell the client before it is closed. It is sent without waiting, so it should be
-    /// short.
-    pub fn farewell(mut self, farewell: impl Into<Vec<u8>>) -> Self {
-        self.farewell = farewell.into();
+    /// Sets how the client is rejected. Default: [`Rejection::Close`].
+    pub fn respond_with(mut self, rejection: Rejection) -> Self {
+        self.rejection = rejection;
         self
     }
 
     pub(crate) fn close(self) {
-        self.job.request.refuse(self.error, &self.farewell);
+        self.job.request.reject(self.error, &self.rejection);
     }
 }
 
 /// What can be done with a request whose type is not known.
 trait Runnable: Send {
     fn run(self: Box<Self>);
-    fn refuse(self: Box<Self>, error: Option<BoxError>, farewell: &[u8]);
-    fn core(&self) -> &Arc<Core>;
+    fn reject(self: Box<Self>, error: Option<BoxError>, rejection: &Rejection);
+    fn state(&self) -> &Arc<ServerState>;
     fn descriptor(&self) -> Option<BorrowedFd<'_>>;
     fn run_in_child(&mut self) -> Outcome;
     fn close(self: Box<Self>) -> InFlight;
@@ -159,14 +144,15 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
             in_flight,
         } = &mut *self;
         // A strategy may run it right here, in the accept loop, which it holds up then.
-        let in_loop = *kind == RequestKind::Connection && current::is(in_flight.core(), Role::Loop);
-        let core = in_loop.then(|| Arc::clone(in_flight.core()));
-        let _can_be_cut = core.as_ref().map(|core| core.connection_in_loop());
+        let in_loop =
+            *kind == RequestKind::Connection && reentrancy::is(in_flight.state().id(), Role::Loop);
+        let state = in_loop.then(|| Arc::clone(in_flight.state()));
+        let _can_be_cut = state.as_ref().map(|state| state.connection_in_loop());
         serve(request, service, in_flight);
-        let _ = contain(|| drop(self));
+        let _ = catch_panic(|| drop(self));
     }
 
-    fn refuse(mut self: Box<Self>, error: Option<BoxError>, farewell: &[u8]) {
+    fn reject(mut self: Box<Self>, error: Option<BoxError>, rejection: &Rejection) {
         let Self {
             request,
             service,
@@ -174,18 +160,18 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
             ..
         } = &mut *self;
         in_flight.outcome = match error {
-            None => Outcome::Refused(Refusal::Strategy),
+            None => Outcome::Rejected(RejectionReason::Strategy),
             Some(error) => {
                 let error = HandlerError::new(Stage::ProcessRequest, error);
                 handle_error(&**service, request, &error);
                 Outcome::Failed
             }
         };
-        request.refuse(farewell);
+        request.reject(rejection);
     }
 
-    fn core(&self) -> &Arc<Core> {
-        self.in_flight.core()
+    fn state(&self) -> &Arc<ServerState> {
+        self.in_flight.state()
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
@@ -205,48 +191,48 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
             ..
         } = *self;
         // From here on, this is all that is known of it.
-        if let Some(vitals) = request.vitals() {
-            in_flight.was_cut = vitals.end();
-            in_flight.list(Other {
+        if let Some(connection_state) = request.connection_state() {
+            in_flight.was_force_closed = connection_state.end();
+            in_flight.list(ConnectionlessRequest {
                 client_address: request.client_address().clone().into(),
-                began: vitals.began(),
+                began: connection_state.began(),
                 process: None,
             });
         }
-        let _ = contain(|| drop((request, service)));
+        let _ = catch_panic(|| drop((request, service)));
         in_flight
     }
 }
 
 /// Takes a request to its end, but for closing it, which dropping it does. Never panics.
-pub(crate) fn serve<R: Request, S: Service<R>, C: Borrow<Arc<Core>>>(
+pub(crate) fn serve<R: Request, S: Service<R>, C: Borrow<Arc<ServerState>>>(
     request: &mut R,
     service: &Arc<S>,
     in_flight: &mut InFlight<C>,
 ) {
-    let core = in_flight.core();
-    let in_loop = current::is(core, Role::Loop);
-    let entered = (!in_loop).then(|| current::enter(core, Role::Request));
+    let state = in_flight.state();
+    let in_loop = reentrancy::is(state.id(), Role::Loop);
+    let entered = (!in_loop).then(|| reentrancy::enter(state.id(), Role::Request));
 
     // What is left to go wrong is in the handler's error: its text, its drop.
-    if let Some(vitals) = request.vitals() {
-        vitals.run();
+    if let Some(connection_state) = request.connection_state() {
+        connection_state.run();
     }
-    let served = contain(|| match finish_request(request, service) {
+    let served = catch_panic(|| match finish_request(request, service) {
         Ok(()) => Outcome::Completed,
         Err(error) => {
             handle_error(&**service, request, &error);
             Outcome::Failed
         }
     });
-    let was_cut = request.vitals().is_some_and(Vitals::end);
-    let _ = contain(|| request.shutdown_request());
+    let was_force_closed = request.connection_state().is_some_and(ConnectionState::end);
+    let _ = catch_panic(|| request.shutdown_request());
     drop(entered);
     in_flight.outcome = served.unwrap_or(Outcome::Failed);
-    if was_cut {
-        in_flight.interrupted(|| {
+    if was_force_closed {
+        in_flight.force_closed(|| {
             let client_address = request.client_address().clone().into();
-            Some(request.vitals()?.info(client_address))
+            Some(request.connection_state()?.info(client_address))
         });
     }
 }
@@ -282,5 +268,5 @@ pub(crate) fn handle_error<R: Request, S: Service<R>>(
     request: &mut R,
     error: &HandlerError,
 ) {
-    let _ = contain(|| service.handle_error(request, error));
+    let _ = catch_panic(|| service.handle_error(request, error));
 }

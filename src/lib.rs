@@ -184,7 +184,7 @@
 //! | know whom a stop waits for, and whom it cut off | [`ServerHandle::phase`], [`DrainReport`] |
 //! | serve thousands of clients, most of them idle | [`Coroutines`], `docs/coroutines.md` |
 //! | make a slow call in a handler that is a coroutine, or wait there | [`blocking`], [`sleep`] |
-//! | see whether a handler holds up others | [`Stats::held_workers`], the feature `log` |
+//! | see whether a handler holds up others | [`Stats::worker_stalls`], the feature `log` |
 //! | handle errors yourself | [`Service::handle_error`] |
 //! | run requests in processes, and know when that is safe | [`Forking`] |
 //! | run requests on an executor of your own | [`Strategy`] |
@@ -197,12 +197,11 @@
 //! - `log`: events by way of the crate [`log`](https://docs.rs/log), with the target `socketserver`. `info`:
 //!   serving, stops, what became of whom. `warn`: no descriptors or memory; requests that a stop had to cut
 //!   off or abandon; handlers that hold up a worker of [`Coroutines`] for more than 10 ms. `error`: a
-//!   listening socket that is unusable. `debug`: clients that were refused, or lost before they were accepted.
+//!   listening socket that is unusable. `debug`: clients that were rejected, or lost before they were accepted.
 //!   What goes wrong in handlers is not in it: [`Service::handle_error`] is told, and may log.
 
 mod accept_error;
 mod address;
-mod aliases;
 mod coroutine;
 mod error;
 mod handler;
@@ -210,9 +209,12 @@ mod handler_error;
 mod job;
 mod logging;
 mod panics;
+mod probe_backoff;
+mod reentrancy;
 pub mod request;
 mod server;
 mod service;
+mod state;
 pub mod strategy;
 mod sys;
 mod timeout;
@@ -221,19 +223,7 @@ pub mod transport;
 // rustdoc drops the search aliases of items that are re-exported from private modules: those of
 // types stand here again.
 pub use accept_error::AcceptErrorKind;
-pub use address::{Address, ServerAddress, UnixAddress};
-#[doc(alias = "gevent.server.StreamServer")]
-#[doc(alias = "asyncio.start_server")]
-pub use aliases::CoroutineTcpServer;
-#[doc(alias = "asyncio.start_unix_server")]
-pub use aliases::CoroutineUnixStreamServer;
-pub use aliases::{
-    ForkingTcpServer, ForkingUdpServer, ForkingUnixDatagramServer, ForkingUnixStreamServer,
-    TcpServer, ThreadPoolTcpServer, ThreadPoolUdpServer, ThreadPoolUnixDatagramServer,
-    ThreadPoolUnixStreamServer, ThreadingTcpServer, ThreadingUdpServer,
-    ThreadingUnixDatagramServer, ThreadingUnixStreamServer, UdpServer, UnixDatagramServer,
-    UnixStreamServer,
-};
+pub use address::{Address, SocketAddress, UnixAddress};
 #[doc(alias = "threadpool.apply")]
 #[doc(alias = "asyncio.to_thread")]
 #[doc(alias = "run_in_executor")]
@@ -247,7 +237,7 @@ pub use error::{BoxError, Error, Result};
 #[doc(alias = "StreamRequestHandler")]
 #[doc(alias = "DatagramRequestHandler")]
 pub use handler::RequestHandler;
-pub use handler::{HandlerFn, handler_fn};
+pub use handler::{FnService, handler_fn};
 pub use handler_error::{HandlerError, ShuttingDown, Stage};
 pub use job::{Job, Rejected};
 #[doc(alias = "request")]
@@ -267,7 +257,7 @@ pub use request::StreamReader;
 #[doc(inline)]
 pub use request::StreamWriter;
 #[doc(inline)]
-pub use request::{Activity, RequestInfo};
+pub use request::{Activity, RequestInfo, RequestKind};
 #[doc(inline)]
 pub use request::{
     DatagramRequest, StreamRequest, TcpRequest, UdpRequest, UnixDatagramRequest, UnixStreamRequest,
@@ -278,13 +268,26 @@ pub use request::{
 #[doc(alias = "fileno")]
 #[doc(alias = "socket")]
 pub use server::Server;
-pub use server::{
-    AcceptErrors, AtLimit, DrainReport, Handled, Phase, Refusals, RunningServer, ServerHandle,
-    ServerOptions, Stats, Timeouts, WaitingClients,
+#[doc(alias = "gevent.server.StreamServer")]
+#[doc(alias = "asyncio.start_server")]
+pub use server::aliases::CoroutineTcpServer;
+#[doc(alias = "asyncio.start_unix_server")]
+pub use server::aliases::CoroutineUnixStreamServer;
+pub use server::aliases::{
+    ForkingTcpServer, ForkingUdpServer, ForkingUnixDatagramServer, ForkingUnixStreamServer,
+    TcpServer, ThreadPoolTcpServer, ThreadPoolUdpServer, ThreadPoolUnixDatagramServer,
+    ThreadPoolUnixStreamServer, ThreadingTcpServer, ThreadingUdpServer,
+    ThreadingUnixDatagramServer, ThreadingUnixStreamServer, UdpServer, UnixDatagramServer,
+    UnixStreamServer,
 };
+pub use server::{BacklogPolicy, DrainReport, Handled, RunningServer, ServerOptions};
 #[doc(alias = "partial")]
 pub use service::Service;
-pub use service::SharedFn;
+pub use service::{FnHandler, HandlerFactory};
+pub use state::{
+    AcceptErrorCounts, OverloadPolicy, Phase, Rejection, RejectionCounts, ServerHandle, Stats,
+    TimeoutCounts,
+};
 #[doc(alias = "gevent")]
 #[doc(alias = "greenlet")]
 #[doc(alias = "green threads")]
@@ -304,7 +307,7 @@ pub use strategy::ThreadPool;
 #[doc(inline)]
 pub use strategy::Threading;
 #[doc(inline)]
-pub use strategy::{ChildExit, Sequential, WhenFull};
+pub use strategy::{ChildExit, Scheduling, Sequential};
 pub use timeout::TimeoutKind;
 #[doc(inline)]
 pub use transport::Transport;
@@ -316,12 +319,12 @@ pub mod prelude {
     pub use std::io::{BufRead, Read, Write};
 
     pub use crate::{
-        AtLimit, BoxError, ChildExit, CoroutineTcpServer, CoroutineUnixStreamServer, Coroutines,
-        Forking, ForkingTcpServer, ForkingUdpServer, Handled, HandlerError, Request,
-        RequestHandler, Result, RunningServer, Sender, Sequential, Server, ServerHandle, Service,
-        Stats, Strategy, TcpRequest, TcpServer, ThreadPool, ThreadPoolTcpServer,
+        BoxError, ChildExit, CoroutineTcpServer, CoroutineUnixStreamServer, Coroutines, Forking,
+        ForkingTcpServer, ForkingUdpServer, Handled, HandlerError, OverloadPolicy, Rejection,
+        Request, RequestHandler, Result, RunningServer, Sender, Sequential, Server, ServerHandle,
+        Service, Stats, Strategy, TcpRequest, TcpServer, ThreadPool, ThreadPoolTcpServer,
         ThreadPoolUdpServer, Threading, ThreadingTcpServer, ThreadingUdpServer, UdpRequest,
-        UdpServer, WhenFull, handler_fn,
+        UdpServer, handler_fn,
     };
     pub use crate::{
         ForkingUnixDatagramServer, ForkingUnixStreamServer, ThreadPoolUnixDatagramServer,
@@ -331,7 +334,7 @@ pub mod prelude {
 }
 
 #[cfg(doctest)]
-mod promises;
+mod compile_fail;
 
 /// The pages of `docs/` and the README, so that their code is tested.
 #[cfg(doctest)]

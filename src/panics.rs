@@ -7,32 +7,32 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs code of the user's. A panic comes out as its message, and goes no further; Rust's panic hook
 /// has printed it by then.
-pub(crate) fn contain<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn catch_panic<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).map_err(message)
 }
 
 /// The same where an error is expected: a panic in `what` becomes one of this kind.
-pub(crate) fn contain_io<T>(
+pub(crate) fn catch_panic_io<T>(
     what: &str,
     kind: io::ErrorKind,
     run: impl FnOnce() -> io::Result<T>,
 ) -> io::Result<T> {
-    contain(run).unwrap_or_else(|message| {
+    catch_panic(run).unwrap_or_else(|message| {
         let message = format!("{what} panicked: {message}");
         Err(io::Error::new(kind, message))
     })
 }
 
 /// A value of the user's that many may be the last to have: a panic while it is dropped is not theirs.
-pub(crate) struct Contained<T>(Option<T>);
+pub(crate) struct CatchDropPanic<T>(Option<T>);
 
-impl<T> Contained<T> {
+impl<T> CatchDropPanic<T> {
     pub(crate) fn new(value: T) -> Self {
         Self(Some(value))
     }
 }
 
-impl<T> Deref for Contained<T> {
+impl<T> Deref for CatchDropPanic<T> {
     type Target = T;
 
     #[inline]
@@ -44,10 +44,10 @@ impl<T> Deref for Contained<T> {
     }
 }
 
-impl<T> Drop for Contained<T> {
+impl<T> Drop for CatchDropPanic<T> {
     fn drop(&mut self) {
         let value = self.0.take();
-        let _ = contain(|| drop(value));
+        let _ = catch_panic(|| drop(value));
     }
 }
 
@@ -82,17 +82,17 @@ mod tests {
 
     #[test]
     fn panics_come_out_as_their_message() {
-        assert_eq!(contain(|| 1), Ok(1));
-        assert_eq!(contain(|| panic!("no")), Err::<(), _>("no".into()));
+        assert_eq!(catch_panic(|| 1), Ok(1));
+        assert_eq!(catch_panic(|| panic!("no")), Err::<(), _>("no".into()));
         assert_eq!(
-            contain(|| panic!("no {}", "way")),
+            catch_panic(|| panic!("no {}", "way")),
             Err::<(), _>("no way".into())
         );
     }
 
     #[test]
     fn a_payload_that_panics_when_dropped_is_contained_too() {
-        let contained = contain(|| std::panic::panic_any(Bomb));
+        let contained = catch_panic(|| std::panic::panic_any(Bomb));
         assert_eq!(contained, Err("(a payload that is not text)".into()));
     }
 }

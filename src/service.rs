@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::handler::{HandlerFn, RequestHandler};
+use crate::handler::{FnService, RequestHandler};
 use crate::handler_error::HandlerError;
 use crate::request::Request;
 
@@ -187,23 +187,23 @@ where
     }
 }
 
-impl<R, F> Service<R> for HandlerFn<F>
+impl<R, F> Service<R> for FnService<F>
 where
     R: Request,
     F: Fn(&mut R) -> Result + Send + Sync + 'static,
 {
-    type Handler = SharedFn<F>;
+    type Handler = FnHandler<F>;
 
-    fn request_handler(self: &Arc<Self>) -> SharedFn<F> {
-        SharedFn(Arc::clone(self))
+    fn request_handler(self: &Arc<Self>) -> FnHandler<F> {
+        FnHandler(Arc::clone(self))
     }
 }
 
 /// The handler that [`handler_fn`](crate::handler_fn)'s service makes for each request.
 #[derive(Debug)]
-pub struct SharedFn<F>(Arc<HandlerFn<F>>);
+pub struct FnHandler<F>(Arc<FnService<F>>);
 
-impl<R, F> RequestHandler<R> for SharedFn<F>
+impl<R, F> RequestHandler<R> for FnHandler<F>
 where
     R: Request,
     F: Fn(&mut R) -> Result,

@@ -129,10 +129,10 @@ impl Error for TimedOut {}
 ///
 /// Programs set them through [`ServerOptions`](crate::ServerOptions), whose methods say what each
 /// means. A transport of your own passes them on to
-/// [`StreamRequest::with_deadlines`](crate::StreamRequest::with_deadlines).
+/// [`StreamRequest::with_timeouts`](crate::StreamRequest::with_timeouts).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Deadlines {
+pub struct TimeoutConfig {
     /// How long each read may wait.
     pub read: Option<Duration>,
     /// How long each write may take.
@@ -147,7 +147,7 @@ pub struct Deadlines {
     pub linger: Option<Duration>,
 }
 
-impl Deadlines {
+impl TimeoutConfig {
     /// Refuses times of zero.
     ///
     /// # Errors
@@ -174,7 +174,7 @@ impl Deadlines {
 
     /// What a socket's own times for receiving and sending are set to: the shortest that may count, and a
     /// part of that of the whole request, so that few requests last until it has to be set again.
-    pub(crate) fn of_socket(&self) -> (Option<Duration>, Option<Duration>) {
+    pub(crate) fn socket_timeouts(&self) -> (Option<Duration>, Option<Duration>) {
         let request = self.request.map(|time| time / 4);
         let receiving = [self.read, self.first_byte, self.idle, request];
         let sending = [self.write, request];
@@ -217,12 +217,12 @@ mod tests {
 
     #[test]
     fn a_time_of_zero_is_refused_by_its_name() {
-        let mut deadlines = Deadlines::default();
-        deadlines.check().unwrap();
-        assert!(deadlines.is_empty());
-        deadlines.read = Some(Duration::from_secs(1));
-        deadlines.idle = Some(Duration::ZERO);
-        let error = deadlines.check().unwrap_err();
+        let mut timeouts = TimeoutConfig::default();
+        timeouts.check().unwrap();
+        assert!(timeouts.is_empty());
+        timeouts.read = Some(Duration::from_secs(1));
+        timeouts.idle = Some(Duration::ZERO);
+        let error = timeouts.check().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         assert!(error.to_string().contains("idle_timeout"), "{error}");
     }

@@ -78,7 +78,7 @@ impl ReadBuffer {
         debug_assert!(self.unread().is_empty(), "unread bytes would be lost");
         let spare = SPARE.try_with(Cell::take).ok().flatten();
         let mut buffer = spare.unwrap_or_else(new_buffer);
-        // Kept here until then: what a panic leaves in it was not received.
+        // LeftoverDatagrams here until then: what a panic leaves in it was not received.
         let outcome = receive(&mut buffer);
         let is_empty = buffer.is_empty();
         self.received = Some(buffer);

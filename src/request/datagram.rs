@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::Request;
-use super::sender::{Live, Sender};
-use super::spare;
-use crate::ServerHandle;
 use crate::address::{Address, UnixAddress};
-use crate::server::core::Core;
+use crate::request::RequestLifecycle;
+use crate::request::{Request, spare};
+use crate::state::Rejection;
+use crate::state::sender::Live;
+use crate::state::{Sender, ServerHandle, ServerState};
 use crate::sys;
 
 /// A bound datagram socket: [`UdpSocket`] or [`UnixDatagram`].
@@ -59,7 +59,7 @@ impl DatagramSocket for UnixDatagram {
 
 /// A datagram of a datagram server: see [`Request`] for how to read and answer it.
 ///
-/// What the handler writes is collected and sent to the client as **one** datagram when the
+/// What the handler writes is reaped and sent to the client as **one** datagram when the
 /// handler succeeded; a handler that fails or writes nothing sends nothing. For several replies,
 /// for an empty one, or for a packet to somebody else, there is [`send_to`](Self::send_to), which
 /// sends at once.
@@ -209,7 +209,9 @@ impl<S: DatagramSocket> Request for DatagramRequest<S> {
         self.position = self.packet.len();
         self.reply.clear();
     }
+}
 
+impl<S: DatagramSocket> RequestLifecycle for DatagramRequest<S> {
     fn reply(&mut self) -> io::Result<()> {
         if self.reply.is_empty() {
             return Ok(());
@@ -219,9 +221,9 @@ impl<S: DatagramSocket> Request for DatagramRequest<S> {
 
     fn shutdown_request(&mut self) {}
 
-    fn refuse(&mut self, farewell: &[u8]) {
-        if !farewell.is_empty() {
-            let _ = self.send_to(farewell, &self.client_address);
+    fn reject(&mut self, rejection: &Rejection) {
+        if let Rejection::Message(message) = rejection {
+            let _ = self.send_to(message, &self.client_address);
         }
     }
 }
@@ -281,7 +283,7 @@ impl<S: DatagramSocket> fmt::Debug for DatagramRequest<S> {
 struct Client<S: DatagramSocket> {
     socket: Weak<S>,
     address: S::Address,
-    server: Weak<Core>,
+    server: Weak<ServerState>,
 }
 
 impl<S: DatagramSocket> Live for Client<S> {

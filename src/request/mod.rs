@@ -1,34 +1,29 @@
 //! Requests: what a handler reads from and writes to.
 
 mod buffer;
+mod connection;
 mod datagram;
-mod deadlines;
-mod delivery;
-mod info;
-mod sender;
+mod lifecycle;
 mod spare;
 mod stream;
-mod vitals;
+mod stream_socket;
+mod timeouts;
 
 use std::io::{self, BufRead, Read, Write};
 use std::net::{TcpStream, UdpSocket};
-use std::os::fd::BorrowedFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 
 pub use self::datagram::{DatagramRequest, DatagramSocket};
-pub use self::info::{Activity, RequestInfo};
-pub use self::sender::Sender;
-pub use self::stream::{StreamReader, StreamRequest, StreamSocket, StreamWriter};
+pub use self::stream::{StreamReader, StreamRequest, StreamWriter};
+pub use self::stream_socket::StreamSocket;
+pub use crate::state::{Activity, RequestInfo, Sender};
 
 pub(crate) use self::buffer::have_spare;
-pub(crate) use self::delivery::deliver_to_all;
-pub(crate) use self::sender::LiveConnection;
-#[doc(hidden)]
-pub use self::vitals::Vitals;
+pub(crate) use self::lifecycle::RequestLifecycle;
 
-use crate::ServerHandle;
 use crate::address::Address;
+use crate::state::ServerHandle;
 
 /// A connection of a TCP server.
 pub type TcpRequest = StreamRequest<TcpStream>;
@@ -54,14 +49,12 @@ pub type UnixDatagramRequest = DatagramRequest<UnixDatagram>;
 /// | --- | --- | --- |
 /// | reading | waits for the client; empty at the end of the stream | from the packet; empty at its end |
 /// | `recv(n)` | what is there, at most `n` bytes | the first `n` bytes, then the next; [`packet()`](DatagramRequest::packet) is all of it |
-/// | writing | is sent at once, all of it | is collected and sent as one datagram when the handler succeeded, unless it is empty |
+/// | writing | is sent at once, all of it | is reaped and sent as one datagram when the handler succeeded, unless it is empty |
 /// | when the handler returns | the stream is closed in order | the reply is sent, if something was written |
 ///
-/// - **You call** all methods but the last four, which
-/// - **the server calls**: [`descriptor`](Self::descriptor), and, when the handler is done,
-///   [`reply`](Self::reply), [`shutdown_request`](Self::shutdown_request), [`refuse`](Self::refuse).
-/// - **You implement** it only for a request type of your own (a
-///   [`StreamSocket`] or a [`DatagramSocket`] is usually enough).
+/// - **You call** all methods.
+/// - **You implement** [`StreamSocket`] or [`DatagramSocket`] for a socket of your own; the request
+///   types of this module then serve it. The trait itself is sealed.
 #[doc(alias = "rfile")]
 #[doc(alias = "wfile")]
 #[doc(alias = "makefile")]
@@ -72,7 +65,7 @@ pub type UnixDatagramRequest = DatagramRequest<UnixDatagram>;
             the bare socket is its `socket()`",
     note = "to be written for all of them: `impl<R: Request> RequestHandler<R>`, with `request: &mut R`"
 )]
-pub trait Request: BufRead + Write + Send + Sized + 'static {
+pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
     /// The type of client addresses: [`SocketAddr`](std::net::SocketAddr) or
     /// [`UnixAddress`](crate::UnixAddress).
     type Address: Address;
@@ -187,8 +180,8 @@ pub trait Request: BufRead + Write + Send + Sized + 'static {
     /// `InvalidData` for a line that is too long; else as for [`recv`](Self::recv).
     fn next_line(&mut self, limit: usize) -> io::Result<Option<Vec<u8>>> {
         let line = self.readline(limit)?;
-        let is_cut = line.len() == limit && !line.ends_with(b"\n");
-        if is_cut && !self.fill_buf()?.is_empty() {
+        let is_force_closed = line.len() == limit && !line.ends_with(b"\n");
+        if is_force_closed && !self.fill_buf()?.is_empty() {
             let error = format!("the client sent a line of more than {limit} bytes");
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
@@ -229,37 +222,13 @@ pub trait Request: BufRead + Write + Send + Sized + 'static {
         self.read_exact(&mut array)?;
         Ok(array)
     }
+}
 
-    /// The descriptor of a connection, if it belongs to this request alone and to its end: with it, a
-    /// strategy can wait for the client at less cost. The default is `None`.
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        None
-    }
-
-    /// What others can see of it while it runs.
-    #[doc(hidden)]
-    fn vitals(&self) -> Option<&Vitals> {
-        None
-    }
-
-    /// Sends the reply that was collected, if something was: called once, after the handler
-    /// succeeded. Streams have nothing to do here.
-    ///
-    /// # Errors
-    ///
-    /// Whatever sending can end in; it reaches
-    /// [`Service::handle_error`](crate::Service::handle_error).
-    fn reply(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// Ends the request in order, before it is dropped: for a stream, tells the client that no more
-    /// will come. (Just dropping a request closes without telling, which is what a forking parent
-    /// needs.)
-    #[doc(alias = "close_request")]
-    fn shutdown_request(&mut self);
-
-    /// Turns the client away: sends `farewell` as far as that works without waiting, then ends
-    /// the request in order.
-    fn refuse(&mut self, farewell: &[u8]);
+/// The kind of requests that a transport receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RequestKind {
+    /// A connection: may last long, and mostly waits for its client.
+    Connection,
+    /// One datagram, received in full before its handler runs.
+    Datagram,
 }

@@ -2,504 +2,23 @@
 
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
+use std::net::Shutdown;
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::Request;
-use super::buffer::ReadBuffer;
-use super::deadlines::{Clock, Wait, Way};
-use super::delivery::{Delivery, Progress};
-use super::info::{Activity, RequestInfo};
-use super::sender::{Live, LiveConnection, Sender, write_formatted};
-use super::vitals::Vitals;
-use crate::ServerHandle;
-use crate::address::{Address, UnixAddress};
-use crate::handler_error::{ClientGone, ShuttingDown};
-use crate::panics::{Contained, contain};
+use crate::coroutine::fair_mutex::FairMutex;
+use crate::handler_error::ClientGone;
+use crate::panics::CatchDropPanic;
+use crate::request::buffer::ReadBuffer;
+use crate::request::connection::Connection;
+use crate::request::stream_socket::StreamSocket;
+use crate::request::timeouts::ConnectionTimeouts;
+use crate::request::{Request, RequestLifecycle};
+use crate::state::sender::{Live, write_formatted};
+use crate::state::{ConnectionState, Rejection, Sender, ServerHandle};
 use crate::sys;
-use crate::sys::coroutine::Direction;
-use crate::sys::turn::{Turn, TurnGuard};
-use crate::timeout::{Deadlines, TimeoutKind};
-
-/// A connected stream socket: [`TcpStream`], [`UnixStream`], or something that wraps one, such as
-/// a TLS session.
-///
-/// Reads, writes and the end of both are asked for through `&self`, at the same time, from several
-/// threads.
-///
-/// - **You implement** it to add a stream transport; [`StreamRequest`] does the rest.
-/// - **The server calls** all of it.
-/// - **One that panics** costs its own request: the handler if it is that which reads or writes, nothing if
-///   it is being closed. For others who send to its client it is an error.
-pub trait StreamSocket: Send + Sync + 'static {
-    /// The type of client addresses.
-    type Address: Address;
-
-    /// Receives what is there, waiting for the first byte; 0 is the end of the stream.
-    fn recv(&self, buffer: &mut [u8]) -> io::Result<usize>;
-
-    /// The same, to the end of `buffer`, as much as fits in without making it larger. One that waits in
-    /// [`before_recv`](Self::before_recv), so that the buffer is not kept meanwhile, fails with
-    /// `WouldBlock` if nothing is there. The default fills the free part with zeros first, and waits.
-    fn recv_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        let start = buffer.len();
-        buffer.resize(buffer.capacity(), 0);
-        let received = self.recv(&mut buffer[start..]);
-        buffer.truncate(start + received.as_ref().unwrap_or(&0));
-        received
-    }
-
-    /// Called before each [`recv_spare`](Self::recv_spare), when no buffer is held: the place to wait if
-    /// it is known that nothing is there, or, `in_vain`, because the last attempt has failed with
-    /// `WouldBlock`. The default does nothing, and says in the latter case that this was unexpected.
-    fn before_recv(&self, in_vain: bool) -> io::Result<()> {
-        if in_vain {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        Ok(())
-    }
-
-    /// The descriptor, if there is one that belongs to this connection alone and to its end: waiting
-    /// for it is cheaper then. The default is `None`.
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        None
-    }
-
-    /// Sends some of `data`, waiting for room, and returns how much.
-    fn send(&self, data: &[u8]) -> io::Result<usize>;
-
-    /// Sends what there is room for, without waiting.
-    fn try_send(&self, data: &[u8]) -> io::Result<usize>;
-
-    /// Ends one direction or both; wakes whoever waits in it.
-    fn shutdown(&self, how: Shutdown) -> io::Result<()>;
-
-    /// Bounds how long each read and each write may wait. One that waits in vain for that long fails with
-    /// an error of kind [`TimedOut`](io::ErrorKind::TimedOut).
-    fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
-
-    /// The same, with a time for each of the two. The default sets both to the shorter one: one of them
-    /// may be over too early, and is then waited for again.
-    fn set_timeouts(&self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
-        self.set_timeout([read, write].into_iter().flatten().min())
-    }
-
-    /// How long each write may wait, which is also how long one may wait for another to the same
-    /// client. The default is without limit.
-    fn timeout(&self) -> Option<Duration> {
-        None
-    }
-
-    /// How long each read may wait. The default is without limit, or that it is not known: a time that is
-    /// longer than what the socket was set to ([`Deadlines`]) can then be over late, by as much as that.
-    fn read_timeout(&self) -> Option<Duration> {
-        None
-    }
-
-    /// Waits until there may be something to receive, whatever time reads have. `false` if `timeout` is
-    /// over (`None`: without limit). Called after a read has timed out for which there is more time. The
-    /// default waits for the [`descriptor`](Self::descriptor); without one, it says at once that there
-    /// may be something, so that the read is tried again.
-    fn wait_readable(&self, timeout: Option<Duration>) -> io::Result<bool> {
-        self.descriptor().map_or(Ok(true), |descriptor| {
-            sys::stream::wait(descriptor, Direction::Receive, timeout)
-        })
-    }
-
-    /// The same for room to send.
-    fn wait_writable(&self, timeout: Option<Duration>) -> io::Result<bool> {
-        self.descriptor().map_or(Ok(true), |descriptor| {
-            sys::stream::wait(descriptor, Direction::Send, timeout)
-        })
-    }
-
-    /// Called between the shutdown of the writing side and closing, if the client has not ended its
-    /// side: the place to see to it that closing does not reset the connection. The default does
-    /// nothing.
-    fn before_close(&self) {}
-}
-
-macro_rules! stream_socket {
-    ($socket:ty, $address:ty, $most:expr) => {
-        impl StreamSocket for $socket {
-            type Address = $address;
-
-            fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-                sys::stream::recv(self.as_fd(), buffer)
-            }
-
-            fn recv_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-                sys::stream::recv_spare(self.as_fd(), buffer)
-            }
-
-            fn before_recv(&self, in_vain: bool) -> io::Result<()> {
-                sys::stream::before_recv(self.as_fd(), in_vain)
-            }
-
-            fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-                Some(self.as_fd())
-            }
-
-            fn send(&self, data: &[u8]) -> io::Result<usize> {
-                sys::stream::send(self.as_fd(), &data[..data.len().min($most)])
-            }
-
-            fn try_send(&self, data: &[u8]) -> io::Result<usize> {
-                sys::stream::try_send(self.as_fd(), data)
-            }
-
-            fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-                sys::stream::shutdown(self.as_fd(), how)
-            }
-
-            fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-                sys::socket::set_timeout(self.as_fd(), timeout)
-            }
-
-            fn timeout(&self) -> Option<Duration> {
-                sys::socket::send_timeout(self.as_fd())
-            }
-
-            fn set_timeouts(
-                &self,
-                read: Option<Duration>,
-                write: Option<Duration>,
-            ) -> io::Result<()> {
-                sys::socket::set_receive_timeout(self.as_fd(), read)?;
-                sys::socket::set_send_timeout(self.as_fd(), write)
-            }
-
-            fn read_timeout(&self) -> Option<Duration> {
-                sys::socket::receive_timeout(self.as_fd())
-            }
-
-            fn before_close(&self) {
-                // Closing with unread input resets the connection, and what the client has not
-                // received by then is lost to it.
-                sys::stream::discard_input(self.as_fd());
-            }
-        }
-    };
-}
-
-/// A write of no more than this is mostly sent at once, and not worth a look at the clock before.
-const SHORT: usize = 1024;
-
-/// How much a Unix socket is given at once. The kernel begins its timeout anew with every part that it
-/// finds room for, so that one large write to a client that reads slowly would never be over.
-const UNIX_PIECE: usize = 256 * 1024;
-
-stream_socket!(TcpStream, SocketAddr, usize::MAX);
-stream_socket!(UnixStream, UnixAddress, UNIX_PIECE);
-
-/// One connection, shared by the two halves of its request. Everybody else ([`Sender`]s, the
-/// server's registry) holds it weakly, so that it closes when the request is over.
-struct Connection<S: StreamSocket> {
-    socket: Contained<S>,
-    client_address: S::Address,
-    /// Held while a message is sent, so that messages of the handler and of senders do not mix.
-    sending: Turn,
-    /// The times that it has, if it has any.
-    clock: Option<Clock>,
-    /// Declared last: who waits for a descriptor is told when the socket is closed.
-    vitals: Vitals,
-}
-
-impl<S: StreamSocket> Connection<S> {
-    fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let received = self.read_in_time(|| {
-            let reading = || uninterrupted(|| self.socket.recv(buffer));
-            self.vitals.during(Activity::Reading, reading)
-        });
-        self.received(received, buffer.is_empty())
-    }
-
-    fn recv_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        let reading = || uninterrupted(|| self.socket.recv_spare(buffer));
-        let received = self.vitals.during(Activity::Reading, reading);
-        self.received(received, false)
-    }
-
-    fn read_in_time<T>(&self, attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-        let begin = |clock: &Clock| clock.begin_read(&*self.socket);
-        self.in_time(Way::Read, begin, attempt)
-    }
-
-    fn before_recv(&self, in_vain: bool) -> io::Result<()> {
-        let waiting = || uninterrupted(|| self.socket.before_recv(in_vain));
-        self.vitals.during(Activity::Reading, waiting)
-    }
-
-    /// Sends some of what a write that was begun at `started` is to send.
-    fn send(&self, data: &[u8], started: Option<Instant>) -> io::Result<usize> {
-        let begin = |clock: &Clock| clock.begin_write(&*self.socket, started);
-        let sent = self.in_time(Way::Write, begin, || {
-            let writing = || uninterrupted(|| self.socket.send(data));
-            self.vitals.during(Activity::Writing, writing)
-        });
-        sent.inspect(|sent| self.sent(*sent))
-            .map_err(|error| self.explain(error))
-    }
-
-    /// Counts what went.
-    fn sent(&self, size: usize) {
-        self.vitals.count_sent(size);
-        if let Some(clock) = &self.clock {
-            clock.note_written();
-        }
-    }
-
-    /// Counts what came. Says of the end of the stream, too, whether the server provoked it.
-    fn received(&self, received: io::Result<usize>, nothing: bool) -> io::Result<usize> {
-        match received {
-            Ok(0) if !nothing && self.vitals.is_cut() => Err(ShuttingDown::error()),
-            Ok(size) => {
-                self.vitals.count_received(size);
-                Ok(size)
-            }
-            Err(error) => Err(self.explain(error)),
-        }
-    }
-
-    /// Waits for the client to end its side, at most for `time`, and throws away what it sends meanwhile:
-    /// closing before would reset the connection, and take back what the client has not read yet.
-    #[cold]
-    fn linger(&self, time: Duration) {
-        let deadline = Instant::now().checked_add(time);
-        let left = || deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        self.vitals.during(Activity::Lingering, || {
-            let mut buffer = [0; 4096];
-            while left() != Some(Duration::ZERO)
-                && self.socket.wait_readable(left()).unwrap_or(false)
-                && self.socket.recv(&mut buffer).is_ok_and(|size| size > 0)
-            {}
-        });
-    }
-
-    /// Says of an error that it means the end of this connection, and whether the server provoked it.
-    fn explain(&self, error: io::Error) -> io::Error {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted => {
-                if self.vitals.is_cut() {
-                    ShuttingDown::error()
-                } else {
-                    ClientGone::broken(error)
-                }
-            }
-            _ => error,
-        }
-    }
-
-    /// Whether a write that has sent a part of its data has time left: it is for all of it, so that a
-    /// client that reads a little now and then cannot keep its handler.
-    fn has_time(&self, started: Instant) -> io::Result<()> {
-        if let Some(clock) = &self.clock {
-            return clock.end_write(&*self.socket, started);
-        }
-        match self.socket.timeout() {
-            Some(timeout) if started.elapsed() >= timeout => {
-                Err(Way::Write.timed_out(&*self.socket))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Waits until nobody else is sending, but not longer than a send may take.
-    fn alone(&self) -> io::Result<TurnGuard<'_>> {
-        let turn = self.sending.take(|| match &self.clock {
-            Some(clock) => clock.time_for_turn(&*self.socket),
-            None => self.socket.timeout(),
-        });
-        turn.ok_or_else(|| {
-            self.counted(match &self.clock {
-                Some(clock) => clock.no_turn(),
-                None => Way::Write.timed_out(&*self.socket),
-            })
-        })
-    }
-
-    /// Runs a read or a write for as long as it may take. All errors that a time is over come from here, or
-    /// from the two above.
-    #[inline]
-    fn in_time<T>(
-        &self,
-        way: Way,
-        begin: impl FnOnce(&Clock) -> io::Result<Wait>,
-        mut attempt: impl FnMut() -> io::Result<T>,
-    ) -> io::Result<T> {
-        if let Some(clock) = &self.clock {
-            return self.in_time_of(clock, way, begin, attempt);
-        }
-        match attempt() {
-            Err(error) => Err(self.named(way, error)),
-            done => done,
-        }
-    }
-
-    /// The same where the connection has times: if its socket's own is over before, it is tried again.
-    #[inline(never)]
-    fn in_time_of<T>(
-        &self,
-        clock: &Clock,
-        way: Way,
-        begin: impl FnOnce(&Clock) -> io::Result<Wait>,
-        mut attempt: impl FnMut() -> io::Result<T>,
-    ) -> io::Result<T> {
-        let waiting = match way {
-            Way::Read => Activity::Reading,
-            Way::Write => Activity::Writing,
-        };
-        let begun = self.vitals.during(waiting, || begin(clock));
-        let mut wait = begun.map_err(|error| self.counted(error))?;
-        loop {
-            match attempt() {
-                Err(error) if sys::stream::is_timeout(&error) => {
-                    let wait_on = || clock.wait_on(&mut wait, &*self.socket);
-                    let waited = self.vitals.during(waiting, wait_on);
-                    waited.map_err(|error| self.counted(error))?;
-                }
-                done => return done,
-            }
-        }
-    }
-
-    /// Says of an error that the socket's own time is over, if it is that, which time that was.
-    #[cold]
-    fn named(&self, way: Way, error: io::Error) -> io::Error {
-        if sys::stream::is_timeout(&error) {
-            self.counted(way.timed_out(&*self.socket))
-        } else {
-            error
-        }
-    }
-
-    /// Counts an error that says that a time is over; that of the whole request once.
-    #[cold]
-    fn counted(&self, error: io::Error) -> io::Error {
-        let news = || self.clock.as_ref().is_none_or(Clock::note_late);
-        if let Some(kind) = TimeoutKind::of(&error)
-            && (kind != TimeoutKind::Request || news())
-        {
-            self.vitals.server.0.counters.count_timeout(kind);
-        }
-        error
-    }
-}
-
-/// Does again what a signal has interrupted: the sockets of this crate do so themselves, others may not.
-/// Were it an error, whoever repeats a write would send a part of it twice.
-#[inline]
-fn uninterrupted<T>(mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match operation() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            done => return done,
-        }
-    }
-}
-
-impl<S: StreamSocket> Live for Connection<S> {
-    fn send_all(&self, mut data: &[u8]) -> io::Result<()> {
-        let _alone = self.alone()?;
-        let mut started = (data.len() > SHORT).then(Instant::now);
-        let piece = self.clock.as_ref().map_or(usize::MAX, Clock::piece);
-        while !data.is_empty() {
-            match self.send(&data[..data.len().min(piece)], started)? {
-                0 => return Err(io::ErrorKind::WriteZero.into()),
-                sent => data = &data[sent..],
-            }
-            if !data.is_empty() {
-                let started = *started.get_or_insert_with(Instant::now);
-                self.has_time(started)
-                    .map_err(|error| self.counted(error))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn interrupt(&self) {
-        // It fails if the client is gone already, which is just as well.
-        let _ = contain(|| self.socket.shutdown(Shutdown::Both));
-    }
-}
-
-impl<S: StreamSocket> LiveConnection for Connection<S> {
-    fn vitals(&self) -> &Vitals {
-        &self.vitals
-    }
-
-    fn info(&self) -> RequestInfo {
-        self.vitals.info(self.client_address.clone().into())
-    }
-
-    fn cut(&self) {
-        // One that has ended may be a child's by now, whose end this would be too.
-        if self.vitals.cut() || self.vitals.is_lingering() {
-            self.interrupt();
-        }
-    }
-
-    fn deliver<'a>(&'a self, data: &'a [u8]) -> Box<dyn Delivery + 'a> {
-        Box::new(Dispatch {
-            connection: self,
-            data,
-            sent: 0,
-            turn: None,
-        })
-    }
-}
-
-/// A message on its way to a client, by one who sends to many and cannot wait for each.
-struct Dispatch<'a, S: StreamSocket> {
-    connection: &'a Connection<S>,
-    data: &'a [u8],
-    sent: usize,
-    /// From the first byte to the last.
-    turn: Option<TurnGuard<'a>>,
-}
-
-impl<S: StreamSocket> Delivery for Dispatch<'_, S> {
-    fn advance(&mut self) -> io::Result<Progress> {
-        let connection = self.connection;
-        if self.turn.is_none() {
-            self.turn = connection.sending.take(|| Some(Duration::ZERO));
-        }
-        if self.turn.is_none() {
-            return Ok(Progress::InLine);
-        }
-        while self.sent < self.data.len() {
-            match connection.socket.try_send(&self.data[self.sent..]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(sent) => {
-                    connection.sent(sent);
-                    self.sent += sent;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Ok(Progress::NoRoom);
-                }
-                Err(error) => return Err(connection.explain(error)),
-            }
-        }
-        Ok(Progress::Done)
-    }
-
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.connection.socket.descriptor()
-    }
-
-    fn give_up(&self) {
-        // What would come next is not what the client expects in the middle of a message.
-        if (1..self.data.len()).contains(&self.sent) {
-            self.connection.interrupt();
-        }
-    }
-}
+use crate::timeout::TimeoutConfig;
 
 /// The reading half of a [`StreamRequest`]. Python: `self.rfile`, with its default buffering
 /// (`rbufsize = -1`).
@@ -534,9 +53,9 @@ impl<S: StreamSocket> StreamReader<S> {
     fn noted(&mut self, size: usize) -> usize {
         self.ended |= size == 0;
         if size > 0
-            && let Some(clock) = &self.connection.clock
+            && let Some(timeouts) = &self.connection.timeouts
         {
-            clock.note_read();
+            timeouts.note_read();
         }
         size
     }
@@ -574,8 +93,8 @@ impl<S: StreamSocket> BufRead for StreamReader<S> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.buffer.unread().is_empty() {
             self.receive()?;
-        } else if let Some(clock) = &self.connection.clock {
-            clock.note_read();
+        } else if let Some(timeouts) = &self.connection.timeouts {
+            timeouts.note_read();
         }
         Ok(self.buffer.unread())
     }
@@ -624,33 +143,38 @@ impl<S: StreamSocket> StreamRequest<S> {
     pub fn new(socket: S, client_address: S::Address, server: &ServerHandle) -> Self {
         // It may have one.
         sys::socket::expect_timeouts();
-        Self::accepted(socket, client_address, server, &Deadlines::default())
+        Self::accepted(socket, client_address, server, &TimeoutConfig::default())
     }
 
     /// The same with the times that the options of the server say: a transport of your own finds them in
-    /// [`SocketOptions::deadlines`](crate::transport::SocketOptions::deadlines). The request begins now.
+    /// [`SocketOptions::timeouts`](crate::transport::SocketOptions::timeouts). The request begins now.
     ///
     /// # Errors
     ///
     /// `InvalidInput` for a time of zero; `ConnectionAborted`, which concerns this client only, if
     /// [`StreamSocket::set_timeouts`] fails.
-    pub fn with_deadlines(
+    pub fn with_timeouts(
         socket: S,
         client_address: S::Address,
         server: &ServerHandle,
-        deadlines: &Deadlines,
+        config: &TimeoutConfig,
     ) -> io::Result<Self> {
         sys::socket::expect_timeouts();
-        deadlines.check()?;
-        let clock = Clock::new(deadlines);
-        if let Some(clock) = &clock {
-            let (read, write) = deadlines.of_socket();
+        config.check()?;
+        let timeouts = ConnectionTimeouts::new(config);
+        if let Some(timeouts) = &timeouts {
+            let (read, write) = config.socket_timeouts();
             socket
                 .set_timeouts(read, write)
                 .map_err(|error| io::Error::new(io::ErrorKind::ConnectionAborted, error))?;
-            clock.note_own(&socket);
+            timeouts.note_own(&socket);
         }
-        Ok(Self::with_clock(socket, client_address, server, clock))
+        Ok(Self::with_connection_timeouts(
+            socket,
+            client_address,
+            server,
+            timeouts,
+        ))
     }
 
     /// The same for a socket whose timeouts, if it has any, were set here.
@@ -658,25 +182,30 @@ impl<S: StreamSocket> StreamRequest<S> {
         socket: S,
         client_address: S::Address,
         server: &ServerHandle,
-        deadlines: &Deadlines,
+        config: &TimeoutConfig,
     ) -> Self {
-        Self::with_clock(socket, client_address, server, Clock::new(deadlines))
+        Self::with_connection_timeouts(
+            socket,
+            client_address,
+            server,
+            ConnectionTimeouts::new(config),
+        )
     }
 
-    fn with_clock(
+    fn with_connection_timeouts(
         socket: S,
         client_address: S::Address,
         server: &ServerHandle,
-        clock: Option<Clock>,
+        timeouts: Option<ConnectionTimeouts>,
     ) -> Self {
         // It has to know its place in the registry, and the registry has to know it. Its memory is
         // taken before the registry is locked, and there is nothing to cut until it is made.
         let connection = Arc::new_cyclic(|connection: &Weak<Connection<S>>| Connection {
-            socket: Contained::new(socket),
+            socket: CatchDropPanic::new(socket),
             client_address,
-            sending: Turn::default(),
-            clock,
-            vitals: Vitals::begin(server, connection.clone()),
+            sending: FairMutex::default(),
+            timeouts,
+            state: ConnectionState::begin(server, connection.clone()),
         });
         Self {
             reader: StreamReader {
@@ -733,7 +262,7 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
     }
 
     fn server(&self) -> &ServerHandle {
-        &self.shared().vitals.server
+        &self.shared().state.server
     }
 
     fn sender(&self) -> Sender {
@@ -743,37 +272,52 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
 
     fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) -> io::Result<()> {
         let connection = self.shared();
-        match &connection.clock {
-            Some(clock) => clock.set_timeout(timeout.into(), &*connection.socket),
+        match &connection.timeouts {
+            Some(timeouts) => timeouts.set_timeout(timeout.into(), &*connection.socket),
             None => connection.socket.set_timeout(timeout.into()),
         }
-    }
-
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.shared().socket.descriptor()
-    }
-
-    fn vitals(&self) -> Option<&Vitals> {
-        Some(&self.shared().vitals)
     }
 
     fn close(&mut self) {
         self.shared().interrupt();
     }
+}
+
+impl<S: StreamSocket> RequestLifecycle for StreamRequest<S> {
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.shared().socket.descriptor()
+    }
+
+    fn connection_state(&self) -> Option<&ConnectionState> {
+        Some(&self.shared().state)
+    }
 
     fn shutdown_request(&mut self) {
         self.shut_down();
-        let linger = self.shared().clock.as_ref().and_then(Clock::linger);
+        let linger = self
+            .shared()
+            .timeouts
+            .as_ref()
+            .and_then(ConnectionTimeouts::linger);
         if let (false, Some(time)) = (self.reader.ended, linger) {
             self.shared().linger(time);
         }
     }
 
-    fn refuse(&mut self, farewell: &[u8]) {
-        if !farewell.is_empty()
-            && let Ok(sent) = self.shared().socket.try_send(farewell)
-        {
-            self.shared().vitals.count_sent(sent);
+    fn reject(&mut self, rejection: &Rejection) {
+        let connection = self.shared();
+        match rejection {
+            Rejection::Message(message) => {
+                if let Ok(sent) = connection.socket.try_send(message) {
+                    connection.state.count_sent(sent);
+                }
+            }
+            Rejection::Close => {}
+            Rejection::Reset => {
+                // On failure the client is gone already, or the connection is closed without a reset.
+                let _ = self.descriptor().map(sys::socket::reset_on_close);
+                return;
+            }
         }
         self.shut_down();
     }

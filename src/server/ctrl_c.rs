@@ -4,9 +4,8 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use super::ServerHandle;
-use super::core::Core;
 use crate::error::Error;
+use crate::state::{ServerHandle, ServerState};
 use crate::sys;
 
 /// The exit status of a process that a second signal ended: 128 and the number of SIGINT, as
@@ -25,7 +24,7 @@ struct ToStop {
     installed: Option<u32>,
     /// The servers were asked to stop and have been stopping since.
     asked: bool,
-    servers: Vec<Weak<Core>>,
+    servers: Vec<Weak<ServerState>>,
 }
 
 pub(super) fn shutdown_on_ctrl_c(handle: &ServerHandle) -> Result<(), Error> {
@@ -57,7 +56,7 @@ fn on_signal() {
     let mut to_stop = TO_STOP.lock();
     let mut servers: Vec<_> = to_stop.servers.iter().filter_map(Weak::upgrade).collect();
     // A handle, or a handler that was given up, may outlive its server.
-    servers.retain(|server| !server.life.is_closing());
+    servers.retain(|server| !server.life_cycle.is_closing());
     // The second time, or with no server left to stop, a signal ends the process, as it would
     // without a handler.
     if to_stop.asked || servers.is_empty() {

@@ -6,14 +6,20 @@ use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use super::{Server, WaitingClients};
-use crate::address::ServerAddress;
+use crate::address::SocketAddress;
 use crate::error::Error;
+use crate::server::Server;
+use crate::server::backlog::BacklogPolicy;
 use crate::service::Service;
+use crate::state::OverloadPolicy;
+use crate::state::Rejection;
+use crate::state::limits::LimitConfig;
+use crate::state::limits::TokenBucket;
 use crate::strategy::Strategy;
 use crate::transport::{
     BeforeBind, Bind, Datagram, FromListener, Inet, SocketOptions, Stream, Tcp, Transport,
 };
+use std::time::Instant;
 
 /// The options of a server that have to be known before its socket is bound, from
 /// [`Server::options`]. Each transport has those that mean something to it.
@@ -49,11 +55,12 @@ use crate::transport::{
 ///
 /// Times of connections are options, and so known before the first of them is accepted. What can also be
 /// chosen after binding is a method of [`Server`]: [`strategy`](Server::strategy), the limits
-/// ([`max_connections`](Server::max_connections) and so on), the times of a stop ([`grace`](Server::grace)
+/// ([`max_connections`](Server::max_connections) and so on), the times of a stop ([`grace_period`](Server::grace_period)
 /// and so on). Options of threads are methods of the strategies.
 #[must_use = "options do nothing until `bind`"]
 pub struct ServerOptions<T, S, M> {
     socket: SocketOptions,
+    limits: LimitConfig,
     activate: bool,
     server: PhantomData<(T, S, M)>,
 }
@@ -62,12 +69,13 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
     pub(super) fn new() -> Self {
         Self {
             socket: T::default_options(),
+            limits: LimitConfig::default(),
             activate: true,
             server: PhantomData,
         }
     }
 
-    /// Whether to listen right after binding. Default: `true`. With `false`, clients are refused
+    /// Whether to listen right after binding. Default: `true`. With `false`, clients are rejected
     /// until [`Server::server_activate`] is called. Python: `bind_and_activate`.
     #[doc(alias = "bind_and_activate")]
     pub fn activate(mut self, activate: bool) -> Self {
@@ -114,8 +122,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
     /// [`Request::set_timeout`]: crate::Request::set_timeout
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         let timeout = timeout.into();
-        self.socket.deadlines.read = timeout;
-        self.socket.deadlines.write = timeout;
+        self.socket.timeouts.read = timeout;
+        self.socket.timeouts.write = timeout;
         self
     }
 
@@ -130,7 +138,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
         T: Bind<A>,
     {
         let transport = T::server_bind(address, &self.socket)?;
-        Server::assemble(transport, service, M::default(), self.activate)
+        Server::assemble(transport, service, M::default(), self.limits, self.activate)
     }
 
     /// Takes over a socket that is bound already. See [`Server::from_listener`]. Of the options,
@@ -144,15 +152,16 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
         T: FromListener<L>,
     {
         let transport = T::from_listener(listener, &self.socket)?;
-        let address: ServerAddress = transport.server_address().clone().into();
+        let address: SocketAddress = transport.server_address().clone().into();
         if !address.is_bound() {
             let source = io::Error::new(io::ErrorKind::InvalidInput, "the socket is not bound");
             let address = "the given socket".into();
             return Err(Error::Bind { address, source });
         }
-        let server = Server::assemble(transport, service, M::default(), self.activate)?;
+        let server =
+            Server::assemble(transport, service, M::default(), self.limits, self.activate)?;
         // Another process may have this socket, too.
-        Ok(server.waiting_clients(WaitingClients::Leave))
+        Ok(server.backlog_policy(BacklogPolicy::Leave))
     }
 }
 
@@ -177,7 +186,7 @@ impl<T, S, M> ServerOptions<T, S, M> {
     ///
     /// With it a new version can be started before the old one is stopped, so that at no time nobody
     /// listens: both need it. The old one serves those who wait in its own queue
-    /// ([`waiting_clients`](Server::waiting_clients)); a client who connects just while it closes may take a
+    /// ([`backlog_policy`](Server::backlog_policy)); a client who connects just while it closes may take a
     /// second longer, when the kernel tries again (Linux).
     ///
     /// Unix sockets have no such option, so their servers have no such method.
@@ -231,7 +240,7 @@ impl<T, S, M> ServerOptions<T, S, M> {
     where
         T: Stream,
     {
-        self.socket.deadlines.read = timeout.into();
+        self.socket.timeouts.read = timeout.into();
         self
     }
 
@@ -249,7 +258,7 @@ impl<T, S, M> ServerOptions<T, S, M> {
     where
         T: Stream,
     {
-        self.socket.deadlines.write = timeout.into();
+        self.socket.timeouts.write = timeout.into();
         self
     }
 
@@ -264,7 +273,7 @@ impl<T, S, M> ServerOptions<T, S, M> {
     where
         T: Stream,
     {
-        self.socket.deadlines.first_byte = timeout.into();
+        self.socket.timeouts.first_byte = timeout.into();
         self
     }
 
@@ -278,14 +287,14 @@ impl<T, S, M> ServerOptions<T, S, M> {
     /// client is still sending it.
     ///
     /// Until then the request occupies its thread, also for a client that just stays connected. A stop ends
-    /// the wait after the grace period. Clients that are refused are not waited for.
+    /// the wait after the grace period. Clients that are rejected are not waited for.
     #[doc(alias = "lingering_close")]
     #[doc(alias = "SO_LINGER")]
     pub fn linger(mut self, time: impl Into<Option<Duration>>) -> Self
     where
         T: Stream,
     {
-        self.socket.deadlines.linger = time.into();
+        self.socket.timeouts.linger = time.into();
         self
     }
 
@@ -302,7 +311,7 @@ impl<T, S, M> ServerOptions<T, S, M> {
     where
         T: Stream,
     {
-        self.socket.deadlines.idle = timeout.into();
+        self.socket.timeouts.idle = timeout.into();
         self
     }
 
@@ -322,7 +331,135 @@ impl<T, S, M> ServerOptions<T, S, M> {
     where
         T: Stream,
     {
-        self.socket.deadlines.request = timeout.into();
+        self.socket.timeouts.request = timeout.into();
+        self
+    }
+
+    /// How many connections there may be at the same time, of whatever kind: served, waiting for a thread,
+    /// or with a child process. At least 1; `None`, the default: as many as the strategy takes.
+    ///
+    /// The limit is one for all threads and accept loops, and under
+    /// [`handle_request`](Self::handle_request) too: [`Stats::active`](crate::Stats::active) never exceeds
+    /// it. (Connections from before it was set go on, and count.) A connection of a
+    /// [forking](crate::Forking) server counts until its child has been reaped. Under every strategy,
+    /// the place comes free a moment after the client has seen the end.
+    ///
+    /// When the server is closed, those who wait in the queue are
+    /// [taken in](crate::BacklogPolicy) by the same rules, except that nobody waits for a token that
+    /// comes too late.
+    ///
+    /// ```
+    /// # use socketserver::{Request, TcpRequest, handler_fn};
+    /// use socketserver::{OverloadPolicy, ThreadingTcpServer};
+    ///
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all(b"hi")?));
+    /// let server = ThreadingTcpServer::bind("127.0.0.1:0", service)?
+    ///     .max_connections(500)
+    ///     .at_max_connections(OverloadPolicy::Refuse("421 too busy\r\n".into()))
+    ///     .max_per_client(20)
+    ///     .accept_rate(100.0, 200);
+    /// # let _ = server;
+    /// # Ok::<(), socketserver::BoxError>(())
+    /// ```
+    ///
+    /// No limit is set unless you do so: which one is right depends on the program, and clients behind one
+    /// address, as those of a test are, would run into it. What protects a server without any are the caps
+    /// of the strategies, at which clients wait.
+    ///
+    /// | limit | default | Python | at the limit, by default |
+    /// | --- | --- | --- | --- |
+    /// | `max_connections` | none | none | [`OverloadPolicy::Wait`] |
+    /// | [`max_per_client`](Self::max_per_client) | none | none | [`OverloadPolicy::Close`] |
+    /// | [`accept_rate`](Self::accept_rate) | none | none | [`OverloadPolicy::Wait`] |
+    /// | [`Threading::max_threads`](crate::Threading::max_threads) | 1024 | none | clients wait |
+    /// | [`ThreadPool`](crate::ThreadPool) | its threads, and as many in its queue | by hand | [`WhenFull::Wait`](crate::WhenFull::Wait) |
+    /// | [`Forking::max_children`](crate::Forking::max_children) | 40 | 40 | clients wait |
+    /// | [`Coroutines::max_coroutines`](crate::Coroutines::max_coroutines) | 16,384 | none | clients wait |
+    /// | [`Sequential`](crate::Sequential) | one at a time | one at a time | clients wait |
+    /// | [`request_queue_size`](crate::ServerOptions::request_queue_size) | `SOMAXCONN` | 5; `SOMAXCONN` since 3.15 | the kernel ignores clients, who try again |
+    ///
+    /// The smaller one of a limit and a strategy's cap counts. Under [`Sequential`](crate::Sequential)
+    /// there is never more than one.
+    #[doc(alias = "max_children")]
+    #[doc(alias = "gevent.pool.Pool")]
+    pub fn max_connections(mut self, most: impl Into<Option<usize>>) -> Self
+    where
+        T: Stream,
+    {
+        let most = most.into().map(|most| most.max(1));
+        self.limits.max_connections = most;
+        self
+    }
+
+    /// What to do about clients while there are [`max_connections`](Self::max_connections). Default:
+    /// [`OverloadPolicy::Wait`].
+    pub fn at_max_connections(mut self, policy: impl Into<OverloadPolicy>) -> Self
+    where
+        T: Stream,
+    {
+        self.limits.at_max_connections = policy.into();
+        self
+    }
+
+    /// How many connections one client may have at the same time. At least 1; `None`, the default (as in
+    /// Python): no limit.
+    ///
+    /// A client is an IPv4 address, or an IPv6 network of 64 bits, since whoever has one has all addresses
+    /// of it; an IPv4 client of a server for both (`::ffff:192.0.2.1`) is its IPv4 address. So all who share
+    /// an address, behind a router or a proxy, are one client, and all who have link-local addresses.
+    /// Clients of Unix sockets have no address: there it has no effect.
+    ///
+    /// Connections from before it was set do not count. Memory is taken for those clients only that have a
+    /// connection.
+    pub fn max_per_client(mut self, most: impl Into<Option<usize>>) -> Self
+    where
+        T: Stream,
+    {
+        let most = most.into().map(|most| most.max(1));
+        self.limits.max_per_client = most;
+        self
+    }
+
+    /// What to do about a client that has [`max_per_client`](Self::max_per_client) connections. Default:
+    /// [`OverloadPolicy::Close`].
+    ///
+    /// Who a client is can be known only once it is accepted, and in the kernel's queue it would keep
+    /// all others waiting: [`OverloadPolicy::Wait`] and [`OverloadPolicy::WaitAtMost`] are taken as [`OverloadPolicy::Close`].
+    pub fn at_max_per_client(mut self, rejection: Rejection) -> Self
+    where
+        T: Stream,
+    {
+        self.limits.at_max_per_client = rejection;
+        self
+    }
+
+    /// How many connections are taken in per second, in the long run, and how many at once after a
+    /// quiet time (at least 1): a token bucket. Default, as in Python: no limit.
+    ///
+    /// Every connection that is taken in costs a token, whatever becomes of it; those that are turned away
+    /// by a limit cost none. The bucket has `burst` tokens, and gets a new one every `1 / per_second`
+    /// seconds while it is not full. Infinity is no limit; none, less or not a number is one in a
+    /// hundred years, after the burst.
+    pub fn accept_rate(mut self, per_second: f64, burst: u32) -> Self
+    where
+        T: Stream,
+    {
+        let bucket = TokenBucket::new(per_second, burst, Instant::now());
+        self.limits.accept_rate = bucket;
+        self
+    }
+
+    /// What to do about clients that come faster than [`accept_rate`](Self::accept_rate). Default:
+    /// [`OverloadPolicy::Wait`].
+    ///
+    /// A token is a break for [`OverloadPolicy::WaitAtMost`], so with a time of more than `1 / per_second` seconds
+    /// it is [`OverloadPolicy::Wait`]. While [`max_connections`](Self::max_connections) is reached too, its policy
+    /// counts.
+    pub fn at_accept_rate(mut self, policy: impl Into<OverloadPolicy>) -> Self
+    where
+        T: Stream,
+    {
+        self.limits.at_accept_rate = policy.into();
         self
     }
 

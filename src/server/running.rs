@@ -6,12 +6,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use super::Server;
-use super::current;
-use super::drain::DrainReport;
-use super::life::Run;
 use crate::error::Error;
+use crate::reentrancy;
+use crate::server::Server;
+use crate::server::drain_report::DrainReport;
 use crate::service::Service;
+use crate::state::life_cycle::RunKind;
 use crate::strategy::Strategy;
 use crate::transport::Transport;
 
@@ -61,7 +61,7 @@ struct Parts<T: Transport, S: Service<T::Request>, M: Strategy> {
 impl<T: Transport, S: Service<T::Request>, M: Strategy> RunningServer<T, S, M> {
     pub(super) fn start(server: Server<T, S, M>) -> Result<Self, Error> {
         // Before the thread starts: it is serving from now on, for whoever asks or stops it.
-        let serving = server.handle.0.begin_serving(Run::Forever)?;
+        let serving = server.handle.0.begin_serving(RunKind::Forever)?;
         let server = Arc::new(server);
         let served = Arc::clone(&server);
         let thread = std::thread::Builder::new()
@@ -93,21 +93,23 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> RunningServer<T, S, M> {
 impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
     fn stop(self) -> Result<DrainReport, Error> {
         let Self { server, thread } = self;
-        let core = Arc::clone(&server.handle.0);
-        if core.is_copy() {
+        let state = Arc::clone(&server.handle.0);
+        if state.in_forked_child() {
             // A forked child has no such thread, and the server is its parent's.
             std::mem::forget((server, thread));
             return Ok(DrainReport::default());
         }
-        core.request_stop();
+        state.request_stop();
         // A handler in the loop is cut off after the grace period; one that does not notice is
         // left behind with the loop and the server. So is one that stops its own server.
-        if current::is_busy_for(&core) || !core.wait_until_stopped(core.loops_given_up_at()) {
+        if reentrancy::is_busy_for(state.id())
+            || !state.wait_until_stopped(state.loops_given_up_at())
+        {
             // The loop may leave yet; that it was stopped for good has to be known then, too.
-            core.life.begin_closing(|| core.stats());
-            core.life.end(|| core.waker.wake());
-            let report = DrainReport::of(&core);
-            report.log(&core);
+            state.life_cycle.begin_closing(|| state.stats());
+            state.life_cycle.end(|| state.waker.wake());
+            let report = DrainReport::of(&state);
+            report.log(&state);
             return Ok(report);
         }
         let served = thread.join();

@@ -1,4 +1,4 @@
-//! The children of a forking server: known by number, collected as they end.
+//! The children of a forking server: known by number, reaped as they end.
 
 use std::fmt;
 use std::io;
@@ -12,13 +12,14 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::job::Job;
-use crate::panics::contain;
-use crate::server::core::{Core, InFlight, servers};
-use crate::server::stats::Outcome;
-use crate::sys::child::{Child, Ended, Order};
+use crate::panics::catch_panic;
+use crate::state::counters::Outcome;
+use crate::state::server_state::servers;
+use crate::state::{InFlight, ServerState};
+use crate::sys::child_channel::ChildChannel;
+use crate::sys::child_process::{Child, ChildStatus, TerminationSignal};
 use crate::sys::fork::{Exit, Permission, Side, fork};
-use crate::sys::parked::parked;
-use crate::sys::plea::Line;
+use crate::sys::fork_gate::parked;
 use crate::sys::poll::wait_any_readable;
 
 /// How often to ask for the end of a child that cannot be waited for.
@@ -40,7 +41,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(20);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChildExit {
     pid: u32,
-    ended: Ended,
+    ended: ChildStatus,
 }
 
 impl ChildExit {
@@ -54,7 +55,7 @@ impl ChildExit {
     #[doc(alias = "WEXITSTATUS")]
     pub fn code(&self) -> Option<i32> {
         match self.ended {
-            Ended::Code(code) => Some(code),
+            ChildStatus::Code(code) => Some(code),
             _ => None,
         }
     }
@@ -63,7 +64,7 @@ impl ChildExit {
     #[doc(alias = "WTERMSIG")]
     pub fn signal(&self) -> Option<i32> {
         match self.ended {
-            Ended::Signal(signal) => Some(signal),
+            ChildStatus::Signal(signal) => Some(signal),
             _ => None,
         }
     }
@@ -73,9 +74,9 @@ impl fmt::Display for ChildExit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pid = self.pid;
         match self.ended {
-            Ended::Code(code) => write!(f, "child {pid} exited with code {code}"),
-            Ended::Signal(signal) => write!(f, "child {pid} was killed by signal {signal}"),
-            Ended::Unknown => write!(f, "child {pid} ended, it is not known how"),
+            ChildStatus::Code(code) => write!(f, "child {pid} exited with code {code}"),
+            ChildStatus::Signal(signal) => write!(f, "child {pid} was killed by signal {signal}"),
+            ChildStatus::Unknown => write!(f, "child {pid} ended, it is not known how"),
         }
     }
 }
@@ -87,9 +88,9 @@ pub(super) struct Children {
     /// Whom to ask next.
     next: AtomicUsize,
     on_exit: Option<OnExit>,
-    line: OnceLock<Arc<Line>>,
+    channel: OnceLock<Arc<ChildChannel>>,
     /// They were told to end.
-    interrupted: AtomicBool,
+    force_closed: AtomicBool,
 }
 
 pub(super) type OnExit = Box<dyn Fn(&ChildExit) + Send + Sync>;
@@ -102,9 +103,9 @@ struct Running {
 }
 
 /// What became of children without anybody waiting for one.
-pub(super) struct InPassing {
-    /// Whether any has been collected.
-    pub(super) collected: bool,
+pub(super) struct ReapSummary {
+    /// Whether any has been reaped.
+    pub(super) reaped: bool,
     /// Whether any are left.
     pub(super) left: bool,
 }
@@ -146,19 +147,19 @@ impl Children {
         job: Job,
         permission: &Permission,
     ) -> Result<Forked, (Job, io::Error)> {
-        let line = match self.line() {
-            Ok(line) => line,
+        let channel = match self.channel() {
+            Ok(channel) => channel,
             Err(error) => return Err((job, error)),
         };
         let hold = || (self.running.lock(), servers());
-        match fork(permission, job.core().id(), line, hold) {
+        match fork(permission, job.state().id(), channel, hold) {
             Ok((Side::Parent(child), (running, servers))) => {
                 drop(servers);
                 self.add(running, child, job);
                 Ok(Forked::Parent)
             }
             Ok((Side::Child(exit), (mut running, servers))) => {
-                // Neither collected nor counted out by this process.
+                // Neither reaped nor counted out by this process.
                 exit.leave_to_parent(mem::take(&mut *running), |running| &running.child);
                 drop((running, servers));
                 Ok(Forked::Child(job, exit))
@@ -184,23 +185,23 @@ impl Children {
     }
 
     /// What children ask for a stop by.
-    fn line(&self) -> io::Result<&Arc<Line>> {
-        if let Some(line) = self.line.get() {
-            return Ok(line);
+    fn channel(&self) -> io::Result<&Arc<ChildChannel>> {
+        if let Some(channel) = self.channel.get() {
+            return Ok(channel);
         }
-        let line = Arc::new(Line::new()?);
-        Ok(self.line.get_or_init(|| line))
+        let channel = Arc::new(ChildChannel::new()?);
+        Ok(self.channel.get_or_init(|| channel))
     }
 
     /// Readable when a child has asked for something.
-    pub(super) fn line_descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.line.get().map(|line| (**line).as_fd())
+    pub(super) fn channel_descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.channel.get().map(|channel| (**channel).as_fd())
     }
 
     /// Does what children have asked for.
-    pub(super) fn hear(&self) {
-        if let Some(line) = self.line.get() {
-            iter::from_fn(|| line.hear()).for_each(Core::hear);
+    pub(super) fn receive_stop_requests(&self) {
+        if let Some(channel) = self.channel.get() {
+            iter::from_fn(|| channel.receive()).for_each(ServerState::receive_stop_request);
         }
     }
 
@@ -212,7 +213,7 @@ impl Children {
 
     /// Collects those of the children that have ended. `readable` is about
     /// [`Snapshot::descriptors`].
-    pub(super) fn collect(&self, snapshot: &Snapshot, readable: &[bool]) {
+    pub(super) fn reap(&self, snapshot: &Snapshot, readable: &[bool]) {
         let mut readable = readable.iter();
         for child in &snapshot.0 {
             let may_have_ended = match child.pidfd() {
@@ -220,26 +221,23 @@ impl Children {
                 None => true,
             };
             if may_have_ended {
-                self.collect_one(child);
+                self.reap_one(child);
             }
         }
     }
 
     /// Collects those who have ended, one after the other, up to the first that has not, without
     /// waiting for anything.
-    pub(super) fn collect_some(&self) -> InPassing {
-        let mut collected = false;
+    pub(super) fn reap_exited(&self) -> ReapSummary {
+        let mut reaped = false;
         while let Some(child) = self.next_in_turn() {
-            if !self.collect_one(&child) {
-                return InPassing {
-                    collected,
-                    left: true,
-                };
+            if !self.reap_one(&child) {
+                return ReapSummary { reaped, left: true };
             }
-            collected = true;
+            reaped = true;
         }
-        InPassing {
-            collected,
+        ReapSummary {
+            reaped,
             left: false,
         }
     }
@@ -252,7 +250,7 @@ impl Children {
     }
 
     /// Collects a child if it has ended. Returns whether it is off the list.
-    fn collect_one(&self, child: &Arc<Child>) -> bool {
+    fn reap_one(&self, child: &Arc<Child>) -> bool {
         let (request, ended) = {
             // Under the lock, so that nobody else asks, and takes the answer.
             let mut running = self.running.lock();
@@ -271,43 +269,43 @@ impl Children {
         true
     }
 
-    fn end(&self, pid: u32, request: Option<InFlight>, ended: Ended) {
-        let killed = self.are_interrupted() && ended.is_kill();
+    fn end(&self, pid: u32, request: Option<InFlight>, ended: ChildStatus) {
+        let killed = self.are_signalled() && ended.is_kill();
         let told = killed || ended.is_termination();
         if let Some(mut request) = request {
             match ended {
-                Ended::Signal(_) if told => request.interrupted(|| None),
+                ChildStatus::Signal(_) if told => request.force_closed(|| None),
                 // The child cannot know that, and takes it for the client's doing.
-                _ if request.was_cut => request.interrupted(|| None),
-                Ended::Code(0) => request.outcome = Outcome::Completed,
-                Ended::Code(_) | Ended::Signal(_) => request.outcome = Outcome::Failed,
-                Ended::Unknown => request.outcome = Outcome::Dropped,
+                _ if request.was_force_closed => request.force_closed(|| None),
+                ChildStatus::Code(0) => request.outcome = Outcome::Completed,
+                ChildStatus::Code(_) | ChildStatus::Signal(_) => request.outcome = Outcome::Failed,
+                ChildStatus::Unknown => request.outcome = Outcome::Dropped,
             }
             // Dropped here, which counts it out.
         }
         if let Some(on_exit) = &self.on_exit {
-            let _ = contain(|| on_exit(&ChildExit { pid, ended }));
+            let _ = catch_panic(|| on_exit(&ChildExit { pid, ended }));
         }
     }
 
-    /// Waits until all have ended and are collected, at most `timeout`. Returns whether they have.
+    /// Waits until all have ended and are reaped, at most `timeout`. Returns whether they have.
     pub(super) fn wait_for_all(&self, timeout: Duration) -> bool {
         let deadline = Instant::now().checked_add(timeout);
         loop {
             let snapshot = self.snapshot();
             if snapshot.0.is_empty() {
-                self.hear();
+                self.receive_stop_requests();
                 return true;
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let fds = snapshot.descriptors().chain(self.line_descriptor());
-            match parked(|| wait_any_readable(fds, snapshot.patience(left))) {
-                Ok(readable) => self.collect(&snapshot, &readable),
+            let fds = snapshot.descriptors().chain(self.channel_descriptor());
+            match parked(|| wait_any_readable(fds, snapshot.poll_timeout(left))) {
+                Ok(readable) => self.reap(&snapshot, &readable),
                 // There is no waiting for them at all, for lack of memory say.
                 Err(_) => return false,
             }
             // After that: a child may ask for something and end.
-            self.hear();
+            self.receive_stop_requests();
             if left == Some(Duration::ZERO) {
                 return self.len() == 0;
             }
@@ -315,16 +313,16 @@ impl Children {
     }
 
     /// Tells all to end.
-    pub(super) fn interrupt(&self, order: Order) {
-        self.interrupted.store(true, Ordering::SeqCst);
+    pub(super) fn interrupt(&self, order: TerminationSignal) {
+        self.force_closed.store(true, Ordering::SeqCst);
         let snapshot = self.snapshot();
         for child in &snapshot.0 {
-            child.tell(order);
+            child.signal(order);
         }
     }
 
-    pub(super) fn are_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::SeqCst)
+    pub(super) fn are_signalled(&self) -> bool {
+        self.force_closed.load(Ordering::SeqCst)
     }
 }
 
@@ -345,7 +343,7 @@ impl Snapshot {
     }
 
     /// How long to wait for these descriptors before looking after the children that have none.
-    pub(super) fn patience(&self, timeout: Option<Duration>) -> Option<Duration> {
+    pub(super) fn poll_timeout(&self, timeout: Option<Duration>) -> Option<Duration> {
         if self.0.iter().all(|child| child.pidfd().is_some()) {
             return timeout;
         }

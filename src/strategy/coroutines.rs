@@ -12,15 +12,18 @@ use std::time::Duration;
 use crossbeam_channel::bounded;
 use parking_lot::{Mutex, RwLock};
 
-use super::workers::{Alive, Workers};
-use super::{Ready, RequestKind, Strategy, Wait};
 use crate::accept_error::AcceptErrorKind;
+use crate::coroutine::{BlockingPool, Mailbox, Worker, is_coroutine};
 use crate::job::{Job, Rejected};
-use crate::server::core::Core;
-use crate::sys::coroutine::{Mailbox, Offload, Worker, is_coroutine};
+use crate::request::RequestKind;
+use crate::state::ServerState;
+use crate::strategy::scheduling::Schedule;
+use crate::strategy::scheduling::Scheduling;
+use crate::strategy::workers::{Alive, Workers};
+use crate::strategy::{AcceptWait, Ready, Strategy};
 
 /// Runs each request in a coroutine: a handler that has to wait for its client gives its thread to
-/// another one, so that a few threads serve thousands of clients at the pace of an event loop. Handlers
+/// another one, so that a few threads serve thousands of clients at the backoff of an event loop. Handlers
 /// stay as they are, straight-line blocking code. Python: [gevent](https://www.gevent.org).
 ///
 /// ```
@@ -58,7 +61,7 @@ use crate::sys::coroutine::{Mailbox, Offload, Worker, is_coroutine};
 ///   # }
 ///   ```
 ///
-///   [`Stats::held_workers`](crate::Stats::held_workers) counts the times that a worker was held for
+///   [`Stats::worker_stalls`](crate::Stats::worker_stalls) counts the times that a worker was held for
 ///   more than 10 ms; with the `log` feature each is reported, and while it lasts if that is 0.1 s.
 /// - **Do not hold a lock while you read or write.** The one who wants it may be on the same thread, which
 ///   then waits for itself, for ever. The same goes for a `RefCell` in a thread-local that is borrowed
@@ -67,7 +70,7 @@ use crate::sys::coroutine::{Mailbox, Offload, Worker, is_coroutine};
 ///   handler right away, and keeps its connections to their end: a coroutine never changes threads, so
 ///   thread-locals and `Rc`s are what they were after a wait. Among several workers the
 ///   connections are spread evenly.
-/// - **Fairness.** A client that always has more to say is interrupted after 32 reads and writes, and
+/// - **Fairness.** A client that always has more to say is force_closed after 32 reads and writes, and
 ///   goes on when the others have had their turn.
 /// - **Stacks** have a fixed size ([`stack_size`](Self::stack_size)), of which only what was touched takes
 ///   memory: an idle connection needs about 5 KiB. A handler that needs more stack than there is ends
@@ -99,13 +102,13 @@ pub struct Coroutines {
 #[derive(Default)]
 struct Shared {
     threads: Workers,
-    offload: Offload,
+    blocking_pool: BlockingPool,
     /// The workers that accept.
-    crew: RwLock<Vec<Arc<Mailbox>>>,
+    accept_workers: RwLock<Vec<Arc<Mailbox>>>,
     /// Workers for requests that others have accepted.
-    hired: Mutex<Vec<Arc<Mailbox>>>,
+    aux_workers: Mutex<Vec<Arc<Mailbox>>>,
     /// Whose requests these are.
-    server: OnceLock<Weak<Core>>,
+    server: OnceLock<Weak<ServerState>>,
 }
 
 /// What the thread of a worker knows.
@@ -115,7 +118,7 @@ struct Local {
     /// Which of the others is looked at next.
     next: Cell<usize>,
     /// It runs what others have accepted.
-    hired: bool,
+    aux_workers: bool,
     /// Declared last: the thread counts until the rest is gone.
     _alive: Alive,
 }
@@ -173,15 +176,18 @@ impl Coroutines {
             return Ok(local);
         }
         let local = Local::begin(&self.shared, self.stack_size, false)?;
-        self.shared.crew.write().push(local.worker.mailbox());
+        self.shared
+            .accept_workers
+            .write()
+            .push(local.worker.mailbox());
         Ok(local)
     }
 
     /// Passes a job to a worker that does not accept, hiring one if need be.
     fn pass_on(&self, job: Job) -> Result<(), Rejected> {
-        match self.hire() {
+        match self.pick_aux_worker() {
             Ok(mailbox) => {
-                mailbox.promise(usize::MAX);
+                mailbox.reserve(usize::MAX);
                 self.shared.send(&mailbox, job);
                 Ok(())
             }
@@ -189,16 +195,19 @@ impl Coroutines {
         }
     }
 
-    /// The hired worker with the fewest coroutines; a new one, if all have some and there may be more.
-    fn hire(&self) -> io::Result<Arc<Mailbox>> {
-        let mut hired = self.shared.hired.lock();
-        let idlest = hired.iter().min_by_key(|mailbox| mailbox.live()).cloned();
-        let may_be_more = hired.len() < self.workers;
+    /// The aux_workers worker with the fewest coroutines; a new one, if all have some and there may be more.
+    fn pick_aux_worker(&self) -> io::Result<Arc<Mailbox>> {
+        let mut aux_workers = self.shared.aux_workers.lock();
+        let idlest = aux_workers
+            .iter()
+            .min_by_key(|mailbox| mailbox.live())
+            .cloned();
+        let may_be_more = aux_workers.len() < self.workers;
         match idlest {
             Some(idlest) if idlest.live() == 0 || !may_be_more => Ok(idlest),
-            idlest => match self.begin_hired() {
+            idlest => match self.start_aux_worker() {
                 Ok(new) => {
-                    hired.push(Arc::clone(&new));
+                    aux_workers.push(Arc::clone(&new));
                     Ok(new)
                 }
                 // The busy ones have to do.
@@ -208,7 +217,7 @@ impl Coroutines {
     }
 
     /// A new worker that does not accept.
-    fn begin_hired(&self) -> io::Result<Arc<Mailbox>> {
+    fn start_aux_worker(&self) -> io::Result<Arc<Mailbox>> {
         let (begun, begins) = bounded(1);
         let (shared, stack_size) = (Arc::clone(&self.shared), self.stack_size);
         let work = move || match Local::begin(&shared, stack_size, true) {
@@ -225,9 +234,12 @@ impl Coroutines {
             .unwrap_or_else(|_| Err(io::Error::other("a worker thread has panicked")))
     }
 
-    fn has_room_among_the_hired(&self) -> bool {
-        let hired = self.shared.hired.lock();
-        hired.len() < self.workers || hired.iter().any(|mailbox| mailbox.live() < self.share())
+    fn aux_workers_have_capacity(&self) -> bool {
+        let aux_workers = self.shared.aux_workers.lock();
+        aux_workers.len() < self.workers
+            || aux_workers
+                .iter()
+                .any(|mailbox| mailbox.live() < self.share())
     }
 }
 
@@ -253,33 +265,30 @@ impl Strategy for Coroutines {
         }
     }
 
-    fn acceptors(&self, _kind: RequestKind) -> usize {
-        self.workers
-    }
-
-    fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
-        if !wait.in_own_loop() {
-            // Others may run on the workers that used to accept.
+    fn wait(&self, wait: &AcceptWait<'_>) -> io::Result<Ready> {
+        if !wait.in_worker_loop() {
+            // ConnectionlessRequests may run on the workers that used to accept.
             let below_cap = || wait.handle.0.active() < self.max_coroutines.max(self.workers);
-            let has_room = || below_cap() && self.has_room_among_the_hired();
+            let has_capacity = || below_cap() && self.aux_workers_have_capacity();
             // Before the request, so that it is not lost for lack of descriptors, which others may give back.
-            if self.shared.hired.lock().is_empty()
-                && let Err(error) = self.hire()
-                && AcceptErrorKind::is_lack_of_descriptors(&error)
+            if self.shared.aux_workers.lock().is_empty()
+                && let Err(error) = self.pick_aux_worker()
+                && AcceptErrorKind::is_descriptor_exhaustion(&error)
             {
                 return Err(error);
             }
-            return self.shared.threads.wait(wait, has_room);
+            return self.shared.threads.wait(wait, has_capacity);
         }
         let local = self.local()?;
-        let has_room = wait.turning_away || local.worker.load() < self.share();
-        let has_room = has_room && !wait.starved;
-        if has_room && wait.taken_in {
+        let has_capacity = wait.rejecting || local.worker.load() < self.share();
+        let has_capacity = has_capacity && !wait.starved;
+        if has_capacity && wait.already_received {
             return Ok(Ready::Request);
         }
-        let found = local
-            .worker
-            .wait(wait.door(), has_room, wait.likely, wait.timeout)?;
+        let found =
+            local
+                .worker
+                .wait(wait.accept_fds(), has_capacity, wait.likely, wait.timeout)?;
         Ok(match (found.woken, found.request) {
             (true, _) => Ready::Woken,
             (false, true) => Ready::Request,
@@ -287,20 +296,38 @@ impl Strategy for Coroutines {
         })
     }
 
-    fn leave(&self, wait: &Wait<'_>) {
+    fn server_close(&self, grace_period: Duration) {
+        for mailbox in self.shared.aux_workers.lock().drain(..) {
+            mailbox.close();
+        }
+        self.shared.threads.wait_until_ended(grace_period);
+        self.shared.blocking_pool.close(grace_period);
+    }
+
+    fn scheduling(&self) -> Scheduling<'_> {
+        Scheduling::of(self)
+    }
+}
+
+impl Schedule for Coroutines {
+    fn accept_loops(&self, _kind: RequestKind) -> usize {
+        self.workers
+    }
+
+    fn on_accept_loop_exit(&self, wait: &AcceptWait<'_>) {
         let Some(local) = Local::of(&self.shared) else {
             return;
         };
-        local.worker.leave(wait.door());
+        local.worker.leave(wait.accept_fds());
         let mailbox = local.worker.mailbox();
         self.shared
-            .crew
+            .accept_workers
             .write()
             .retain(|other| !Arc::ptr_eq(other, &mailbox));
         mailbox.close();
     }
 
-    fn keeps_requests(&self) -> bool {
+    fn keeps_requests_after_loop(&self) -> bool {
         true
     }
 
@@ -317,22 +344,14 @@ impl Strategy for Coroutines {
             self.shared.report_held_workers();
         }
     }
-
-    fn server_close(&self, grace: Duration) {
-        for mailbox in self.shared.hired.lock().drain(..) {
-            mailbox.close();
-        }
-        self.shared.threads.wait_until_ended(grace);
-        self.shared.offload.close(grace);
-    }
 }
 
 impl Shared {
-    /// Has another worker, which was promised it, run a job; this thread's, if that one is about to end.
+    /// Has another worker, which was reserved it, run a job; this thread's, if that one is about to end.
     fn send(self: &Arc<Self>, mailbox: &Arc<Mailbox>, job: Job) {
-        let (shared, promised) = (Arc::clone(self), Arc::clone(mailbox));
+        let (shared, reserved) = (Arc::clone(self), Arc::clone(mailbox));
         let run = move || {
-            promised.fulfil();
+            reserved.release();
             let ran = match Local::of(&shared) {
                 Some(local) => local.run(job),
                 None => Err(job.reject(None)),
@@ -340,7 +359,7 @@ impl Shared {
             if let Err(rejected) = ran {
                 rejected.close();
             }
-            shared.threads.announce_room();
+            shared.threads.notify_capacity();
         };
         if let Err(run) = mailbox.ask(run) {
             run();
@@ -349,8 +368,8 @@ impl Shared {
 
     /// A coroutine has run for so long without waiting.
     fn count_held(&self, held: Duration) {
-        if let Some(core) = self.server.get().and_then(Weak::upgrade) {
-            core.counters.count_held_worker();
+        if let Some(server_state) = self.server.get().and_then(Weak::upgrade) {
+            server_state.counters.count_worker_stall();
         }
         crate::logging::log_event!(
             Warn,
@@ -360,11 +379,15 @@ impl Shared {
     }
 
     fn report_held_workers(&self) {
-        let crew = self.crew.read().clone();
-        let hired = self.hired.lock().clone();
-        for held in crew.iter().chain(&hired).filter_map(|m| m.busy_for()) {
+        let accept_workers = self.accept_workers.read().clone();
+        let aux_workers = self.aux_workers.lock().clone();
+        for held in accept_workers
+            .iter()
+            .chain(&aux_workers)
+            .filter_map(|m| m.busy_for())
+        {
             // Many short turns of different clients may add up to more than one may take.
-            if held > 10 * Worker::HELD {
+            if held > 10 * Worker::STALL {
                 crate::logging::log_event!(
                     Warn,
                     "a worker has not come back to its clients for {held:?} by now: a handler neither \
@@ -383,7 +406,7 @@ impl Local {
     const BUSY: Duration = Duration::from_millis(5);
 
     /// Makes this thread a worker.
-    fn begin(shared: &Arc<Shared>, stack_size: usize, hired: bool) -> io::Result<Rc<Self>> {
+    fn begin(shared: &Arc<Shared>, stack_size: usize, aux_workers: bool) -> io::Result<Rc<Self>> {
         let observer = Arc::downgrade(shared);
         let held = move |held| {
             if let Some(shared) = observer.upgrade() {
@@ -391,10 +414,10 @@ impl Local {
             }
         };
         let local = Rc::new(Self {
-            worker: Worker::new(stack_size, shared.offload.clone(), held)?,
+            worker: Worker::new(stack_size, shared.blocking_pool.clone(), held)?,
             shared: Arc::clone(shared),
             next: Cell::new(0),
-            hired,
+            aux_workers,
             _alive: shared.threads.enlist(),
         });
         LOCAL.set(Some(Rc::clone(&local)));
@@ -419,13 +442,13 @@ impl Local {
     fn run(&self, job: Job) -> Result<(), Rejected> {
         self.shared
             .server
-            .get_or_init(|| Arc::downgrade(job.core()));
+            .get_or_init(|| Arc::downgrade(job.state()));
         let stack = match self.worker.take_stack() {
             Ok(stack) => stack,
             Err(error) => return Err(job.reject(Some(error.into()))),
         };
         let own = job.descriptor().map(|fd| fd.as_raw_fd());
-        let end = self.hired.then(|| self.end_of_request());
+        let end = self.aux_workers.then(|| self.end_of_request());
         self.worker.start(stack, own, move || {
             job.run();
             if let Some(announce) = end {
@@ -440,7 +463,7 @@ impl Local {
     fn end_of_request(&self) -> impl FnOnce() + 'static {
         let (mailbox, shared) = (self.worker.mailbox(), Arc::clone(&self.shared));
         move || {
-            let _ = mailbox.ask(move || shared.threads.announce_room());
+            let _ = mailbox.ask(move || shared.threads.notify_capacity());
         }
     }
 
@@ -451,17 +474,17 @@ impl Local {
         if live <= Self::UNEVEN {
             return None;
         }
-        let crew = self.shared.crew.read();
-        if crew.len() < 2 {
+        let accept_workers = self.shared.accept_workers.read();
+        if accept_workers.len() < 2 {
             return None;
         }
         let next = self.next.get().wrapping_add(1);
         self.next.set(next);
-        let other = &crew[next % crew.len()];
+        let other = &accept_workers[next % accept_workers.len()];
         let uneven = live > other.live() + Self::UNEVEN + live / 8;
         let free = || other.busy_for().is_none_or(|busy| busy < Self::BUSY);
         // What it has less than this worker, it has less than its share, too.
-        (uneven && free() && other.promise(live)).then(|| Arc::clone(other))
+        (uneven && free() && other.reserve(live)).then(|| Arc::clone(other))
     }
 }
 
@@ -469,8 +492,8 @@ impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
             .field("threads", &self.threads)
-            .field("crew", &self.crew.read().len())
-            .field("hired", &self.hired.lock().len())
+            .field("accept_workers", &self.accept_workers.read().len())
+            .field("aux_workers", &self.aux_workers.lock().len())
             .finish_non_exhaustive()
     }
 }

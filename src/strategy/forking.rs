@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::children::{ChildExit, Children, Forked, InPassing, Snapshot};
-use super::{Ready, Strategy, Wait};
 use crate::job::{Job, Rejected};
 use crate::request::have_spare;
-use crate::server::stats::Outcome;
-use crate::sys::child::Order;
+use crate::state::counters::Outcome;
+use crate::strategy::children::{Children, Forked, ReapSummary, Snapshot};
+use crate::strategy::scheduling::Schedule;
+use crate::strategy::scheduling::Scheduling;
+use crate::strategy::{AcceptWait, ChildExit, Ready, Strategy};
+use crate::sys::child_process::TerminationSignal;
 use crate::sys::fork::{Exit, Permission};
 
 /// Runs each request in a child process of its own. Python: `ForkingMixIn`.
@@ -35,10 +37,10 @@ use crate::sys::fork::{Exit, Permission};
 ///   ignored, for `nohup`.) Programs that a handler starts are not told.
 /// - **Limit.** While [`max_children`](Self::max_children) are running, clients wait in the kernel's
 ///   queue; the server can be stopped meanwhile.
-/// - **Collecting.** While the server serves, children are collected as they end, a few milliseconds
+/// - **Collecting.** While the server serves, children are reaped as they end, a few milliseconds
 ///   late at most; else by the next `serve_forever`, `handle_request` or close.
-/// - **Closing.** Running children have the [grace period](crate::Server::grace) to end, then get a
-///   SIGTERM, and, at 0.7 of the [closing time](crate::Server::closing_time), a SIGKILL. With
+/// - **Closing.** Running children have the [grace period](crate::Server::grace_period) to end, then get a
+///   SIGTERM, and, at 0.7 of the [closing time](crate::Server::force_close_timeout), a SIGKILL. With
 ///   [`block_on_close(false)`](crate::Server::block_on_close) they are left alone. (The port is free
 ///   once the youngest of them has begun to run.)
 ///
@@ -49,7 +51,7 @@ use crate::sys::fork::{Exit, Permission};
 ///
 /// Only the thread that forks goes on in the child. If another one holds a lock at that moment, the
 /// child never gets it: of a mutex, the environment, a logger, whatever the handler comes across. So
-/// a request is refused ([`handle_error`](crate::Service::handle_error) is told, the connection
+/// a request is rejected ([`handle_error`](crate::Service::handle_error) is told, the connection
 /// closed) if the process has threads other than
 ///
 /// - the one that called `serve_forever` or `handle_request`,
@@ -93,7 +95,48 @@ impl Forking {
         Self::with(Permission::CHECKED)
     }
 
-    pub(crate) fn with(permission: Permission) -> Self {
+    /// Forks whatever other threads there are; see [`new`](Self::new) for what is checked otherwise.
+    ///
+    /// For programs that serve in the background ([`Server::spawn`](crate::Server::spawn)) while they
+    /// do something else, and for tests.
+    ///
+    /// ```
+    /// use socketserver::prelude::*;
+    ///
+    /// let pid = handler_fn(|request: &mut TcpRequest| {
+    ///     Ok(request.send_all(std::process::id().to_string().as_bytes())?)
+    /// });
+    /// // SAFETY: the handler takes no lock that this thread could hold, but the allocator's, which
+    /// // the C library sees to.
+    /// let forking = unsafe { Forking::new_unchecked() };
+    /// let server = TcpServer::bind("127.0.0.1:0", pid)?.strategy(forking).spawn()?;
+    ///
+    /// let mut client = std::net::TcpStream::connect(server.server_address())?;
+    /// let mut answer = String::new();
+    /// client.read_to_string(&mut answer)?;
+    /// assert_ne!(answer, std::process::id().to_string());
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
+    /// # Safety
+    ///
+    /// In a process with several threads, POSIX allows a child to call async-signal-safe functions
+    /// only. A handler, and everything that it and the hooks of its [`Service`](crate::Service) call,
+    /// must work in a process in which all threads but the forking one have vanished at an arbitrary
+    /// point:
+    ///
+    /// - No lock that they take may have been held by another thread at the time of the fork: it
+    ///   would never be released. (Standard output and standard error are seen to by this library, if
+    ///   no thread keeps them locked, and the allocator by glibc and musl, if it is theirs.)
+    /// - Nothing that they look at may have been half-way through a change by another thread: the
+    ///   internals of a C library that is not prepared for forks, for example.
+    #[expect(unsafe_code, reason = "the one unsafe function of the public API")]
+    pub unsafe fn new_unchecked() -> Self {
+        // SAFETY: the caller gives the same guarantee.
+        Self::with(unsafe { Permission::unchecked() })
+    }
+
+    fn with(permission: Permission) -> Self {
         Self {
             permission,
             max_children: AtomicUsize::new(Self::DEFAULT_MAX_CHILDREN),
@@ -128,7 +171,7 @@ impl Forking {
         self
     }
 
-    /// The process numbers of the children that are running, or have ended and not been collected
+    /// The process numbers of the children that are running, or have ended and not been reaped
     /// yet. Python: `active_children`, a set of them.
     pub fn active_children(&self) -> Vec<u32> {
         self.children.ids()
@@ -138,29 +181,29 @@ impl Forking {
         self.children.len() >= self.max_children.load(Ordering::Relaxed)
     }
 
-    fn has_room(&self, wait: &Wait<'_>) -> bool {
-        wait.turning_away || !self.is_full()
+    fn has_capacity(&self, wait: &AcceptWait<'_>) -> bool {
+        wait.rejecting || !self.is_full()
     }
 
     /// Waits for a request, unless there is no room, for the end of `children`, and for whatever else
     /// there is to wait for.
     fn wait_for_any(
         &self,
-        wait: &Wait<'_>,
+        wait: &AcceptWait<'_>,
         children: &Snapshot,
         timeout: Option<Duration>,
     ) -> io::Result<Ready> {
-        let line = self.children.line_descriptor();
-        let fds: Vec<_> = children.descriptors().chain(line).collect();
-        let patience = children.patience(timeout);
-        let (ready, readable) = wait.for_any(self.has_room(wait), &fds, patience)?;
-        self.children.collect(children, &readable);
-        if line.is_some() && readable.last() == Some(&true) {
-            self.children.hear();
+        let channel = self.children.channel_descriptor();
+        let fds: Vec<_> = children.descriptors().chain(channel).collect();
+        let poll_timeout = children.poll_timeout(timeout);
+        let (ready, readable) = wait.for_any(self.has_capacity(wait), &fds, poll_timeout)?;
+        self.children.reap(children, &readable);
+        if channel.is_some() && readable.last() == Some(&true) {
+            self.children.receive_stop_requests();
         }
         Ok(match ready {
             // Only the look after children without a descriptor is due.
-            Ready::TimedOut if patience != timeout => Ready::Woken,
+            Ready::TimedOut if poll_timeout != timeout => Ready::Woken,
             ready => ready,
         })
     }
@@ -191,20 +234,20 @@ impl Strategy for Forking {
         }
     }
 
-    fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
+    fn wait(&self, wait: &AcceptWait<'_>) -> io::Result<Ready> {
         // In this order: the one is to be beside the other in memory.
         let most = self.max_children.load(Ordering::Relaxed);
         let most = most.min(Self::DEFAULT_MAX_CHILDREN);
         self.children.make_room(most);
         have_spare();
         let mut timeout = wait.timeout;
-        let InPassing { collected, left } = self.children.collect_some();
-        if wait.likely && self.has_room(wait) {
+        let ReapSummary { reaped, left } = self.children.reap_exited();
+        if wait.likely && self.has_capacity(wait) {
             // Before the request, what children ask for: it may be a stop.
-            self.children.hear();
+            self.children.receive_stop_requests();
             return Ok(Ready::Request);
         }
-        if (left || collected) && self.has_room(wait) {
+        if (left || reaped) && self.has_capacity(wait) {
             let calm = timeout.map_or(CALM, |timeout| timeout.min(CALM));
             let ready = self.wait_for_any(wait, &Snapshot::default(), Some(calm))?;
             if ready != Ready::TimedOut {
@@ -212,40 +255,46 @@ impl Strategy for Forking {
             }
             timeout = timeout.map(|timeout| timeout - calm);
         }
-        if collected {
+        if reaped {
             // No request tells of it: the end of a child is a turn of its own.
             return Ok(Ready::Woken);
         }
         self.wait_for_any(wait, &self.children.snapshot(), timeout)
     }
 
-    fn drain(&self, timeout: Duration) {
-        if !self.children.are_interrupted() {
-            self.children.wait_for_all(timeout);
-        } else if !self.children.wait_for_all(timeout.mul_f64(TO_COMPLY)) {
-            self.children.interrupt(Order::Kill);
-            self.children.wait_for_all(timeout.mul_f64(1.0 - TO_COMPLY));
-        }
-    }
-
-    fn interrupt(&self) {
-        self.children.interrupt(Order::Terminate);
-    }
-
     fn server_close(&self, _grace: Duration) {
         if self.children.wait_for_all(Duration::ZERO) {
             return;
         }
-        // They go on by themselves, but somebody has to collect them. Without a thread, nobody does
+        // They go on by themselves, but somebody has to reap them. Without a thread, nobody does
         // until this process ends.
         let children = Arc::clone(&self.children);
         let thread = thread::Builder::new().name("socketserver-children".into());
         let _ = thread.spawn(move || children.wait_for_all(Duration::MAX));
     }
+
+    fn scheduling(&self) -> Scheduling<'_> {
+        Scheduling::of(self)
+    }
+}
+
+impl Schedule for Forking {
+    fn drain(&self, timeout: Duration) {
+        if !self.children.are_signalled() {
+            self.children.wait_for_all(timeout);
+        } else if !self.children.wait_for_all(timeout.mul_f64(TO_COMPLY)) {
+            self.children.interrupt(TerminationSignal::Kill);
+            self.children.wait_for_all(timeout.mul_f64(1.0 - TO_COMPLY));
+        }
+    }
+
+    fn force_close(&self) {
+        self.children.interrupt(TerminationSignal::Terminate);
+    }
 }
 
 /// How long no request has to come before the end of a child may wake the loop. Until then children are
-/// collected in passing, which spares a descriptor and a wake-up for each.
+/// reaped in passing, which spares a descriptor and a wake-up for each.
 const CALM: Duration = Duration::from_millis(5);
 /// Which part of the closing time children have to follow a SIGTERM; what is left is for those that have
 /// to be killed to be gone.

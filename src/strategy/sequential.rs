@@ -1,14 +1,15 @@
 //! One request at a time.
 
-use super::Strategy;
 use crate::job::{Job, Rejected};
+use crate::strategy::scheduling::Schedule;
+use crate::strategy::{Scheduling, Strategy};
 
 /// Runs each request in the accept loop: one at a time, in the order of arrival, on the thread
 /// that called `serve_forever`. Python: a server class without a mix-in.
 ///
 /// The right choice where requests are short, which includes most datagram servers, or where only
-/// one client at a time makes sense. A client that dawdles keeps all others waiting: give its
-/// reads a timeout ([`ServerOptions::timeout`](crate::ServerOptions::timeout)), or take
+/// one client at a time makes sense. A slow client keeps all others waiting: set a timeout for its
+/// reads ([`ServerOptions::timeout`](crate::ServerOptions::timeout)), or use
 /// [`Threading`](crate::Threading).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sequential;
@@ -19,7 +20,13 @@ impl Strategy for Sequential {
         Ok(())
     }
 
-    fn runs_in_place(&self, _in_own_loop: bool) -> bool {
+    fn scheduling(&self) -> Scheduling<'_> {
+        Scheduling::of(self)
+    }
+}
+
+impl Schedule for Sequential {
+    fn runs_inline(&self, _in_worker_loop: bool) -> bool {
         true
     }
 }

@@ -9,15 +9,18 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvError, SendError, Sender, bounded};
 use parking_lot::Mutex;
 
-use super::workers::{Workers, builder};
-use super::{Ready, RequestKind, Strategy, Wait};
 use crate::job::{Job, Rejected};
-use crate::sys::parked::parked;
+use crate::request::RequestKind;
+use crate::strategy::scheduling::Schedule;
+use crate::strategy::scheduling::Scheduling;
+use crate::strategy::workers::{Workers, builder};
+use crate::strategy::{AcceptWait, Ready, Strategy};
+use crate::sys::fork_gate::parked;
 
 /// Runs requests on a fixed number of threads. Python: a `ThreadPoolExecutor` and an override of
 /// `process_request`, by hand.
 ///
-/// - **Connections**: the accept loop puts them into a bounded [`queue`](Self::queue); each thread
+/// - **Connections**: the accept loop puts them into a bounded [`queue_size`](Self::queue_size); each thread
 ///   serves one at a time, to its end. So at most `n` clients are served at once, and a client
 ///   that stays connected keeps its thread: a pool suits short conversations, or clients that
 ///   [`timeout`](crate::ServerOptions::timeout) keeps from idling. Threads start as they are
@@ -32,7 +35,6 @@ use crate::sys::parked::parked;
 #[doc(alias = "ThreadPoolMixIn")]
 pub struct ThreadPool {
     threads: usize,
-    when_full: WhenFull,
     stack_size: Option<usize>,
     workers: Workers,
     /// How many jobs may wait that no thread comes for.
@@ -45,32 +47,17 @@ pub struct ThreadPool {
     way_in: Mutex<Option<Sender<Job>>>,
 }
 
-/// What a [`ThreadPool`] does with a connection for which its queue has no place.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WhenFull {
-    /// Accept no more until there is a place. Clients wait in the kernel's queue
-    /// ([`request_queue_size`](crate::ServerOptions::request_queue_size)); nobody is turned away
-    /// until that is full too.
-    #[default]
-    Wait,
-    /// Accept, send these bytes (none, if empty), and close in order: an overloaded server that
-    /// answers at once.
-    Refuse(Vec<u8>),
-}
-
 impl ThreadPool {
     /// The most threads, and the most places in the queue, that a pool can have.
     pub const MAX: usize = 1 << 16;
 
     /// A pool of `threads` threads (at least 1, at most [`MAX`](Self::MAX)), with a queue as long
-    /// and [`WhenFull::Wait`].
+    /// and [`WhenFull::AcceptWait`].
     pub fn new(threads: usize) -> Self {
         let threads = threads.clamp(1, Self::MAX);
         let (way_in, jobs) = channel(threads, threads);
         Self {
             threads,
-            when_full: WhenFull::Wait,
             stack_size: None,
             workers: Workers::default(),
             places: threads,
@@ -82,15 +69,9 @@ impl ThreadPool {
 
     /// How many accepted connections may wait for a thread, beyond those that are served; 0 is taken
     /// as 1, more than [`MAX`](Self::MAX) as that. Default: as many as there are threads.
-    pub fn queue(mut self, places: usize) -> Self {
+    pub fn queue_size(mut self, places: usize) -> Self {
         self.places = places.clamp(1, Self::MAX);
         (self.way_in, self.jobs) = channel(self.threads, self.places);
-        self
-    }
-
-    /// What to do with a connection when the queue is full. Default: [`WhenFull::Wait`].
-    pub fn when_full(mut self, policy: WhenFull) -> Self {
-        self.when_full = policy;
         self
     }
 
@@ -153,16 +134,11 @@ impl Strategy for ThreadPool {
         let Some(queue) = &*way_in else {
             return Err(job.reject(None)); // the server is closed
         };
-        match (self.staff(), &self.when_full) {
-            (Err(error), _) => return Err(job.reject(Some(error.into()))),
-            (Ok(true), _) => {}
-            (Ok(false), WhenFull::Refuse(farewell)) => {
-                if !self.count_job(|balance| self.has_place(balance)) {
-                    return Err(job.reject(None).farewell(farewell.clone()));
-                }
-            }
-            // `wait` saw a place, which only this thread fills.
-            (Ok(false), WhenFull::Wait) => {
+        match self.staff() {
+            Err(error) => return Err(job.reject(Some(error.into()))),
+            Ok(true) => {}
+            // `wait` saw a free place, which only this thread fills.
+            Ok(false) => {
                 self.balance.fetch_sub(1, Ordering::SeqCst);
             }
         }
@@ -170,34 +146,39 @@ impl Strategy for ThreadPool {
         sent.map_err(|job| job.reject(None))
     }
 
-    fn runs_in_place(&self, in_own_loop: bool) -> bool {
-        in_own_loop
+    fn wait(&self, wait: &AcceptWait<'_>) -> io::Result<Ready> {
+        if wait.in_worker_loop() {
+            return wait.for_request();
+        }
+        let has_capacity = || self.has_place(self.balance.load(Ordering::SeqCst));
+        self.workers.wait(wait, has_capacity)
     }
 
-    fn acceptors(&self, kind: RequestKind) -> usize {
+    fn server_close(&self, grace_period: Duration) {
+        // Without a way in, the threads end when the queue is empty.
+        self.way_in.lock().take();
+        self.workers.wait_until_ended(grace_period);
+    }
+
+    fn scheduling(&self) -> Scheduling<'_> {
+        Scheduling::of(self)
+    }
+}
+
+impl Schedule for ThreadPool {
+    fn runs_inline(&self, in_worker_loop: bool) -> bool {
+        in_worker_loop
+    }
+
+    fn accept_loops(&self, kind: RequestKind) -> usize {
         match kind {
-            RequestKind::Message => self.threads,
+            RequestKind::Datagram => self.threads,
             RequestKind::Connection => 0,
         }
     }
 
-    fn acceptor_thread(&self) -> thread::Builder {
+    fn accept_thread_builder(&self) -> thread::Builder {
         builder(self.stack_size)
-    }
-
-    fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
-        if wait.in_own_loop() {
-            return wait.for_request();
-        }
-        let has_place = || self.has_place(self.balance.load(Ordering::SeqCst));
-        let has_room = || self.when_full != WhenFull::Wait || has_place();
-        self.workers.wait(wait, has_room)
-    }
-
-    fn server_close(&self, grace: Duration) {
-        // Without a way in, the threads end when the queue is empty.
-        self.way_in.lock().take();
-        self.workers.wait_until_ended(grace);
     }
 }
 
@@ -218,7 +199,7 @@ impl Worker {
         while let Ok(job) = self.next_job() {
             job.run();
             self.balance.fetch_add(1, Ordering::SeqCst);
-            self.workers.announce_room();
+            self.workers.notify_capacity();
         }
     }
 

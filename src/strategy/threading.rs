@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::workers::Workers;
-use super::{Ready, Strategy, Wait};
+use crate::coroutine::monitor::Monitor;
 use crate::job::{Job, Rejected};
-use crate::sys::condition::Monitor;
+use crate::strategy::workers::Workers;
+use crate::strategy::{AcceptWait, Ready, Strategy};
 
 /// Runs each request on a thread of its own. Python: `ThreadingMixIn`.
 ///
@@ -27,7 +27,7 @@ use crate::sys::condition::Monitor;
 /// compiler checks it.
 ///
 /// > **Coming from Python.** `daemon_threads` has no twin: closing the server always waits for
-/// > running requests, but never longer than [`grace`](crate::Server::grace);
+/// > running requests, but never longer than [`grace_period`](crate::Server::grace_period);
 /// > [`block_on_close(false)`](crate::Server::block_on_close) does not wait at all.
 ///
 /// [`keep_alive`]: Self::keep_alive
@@ -41,7 +41,7 @@ pub struct Threading {
     keep_alive: Duration,
     stack_size: Option<usize>,
     workers: Workers,
-    line: Arc<Line>,
+    idle_workers: Arc<IdleWorkers>,
 }
 
 impl Threading {
@@ -57,7 +57,7 @@ impl Threading {
             keep_alive: Self::DEFAULT_KEEP_ALIVE,
             stack_size: None,
             workers: Workers::default(),
-            line: Arc::default(),
+            idle_workers: Arc::default(),
         }
     }
 
@@ -90,151 +90,152 @@ impl Default for Threading {
 
 impl Strategy for Threading {
     fn process_request(&self, job: Job) -> Result<(), Rejected> {
-        let idle = self.line.take_last();
-        if let Some(desk) = idle {
-            desk.put(Order::Run(job));
+        let idle = self.idle_workers.take_last();
+        if let Some(slot) = idle {
+            slot.put(WorkOrder::Run(job));
             return Ok(());
         }
-        // The job waits on the desk and not in the closure, so that it can be had back if no
+        // The job waits on the slot and not in the closure, so that it can be had back if no
         // thread can.
-        let desk = Arc::new(Desk::with(Order::Run(job)));
+        let slot = Arc::new(WorkerSlot::with(WorkOrder::Run(job)));
         let worker = Worker {
-            desk: Arc::clone(&desk),
-            line: Arc::clone(&self.line),
+            slot: Arc::clone(&slot),
+            idle_workers: Arc::clone(&self.idle_workers),
             workers: self.workers.clone(),
             keep_alive: self.keep_alive,
         };
         let Err(error) = self.workers.spawn(self.stack_size, move || worker.work()) else {
             return Ok(());
         };
-        match desk.wait(Some(Duration::ZERO)) {
-            Some(Order::Run(job)) => Err(job.reject(Some(error.into()))),
+        match slot.wait(Some(Duration::ZERO)) {
+            Some(WorkOrder::Run(job)) => Err(job.reject(Some(error.into()))),
             _ => Ok(()),
         }
     }
 
-    fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
-        let has_room = || self.workers.alive() < self.max_threads || !self.line.is_empty();
-        self.workers.wait(wait, has_room)
+    fn wait(&self, wait: &AcceptWait<'_>) -> io::Result<Ready> {
+        let has_capacity =
+            || self.workers.alive() < self.max_threads || !self.idle_workers.is_empty();
+        self.workers.wait(wait, has_capacity)
     }
 
-    fn server_close(&self, grace: Duration) {
-        self.line.close();
-        self.workers.wait_until_ended(grace);
+    fn server_close(&self, grace_period: Duration) {
+        self.idle_workers.close();
+        self.workers.wait_until_ended(grace_period);
     }
 }
 
 /// A thread and what it needs to go on to the next request.
 struct Worker {
-    desk: Arc<Desk>,
-    line: Arc<Line>,
+    slot: Arc<WorkerSlot>,
+    idle_workers: Arc<IdleWorkers>,
     workers: Workers,
     keep_alive: Duration,
 }
 
 impl Worker {
     fn work(self) {
-        let mut order = self.desk.wait(None);
-        while let Some(Order::Run(job)) = order {
+        let mut order = self.slot.wait(None);
+        while let Some(WorkOrder::Run(job)) = order {
             job.run();
-            if !self.line.join(&self.desk) {
+            if !self.idle_workers.join(&self.slot) {
                 return;
             }
-            self.workers.announce_room();
+            self.workers.notify_capacity();
             order = self.next_order();
         }
     }
 
-    fn next_order(&self) -> Option<Order> {
-        if let Some(order) = self.desk.wait(Some(self.keep_alive)) {
+    fn next_order(&self) -> Option<WorkOrder> {
+        if let Some(order) = self.slot.wait(Some(self.keep_alive)) {
             return Some(order);
         }
-        if self.line.leave(&self.desk) {
+        if self.idle_workers.leave(&self.slot) {
             return None;
         }
-        // Somebody has just taken this thread out of the line, and is about to say what for.
-        self.desk.wait(None)
+        // Somebody has just taken this thread out of the idle_workers, and is about to say what for.
+        self.slot.wait(None)
     }
 }
 
 /// The threads that wait for a request. The last to have finished is the first to go on: its
 /// stack and its caches are warm.
 #[derive(Debug, Default)]
-struct Line {
+struct IdleWorkers {
     idle: Mutex<Idle>,
 }
 
 #[derive(Debug, Default)]
 struct Idle {
-    desks: Vec<Arc<Desk>>,
+    slots: Vec<Arc<WorkerSlot>>,
     closed: bool,
 }
 
-impl Line {
+impl IdleWorkers {
     /// Lines up for the next request. `false` if there will be none.
-    fn join(&self, desk: &Arc<Desk>) -> bool {
+    fn join(&self, slot: &Arc<WorkerSlot>) -> bool {
         let mut idle = self.idle.lock();
         if !idle.closed {
-            idle.desks.push(Arc::clone(desk));
+            idle.slots.push(Arc::clone(slot));
         }
         !idle.closed
     }
 
-    /// Leaves the line. `false` if the thread was taken out of it already.
-    fn leave(&self, desk: &Arc<Desk>) -> bool {
+    /// Leaves the idle_workers. `false` if the thread was taken out of it already.
+    fn leave(&self, slot: &Arc<WorkerSlot>) -> bool {
         let mut idle = self.idle.lock();
-        let place = idle.desks.iter().position(|other| Arc::ptr_eq(desk, other));
-        place.map(|place| idle.desks.remove(place)).is_some()
+        let place = idle.slots.iter().position(|other| Arc::ptr_eq(slot, other));
+        place.map(|place| idle.slots.remove(place)).is_some()
     }
 
-    fn take_last(&self) -> Option<Arc<Desk>> {
-        self.idle.lock().desks.pop()
+    fn take_last(&self) -> Option<Arc<WorkerSlot>> {
+        self.idle.lock().slots.pop()
     }
 
     fn is_empty(&self) -> bool {
-        self.idle.lock().desks.is_empty()
+        self.idle.lock().slots.is_empty()
     }
 
     /// Sends every thread home: those that wait now, the others when they are done.
     fn close(&self) {
-        let desks = {
+        let slots = {
             let mut idle = self.idle.lock();
             idle.closed = true;
-            std::mem::take(&mut idle.desks)
+            std::mem::take(&mut idle.slots)
         };
-        for desk in desks {
-            desk.put(Order::End);
+        for slot in slots {
+            slot.put(WorkOrder::End);
         }
     }
 }
 
 /// Where a thread finds what to do next.
 #[derive(Debug)]
-struct Desk {
-    order: Monitor<Option<Order>>,
+struct WorkerSlot {
+    order: Monitor<Option<WorkOrder>>,
 }
 
 #[derive(Debug)]
-enum Order {
+enum WorkOrder {
     Run(Job),
     End,
 }
 
-impl Desk {
+impl WorkerSlot {
     /// One whose thread has yet to be started.
-    fn with(order: Order) -> Self {
+    fn with(order: WorkOrder) -> Self {
         Self {
             order: Monitor::new(Some(order)),
         }
     }
 
-    fn put(&self, order: Order) {
+    fn put(&self, order: WorkOrder) {
         *self.order.lock() = Some(order);
         self.order.notify_one();
     }
 
     /// Waits for an order, at most `timeout`.
-    fn wait(&self, timeout: Option<Duration>) -> Option<Order> {
+    fn wait(&self, timeout: Option<Duration>) -> Option<WorkOrder> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let order = self.order.lock();
         self.order

@@ -1,4 +1,4 @@
-//! The threads of a strategy, and the room for more: counted, not listed, so that nothing grows
+//! The threads of a strategy, and the room for more: counted, not list_entry, so that nothing grows
 //! with traffic.
 
 use std::io;
@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::{Notifier, Ready, Wait};
-use crate::sys::condition::Monitor;
+use crate::coroutine::monitor::Monitor;
+use crate::strategy::{AcceptWait, Notifier, Ready};
 
 /// The threads of one strategy.
 #[derive(Clone, Debug, Default)]
@@ -62,23 +62,27 @@ impl Workers {
         self.shared.threads.lock().alive
     }
 
-    /// Waits until there are none left, but not longer than `grace`.
-    pub(super) fn wait_until_ended(&self, grace: Duration) {
-        let deadline = Instant::now().checked_add(grace);
+    /// Waits until there are none left, but not longer than `grace_period`.
+    pub(super) fn wait_until_ended(&self, grace_period: Duration) {
+        let deadline = Instant::now().checked_add(grace_period);
         let threads = self.shared.threads.lock();
         let alive = |threads: &Threads| threads.alive > 0;
         drop(self.shared.threads.wait_while(threads, deadline, alive));
     }
 
-    /// Waits for the next request if `has_room`, and otherwise for somebody to
-    /// [`announce_room`](Self::announce_room); clients wait in the kernel's queue meanwhile.
-    pub(super) fn wait(&self, wait: &Wait<'_>, has_room: impl Fn() -> bool) -> io::Result<Ready> {
-        if wait.turning_away || has_room() {
+    /// Waits for the next request if `has_capacity`, and otherwise for somebody to
+    /// [`notify_capacity`](Self::notify_capacity); clients wait in the kernel's queue meanwhile.
+    pub(super) fn wait(
+        &self,
+        wait: &AcceptWait<'_>,
+        has_capacity: impl Fn() -> bool,
+    ) -> io::Result<Ready> {
+        if wait.rejecting || has_capacity() {
             return wait.for_request();
         }
         *self.shared.waiting.lock() = Some(wait.notifier());
         // Room that was made before the line above was announced to nobody: look again.
-        if has_room() {
+        if has_capacity() {
             wait.for_request()
         } else {
             wait.for_notification()
@@ -86,7 +90,7 @@ impl Workers {
     }
 
     /// Tells an accept loop that waits for room that there is some now.
-    pub(super) fn announce_room(&self) {
+    pub(super) fn notify_capacity(&self) {
         if let Some(notifier) = self.shared.waiting.lock().take() {
             notifier.notify();
         }
@@ -108,6 +112,6 @@ impl Drop for Alive {
     fn drop(&mut self) {
         self.0.shared.threads.lock().alive -= 1;
         self.0.shared.threads.notify_all();
-        self.0.announce_room();
+        self.0.notify_capacity();
     }
 }

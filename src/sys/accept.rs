@@ -8,8 +8,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use rustix::io::Errno;
 use socket2::SockRef;
 
-use super::socket::{AcceptedTimeouts, unix_address};
 use crate::address::UnixAddress;
+use crate::sys::socket::{AcceptedTimeouts, unix_address};
 
 /// Accepts one waiting TCP connection; `WouldBlock` if there is none.
 pub(crate) fn accept_tcp(

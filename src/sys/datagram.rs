@@ -9,10 +9,9 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags};
 use socket2::SockRef;
 
-use super::coroutine::Direction;
-use super::socket::unix_sockaddr;
-use super::stream::timed_out;
 use crate::address::UnixAddress;
+use crate::sys::socket::unix_sockaddr;
+use crate::timeout::{TimedOut, TimeoutKind};
 
 /// Receives one waiting datagram from an internet socket; `WouldBlock` if there is none.
 #[inline]
@@ -96,7 +95,7 @@ fn datagram_io<T>(mut operation: impl FnMut() -> Result<T, Errno>) -> io::Result
         match operation() {
             Ok(value) => return Ok(value),
             Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => return Err(timed_out(Direction::Send)),
+            Err(Errno::AGAIN) => return Err(TimedOut::error(TimeoutKind::Write, None)),
             Err(error) => return Err(error.into()),
         }
     }
@@ -120,7 +119,7 @@ pub(crate) fn discard_errors(fd: BorrowedFd<'_>) {
     }
 }
 
-/// Nothing is collected here.
+/// Nothing is reaped here.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn discard_errors(_fd: BorrowedFd<'_>) {}
 

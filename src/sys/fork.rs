@@ -3,12 +3,12 @@
 //! A child has one thread and a copy of everything else: locks as they were, buffers as full as they
 //! were, every descriptor. What that breaks is put right here, on both sides of the fork:
 //!
-//! - Other threads may hold locks: the fork is refused unless they are [parked](super::parked).
+//! - ConnectionlessRequest threads may hold locks: the fork is refused unless they are [parked](super::parked).
 //! - Standard output is flushed and locked meanwhile, so that nothing is printed twice and the child
 //!   can print; so is standard error, where another thread may be printing to it.
 //! - Signals that end a process are held back until the child has left off handling them as its
 //!   parent does.
-//! - Listening sockets and wake-up descriptors ([`keep_private`]) are the parent's alone. The child's
+//! - Listening sockets and wake-up descriptors ([`close_on_fork`]) are the parent's alone. The child's
 //!   are replaced by one that does nothing, so that their numbers cannot come to mean something else
 //!   to code that still has them.
 //! - The child leaves by `_exit`, whatever happens: nothing of the parent's is unwound or dropped
@@ -29,11 +29,10 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signa
 use nix::unistd::ForkResult;
 use rustix::process::Pid;
 
-use super::child::Child;
-use super::parked::{Gate, parked};
-use super::plea::{self, Line};
-use super::poll::wait_writable;
-use crate::strategy::Forking;
+use crate::sys::child_channel::{self, ChildChannel};
+use crate::sys::child_process::Child;
+use crate::sys::fork_gate::{Gate, parked};
+use crate::sys::poll::wait_writable;
 
 /// How long threads of this library may take to be parked, on a busy machine: milliseconds.
 const PATIENCE: u64 = 100;
@@ -43,54 +42,19 @@ const LITTLE_PATIENCE: u64 = 10;
 /// Whether to fork although other threads may hold locks.
 #[derive(Debug)]
 pub(crate) struct Permission {
-    /// Only [`Forking::new_unchecked`] sets it.
     unchecked: bool,
 }
 
 impl Permission {
     pub(crate) const CHECKED: Self = Self { unchecked: false };
-}
 
-// Here, because this is the one unsafe function of the library, and its promise is kept in this
-// file.
-impl Forking {
-    /// Forks whatever other threads there are; see [`new`](Self::new) for what is checked otherwise.
-    ///
-    /// For programs that serve in the background ([`Server::spawn`](crate::Server::spawn)) while they
-    /// do something else, and for tests.
-    ///
-    /// ```
-    /// use socketserver::prelude::*;
-    ///
-    /// let pid = handler_fn(|request: &mut TcpRequest| {
-    ///     Ok(request.send_all(std::process::id().to_string().as_bytes())?)
-    /// });
-    /// // SAFETY: the handler takes no lock that this thread could hold, but the allocator's, which
-    /// // the C library sees to.
-    /// let forking = unsafe { Forking::new_unchecked() };
-    /// let server = TcpServer::bind("127.0.0.1:0", pid)?.strategy(forking).spawn()?;
-    ///
-    /// let mut client = std::net::TcpStream::connect(server.server_address())?;
-    /// let mut answer = String::new();
-    /// client.read_to_string(&mut answer)?;
-    /// assert_ne!(answer, std::process::id().to_string());
-    /// # Ok::<(), BoxError>(())
-    /// ```
+    /// Permits forking whatever other threads do.
     ///
     /// # Safety
     ///
-    /// In a process with several threads, POSIX allows a child to call async-signal-safe functions
-    /// only. A handler, and everything that it and the hooks of its [`Service`](crate::Service) call,
-    /// must work in a process in which all threads but the forking one have vanished at an arbitrary
-    /// point:
-    ///
-    /// - No lock that they take may have been held by another thread at the time of the fork: it
-    ///   would never be released. (Standard output and standard error are seen to by this library, if
-    ///   no thread keeps them locked, and the allocator by glibc and musl, if it is theirs.)
-    /// - Nothing that they look at may have been half-way through a change by another thread: the
-    ///   internals of a C library that is not prepared for forks, for example.
-    pub unsafe fn new_unchecked() -> Self {
-        Self::with(Permission { unchecked: true })
+    /// As for [`Forking::new_unchecked`](crate::Forking::new_unchecked).
+    pub(crate) const unsafe fn unchecked() -> Self {
+        Self { unchecked: true }
     }
 }
 
@@ -100,12 +64,12 @@ pub(crate) enum Side {
     Child(Exit),
 }
 
-/// Makes a child process. `owner` is whose server forks (see [`keep_private`]), and `line` what it hears
+/// Makes a child process. `owner` is whose server forks (see [`close_on_fork`]), and `channel` what it hears
 /// its children by. `hold` gets what has to be held over the fork, after all else that is.
 pub(crate) fn fork<T>(
     permission: &Permission,
     owner: u64,
-    line: &Arc<Line>,
+    channel: &Arc<ChildChannel>,
     hold: impl FnOnce() -> T,
 ) -> io::Result<(Side, T)> {
     static FIRST: Once = Once::new();
@@ -114,7 +78,7 @@ pub(crate) fn fork<T>(
     let (streams, gate) = quiet(permission)?;
     let private = private();
     let held = hold();
-    let mut signals = HeldBack::now();
+    let mut signals = SignalMaskGuard::now();
     // SAFETY: it has no preconditions; for a child in which locks may be held for ever, `quiet` has
     // found that there is no such lock, or the user has promised it.
     let forked = unsafe { nix::unistd::fork() };
@@ -126,7 +90,7 @@ pub(crate) fn fork<T>(
         }
         ForkResult::Child => {
             let exit = Exit(());
-            plea::become_child(line);
+            child_channel::become_child(channel);
             replace(&private, inert, owner);
             signals.default();
             drop((signals, private, gate, streams));
@@ -135,7 +99,7 @@ pub(crate) fn fork<T>(
     }
 }
 
-/// Gives memory back that was used and freed, by the parsing of a command line or a configuration file
+/// Gives memory back that was used and freed, by the parsing of a command channel or a configuration file
 /// say: every fork would copy what belongs to each page of it.
 fn trim() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -160,8 +124,8 @@ fn quiet(permission: &Permission) -> io::Result<(Streams, Gate)> {
         if permission.unchecked {
             return Ok((streams, gate));
         }
-        let strangers = gate.strangers().map_err(Refused::CannotTell)?;
-        if strangers == 0 {
+        let unparked_threads = gate.unparked_threads().map_err(Refused::CannotTell)?;
+        if unparked_threads == 0 {
             PATIENCE_LEFT.store(PATIENCE, Ordering::Relaxed);
             return Ok((streams, gate));
         }
@@ -169,7 +133,7 @@ fn quiet(permission: &Permission) -> io::Result<(Streams, Gate)> {
         drop((gate, streams));
         if Instant::now() >= deadline {
             PATIENCE_LEFT.store(LITTLE_PATIENCE, Ordering::Relaxed);
-            return Err(Refused::Strangers(strangers).into());
+            return Err(Refused::UnparkedThreads(unparked_threads).into());
         }
         parked(|| thread::sleep(Duration::from_micros(100)));
     }
@@ -201,7 +165,7 @@ impl Streams {
 /// Why there was no fork.
 #[derive(Debug)]
 enum Refused {
-    Strangers(usize),
+    UnparkedThreads(usize),
     CannotTell(io::Error),
 }
 
@@ -214,8 +178,12 @@ impl From<Refused> for io::Error {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Strangers(1) => f.write_str("refused to fork: there is another thread, which")?,
-            Self::Strangers(n) => write!(f, "refused to fork: there are {n} other threads, which")?,
+            Self::UnparkedThreads(1) => {
+                f.write_str("refused to fork: there is another thread, which")?
+            }
+            Self::UnparkedThreads(n) => {
+                write!(f, "refused to fork: there are {n} other threads, which")?
+            }
             Self::CannotTell(_) => {
                 f.write_str(
                     "refused to fork: there is no telling whether there are other threads, which",
@@ -233,7 +201,7 @@ impl fmt::Display for Refused {
 impl std::error::Error for Refused {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Strangers(_) => None,
+            Self::UnparkedThreads(_) => None,
             Self::CannotTell(source) => Some(source),
         }
     }
@@ -249,11 +217,11 @@ const TERMINATION: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHU
 ///
 /// Nothing is to be done where there are none. That is looked for on this side of the fork, where it
 /// costs less.
-struct HeldBack {
+struct SignalMaskGuard {
     before: Option<SigSet>,
 }
 
-impl HeldBack {
+impl SignalMaskGuard {
     // Apart from what forks: the less of the stack is in use there, the less is copied.
     #[inline(never)]
     fn now() -> Self {
@@ -292,7 +260,7 @@ impl HeldBack {
     }
 }
 
-impl Drop for HeldBack {
+impl Drop for SignalMaskGuard {
     fn drop(&mut self) {
         if let Some(before) = &self.before {
             let _ = before.thread_set_mask();
@@ -326,20 +294,20 @@ fn private() -> MutexGuard<'static, Vec<Private>> {
 
 /// Keeps descriptors from forked children, until the result is dropped, which has to be before they
 /// are closed. Children of the server `needed_by` get them nevertheless.
-pub(crate) fn keep_private<const N: usize>(
+pub(crate) fn close_on_fork<const N: usize>(
     fds: [&dyn AsRawFd; N],
     needed_by: Option<u64>,
-) -> KeptPrivate<N> {
+) -> CloseOnFork<N> {
     let fds = fds.map(AsRawFd::as_raw_fd);
     private().extend(fds.map(|fd| Private { fd, needed_by }));
-    KeptPrivate(fds)
+    CloseOnFork(fds)
 }
 
-/// See [`keep_private`].
+/// See [`close_on_fork`].
 #[derive(Debug)]
-pub(crate) struct KeptPrivate<const N: usize>([RawFd; N]);
+pub(crate) struct CloseOnFork<const N: usize>([RawFd; N]);
 
-impl<const N: usize> Drop for KeptPrivate<N> {
+impl<const N: usize> Drop for CloseOnFork<N> {
     fn drop(&mut self) {
         private().retain(|private| !self.0.contains(&private.fd));
     }
@@ -392,7 +360,7 @@ impl Exit {
 
     /// Ends this process, once all is printed.
     pub(crate) fn with(self, code: i32) -> ! {
-        let _ = crate::panics::contain(|| io::stdout().flush());
+        let _ = crate::panics::catch_panic(|| io::stdout().flush());
         // SAFETY: it has no preconditions.
         unsafe { libc::_exit(code) }
     }

@@ -1,28 +1,25 @@
-//! Everything that depends on the platform, and every call that waits for a socket, in one place.
+//! System calls, and everything that depends on the platform.
 //!
-//! The rest of the crate is portable and safe Rust over what this module offers:
+//! The rest of the crate is portable Rust over what this module offers:
 //!
 //! | module | what it does |
 //! | --- | --- |
-//! | [`socket`] | makes sockets listen; their addresses and timeouts |
+//! | [`socket`] | makes sockets listen; reads and sets their options, addresses and timeouts |
 //! | [`accept`] | accepts connections |
-//! | [`stream`] | moves the bytes of connections: a handler's reads and writes wait here |
 //! | [`datagram`] | receives and sends datagrams |
-//! | [`arrivals`] | receives several by one system call |
-//! | [`poll`] | waits for descriptors to become readable: an accept loop waits here |
-//! | [`exclusive`] | the same for loops on several threads, of which each request wakes one |
-//! | [`wake`] | the descriptor that ends such a wait from another thread |
-//! | [`signal`] | Ctrl-C and SIGTERM, on request |
-//! | [`condition`] | waits for another thread |
-//! | [`clock`] | what ages are counted by |
-//! | [`coroutine`] | runs handlers that wait without a thread of their own |
-//! | [`turn`] | a lock for those who wait while they hold it |
-//! | [`fork`] | makes a process for a request |
-//! | [`child`] | waits for such a process, and ends it |
-//! | [`parked`] | knows when a fork is harmless |
-//! | [`plea`] | what a child can ask of its parent |
+//! | [`recv_batch`] | receives several datagrams by one system call |
+//! | [`poll`] | waits for descriptors with `poll(2)` |
+//! | [`poller`] | waits for many sockets with `epoll(7)` |
+//! | [`exclusive`] | waits for one listener on several threads, of which a request wakes one |
+//! | [`waker`] | the descriptor that ends a wait from another thread |
+//! | [`signal`] | Ctrl-C, SIGTERM and SIGHUP, on request |
+//! | [`coarse_clock`] | a cheap clock for ages and idle times |
+//! | [`fork`] | makes a child process for a request |
+//! | [`fork_gate`] | checks that a fork is safe beside other threads |
+//! | [`child_process`] | waits for a child process, and signals it |
+//! | [`child_channel`] | carries stop requests from children to their parent |
 
-// The only module that may: see the `[lints]` of the crate.
+// One of the two modules with unsafe code; `coroutine` is the other.
 #![allow(unsafe_code)]
 
 #[cfg(not(unix))]
@@ -32,19 +29,16 @@ compile_error!(
 );
 
 pub(crate) mod accept;
-pub(crate) mod arrivals;
-pub(crate) mod child;
-pub(crate) mod clock;
-pub(crate) mod condition;
-pub(crate) mod coroutine;
+pub(crate) mod child_channel;
+pub(crate) mod child_process;
+pub(crate) mod coarse_clock;
 pub(crate) mod datagram;
 pub(crate) mod exclusive;
 pub(crate) mod fork;
-pub(crate) mod parked;
-pub(crate) mod plea;
+pub(crate) mod fork_gate;
 pub(crate) mod poll;
+pub(crate) mod poller;
+pub(crate) mod recv_batch;
 pub(crate) mod signal;
 pub(crate) mod socket;
-pub(crate) mod stream;
-pub(crate) mod turn;
-pub(crate) mod wake;
+pub(crate) mod waker;

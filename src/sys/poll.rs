@@ -10,6 +10,13 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
+/// The direction in which bytes move through a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Receive,
+    Send,
+}
+
 /// Waits until at least one of `fds` is readable (or broken, which a read then reports) or
 /// `timeout` is over, and says which are. `None` waits without limit.
 ///

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::{SigHandler, Signal, signal};
 
-use super::parked::{park, unparked, wait_until_asleep};
+use crate::sys::fork_gate::{park, unparked, wait_until_asleep};
 
 /// How `ctrlc` names the thread that it waits on.
 const CTRLC_THREAD: &str = "ctrl-c";

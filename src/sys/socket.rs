@@ -13,7 +13,7 @@ use rustix::net::SocketAddrUnix;
 use socket2::SockRef;
 
 use crate::address::UnixAddress;
-use crate::timeout::Deadlines;
+use crate::timeout::TimeoutConfig;
 
 /// The longest queue of connections that `listen(2)` takes without a second thought. The kernel
 /// caps it at its own limit (`net.core.somaxconn` on Linux, 4096 unless changed).
@@ -63,7 +63,7 @@ pub(crate) fn placeholder() -> io::Result<OwnedFd> {
 /// can be accepted. (Ending the listening would reset them.) Packets that begin a connection are dropped
 /// unseen: such a client is answered by whoever has the port when it tries again, which is after a second.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn close_the_door(fd: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn stop_new_connections(fd: BorrowedFd<'_>) -> io::Result<()> {
     /// Where a TCP header has its flags, and what they mean.
     const FLAGS: u32 = 13;
     const SYN: u32 = 0x02;
@@ -81,7 +81,7 @@ pub(crate) fn close_the_door(fd: BorrowedFd<'_>) -> io::Result<()> {
 
 /// Makes a datagram socket take in nothing new: what arrives is dropped unseen.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn close_the_door_to_datagrams(fd: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn stop_new_datagrams(fd: BorrowedFd<'_>) -> io::Result<()> {
     SockRef::from(&fd).attach_filter(&[step(libc::BPF_RET | libc::BPF_K, 0, NOTHING)])
 }
 
@@ -97,18 +97,18 @@ fn step(code: u32, if_not: u8, value: u32) -> socket2::SockFilter {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn close_the_door(_fd: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn stop_new_connections(_fd: BorrowedFd<'_>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn close_the_door_to_datagrams(_fd: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn stop_new_datagrams(_fd: BorrowedFd<'_>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// The same for a listening Unix socket: who comes now is refused.
-pub(crate) fn close_the_door_unix(fd: BorrowedFd<'_>) -> io::Result<()> {
-    super::stream::shutdown(fd, std::net::Shutdown::Read)
+/// The same for a listening Unix socket: who comes now is rejected.
+pub(crate) fn stop_new_unix_connections(fd: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(rustix::net::shutdown(fd, rustix::net::Shutdown::Read)?)
 }
 
 /// Binds a socket to a Unix address.
@@ -191,9 +191,9 @@ pub(crate) struct AcceptedTimeouts {
 impl AcceptedTimeouts {
     /// One has to be set to none at all where the listener has such a timeout of its own, which is for
     /// accepting: on Linux, accepted TCP sockets inherit it.
-    pub(crate) fn new(listener: BorrowedFd<'_>, deadlines: &Deadlines) -> io::Result<Self> {
-        deadlines.check()?;
-        let (receive, send) = deadlines.of_socket();
+    pub(crate) fn new(listener: BorrowedFd<'_>, timeouts: &TimeoutConfig) -> io::Result<Self> {
+        timeouts.check()?;
+        let (receive, send) = timeouts.socket_timeouts();
         let listener = SockRef::from(&listener);
         let set = |wanted: Option<Duration>, inherited| wanted.or(inherited).map(|_| wanted);
         Ok(Self {

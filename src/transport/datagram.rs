@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 
-use crate::ServerHandle;
 use crate::request::{DatagramRequest, DatagramSocket};
+use crate::state::ServerHandle;
 
 thread_local! {
     /// Where this thread receives: large, so it is kept; a packet is copied out at its own size.

@@ -7,8 +7,8 @@ use std::os::fd::AsFd;
 
 use socket2::{Domain, Socket, Type};
 
-use super::SocketOptions;
 use crate::error::Error;
+use crate::transport::SocketOptions;
 
 /// Binds a socket to the first address that works, IPv4 addresses first: a host name means its
 /// IPv4 address to a Python server too, so that `localhost` is where Python clients look for it.

@@ -2,8 +2,8 @@
 
 mod datagram;
 mod inet;
+mod inline_receiver;
 mod options;
-mod reception;
 mod tcp;
 mod udp;
 mod unix;
@@ -12,19 +12,18 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+pub(crate) use self::inline_receiver::InlineReceiver;
 pub use self::options::{BeforeBind, SocketOptions};
-pub(crate) use self::reception::Reception;
 pub use self::tcp::Tcp;
 #[doc(alias = "SOCK_DGRAM")]
 pub use self::udp::Udp;
 pub use self::unix::{IntoUnixAddress, UnixDatagram, UnixStream};
-pub use crate::timeout::Deadlines;
+pub use crate::timeout::TimeoutConfig;
 
-use crate::ServerHandle;
 use crate::address::Address;
 use crate::error::Error;
-use crate::request::Request;
-use crate::strategy::RequestKind;
+use crate::request::{Request, RequestKind};
+use crate::state::ServerHandle;
 use crate::sys;
 
 /// A bound socket that requests come from: [`Tcp`], [`Udp`], [`UnixStream`], [`UnixDatagram`].
@@ -75,23 +74,23 @@ pub trait Transport: AsFd + Send + Sync + Sized + 'static {
     /// # Errors
     ///
     /// That is not possible here; the server closes all the same.
-    fn close_the_door(&self) -> io::Result<()> {
+    fn stop_new_connections(&self) -> io::Result<()> {
         Ok(())
     }
 
     /// For loops that serve each request before they take the next, if this transport can do better
     /// there than by `get_request`. `alone`: there is no other loop.
     #[doc(hidden)]
-    fn reception<'a>(
+    fn inline_receiver<'a>(
         &'a self,
         server: &'a ServerHandle,
         alone: bool,
-    ) -> Option<Box<dyn Reception<Self::Request> + 'a>> {
+    ) -> Option<Box<dyn InlineReceiver<Self::Request> + 'a>> {
         let _ = (server, alone);
         None
     }
 
-    /// Whether `get_request` has a request that was taken in by a `reception` and not served.
+    /// Whether `get_request` has a request that was taken in by a `inline_receiver` and not served.
     #[doc(hidden)]
     fn is_request_kept(&self) -> bool {
         false

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::sys;
-use crate::timeout::Deadlines;
+use crate::timeout::TimeoutConfig;
 
 /// Every option that a transport can read while it makes its socket.
 ///
@@ -30,7 +30,7 @@ pub struct SocketOptions {
     /// `TCP_DEFER_ACCEPT`; `None` leaves the socket as it is.
     pub defer_accept: Option<Duration>,
     /// The times that connections have. Of a datagram, only the one for writing counts.
-    pub deadlines: Deadlines,
+    pub timeouts: TimeoutConfig,
     /// The size beyond which datagrams are cut.
     pub max_packet_size: usize,
     /// Called between the making of the socket and its binding.
@@ -56,7 +56,7 @@ impl Default for SocketOptions {
             request_queue_size: sys::socket::SOMAXCONN,
             disable_nagle_algorithm: true,
             defer_accept: None,
-            deadlines: Deadlines::default(),
+            timeouts: TimeoutConfig::default(),
             max_packet_size: Self::UDP_PACKET_SIZE,
             before_bind: None,
         }

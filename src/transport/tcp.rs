@@ -7,15 +7,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{SockRef, Type};
 
-use super::inet;
-use super::{Bind, FromListener, SocketOptions, Transport};
-use crate::ServerHandle;
 use crate::error::Error;
-use crate::request::TcpRequest;
-use crate::strategy::RequestKind;
+use crate::request::{RequestKind, TcpRequest};
+use crate::state::ServerHandle;
 use crate::sys;
 use crate::sys::socket::AcceptedTimeouts;
-use crate::timeout::Deadlines;
+use crate::timeout::TimeoutConfig;
+use crate::transport::{Bind, FromListener, SocketOptions, Transport, inet};
 
 /// TCP: each request is a connection. Python: `TCPServer`.
 #[derive(Debug)]
@@ -24,13 +22,13 @@ pub struct Tcp {
     listener: TcpListener,
     address: SocketAddr,
     request_queue_size: u32,
-    deadlines: Deadlines,
-    timeouts: AcceptedTimeouts,
+    timeouts: TimeoutConfig,
+    accepted_timeouts: AcceptedTimeouts,
 }
 
 impl Tcp {
     fn new(listener: TcpListener, options: &SocketOptions) -> io::Result<Self> {
-        let timeouts = AcceptedTimeouts::new(listener.as_fd(), &options.deadlines)?;
+        let accepted_timeouts = AcceptedTimeouts::new(listener.as_fd(), &options.timeouts)?;
         // The loop must never hang in `accept`: a client may be gone between the two calls.
         listener.set_nonblocking(true)?;
         // Accepted connections inherit this, at no cost for each.
@@ -42,8 +40,8 @@ impl Tcp {
             address: listener.local_addr()?,
             listener,
             request_queue_size: options.request_queue_size,
-            deadlines: options.deadlines,
-            timeouts,
+            timeouts: options.timeouts,
+            accepted_timeouts,
         })
     }
 }
@@ -69,18 +67,19 @@ impl Transport for Tcp {
         sys::socket::listen(self.as_fd(), self.request_queue_size)
     }
 
-    fn close_the_door(&self) -> io::Result<()> {
-        sys::socket::close_the_door(self.as_fd())
+    fn stop_new_connections(&self) -> io::Result<()> {
+        sys::socket::stop_new_connections(self.as_fd())
     }
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<TcpRequest> {
-        let (stream, client_address) = sys::accept::accept_tcp(&self.listener, self.timeouts)?;
-        let deadlines = &self.deadlines;
+        let (stream, client_address) =
+            sys::accept::accept_tcp(&self.listener, self.accepted_timeouts)?;
+        let timeouts = &self.timeouts;
         Ok(TcpRequest::accepted(
             stream,
             client_address,
             server,
-            deadlines,
+            timeouts,
         ))
     }
 }

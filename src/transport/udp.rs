@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use socket2::Type;
 
-use super::reception::{Kept, UdpReception};
-use super::{Bind, FromListener, Reception, SocketOptions, Transport, datagram, inet};
-use crate::ServerHandle;
 use crate::error::Error;
-use crate::request::UdpRequest;
-use crate::strategy::RequestKind;
+use crate::request::{RequestKind, UdpRequest};
+use crate::state::ServerHandle;
 use crate::sys;
+use crate::transport::inline_receiver::{LeftoverDatagrams, UdpInlineReceiver};
+use crate::transport::{
+    Bind, FromListener, InlineReceiver, SocketOptions, Transport, datagram, inet,
+};
 
 /// UDP: each request is a datagram. Python: `UDPServer`.
 #[derive(Debug)]
@@ -26,19 +27,19 @@ pub struct Udp {
     address: SocketAddr,
     pub(super) max_packet_size: usize,
     /// What was taken in and not served when the last loop ended.
-    pub(super) kept: Kept,
+    pub(super) kept: LeftoverDatagrams,
 }
 
 impl Udp {
     fn new(socket: UdpSocket, options: &SocketOptions) -> io::Result<Self> {
-        options.deadlines.check()?;
+        options.timeouts.check()?;
         let address = socket.local_addr()?;
         let max_packet_size = options.max_packet_size.min(SocketOptions::MAX_PACKET_SIZE);
         Ok(Self {
             socket: Arc::new(socket),
             address,
             max_packet_size,
-            kept: Kept::default(),
+            kept: LeftoverDatagrams::default(),
         })
     }
 
@@ -58,14 +59,14 @@ impl Transport for Udp {
     type Request = UdpRequest;
     type Address = SocketAddr;
 
-    const KIND: RequestKind = RequestKind::Message;
+    const KIND: RequestKind = RequestKind::Datagram;
 
     fn server_address(&self) -> &SocketAddr {
         &self.address
     }
 
-    fn close_the_door(&self) -> io::Result<()> {
-        sys::socket::close_the_door_to_datagrams(self.as_fd())
+    fn stop_new_connections(&self) -> io::Result<()> {
+        sys::socket::stop_new_datagrams(self.as_fd())
     }
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<UdpRequest> {
@@ -79,12 +80,12 @@ impl Transport for Udp {
         datagram::receive(&self.socket, self.max_packet_size, server)
     }
 
-    fn reception<'a>(
+    fn inline_receiver<'a>(
         &'a self,
         server: &'a ServerHandle,
         alone: bool,
-    ) -> Option<Box<dyn Reception<UdpRequest> + 'a>> {
-        Some(Box::new(UdpReception::new(self, server, alone)))
+    ) -> Option<Box<dyn InlineReceiver<UdpRequest> + 'a>> {
+        Some(Box::new(UdpInlineReceiver::new(self, server, alone)))
     }
 
     fn is_request_kept(&self) -> bool {

@@ -9,15 +9,14 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use super::{Bind, FromListener, SocketOptions, Transport, datagram};
-use crate::ServerHandle;
 use crate::address::UnixAddress;
 use crate::error::Error;
-use crate::request::{UnixDatagramRequest, UnixStreamRequest};
-use crate::strategy::RequestKind;
+use crate::request::{RequestKind, UnixDatagramRequest, UnixStreamRequest};
+use crate::state::ServerHandle;
 use crate::sys;
 use crate::sys::socket::AcceptedTimeouts;
-use crate::timeout::Deadlines;
+use crate::timeout::TimeoutConfig;
+use crate::transport::{Bind, FromListener, SocketOptions, Transport, datagram};
 
 /// How long a reply to a Unix datagram waits for a client that does not read. Unlike UDP, which
 /// drops what does not fit, the kernel would wait for ever.
@@ -34,20 +33,20 @@ pub struct UnixStream {
     listener: net::UnixListener,
     address: UnixAddress,
     request_queue_size: u32,
-    deadlines: Deadlines,
-    timeouts: AcceptedTimeouts,
+    timeouts: TimeoutConfig,
+    accepted_timeouts: AcceptedTimeouts,
 }
 
 impl UnixStream {
     fn new(listener: net::UnixListener, options: &SocketOptions) -> io::Result<Self> {
-        let timeouts = AcceptedTimeouts::new(listener.as_fd(), &options.deadlines)?;
+        let accepted_timeouts = AcceptedTimeouts::new(listener.as_fd(), &options.timeouts)?;
         listener.set_nonblocking(true)?;
         Ok(Self {
             address: sys::socket::unix_address(&listener.local_addr()?),
             listener,
             request_queue_size: options.request_queue_size,
-            deadlines: options.deadlines,
-            timeouts,
+            timeouts: options.timeouts,
+            accepted_timeouts,
         })
     }
 }
@@ -66,18 +65,19 @@ impl Transport for UnixStream {
         sys::socket::listen(self.as_fd(), self.request_queue_size)
     }
 
-    fn close_the_door(&self) -> io::Result<()> {
-        sys::socket::close_the_door_unix(self.as_fd())
+    fn stop_new_connections(&self) -> io::Result<()> {
+        sys::socket::stop_new_unix_connections(self.as_fd())
     }
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<UnixStreamRequest> {
-        let (stream, client_address) = sys::accept::accept_unix(&self.listener, self.timeouts)?;
-        let deadlines = &self.deadlines;
+        let (stream, client_address) =
+            sys::accept::accept_unix(&self.listener, self.accepted_timeouts)?;
+        let timeouts = &self.timeouts;
         Ok(UnixStreamRequest::accepted(
             stream,
             client_address,
             server,
-            deadlines,
+            timeouts,
         ))
     }
 }
@@ -124,7 +124,7 @@ pub struct UnixDatagram {
 impl UnixDatagram {
     fn new(socket: net::UnixDatagram, options: &SocketOptions) -> io::Result<Self> {
         socket.set_write_timeout(Some(
-            options.deadlines.write.unwrap_or(DATAGRAM_SEND_TIMEOUT),
+            options.timeouts.write.unwrap_or(DATAGRAM_SEND_TIMEOUT),
         ))?;
         let address = sys::socket::unix_address(&socket.local_addr()?);
         let max_packet_size = options.max_packet_size.min(SocketOptions::MAX_PACKET_SIZE);
@@ -140,7 +140,7 @@ impl Transport for UnixDatagram {
     type Request = UnixDatagramRequest;
     type Address = UnixAddress;
 
-    const KIND: RequestKind = RequestKind::Message;
+    const KIND: RequestKind = RequestKind::Datagram;
 
     fn default_options() -> SocketOptions {
         let max_packet_size = SocketOptions::UNIX_PACKET_SIZE;
@@ -154,8 +154,8 @@ impl Transport for UnixDatagram {
         &self.address
     }
 
-    fn close_the_door(&self) -> io::Result<()> {
-        sys::socket::close_the_door_to_datagrams(self.as_fd())
+    fn stop_new_connections(&self) -> io::Result<()> {
+        sys::socket::stop_new_datagrams(self.as_fd())
     }
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<UnixDatagramRequest> {

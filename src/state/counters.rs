@@ -1,0 +1,196 @@
+//! The counters of a server.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::accept_error::AcceptErrorKind;
+use crate::state::{AcceptErrorCounts, RejectionCounts, Stats, TimeoutCounts};
+use crate::timeout::TimeoutKind;
+
+/// The counters themselves.
+///
+/// A request is counted twice: when it is taken in, and, by how it ended, when it is over. What
+/// is running is the difference, so that no third counter can disagree.
+#[derive(Default)]
+pub(crate) struct Counters {
+    accepted: AtomicU64,
+    ended: [AtomicU64; Outcome::COUNT],
+    /// Of those who were accepted for no other purpose.
+    rejected_on_accept: [AtomicU64; RejectionReason::COUNT],
+    timeouts: [AtomicU64; TimeoutKind::COUNT],
+    accept_errors: [AtomicU64; AcceptErrorKind::COUNT],
+    /// Of connections that have ended, and of datagrams.
+    bytes_received: AtomicU64,
+    bytes_sent: AtomicU64,
+    worker_stalls: AtomicU64,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Completed,
+    Failed,
+    ForceClosed,
+    Rejected(RejectionReason),
+    /// Closed without a word, by a strategy that dropped its job.
+    Dropped,
+}
+
+/// Why a request was turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RejectionReason {
+    VerifyRequest,
+    Strategy,
+    MaxConnections,
+    MaxPerClient,
+    AcceptRate,
+    Descriptors,
+    Closing,
+}
+
+impl fmt::Display for RejectionReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::VerifyRequest => "`verify_request` said no",
+            Self::Strategy => "the strategy has no room",
+            Self::MaxConnections => "there are as many connections as there may be",
+            Self::MaxPerClient => "this client has as many connections as it may have",
+            Self::AcceptRate => "clients come too fast",
+            Self::Descriptors => "there are no descriptors",
+            Self::Closing => "the server is being closed",
+        })
+    }
+}
+
+impl Outcome {
+    const COUNT: usize = 4 + RejectionReason::COUNT;
+
+    fn index(self) -> usize {
+        match self {
+            Self::Completed => 0,
+            Self::Failed => 1,
+            Self::ForceClosed => 2,
+            Self::Dropped => 3,
+            Self::Rejected(reason) => 4 + reason as usize,
+        }
+    }
+}
+
+impl RejectionReason {
+    const COUNT: usize = 7;
+}
+
+impl Counters {
+    #[inline]
+    pub(crate) fn count_accepted(&self) {
+        self.accepted.fetch_add(1, Ordering::SeqCst);
+    }
+
+    #[inline]
+    pub(crate) fn count_ended(&self, outcome: Outcome) {
+        self.ended[outcome.index()].fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Counts a request that is taken in only to be turned away. It is never active, not for a moment:
+    /// one more than the limit would be.
+    pub(crate) fn count_rejected_on_accept(&self, reason: RejectionReason) {
+        self.rejected_on_accept[reason as usize].fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn count_timeout(&self, kind: TimeoutKind) {
+        self.timeouts[kind as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_accept_error(&self, kind: AcceptErrorKind) {
+        self.accept_errors[kind as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_bytes(&self, received: u64, sent: u64) {
+        if received > 0 {
+            self.bytes_received.fetch_add(received, Ordering::Relaxed);
+        }
+        if sent > 0 {
+            self.bytes_sent.fetch_add(sent, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn count_worker_stall(&self) {
+        self.worker_stalls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many requests are running or waiting for a thread.
+    pub(crate) fn active(&self) -> u64 {
+        // What has ended is read first, so that it cannot be more than what was accepted.
+        let ended: u64 = self.ended.iter().map(|n| n.load(Ordering::SeqCst)).sum();
+        self.accepted.load(Ordering::SeqCst) - ended
+    }
+
+    /// How many were accepted, and how they ended, as of one moment: what is active must not seem to be more
+    /// than a limit allows because one has ended and the next has come between two looks.
+    fn requests(&self) -> (u64, [u64; Outcome::COUNT]) {
+        /// Where so many end that no two looks agree, there may be one too many.
+        const LOOKS: usize = 1000;
+
+        let ended = || self.ended.each_ref().map(|n| n.load(Ordering::SeqCst));
+        let mut before = ended();
+        for _ in 0..LOOKS {
+            // After what has ended, so that it cannot be less.
+            let accepted = self.accepted.load(Ordering::SeqCst);
+            let after = ended();
+            if before == after {
+                return (accepted, before);
+            }
+            before = after;
+        }
+        (self.accepted.load(Ordering::SeqCst), before)
+    }
+
+    /// All but the bytes of connections that have not ended.
+    pub(crate) fn stats(&self) -> Stats {
+        let (accepted, ended) = self.requests();
+        let ended = |outcome: Outcome| ended[outcome.index()];
+        let rejected_on_accept = self.rejected_on_accept.each_ref();
+        let rejected_on_accept = rejected_on_accept.map(|n| n.load(Ordering::SeqCst));
+        let rejected =
+            |reason| ended(Outcome::Rejected(reason)) + rejected_on_accept[reason as usize];
+        let rejected_by = RejectionCounts {
+            verify_request: rejected(RejectionReason::VerifyRequest),
+            strategy: rejected(RejectionReason::Strategy),
+            max_connections: rejected(RejectionReason::MaxConnections),
+            max_per_client: rejected(RejectionReason::MaxPerClient),
+            accept_rate: rejected(RejectionReason::AcceptRate),
+            descriptors: rejected(RejectionReason::Descriptors),
+            closing: rejected(RejectionReason::Closing),
+        };
+        let mut stats = Stats {
+            completed: ended(Outcome::Completed),
+            failed: ended(Outcome::Failed),
+            force_closed: ended(Outcome::ForceClosed),
+            rejected: rejected_by.total(),
+            dropped: ended(Outcome::Dropped),
+            rejected_by,
+            ..Stats::default()
+        };
+        stats.accepted = accepted + rejected_on_accept.iter().sum::<u64>();
+        stats.active = stats.accepted - stats.ended();
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let timeouts = |kind: TimeoutKind| count(&self.timeouts[kind as usize]);
+        let errors = |kind: AcceptErrorKind| count(&self.accept_errors[kind as usize]);
+        stats.timeouts = TimeoutCounts {
+            read: timeouts(TimeoutKind::Read),
+            write: timeouts(TimeoutKind::Write),
+            first_byte: timeouts(TimeoutKind::FirstByte),
+            idle: timeouts(TimeoutKind::Idle),
+            request: timeouts(TimeoutKind::Request),
+        };
+        stats.accept_errors = AcceptErrorCounts {
+            retried: errors(AcceptErrorKind::Retry),
+            backed_off: errors(AcceptErrorKind::BackOff),
+            fatal: errors(AcceptErrorKind::Fatal),
+        };
+        stats.bytes_received = count(&self.bytes_received);
+        stats.bytes_sent = count(&self.bytes_sent);
+        stats.worker_stalls = count(&self.worker_stalls);
+        stats
+    }
+}

@@ -1,0 +1,450 @@
+//! Admission: whether the next connection is accepted, waits in the backlog or is rejected.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::state::counters::RejectionReason;
+use crate::state::limits::client_counts::ClientCounts;
+use crate::state::limits::{Client, LimitConfig};
+use crate::state::{InFlight, OverloadPolicy, Rejection, ServerState};
+
+/// The limits of a server and their use.
+///
+/// The number of active connections comes from the server's counters, so that no second number can
+/// disagree with them. Only connections that are about to be accepted are counted here.
+#[derive(Debug, Default)]
+pub(crate) struct Limits {
+    /// `None` if no limit is set: then nothing else is looked at.
+    usage: Option<Mutex<Usage>>,
+    /// Number of accept loops that wait for a place.
+    waiting: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Usage {
+    config: LimitConfig,
+    /// Number of places held by permits.
+    reserved: usize,
+    /// Start of the time during which all places have been taken without a break.
+    full_since: Option<Instant>,
+    clients: ClientCounts,
+}
+
+/// The decision about the next connection.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    /// It is accepted.
+    Admit,
+    /// It waits in the backlog, until a place comes free or for this long at most.
+    Wait(Option<Duration>),
+    /// It is accepted and rejected.
+    Reject(RejectionReason),
+}
+
+/// The result of trying to admit one connection.
+pub(crate) enum Entry<'a> {
+    /// No limit is set.
+    Unlimited,
+    Permit(Permit<'a>),
+    Wait,
+    Reject(RejectionReason, Rejection),
+}
+
+/// A place for the next connection, and a token. Dropping it returns both, unless a connection was
+/// [admitted](Self::admit) with it.
+pub(crate) struct Permit<'a> {
+    server: &'a Arc<ServerState>,
+    usage: &'a Mutex<Usage>,
+}
+
+impl Limits {
+    pub(crate) fn new(config: LimitConfig) -> Self {
+        let usage = config.is_limited().then(|| {
+            Mutex::new(Usage {
+                config,
+                reserved: 0,
+                full_since: None,
+                clients: ClientCounts::default(),
+            })
+        });
+        Self {
+            usage,
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    /// Returns the present decision about the next connection.
+    #[inline]
+    pub(crate) fn admission(&self, server: &ServerState) -> Admission {
+        match &self.usage {
+            None => Admission::Admit,
+            Some(usage) => usage.lock().admission(server, Instant::now()),
+        }
+    }
+
+    /// Reserves a place and a token for the next connection, if the limits allow it.
+    #[inline]
+    pub(crate) fn try_admit<'a>(&'a self, server: &'a Arc<ServerState>) -> Entry<'a> {
+        let Some(usage) = &self.usage else {
+            return Entry::Unlimited;
+        };
+        let now = Instant::now();
+        let mut locked = usage.lock();
+        match locked.admission(server, now) {
+            Admission::Admit => {
+                locked.reserve(server, now);
+                Entry::Permit(Permit { server, usage })
+            }
+            Admission::Wait(_) => Entry::Wait,
+            Admission::Reject(reason) => Entry::Reject(reason, locked.rejection(reason)),
+        }
+    }
+
+    /// Announces that the calling loop is going to wait for a place, until the result is dropped. The
+    /// loop has to check once more before it waits, because places that came free earlier woke no loop.
+    pub(crate) fn wait_for_place(&self) -> PlaceWait<'_> {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        PlaceWait(&self.waiting)
+    }
+
+    /// Returns how long it takes until there is a token; `None` if there is one.
+    pub(crate) fn next_token(&self) -> Option<Duration> {
+        let usage = self.usage.as_ref()?.lock();
+        usage.config.accept_rate.as_ref()?.lacks(Instant::now())
+    }
+
+    /// Counts out a connection of this client.
+    pub(crate) fn remove_client(&self, client: Client) {
+        if let Some(usage) = &self.usage {
+            usage.lock().clients.remove(client);
+        }
+    }
+
+    /// Wakes an accept loop that waits for a place. Called after the counters were updated.
+    #[inline]
+    pub(crate) fn notify_place_free(&self, server: &ServerState) {
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            server.waker.wake();
+        }
+    }
+}
+
+impl Usage {
+    fn admission(&mut self, server: &ServerState, now: Instant) -> Admission {
+        match self.admission_by_connections(server, now) {
+            Admission::Admit => self.admission_by_rate(now),
+            other => other,
+        }
+    }
+
+    fn is_full(&self, server: &ServerState) -> bool {
+        let taken = || server.active().saturating_add(self.reserved);
+        self.config
+            .max_connections
+            .is_some_and(|most| taken() >= most)
+    }
+
+    fn admission_by_connections(&mut self, server: &ServerState, now: Instant) -> Admission {
+        if !self.is_full(server) {
+            self.full_since = None;
+            return Admission::Admit;
+        }
+        let since = *self.full_since.get_or_insert(now);
+        let policy = &self.config.at_max_connections;
+        let admission = policy.admission(RejectionReason::MaxConnections, since, now);
+        self.unless_reserved(admission, None)
+    }
+
+    fn admission_by_rate(&mut self, now: Instant) -> Admission {
+        let Some(bucket) = &self.config.accept_rate else {
+            return Admission::Admit;
+        };
+        let Some(lacks) = bucket.lacks(now) else {
+            return Admission::Admit;
+        };
+        let policy = &self.config.at_accept_rate;
+        let admission = policy.admission(RejectionReason::AcceptRate, bucket.empty_since(), now);
+        match self.unless_reserved(admission, Some(lacks)) {
+            Admission::Wait(left) => {
+                Admission::Wait(Some(left.map_or(lacks, |left| left.min(lacks))))
+            }
+            other => other,
+        }
+    }
+
+    /// Turns a rejection into a wait while permits are out. Several loops may have seen the same
+    /// connection, and each holds a permit for it; unused permits come back in a moment.
+    fn unless_reserved(&self, admission: Admission, left: Option<Duration>) -> Admission {
+        match admission {
+            Admission::Reject(_) if self.reserved > 0 => Admission::Wait(left),
+            admission => admission,
+        }
+    }
+
+    fn may_reject(&self) -> bool {
+        self.config.at_max_connections != OverloadPolicy::Wait
+            || self.config.at_accept_rate != OverloadPolicy::Wait
+    }
+
+    fn reserve(&mut self, server: &ServerState, now: Instant) {
+        self.reserved += 1;
+        if let Some(bucket) = &mut self.config.accept_rate {
+            bucket.take(now);
+        }
+        if self.is_full(server) {
+            self.full_since = Some(now);
+        }
+    }
+
+    fn rejection(&self, reason: RejectionReason) -> Rejection {
+        match reason {
+            RejectionReason::MaxPerClient => self.config.at_max_per_client.clone(),
+            RejectionReason::AcceptRate => self.config.at_accept_rate.rejection(),
+            _ => self.config.at_max_connections.rejection(),
+        }
+    }
+}
+
+impl<'a> Permit<'a> {
+    /// Admits the connection, unless its client has as many connections as it may have.
+    pub(crate) fn admit(
+        self,
+        address: impl FnOnce() -> Option<IpAddr>,
+    ) -> Result<InFlight<&'a Arc<ServerState>>, (RejectionReason, Rejection)> {
+        let mut usage = self.usage.lock();
+        let mut client = None;
+        if let Some(most) = usage.config.max_per_client {
+            client = address().map(Client::of);
+            if client.is_some_and(|client| !usage.clients.add(client, most)) {
+                let reason = RejectionReason::MaxPerClient;
+                let rejection = usage.rejection(reason);
+                // Dropping `self` returns the place, which takes the lock again.
+                drop(usage);
+                return Err((reason, rejection));
+            }
+        }
+        // Under the lock, so that the place moves from the permit to the counters in one step.
+        let mut in_flight = InFlight::begin(self.server);
+        in_flight.client = client;
+        usage.reserved -= 1;
+        let may_reject = usage.may_reject();
+        drop(usage);
+        if may_reject {
+            // A loop may wait because this permit was out; now it can decide.
+            self.server.limits.notify_place_free(self.server);
+        }
+        std::mem::forget(self);
+        Ok(in_flight)
+    }
+
+    fn give_back(mut usage: MutexGuard<'_, Usage>) {
+        usage.reserved -= 1;
+        if let Some(bucket) = &mut usage.config.accept_rate {
+            bucket.put_back();
+        }
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        Self::give_back(self.usage.lock());
+        // A notification may have been missed because of this permit.
+        self.server.limits.notify_place_free(self.server);
+    }
+}
+
+/// An accept loop that waits for a place.
+pub(crate) struct PlaceWait<'a>(&'a AtomicUsize);
+
+impl Drop for PlaceWait<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::thread;
+
+    use super::*;
+
+    fn state() -> Arc<ServerState> {
+        let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        Arc::new(ServerState::new(address.into()).unwrap())
+    }
+
+    fn ip(host: u32) -> Option<IpAddr> {
+        Some(std::net::Ipv4Addr::from_bits(host).into())
+    }
+
+    fn enter(state: &Arc<ServerState>) -> Permit<'_> {
+        match state.limits.enter(state) {
+            Entry::Permit(permit) => permit,
+            _ => panic!("there is room"),
+        }
+    }
+
+    /// What is left of the books when nobody is there.
+    #[track_caller]
+    fn expect_empty(state: &ServerState) {
+        assert_eq!(state.active(), 0);
+        assert_eq!(state.limits.waiting.load(Ordering::SeqCst), 0);
+        let state = state.limits.state.lock();
+        assert_eq!((state.reserved, state.clients.len()), (0, 0));
+    }
+
+    #[test]
+    fn without_limits_everybody_is_free() {
+        let state = state();
+        assert!(matches!(state.limits.enter(&state), Entry::Unlimited));
+        state.limits.set(|limits| limits.max_connections = Some(1));
+        assert!(matches!(state.limits.enter(&state), Entry::Permit(_)));
+        state.limits.set(|limits| limits.max_connections = None);
+        assert!(matches!(state.limits.enter(&state), Entry::Unlimited));
+        expect_empty(&state);
+    }
+
+    #[test]
+    fn a_pass_that_is_not_used_takes_nothing() {
+        let state = state();
+        state.limits.set(|limits| {
+            limits.max_connections = Some(1);
+            limits.accept_rate = Bucket::new(0.0, 1, Instant::now());
+        });
+        for _ in 0..3 {
+            let permit = enter(&state);
+            // It is a place as long as it is there.
+            assert!(matches!(state.limits.enter(&state), Entry::Wait));
+            drop(permit);
+        }
+        let in_flight = enter(&state).admit(|| None).unwrap();
+        assert!(matches!(
+            state.limits.admission(&state),
+            Admission::Wait(None)
+        ));
+        drop(in_flight);
+        // Now it is the token that lacks.
+        assert!(matches!(
+            state.limits.admission(&state),
+            Admission::Wait(Some(_))
+        ));
+        expect_empty(&state);
+    }
+
+    /// Another loop may have been quicker, and this one finds nobody.
+    #[test]
+    fn nobody_is_turned_away_for_a_pass_that_comes_to_nothing() {
+        let close: [fn(&mut State); 2] = [
+            |limits| {
+                limits.max_connections = Some(1);
+                limits.at_max_connections = OverloadPolicy::Close;
+            },
+            |limits| {
+                limits.accept_rate = Bucket::new(0.0, 1, Instant::now());
+                limits.at_accept_rate = OverloadPolicy::Close;
+            },
+        ];
+        for change in close {
+            let state = state();
+            state.limits.set(change);
+            let permit = enter(&state);
+            assert!(matches!(state.limits.enter(&state), Entry::Wait));
+            drop(permit);
+            let in_flight = enter(&state).admit(|| None).unwrap();
+            assert!(matches!(state.limits.enter(&state), Entry::Reject(..)));
+            drop(in_flight);
+            expect_empty(&state);
+        }
+    }
+
+    #[test]
+    fn a_client_that_is_turned_away_gives_its_place_back() {
+        let state = state();
+        state.limits.set(|limits| {
+            limits.max_connections = Some(2);
+            limits.max_per_client = Some(1);
+            limits.at_max_per_client = OverloadPolicy::Reset;
+            limits.accept_rate = Bucket::new(0.0, 2, Instant::now());
+        });
+        let first = enter(&state).admit(|| ip(1)).unwrap();
+        for _ in 0..3 {
+            let rejected = enter(&state).admit(|| ip(1)).err();
+            assert_eq!(
+                rejected,
+                Some((RejectionReason::MaxPerClient, OverloadPolicy::Reset))
+            );
+        }
+        // On another thread, it is the same client.
+        let second = enter(&state).admit(|| ip(2)).unwrap().into_owned();
+        drop((first, second));
+        expect_empty(&state);
+    }
+
+    #[test]
+    fn only_an_uninterrupted_limit_lasts() {
+        const TIME: Duration = Duration::from_secs(1000);
+        let state = state();
+        state.limits.set(|limits| {
+            limits.max_connections = Some(1);
+            limits.at_max_connections = OverloadPolicy::WaitAtMost(TIME);
+        });
+        let at = |now| state.limits.state.lock().admission(&state, now);
+        let start = Instant::now();
+        let first = enter(&state).admit(|| None).unwrap();
+        let end = Instant::now() + TIME;
+        assert!(matches!(at(start + TIME / 2), Admission::Wait(Some(left)) if left >= TIME / 2));
+        assert!(matches!(
+            at(end),
+            Admission::Reject(RejectionReason::MaxConnections)
+        ));
+        drop(first);
+        assert!(matches!(at(end), Admission::Admit));
+        // Full again, for no time yet.
+        let _next = enter(&state).admit(|| None).unwrap();
+        assert!(matches!(at(start + TIME / 2), Admission::Wait(Some(_))));
+    }
+
+    #[test]
+    fn places_are_never_more_and_never_lost() {
+        const CAP: u64 = 3;
+        let state = state();
+        state.limits.set(|limits| {
+            limits.max_connections = Some(CAP as usize);
+            limits.max_per_client = Some(2);
+        });
+        thread::scope(|scope| {
+            for n in 0..4 {
+                let state = &state;
+                scope.spawn(move || {
+                    let mut mine = Vec::new();
+                    for turn in 0..20_000_u32 {
+                        if let Entry::Permit(permit) = state.limits.enter(state)
+                            && turn % 3 != 0
+                        {
+                            mine.extend(permit.admit(|| ip(n / 2)).ok());
+                        }
+                        assert!(state.counters.stats().active <= CAP);
+                        if turn % 5 == 0 {
+                            mine.pop();
+                        }
+                        if turn % 7 == 0 {
+                            mine.clear();
+                        }
+                    }
+                });
+            }
+        });
+        expect_empty(&state);
+        let all: Vec<_> = (0..CAP as u32)
+            .map(|n| enter(&state).admit(|| ip(n)).unwrap())
+            .collect();
+        assert!(matches!(state.limits.enter(&state), Entry::Wait));
+        drop(all);
+        expect_empty(&state);
+    }
+}

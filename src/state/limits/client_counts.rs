@@ -1,0 +1,138 @@
+//! Who is who among the clients, and how many connections each has.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Those who count as one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Client {
+    V4(Ipv4Addr),
+    /// The first 64 bits, the network: whoever has one has all of its addresses.
+    V6([u8; 8]),
+}
+
+impl Client {
+    pub(super) fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::V4(address),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, e, f, g, h, ..] = address.octets();
+                Self::V6([a, b, c, d, e, f, g, h])
+            }
+        }
+    }
+}
+
+/// How many connections each client has. Those who have none are not in here.
+#[derive(Debug, Default)]
+pub(super) struct ClientCounts {
+    connections: HashMap<Client, usize>,
+}
+
+impl ClientCounts {
+    /// With no more room than this, nothing is given back.
+    const SMALL: usize = 64;
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Counts a connection in. `false`: the client has `most` already.
+    pub(super) fn add(&mut self, client: Client, most: usize) -> bool {
+        let connections = self.connections.entry(client).or_insert(0);
+        let has_capacity = *connections < most;
+        *connections += usize::from(has_capacity);
+        has_capacity
+    }
+
+    /// Counts a connection out that was counted in.
+    pub(super) fn remove(&mut self, client: Client) {
+        if let Some(connections) = self.connections.get_mut(&client) {
+            *connections -= 1;
+            if *connections > 0 {
+                return;
+            }
+        }
+        self.connections.remove(&client);
+        // Many clients of once do not take memory for ever.
+        if self.connections.capacity() > Self::SMALL.max(8 * self.connections.len()) {
+            self.connections
+                .shrink_to(Self::SMALL.max(2 * self.connections.len()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(address: &str) -> Client {
+        Client::of(address.parse().unwrap())
+    }
+
+    #[test]
+    fn a_client_is_an_ipv4_address_or_an_ipv6_network() {
+        let same = [
+            ("127.0.0.1", "127.0.0.1"),
+            ("127.0.0.1", "::ffff:127.0.0.1"),
+            ("::ffff:7f00:1", "127.0.0.1"),
+            ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff"),
+            ("2001:db8:1:2::", "2001:db8:1:2:8000::"),
+            ("::1", "::2"),
+        ];
+        for (one, other) in same {
+            assert_eq!(client(one), client(other), "{one} {other}");
+        }
+        let different = [
+            ("127.0.0.1", "127.0.0.2"),
+            ("::ffff:127.0.0.1", "::ffff:127.0.0.2"),
+            ("127.0.0.1", "::1"),
+            // Mapped, and not: one bit apart.
+            ("::ffff:127.0.0.1", "::fffe:127.0.0.1"),
+            ("2001:db8:1:2::1", "2001:db8:1:3::1"),
+            ("2001:db8:1:2::1", "2001:db8:0:2::1"),
+            ("0.0.0.0", "::"),
+        ];
+        for (one, other) in different {
+            assert_ne!(client(one), client(other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn who_has_no_connection_is_forgotten() {
+        let mut clients = ClientCounts::default();
+        let [one, other] = ["192.0.2.1", "2001:db8::1"].map(client);
+        assert!(clients.add(one, 2) && clients.add(one, 2) && clients.add(other, 2));
+        assert!(!clients.add(one, 2));
+        assert_eq!(clients.len(), 2);
+        clients.remove(one);
+        assert!(clients.add(one, 2) && !clients.add(one, 2));
+        clients.remove(one);
+        clients.remove(one);
+        clients.remove(other);
+        assert_eq!(clients.len(), 0);
+    }
+
+    #[test]
+    fn memory_follows_the_number_of_clients() {
+        let mut clients = ClientCounts::default();
+        let all: Vec<_> = (0..10_000)
+            .map(|n| Client::V4(Ipv4Addr::from_bits(n)))
+            .collect();
+        for client in &all {
+            assert!(clients.add(*client, 1));
+        }
+        let most = clients.connections.capacity();
+        for client in &all[10..] {
+            clients.remove(*client);
+        }
+        assert_eq!(clients.len(), 10);
+        let left = clients.connections.capacity();
+        assert!(
+            left <= 4 * ClientCounts::SMALL && left < most,
+            "{left} of {most}"
+        );
+        assert!(all[..10].iter().all(|client| !clients.add(*client, 1)));
+    }
+}

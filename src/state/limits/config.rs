@@ -1,0 +1,37 @@
+//! The limits of a server, as they are set.
+
+use crate::state::limits::TokenBucket;
+use crate::state::{OverloadPolicy, Rejection};
+
+/// What [`ServerOptions`](crate::ServerOptions) says about limits.
+#[derive(Debug)]
+pub(crate) struct LimitConfig {
+    pub(crate) max_connections: Option<usize>,
+    pub(crate) at_max_connections: OverloadPolicy,
+    pub(crate) max_per_client: Option<usize>,
+    pub(crate) at_max_per_client: Rejection,
+    pub(crate) accept_rate: Option<TokenBucket>,
+    pub(crate) at_accept_rate: OverloadPolicy,
+}
+
+impl LimitConfig {
+    /// Returns whether any limit is set.
+    pub(super) fn is_limited(&self) -> bool {
+        self.max_connections.is_some()
+            || self.max_per_client.is_some()
+            || self.accept_rate.is_some()
+    }
+}
+
+impl Default for LimitConfig {
+    fn default() -> Self {
+        Self {
+            max_connections: None,
+            at_max_connections: OverloadPolicy::Wait,
+            max_per_client: None,
+            at_max_per_client: Rejection::Close,
+            accept_rate: None,
+            at_accept_rate: OverloadPolicy::Wait,
+        }
+    }
+}
