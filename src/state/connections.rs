@@ -100,10 +100,11 @@ mod tests {
     use crate::address::UnixAddress;
     use crate::request::{Request, StreamRequest};
     use crate::state::ServerHandle;
+    use crate::state::limits::LimitConfig;
     use crate::state::server_state::ServerState;
 
     fn server() -> ServerHandle {
-        let state = ServerState::new(UnixAddress::Unnamed.into()).unwrap();
+        let state = ServerState::new(UnixAddress::Unnamed.into(), LimitConfig::default()).unwrap();
         ServerHandle(Arc::new(state))
     }
 

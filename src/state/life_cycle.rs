@@ -525,7 +525,7 @@ mod tests {
         assert_eq!(state.phase(), Phase::Draining);
         state.begin_force_close();
         assert_eq!(state.phase(), Phase::Closing);
-        state.close_phase(|| ());
+        state.end(|| ());
         assert_eq!(state.phase(), Phase::Stopped);
     }
 

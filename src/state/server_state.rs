@@ -387,7 +387,7 @@ mod tests {
     #[test]
     fn a_stop_that_was_asked_for_before_is_over_when_the_server_is_closed() {
         let address = crate::address::UnixAddress::Unnamed.into();
-        let state = Arc::new(ServerState::new(address).unwrap());
+        let state = Arc::new(ServerState::new(address, LimitConfig::default()).unwrap());
         state.request_stop();
         let _drains = state.loop_drains();
         state.acknowledge_wake();

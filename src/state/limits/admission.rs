@@ -268,134 +268,148 @@ impl Drop for PlaceWait<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
+    use std::net::{Ipv4Addr, SocketAddr};
     use std::thread;
 
     use super::*;
+    use crate::state::limits::token_bucket::TokenBucket;
 
-    fn state() -> Arc<ServerState> {
+    fn server(limits: LimitConfig) -> Arc<ServerState> {
         let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
-        Arc::new(ServerState::new(address.into()).unwrap())
+        Arc::new(ServerState::new(address.into(), limits).unwrap())
     }
 
-    fn ip(host: u32) -> Option<IpAddr> {
-        Some(std::net::Ipv4Addr::from_bits(host).into())
-    }
-
-    fn enter(state: &Arc<ServerState>) -> Permit<'_> {
-        match state.limits.enter(state) {
-            Entry::Permit(permit) => permit,
-            _ => panic!("there is room"),
+    fn max_connections(most: usize) -> LimitConfig {
+        LimitConfig {
+            max_connections: Some(most),
+            ..LimitConfig::default()
         }
     }
 
-    /// What is left of the books when nobody is there.
+    /// Limits an accept rate to a burst that is never refilled.
+    fn burst(tokens: u32) -> LimitConfig {
+        LimitConfig {
+            accept_rate: TokenBucket::new(0.0, tokens, Instant::now()),
+            ..LimitConfig::default()
+        }
+    }
+
+    fn ip(host: u32) -> Option<IpAddr> {
+        Some(Ipv4Addr::from_bits(host).into())
+    }
+
+    fn permit(server: &Arc<ServerState>) -> Permit<'_> {
+        match server.limits.try_admit(server) {
+            Entry::Permit(permit) => permit,
+            _ => panic!("there is capacity"),
+        }
+    }
+
     #[track_caller]
-    fn expect_empty(state: &ServerState) {
-        assert_eq!(state.active(), 0);
-        assert_eq!(state.limits.waiting.load(Ordering::SeqCst), 0);
-        let state = state.limits.state.lock();
-        assert_eq!((state.reserved, state.clients.len()), (0, 0));
+    fn expect_unused(server: &ServerState) {
+        assert_eq!(server.active(), 0);
+        assert_eq!(server.limits.waiting.load(Ordering::SeqCst), 0);
+        let usage = server.limits.usage.as_ref().unwrap().lock();
+        assert_eq!((usage.reserved, usage.clients.len()), (0, 0));
     }
 
     #[test]
     fn without_limits_everybody_is_free() {
-        let state = state();
-        assert!(matches!(state.limits.enter(&state), Entry::Unlimited));
-        state.limits.set(|limits| limits.max_connections = Some(1));
-        assert!(matches!(state.limits.enter(&state), Entry::Permit(_)));
-        state.limits.set(|limits| limits.max_connections = None);
-        assert!(matches!(state.limits.enter(&state), Entry::Unlimited));
-        expect_empty(&state);
+        let unlimited = server(LimitConfig::default());
+        assert!(matches!(
+            unlimited.limits.try_admit(&unlimited),
+            Entry::Unlimited
+        ));
+        let limited = server(max_connections(1));
+        assert!(matches!(
+            limited.limits.try_admit(&limited),
+            Entry::Permit(_)
+        ));
+        expect_unused(&limited);
     }
 
     #[test]
     fn a_pass_that_is_not_used_takes_nothing() {
-        let state = state();
-        state.limits.set(|limits| {
-            limits.max_connections = Some(1);
-            limits.accept_rate = Bucket::new(0.0, 1, Instant::now());
+        let server = server(LimitConfig {
+            max_connections: Some(1),
+            ..burst(1)
         });
         for _ in 0..3 {
-            let permit = enter(&state);
-            // It is a place as long as it is there.
-            assert!(matches!(state.limits.enter(&state), Entry::Wait));
+            let permit = permit(&server);
+            assert!(matches!(server.limits.try_admit(&server), Entry::Wait));
             drop(permit);
         }
-        let in_flight = enter(&state).admit(|| None).unwrap();
+        let in_flight = permit(&server).admit(|| None).unwrap();
         assert!(matches!(
-            state.limits.admission(&state),
+            server.limits.admission(&server),
             Admission::Wait(None)
         ));
         drop(in_flight);
-        // Now it is the token that lacks.
+        // The place is free again; the token is used up.
         assert!(matches!(
-            state.limits.admission(&state),
+            server.limits.admission(&server),
             Admission::Wait(Some(_))
         ));
-        expect_empty(&state);
+        expect_unused(&server);
     }
 
-    /// Another loop may have been quicker, and this one finds nobody.
+    /// Another accept loop may have accepted the client, so that the permit stays unused.
     #[test]
     fn nobody_is_turned_away_for_a_pass_that_comes_to_nothing() {
-        let close: [fn(&mut State); 2] = [
-            |limits| {
-                limits.max_connections = Some(1);
-                limits.at_max_connections = OverloadPolicy::Close;
-            },
-            |limits| {
-                limits.accept_rate = Bucket::new(0.0, 1, Instant::now());
-                limits.at_accept_rate = OverloadPolicy::Close;
-            },
-        ];
-        for change in close {
-            let state = state();
-            state.limits.set(change);
-            let permit = enter(&state);
-            assert!(matches!(state.limits.enter(&state), Entry::Wait));
-            drop(permit);
-            let in_flight = enter(&state).admit(|| None).unwrap();
-            assert!(matches!(state.limits.enter(&state), Entry::Reject(..)));
+        let by_connections = LimitConfig {
+            at_max_connections: Rejection::Close.into(),
+            ..max_connections(1)
+        };
+        let by_rate = LimitConfig {
+            at_accept_rate: Rejection::Close.into(),
+            ..burst(1)
+        };
+        for limits in [by_connections, by_rate] {
+            let server = server(limits);
+            let unused = permit(&server);
+            assert!(matches!(server.limits.try_admit(&server), Entry::Wait));
+            drop(unused);
+            let in_flight = permit(&server).admit(|| None).unwrap();
+            assert!(matches!(
+                server.limits.try_admit(&server),
+                Entry::Reject(..)
+            ));
             drop(in_flight);
-            expect_empty(&state);
+            expect_unused(&server);
         }
     }
 
     #[test]
     fn a_client_that_is_turned_away_gives_its_place_back() {
-        let state = state();
-        state.limits.set(|limits| {
-            limits.max_connections = Some(2);
-            limits.max_per_client = Some(1);
-            limits.at_max_per_client = OverloadPolicy::Reset;
-            limits.accept_rate = Bucket::new(0.0, 2, Instant::now());
+        let server = server(LimitConfig {
+            max_connections: Some(2),
+            max_per_client: Some(1),
+            at_max_per_client: Rejection::Reset,
+            ..burst(2)
         });
-        let first = enter(&state).admit(|| ip(1)).unwrap();
+        let first = permit(&server).admit(|| ip(1)).unwrap();
         for _ in 0..3 {
-            let rejected = enter(&state).admit(|| ip(1)).err();
-            assert_eq!(
-                rejected,
-                Some((RejectionReason::MaxPerClient, OverloadPolicy::Reset))
-            );
+            let rejected = permit(&server).admit(|| ip(1)).err();
+            let expected = (RejectionReason::MaxPerClient, Rejection::Reset);
+            assert_eq!(rejected, Some(expected));
         }
-        // On another thread, it is the same client.
-        let second = enter(&state).admit(|| ip(2)).unwrap().into_owned();
+        // An owned request counts for its client too.
+        let second = permit(&server).admit(|| ip(2)).unwrap().into_owned();
         drop((first, second));
-        expect_empty(&state);
+        expect_unused(&server);
     }
 
     #[test]
     fn only_an_uninterrupted_limit_lasts() {
         const TIME: Duration = Duration::from_secs(1000);
-        let state = state();
-        state.limits.set(|limits| {
-            limits.max_connections = Some(1);
-            limits.at_max_connections = OverloadPolicy::WaitAtMost(TIME);
+        let server = server(LimitConfig {
+            at_max_connections: OverloadPolicy::WaitAtMost(TIME),
+            ..max_connections(1)
         });
-        let at = |now| state.limits.state.lock().admission(&state, now);
+        let usage = server.limits.usage.as_ref().unwrap();
+        let at = |now| usage.lock().admission(&server, now);
         let start = Instant::now();
-        let first = enter(&state).admit(|| None).unwrap();
+        let first = permit(&server).admit(|| None).unwrap();
         let end = Instant::now() + TIME;
         assert!(matches!(at(start + TIME / 2), Admission::Wait(Some(left)) if left >= TIME / 2));
         assert!(matches!(
@@ -404,47 +418,46 @@ mod tests {
         ));
         drop(first);
         assert!(matches!(at(end), Admission::Admit));
-        // Full again, for no time yet.
-        let _next = enter(&state).admit(|| None).unwrap();
+        // The limit is reached anew, so that the time starts anew.
+        let _next = permit(&server).admit(|| None).unwrap();
         assert!(matches!(at(start + TIME / 2), Admission::Wait(Some(_))));
     }
 
     #[test]
     fn places_are_never_more_and_never_lost() {
         const CAP: u64 = 3;
-        let state = state();
-        state.limits.set(|limits| {
-            limits.max_connections = Some(CAP as usize);
-            limits.max_per_client = Some(2);
+        let server = server(LimitConfig {
+            max_per_client: Some(2),
+            ..max_connections(CAP as usize)
         });
         thread::scope(|scope| {
             for n in 0..4 {
-                let state = &state;
+                let server = &server;
                 scope.spawn(move || {
-                    let mut mine = Vec::new();
+                    let mut held = Vec::new();
                     for turn in 0..20_000_u32 {
-                        if let Entry::Permit(permit) = state.limits.enter(state)
+                        if let Entry::Permit(permit) = server.limits.try_admit(server)
                             && turn % 3 != 0
                         {
-                            mine.extend(permit.admit(|| ip(n / 2)).ok());
+                            held.extend(permit.admit(|| ip(n / 2)).ok());
                         }
-                        assert!(state.counters.stats().active <= CAP);
+                        assert!(server.counters.stats().active <= CAP);
                         if turn % 5 == 0 {
-                            mine.pop();
+                            held.pop();
                         }
                         if turn % 7 == 0 {
-                            mine.clear();
+                            held.clear();
                         }
                     }
                 });
             }
         });
-        expect_empty(&state);
+        expect_unused(&server);
         let all: Vec<_> = (0..CAP as u32)
-            .map(|n| enter(&state).admit(|| ip(n)).unwrap())
+            .map(|n| permit(&server).admit(|| ip(n)).unwrap())
             .collect();
-        assert!(matches!(state.limits.enter(&state), Entry::Wait));
+        assert!(matches!(server.limits.try_admit(&server), Entry::Wait));
         drop(all);
-        expect_empty(&state);
+        expect_unused(&server);
     }
 }
