@@ -1,15 +1,15 @@
-//! The first client of the tutorial: it sends one line and prints the answer.
+//! The first client of the tutorial. It sends one line and prints the answer.
 //!
-//! With `binary_tcp_server_v1` running in another terminal:
+//! Start `binary_tcp_server_v1` in one terminal and the client in another:
 //!
 //! ```text
 //! $ cargo run --example binary_tcp_client_v1
-//! >>:hello
-//! [hello] Sun Jun 20 23:21:05 1993
+//! >>:i am binary
+//! Clinet recive data: [i am binary] Mon Dec  9 17:06:41 2019
 //! ```
 //!
-//! Another address than `localhost:6969` can be given as an argument. Python:
-//! `examples/python/binary_tcp_client_v1.py`.
+//! The spelling ("Clinet recive") is that of the original tutorial. An argument replaces the address
+//! `localhost:6969`. Python twin: `examples/python/binary_tcp_client_v1.py`.
 
 mod common;
 
@@ -23,11 +23,13 @@ fn main() -> Result {
     let mut server = TcpStream::connect(address("localhost:6969"))?;
     let line = ask(">>:")?;
     server.write_all(&line)?;
-    // That was all: without this, the server would wait for ever for an empty line.
+    // Marks the end of what the client sends. An empty line sends no bytes at all, and without this
+    // mark the server would wait forever.
     server.shutdown(Shutdown::Write)?;
 
     let mut answer = [0; 1024];
     let size = server.read(&mut answer)?;
-    println!("{}", String::from_utf8_lossy(&answer[..size]));
+    let answer = String::from_utf8_lossy(&answer[..size]);
+    println!("Clinet recive data: {answer}");
     Ok(())
 }

@@ -1,19 +1,19 @@
-//! The second client of the tutorial: it sends line after line and prints the answers, until an
-//! empty line (or Ctrl-D).
+//! The second client of the tutorial. It sends one line after another and prints the answers. An empty
+//! line or Ctrl-D ends it.
 //!
-//! With `binary_tcp_server_v2` running in another terminal:
+//! Start `binary_tcp_server_v2` in one terminal and the client in another:
 //!
 //! ```text
 //! $ cargo run --example binary_tcp_client_v2
-//! >>:hello
-//! [hello] Sun Jun 20 23:21:05 1993
+//! >>:i am binary
+//! Clinet recive data: [i am binary] Mon Dec  9 17:06:41 2019
 //! >>:again
-//! [again] Sun Jun 20 23:21:09 1993
+//! Clinet recive data: [again] Mon Dec  9 17:06:45 2019
 //! >>:
 //! ```
 //!
-//! Another address than `localhost:6969` can be given as an argument. Python:
-//! `examples/python/binary_tcp_client_v2.py`.
+//! The spelling ("Clinet recive") is that of the original tutorial. An argument replaces the address
+//! `localhost:6969`. Python twin: `examples/python/binary_tcp_client_v2.py`.
 
 mod common;
 
@@ -37,6 +37,7 @@ fn main() -> Result {
         if size == 0 {
             return Err("the server has closed the connection".into());
         }
-        println!("{}", String::from_utf8_lossy(&answer[..size]));
+        let answer = String::from_utf8_lossy(&answer[..size]);
+        println!("Clinet recive data: {answer}");
     }
 }

@@ -1,29 +1,32 @@
-//! The first server of the tutorial: it serves one client, which sends one message, and is done.
+//! The first server of the tutorial. It serves one client, which sends one message, and then ends.
 //!
-//! In one terminal:
+//! Start the server in one terminal:
 //!
 //! ```text
 //! $ cargo run --example binary_tcp_server_v1
 //! listening on 127.0.0.1:6969
+//! waiting connection...
 //! ```
 //!
-//! and in another one:
+//! Start the client in another terminal:
 //!
 //! ```text
 //! $ cargo run --example binary_tcp_client_v1
-//! >>:hello
-//! [hello] Sun Jun 20 23:21:05 1993
+//! >>:i am binary
+//! Clinet recive data: [i am binary] Mon Dec  9 17:06:41 2019
 //! ```
 //!
-//! The client has its answer: the message in brackets, and the time. The server has printed what
-//! it received, the way Python prints bytes, and has ended:
+//! The answer is the message in brackets, and the time. The server prints the message the way Python
+//! prints bytes, and ends:
 //!
 //! ```text
-//! Server recive data: b'hello'
+//! Server recive data: b'i am binary'
 //! ```
 //!
-//! ("recive" is misspelt in the script that this server follows, and kept.) Another address than
-//! `localhost:6969` can be given as an argument, to both programs. Python:
+//! Standard output has exactly the lines of the original tutorial, with its spelling ("recive",
+//! "Clinet"). The line `listening on …` is not part of them, so it goes to standard error.
+//!
+//! An argument replaces the address `localhost:6969`, in both programs. Python twin:
 //! `examples/python/binary_tcp_server_v1.py`.
 
 mod common;
@@ -44,7 +47,8 @@ impl RequestHandler<TcpRequest> for Answer {
 
 fn main() -> Result {
     let server = TcpServer::bind(address("localhost:6969"), || Answer)?;
-    println!("listening on {}", server.server_address());
+    eprintln!("listening on {}", server.server_address());
+    println!("waiting connection...");
     server.handle_request()?;
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! The second server of the tutorial: it serves one client after the other, each for as long as it
-//! wants to talk, until Ctrl-C.
+//! The second server of the tutorial. It serves one client after another until Ctrl-C. Each client may
+//! send as many messages as it likes.
 //!
-//! In one terminal:
+//! Start the server in one terminal:
 //!
 //! ```text
 //! $ cargo run --example binary_tcp_server_v2
@@ -9,30 +9,33 @@
 //! waiting connection...
 //! ```
 //!
-//! and in another one (an empty line ends the client):
+//! Start the client in another terminal (an empty line ends it):
 //!
 //! ```text
 //! $ cargo run --example binary_tcp_client_v2
-//! >>:hello
-//! [hello] Sun Jun 20 23:21:05 1993
+//! >>:i am binary
+//! Clinet recive data: [i am binary] Mon Dec  9 17:06:41 2019
 //! >>:again
-//! [again] Sun Jun 20 23:21:09 1993
+//! Clinet recive data: [again] Mon Dec  9 17:06:45 2019
 //! >>:
 //! ```
 //!
-//! The server has printed
+//! The server now shows:
 //!
 //! ```text
 //! waiting connection...
-//! Server recive data: b'hello'
+//! Server recive data: b'i am binary'
 //! Server recive data: b'again'
 //! clinet has broken the connection...
 //! waiting connection...
 //! ```
 //!
-//! A second client that comes while the first one talks has to wait; `echo_server` shows servers
-//! where it has not. Another address than `localhost:6969` can be given as an argument. Python:
-//! `examples/python/binary_tcp_server_v2.py`.
+//! Standard output has exactly the lines of the original tutorial, with its spelling ("recive",
+//! "clinet"). The line `listening on …` is not part of them, so it goes to standard error.
+//!
+//! A second client gets no answer until the first client ends. `echo_server` shows servers that serve
+//! several clients at the same time. An argument replaces the address `localhost:6969`, in both
+//! programs. Python twin: `examples/python/binary_tcp_server_v2.py`.
 
 mod common;
 
@@ -41,7 +44,6 @@ use socketserver::prelude::*;
 
 struct Conversation;
 
-// "recive" and "clinet" are misspelt in the script that this server follows, and kept.
 impl RequestHandler<TcpRequest> for Conversation {
     fn handle(&mut self, request: &mut TcpRequest) -> Result {
         loop {
@@ -55,8 +57,8 @@ impl RequestHandler<TcpRequest> for Conversation {
         }
     }
 
-    /// Runs after `handle`, even if that failed: whatever became of this client, the server is
-    /// about to wait for the next, unless Ctrl-C has come meanwhile.
+    /// Runs after `handle`, also when `handle` has failed. The server then waits for the next
+    /// client, unless Ctrl-C was pressed.
     fn finish(&mut self, request: &mut TcpRequest) -> Result {
         if !request.server().is_shutting_down() {
             println!("waiting connection...");
@@ -68,7 +70,7 @@ impl RequestHandler<TcpRequest> for Conversation {
 fn main() -> Result {
     let server = TcpServer::bind(address("localhost:6969"), || Conversation)?;
     server.shutdown_on_ctrl_c()?;
-    println!("listening on {}", server.server_address());
+    eprintln!("listening on {}", server.server_address());
     println!("waiting connection...");
     server.serve_forever()?;
     Ok(())

@@ -1,4 +1,4 @@
-"""The second client of the tutorial: sends line after line, until an empty one.
+"""The second client of the tutorial. It sends one line after another, until an empty line.
 
     python3 binary_tcp_client_v2.py [HOST:PORT]
 """
@@ -14,4 +14,4 @@ with socket.create_connection(address("localhost:6969")) as server:
         answer = server.recv(1024)
         if not answer:
             sys.exit("the server has closed the connection")
-        print(answer.decode(errors="replace"))
+        print("Clinet recive data:", answer.decode(errors="replace"))

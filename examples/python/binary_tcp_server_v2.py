@@ -1,10 +1,11 @@
-"""The second server of the tutorial, with a bare socket: one client after the other, each until
-it closes.
+"""The second server of the tutorial, with a plain socket. It serves one client after another, each
+until it closes.
 
     python3 binary_tcp_server_v2.py [HOST:PORT]
 """
 
 import socket
+import sys
 
 from common import address, with_ctime
 
@@ -21,7 +22,7 @@ def serve_forever(server):
 
 
 with socket.create_server(address("localhost:6969")) as server:
-    print("listening on {}:{}".format(*server.getsockname()))
+    print("listening on {}:{}".format(*server.getsockname()), file=sys.stderr)
     try:
         serve_forever(server)
     except KeyboardInterrupt:

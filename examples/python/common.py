@@ -1,17 +1,21 @@
-"""What several examples need and none is about; the twin of examples/common/mod.rs."""
+"""Functions that several examples share: the command line, prompts and times. The Rust twin is
+examples/common/mod.rs."""
 
 import sys
 import time
 
+# Prints each line at once, also into a pipe or a file, as println! does in Rust.
+sys.stdout.reconfigure(line_buffering=True)
+
 
 def address(default):
-    """The command line of a server: the address to bind to, or the default one."""
+    """Returns the address on a server's command line, or the default address."""
     return parse(sys.argv[1] if len(sys.argv) > 1 else default)
 
 
 def address_and_words(default):
-    """The command line of a client: the server's address, if the first argument has a colon, or
-    the default one; and the arguments after it."""
+    """Splits a client's command line into the server's address and the other arguments. The first
+    argument is the address if it has a colon. Otherwise the default address is used."""
     words = sys.argv[1:]
     if words and ":" in words[0]:
         return parse(words[0]), words[1:]
@@ -24,17 +28,17 @@ def parse(address):
 
 
 def announce(asked, server_address):
-    """Prints the address of a server that was asked to pick a port itself, by the port 0."""
+    """Prints the server's address if port 0 was asked for, because the kernel picks the port then."""
     if asked[1] == 0:
         print("listening on {}:{}".format(*server_address))
 
 
 def ask(prompt):
-    """Prints the prompt and reads what is typed, up to the end of the line."""
+    """Prints the prompt and reads one line. Returns it without its line end."""
     print(prompt, end="", flush=True)
     return sys.stdin.buffer.readline().removesuffix(b"\n")
 
 
 def with_ctime(data):
-    """The data and the time: b'[data] Sun Jun 20 23:21:05 1993'."""
+    """Returns the data and the time: b'[data] Mon Dec  9 17:06:41 2019'."""
     return b"[%b] %b" % (data, time.ctime().encode())
