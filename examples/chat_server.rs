@@ -1,20 +1,20 @@
-//! A chat for thousands: each client has a coroutine, which costs a few kilobytes while it waits, and
-//! all of them share as many threads as there are processors.
+//! A chat for thousands of clients. Each client has a coroutine, which needs a few kilobytes while it
+//! waits. All coroutines share as many threads as there are processors.
 //!
-//! In one terminal:
+//! Start the server in one terminal:
 //!
 //! ```text
 //! $ cargo run --example chat_server
 //! listening on 127.0.0.1:6969
 //! ```
 //!
-//! and in as many others as you like:
+//! Start a client in as many other terminals as you like:
 //!
 //! ```text
 //! $ nc localhost 6969
 //! your name?
 //! Ada
-//! hello Ada, there are 2 of you; /who tells who, /quit leaves
+//! hello Ada, members: 2; /who lists them, /quit leaves
 //! Bob: are you there?
 //! yes
 //! /who
@@ -23,16 +23,16 @@
 //! $
 //! ```
 //!
-//! Ctrl-C tells everybody that this is the end, and ends with
+//! Ctrl-C stops the server. It sends `* the server stops` to all members and ends with:
 //!
 //! ```text
 //! served 2 clients, 0 failed
 //! ```
 //!
-//! Another address than `localhost:6969` can be given as an argument. Things to look at, because a chat
-//! of coroutines depends on them: the lock is never held while somebody is written to, and a client that
-//! does not read is thrown out after two seconds. The same program with `ThreadingTcpServer` in the place
-//! of `CoroutineTcpServer` is a chat for a thousand.
+//! A chat of coroutines depends on two things. The lock is not held during a read or a write, because all
+//! coroutines of a thread would wait with it. And a client that does not read is removed after two
+//! seconds. With `ThreadingTcpServer` instead of `CoroutineTcpServer`, the same program is a chat for
+//! about a thousand clients. An argument replaces the address `localhost:6969`.
 
 mod common;
 
@@ -43,19 +43,19 @@ use std::time::Duration;
 use common::{address, allow_many_sockets};
 use socketserver::prelude::*;
 
-/// Who is there, by name.
+/// Members of the chat, by name.
 #[derive(Default)]
 struct Chat {
     members: Mutex<BTreeMap<String, Sender>>,
 }
 
 impl Chat {
-    /// Locked; never while somebody is read from or written to.
+    /// Locks the members. Callers release the lock before they read from or write to a client.
     fn members(&self) -> MutexGuard<'_, BTreeMap<String, Sender>> {
         self.members.lock().unwrap()
     }
 
-    /// `false`: somebody has this name already.
+    /// Adds a member. Returns `false` if the name is taken.
     fn join(&self, name: &str, client: Sender) -> bool {
         let mut members = self.members();
         let is_free = !members.contains_key(name);
@@ -70,14 +70,14 @@ impl Chat {
         names.join(", ")
     }
 
-    /// Writes to everybody but one.
+    /// Writes to all members except the speaker.
     fn tell_others(&self, speaker: &str, text: &str) {
-        // Copies, so that the lock is free again before clients, who may be slow, are written to.
+        // Copies the senders, because the lock must be free before the writes to slow clients.
         let mut others = self.members().clone();
         others.remove(speaker);
         for other in others.values() {
             if other.send_all(text).is_err() {
-                other.close(); // it does not read, or has left
+                other.close(); // The client does not read, or has closed.
             }
         }
     }
@@ -101,12 +101,12 @@ impl Service<TcpRequest> for Chat {
 
 struct Member {
     chat: Arc<Chat>,
-    /// Once it is known.
+    /// Set once the client has chosen a name.
     name: Option<String>,
 }
 
 impl Member {
-    /// Asks for a name that nobody has. `None`: the client has left.
+    /// Asks for a name until one is free. Returns `None` if the client has closed.
     fn introduce(&mut self, request: &mut TcpRequest) -> Result<Option<String>> {
         request.send_all("your name?\n")?;
         while let Some(line) = request.next_line(100)? {
@@ -123,7 +123,7 @@ impl Member {
 
 impl RequestHandler<TcpRequest> for Member {
     fn setup(&mut self, request: &mut TcpRequest) -> Result {
-        // For writing alone: whoever has nothing to say may stay for ever.
+        // Limits writes only, because a member may stay silent forever.
         let patience = Some(Duration::from_secs(2));
         Ok(request.socket().set_write_timeout(patience)?)
     }
@@ -133,11 +133,8 @@ impl RequestHandler<TcpRequest> for Member {
             return Ok(());
         };
         let number = self.chat.members().len();
-        let commands = "/who tells who, /quit leaves";
-        writeln!(
-            request,
-            "hello {name}, there are {number} of you; {commands}"
-        )?;
+        let commands = "/who lists them, /quit leaves";
+        writeln!(request, "hello {name}, members: {number}; {commands}")?;
         while let Some(line) = request.next_line(1000)? {
             match String::from_utf8_lossy(&line).trim_end() {
                 "/quit" => break,

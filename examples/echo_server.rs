@@ -1,7 +1,7 @@
-//! Sends everything back, over TCP and over UDP at once, on one port number: one handler, two
-//! transports, and the strategy of your choice.
+//! Sends all data back, over TCP and UDP, on one port number. One handler serves both transports, and you
+//! choose the strategy.
 //!
-//! In one terminal (`--help` lists the options):
+//! Start the server in one terminal (`--help` lists the options):
 //!
 //! ```text
 //! $ cargo run --example echo_server -- --strategy threading
@@ -10,7 +10,7 @@
 //! UDP: nc -u 127.0.0.1 6969  or  cargo run --example udp_echo_client 127.0.0.1:6969 hello
 //! ```
 //!
-//! and in as many others as you like:
+//! Start a client in as many other terminals as you like:
 //!
 //! ```text
 //! $ nc 127.0.0.1 6969
@@ -18,18 +18,22 @@
 //! hello
 //! ```
 //!
-//! Ctrl-C stops the server. It waits for the connections that are open, but not longer than two
-//! seconds (a second Ctrl-C does not wait), says whom it had to cut off, and ends with
+//! Ctrl-C stops the server. It waits for open connections, but at most two seconds. A second Ctrl-C ends
+//! it at once. The server lists the connections that it had to force-close, and ends with:
 //!
 //! ```text
-//! served 3 connections and 2 datagrams, 0 failed, 1 cut off
-//! drained: 1 completed, 0 failed, 0 refused, 1 interrupted, 0 abandoned
+//! served 3 connections and 2 datagrams, 0 failed, 1 force-closed
+//! drained: 1 completed, 0 failed, 0 rejected, 1 force-closed, 0 abandoned
 //! ```
 //!
-//! Things to try: two clients at once with `--strategy sequential`, a hundred with `--strategy
-//! coroutines --workers 1`; `--ctime`, and the clients of the tutorial (`binary_tcp_client_v2`);
-//! Ctrl-C while a client is connected; a second client with `--max-connections 1`; a client that is
-//! silent with `--timeout 5`.
+//! Things to try:
+//!
+//! - two clients at once with `--strategy sequential`;
+//! - a hundred clients with `--strategy coroutines --workers 1`;
+//! - `--ctime`, and the client of the tutorial (`binary_tcp_client_v2`);
+//! - Ctrl-C while a client is connected;
+//! - a second client with `--max-connections 1`;
+//! - a client that sends nothing with `--timeout 5`.
 
 mod common;
 
@@ -42,31 +46,31 @@ use clap::{CommandFactory, Parser, ValueEnum};
 use socketserver::prelude::*;
 use socketserver::{DrainReport, Stats};
 
-/// Sends back what it receives, over TCP and UDP.
+/// Sends received data back, over TCP and UDP
 #[derive(Parser)]
 struct Arguments {
-    /// Where each request runs
+    /// Where requests run
     #[arg(long, value_enum, default_value_t = StrategyName::Threading)]
     strategy: StrategyName,
-    /// How many threads `thread-pool` (8, if not given) and `coroutines` (one per processor) have
+    /// Number of threads for `thread-pool` (default 8) and `coroutines` (default one per processor)
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
-    /// The address to listen on
+    /// Address to listen on
     #[arg(long, default_value = "127.0.0.1")]
     host: String,
-    /// The port of both, TCP and UDP; 0 is a free one
+    /// Port for both TCP and UDP; with 0 the kernel picks a free port
     #[arg(long, default_value_t = 6969)]
     port: u16,
-    /// Answer `[data]` and the time instead of the mere data
+    /// Answer `[data]` and the time instead of the data alone
     #[arg(long)]
     ctime: bool,
-    /// How many connections may be open at the same time; others wait until one is closed
+    /// Number of connections that may be open at the same time; others wait in the backlog
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: Option<u32>,
-    /// How many seconds a client may keep the server waiting, with each of its messages; 2.5 say
+    /// Seconds that one read or write may wait for the client, for example 2.5
     #[arg(long, value_parser = seconds)]
     timeout: Option<Duration>,
-    /// How many seconds Ctrl-C waits for open connections before it cuts them; 0.5 say
+    /// Seconds that Ctrl-C waits for open connections before it force-closes them, for example 0.5
     #[arg(long, default_value = "2", value_parser = seconds)]
     grace: Duration,
 }
@@ -78,7 +82,7 @@ fn seconds(text: &str) -> std::result::Result<Duration, String> {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum StrategyName {
-    /// One after the other
+    /// One after another
     Sequential,
     /// Each on a thread of its own
     Threading,
@@ -91,7 +95,7 @@ enum StrategyName {
 }
 
 impl Arguments {
-    /// The strategy for one of the two servers.
+    /// Makes the strategy for one of the two servers.
     fn strategy(&self) -> Box<dyn Strategy> {
         let workers = self.workers.map(usize::from);
         match (self.strategy, workers) {
@@ -120,7 +124,7 @@ struct Echo {
 impl<R: Request> RequestHandler<R> for Echo {
     fn handle(&mut self, request: &mut R) -> Result {
         loop {
-            // What a connection has sent by now, or the one packet; then nothing, at its end.
+            // Receives what a connection has sent so far, or the one datagram. Empty at the end.
             let data = request.recv(64 * 1024)?;
             if data.is_empty() {
                 return Ok(());
@@ -146,21 +150,24 @@ fn main() -> Result {
     udp.shutdown_on_ctrl_c()?;
     let (connections, datagrams) = (tcp.handle(), udp.handle());
 
-    // UDP is served in the background, TCP right here, until Ctrl-C stops both.
+    // Serves UDP on another thread and TCP on this one, until Ctrl-C stops both.
     let udp = udp.spawn()?;
     print_usage(tcp.server_address())?;
     tcp.serve_forever()?;
 
-    // From here on nobody may be reading what this prints; that is no reason to fail.
+    // Ignores write errors from here on, because the reader of standard output may be gone.
     let open = connections.stats().active;
     if open > 0 {
         let open = count(open, "open connection");
-        let _ = writeln!(io::stdout(), "waiting for {open}; Ctrl-C again does not");
+        let _ = writeln!(
+            io::stdout(),
+            "waiting for {open}; press Ctrl-C again to end at once"
+        );
     }
     let reports = [tcp.server_close(), udp.stop()?];
     let mut out = io::stdout().lock();
     for request in reports.iter().flat_map(|report| &report.interrupted) {
-        let _ = writeln!(out, "cut off: {request}");
+        let _ = writeln!(out, "force-closed: {request}");
     }
     for request in reports.iter().flat_map(|report| &report.abandoned) {
         let _ = writeln!(out, "abandoned: {request}");
@@ -178,16 +185,16 @@ fn summary(connections: Stats, datagrams: Stats) -> String {
         connections.failed + datagrams.failed,
     );
     if connections.interrupted > 0 {
-        summary += &format!(", {} cut off", connections.interrupted);
+        summary += &format!(", {} force-closed", connections.interrupted);
     }
     summary
 }
 
-/// What became of those that were there when it was told to stop.
+/// Summarizes the outcome of the requests that were running or waiting when the stop began.
 fn drained(reports: &[DrainReport]) -> String {
     let sum = |number: fn(&DrainReport) -> usize| reports.iter().map(number).sum::<usize>();
     format!(
-        "drained: {} completed, {} failed, {} refused, {} interrupted, {} abandoned",
+        "drained: {} completed, {} failed, {} rejected, {} force-closed, {} abandoned",
         sum(|report| report.completed),
         sum(|report| report.failed),
         sum(|report| report.refused + report.dropped),
@@ -209,7 +216,7 @@ where
         attempts -= 1;
         match UdpServer::bind(tcp.server_address(), service) {
             Ok(udp) => return Ok((tcp, udp)),
-            // The port that was free for TCP is taken for UDP; the next may be free for both.
+            // The port is free for TCP but not for UDP. Tries another port.
             Err(_) if attempts > 0 => {}
             Err(error) => return Err(error.into()),
         }
@@ -231,7 +238,7 @@ fn print_usage(address: &SocketAddr) -> io::Result<()> {
     )
 }
 
-/// `1 datagram`, `2 datagrams`.
+/// Formats a number and its noun: `1 datagram`, `2 datagrams`.
 fn count(number: u64, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")

@@ -1,7 +1,7 @@
-//! The TCP client of Python's `socketserver` documentation: it sends its arguments as one line and
+//! The TCP client of Python's `socketserver` documentation. It sends its arguments as one line and
 //! prints the answer.
 //!
-//! With `tcp_server` or `tcp_server_stream` running in another terminal:
+//! Start `tcp_server` or `tcp_server_stream` in one terminal and the client in another:
 //!
 //! ```text
 //! $ cargo run --example tcp_client hello world with TCP
@@ -9,7 +9,7 @@
 //! Received: HELLO WORLD WITH TCP
 //! ```
 //!
-//! If the first argument has a colon, it is the address, in place of `localhost:9999`. Python:
+//! The first argument replaces the address `localhost:9999` if it has a colon. Python twin:
 //! `examples/python/tcp_client.py`.
 
 mod common;

@@ -1,6 +1,6 @@
-//! Sends messages to a TCP echo server and prints what comes back, each on a line.
+//! Sends messages to a TCP echo server and prints each answer on a line.
 //!
-//! With `echo_server` running in another terminal:
+//! Start `echo_server` in one terminal and the client in another:
 //!
 //! ```text
 //! $ cargo run --example tcp_echo_client localhost:6969 hello "good bye"
@@ -8,8 +8,8 @@
 //! good bye
 //! ```
 //!
-//! Without messages it sends the lines that are typed, until Ctrl-D. `localhost:6969` can be left
-//! out: the first argument is the address if it has a colon.
+//! Without messages it sends the lines that you type, until Ctrl-D. The first argument is the address if
+//! it has a colon. The default is `localhost:6969`.
 
 mod common;
 
@@ -33,8 +33,8 @@ fn main() -> Result {
 
 /// Receives an answer of at least `size` bytes.
 ///
-/// A stream has no message borders: what was sent in one piece may come in several. An echo is
-/// complete when it is as long as the message.
+/// A stream has no message borders: one message may arrive in several pieces. An echo is complete
+/// when it is as long as the message.
 fn receive(server: &mut TcpStream, size: usize) -> Result<Vec<u8>> {
     let mut answer = Vec::new();
     let mut piece = [0; 8192];

@@ -1,21 +1,22 @@
-//! The `TCPServer` example of Python's `socketserver` documentation: it prints what a client
-//! sends, up to the end of the line, and sends it back in capitals.
+//! The `TCPServer` example of Python's `socketserver` documentation. It prints the line that a client
+//! sends, and sends it back in capitals.
 //!
-//! In one terminal:
+//! Start the server in one terminal:
 //!
 //! ```text
 //! $ cargo run --example tcp_server
 //! ```
 //!
-//! and in another one:
+//! Start the client in another terminal:
 //!
 //! ```text
 //! $ cargo run --example tcp_client hello world with TCP
 //! Sent:     hello world with TCP
 //! Received: HELLO WORLD WITH TCP
+//!
 //! ```
 //!
-//! The server has printed (with the line end that the client sent)
+//! The server prints the line with its line end:
 //!
 //! ```text
 //! Received from 127.0.0.1:
@@ -23,20 +24,21 @@
 //!
 //! ```
 //!
-//! and goes on until Ctrl-C. `tcp_server_stream` does the same with less code. Another address
-//! than `localhost:9999` can be given as an argument. Python: `examples/python/tcp_server.py`.
+//! It runs until Ctrl-C. `tcp_server_stream` does the same with less code. An argument replaces the
+//! address `localhost:9999`. Python twin: `examples/python/tcp_server.py`.
 
 mod common;
 
 use common::{address, announce};
 use socketserver::prelude::*;
 
-/// One is made for each client, so what it keeps in fields would belong to that client alone.
+/// The server makes one handler for each client, so fields would belong to that client alone.
 struct MyTcpHandler;
 
 impl RequestHandler<TcpRequest> for MyTcpHandler {
     fn handle(&mut self, request: &mut TcpRequest) -> Result {
-        // One `recv` is not one message: a line may come in pieces. An empty piece is the end.
+        // One `recv` is not one message, because a line may arrive in pieces. An empty piece means
+        // that the client has sent everything.
         let mut data = Vec::new();
         while !data.contains(&b'\n') && data.len() < 10_000 {
             let piece = request.recv(2000)?;

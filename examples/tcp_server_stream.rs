@@ -1,14 +1,14 @@
-//! The second `TCPServer` example of Python's `socketserver` documentation, which reads a line as
-//! one reads it from a file. Python's needs another base class for that, `StreamRequestHandler`;
-//! here every request can do it.
+//! The second `TCPServer` example of Python's `socketserver` documentation. It reads a line from the
+//! client as from a file. Python needs the base class `StreamRequestHandler` for that. In this crate
+//! every request has these methods.
 //!
-//! In one terminal:
+//! Start the server in one terminal:
 //!
 //! ```text
 //! $ cargo run --example tcp_server_stream
 //! ```
 //!
-//! and in another one:
+//! Start the client in another terminal:
 //!
 //! ```text
 //! $ cargo run --example tcp_client python is nice
@@ -16,15 +16,15 @@
 //! Received: PYTHON IS NICE
 //! ```
 //!
-//! The server has printed
+//! The server prints:
 //!
 //! ```text
 //! 127.0.0.1 wrote:
 //! python is nice
 //! ```
 //!
-//! and goes on until Ctrl-C. Another address than `localhost:9999` can be given as an argument.
-//! Python: `examples/python/tcp_server_stream.py`.
+//! It runs until Ctrl-C. An argument replaces the address `localhost:9999`. Python twin:
+//! `examples/python/tcp_server_stream.py`.
 
 mod common;
 
@@ -35,7 +35,7 @@ struct MyTcpHandler;
 
 impl RequestHandler<TcpRequest> for MyTcpHandler {
     fn handle(&mut self, request: &mut TcpRequest) -> Result {
-        // The limit keeps a client that never ends its line from filling the memory.
+        // The limit protects the memory from a client that never ends its line.
         let line = request.readline(10_000)?;
         let data = line.trim_ascii_end();
         println!("{} wrote:", request.client_address().ip());

@@ -1,5 +1,5 @@
-//! The "Asynchronous Mixins" example of Python's `socketserver` documentation: a server with a
-//! thread for each client, and its three clients, in one program.
+//! The "Asynchronous Mixins" example of Python's `socketserver` documentation. A server with a thread for
+//! each client and its three clients are in one program.
 //!
 //! ```text
 //! $ cargo run --example threaded_server
@@ -9,9 +9,9 @@
 //! Received: socketserver-1: Hello World 3
 //! ```
 //!
-//! The clients come one after the other here, so that the thread of the first can serve the
-//! others too: a thread that has finished waits a moment for the next client. (Python starts a
-//! new one each time, and names them differently.) Python: `examples/python/threaded_server.py`.
+//! The clients connect one after another, so the thread of the first client can serve the others too: an
+//! idle thread waits a moment for the next client. Python starts a new thread each time, and names its
+//! threads differently. Python twin: `examples/python/threaded_server.py`.
 
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
@@ -39,11 +39,10 @@ fn client(address: &SocketAddr, message: &str) -> Result {
 }
 
 fn main() -> Result {
-    // Port 0 means a free one.
+    // With port 0 the kernel picks a free port.
     let server = ThreadingTcpServer::bind("localhost:0", || ThreadedTcpHandler)?;
 
-    // `spawn` serves on a thread named "socketserver"; that one starts the others, one for each
-    // client.
+    // `spawn` serves on a thread named "socketserver". This thread starts the clients' threads.
     let server = server.spawn()?;
     println!("Server loop running in thread: socketserver");
 

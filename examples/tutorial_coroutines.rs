@@ -1,22 +1,22 @@
-//! The server of the tutorial with coroutines, on one thread (`docs/tutorial.md`).
+//! The server of the tutorial with coroutines, all on one thread (`docs/tutorial.md`).
 //!
-//! In one terminal:
+//! Start the server in one terminal:
 //!
 //! ```text
 //! $ cargo run -q --example tutorial_coroutines
 //! listening on 127.0.0.1:6969
 //! ```
 //!
-//! and in as many others as you like, at the same time:
+//! Start a client in as many other terminals as you like. All are served at the same time:
 //!
 //! ```text
 //! $ cargo run -q --example binary_tcp_client_v2
 //! >>:hello
-//! [hello] Sun Jun 20 23:21:05 1993
+//! Clinet recive data: [hello] Sun Jun 20 23:21:05 1993
 //! >>:
 //! ```
 //!
-//! Another address than `localhost:6969` can be given as an argument, to both programs. Python:
+//! An argument replaces the address `localhost:6969`, in both programs. Python twin:
 //! `examples/python/tutorial_coroutines.py`.
 
 mod common;

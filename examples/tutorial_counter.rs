@@ -1,23 +1,23 @@
-//! The server of the tutorial with a state that all clients share (`docs/tutorial.md`): it numbers
-//! the messages.
+//! The server of the tutorial with state that all clients share (`docs/tutorial.md`). It numbers the
+//! messages of all clients.
 //!
-//! In one terminal:
+//! Start the server in one terminal:
 //!
 //! ```text
 //! $ cargo run -q --example tutorial_counter
 //! listening on 127.0.0.1:6969
 //! ```
 //!
-//! and in two others, at the same time:
+//! Start a client in two other terminals:
 //!
 //! ```text
 //! $ cargo run -q --example binary_tcp_client_v2
 //! >>:hello
-//! 1: [hello] Sun Jun 20 23:21:05 1993
+//! Clinet recive data: 1: [hello] Sun Jun 20 23:21:05 1993
 //! >>:
 //! ```
 //!
-//! Another address than `localhost:6969` can be given as an argument, to both programs. Python:
+//! An argument replaces the address `localhost:6969`, in both programs. Python twin:
 //! `examples/python/tutorial_counter.py`.
 
 mod common;

@@ -1,23 +1,23 @@
 //! The server of the tutorial with a process for each client (`docs/tutorial.md`). It numbers the
-//! messages, to show that no process sees what another one counts.
+//! messages, to show that each process has a counter of its own.
 //!
-//! In one terminal:
+//! Start the server in one terminal:
 //!
 //! ```text
 //! $ cargo run -q --example tutorial_forking
 //! listening on 127.0.0.1:6969
 //! ```
 //!
-//! and in two others, at the same time:
+//! Start a client in two other terminals:
 //!
 //! ```text
 //! $ cargo run -q --example binary_tcp_client_v2
 //! >>:hello
-//! 1: [hello] Sun Jun 20 23:21:05 1993 from process 4712
+//! Clinet recive data: 1: [hello] Sun Jun 20 23:21:05 1993 from process 4712
 //! >>:
 //! ```
 //!
-//! Another address than `localhost:6969` can be given as an argument, to both programs. Python:
+//! An argument replaces the address `localhost:6969`, in both programs. Python twin:
 //! `examples/python/tutorial_forking.py`.
 
 mod common;

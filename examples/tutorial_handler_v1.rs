@@ -1,22 +1,22 @@
-//! The first server of the tutorial once more, in the shape that all others have from here on
-//! (`docs/tutorial.md`): it serves one client, which sends one message, and is done.
+//! The first server of the tutorial as a request handler (`docs/tutorial.md`). It serves one client,
+//! which sends one message, and then ends. All later servers have this form.
 //!
-//! In one terminal:
+//! Start the server in one terminal:
 //!
 //! ```text
 //! $ cargo run -q --example tutorial_handler_v1
 //! listening on 127.0.0.1:6969
 //! ```
 //!
-//! and in another one:
+//! Start the client in another terminal:
 //!
 //! ```text
 //! $ cargo run -q --example binary_tcp_client_v1
 //! >>:hello
-//! [hello] Sun Jun 20 23:21:05 1993
+//! Clinet recive data: [hello] Sun Jun 20 23:21:05 1993
 //! ```
 //!
-//! Another address than `localhost:6969` can be given as an argument, to both programs. Python:
+//! An argument replaces the address `localhost:6969`, in both programs. Python twin:
 //! `examples/python/tutorial_handler_v1.py`.
 
 mod common;

@@ -1,23 +1,24 @@
-//! The second server of the tutorial once more, in the shape that all others have from here on
-//! (`docs/tutorial.md`): it serves one client after the other, until Ctrl-C.
+//! The second server of the tutorial as a request handler (`docs/tutorial.md`). It serves one client
+//! after another until Ctrl-C.
 //!
-//! In one terminal:
+//! Start the server in one terminal:
 //!
 //! ```text
 //! $ cargo run -q --example tutorial_handler_v2
 //! listening on 127.0.0.1:6969
 //! ```
 //!
-//! and in two others, of which the second has to wait until the first has ended (by an empty line):
+//! Start a client in two other terminals. The second client gets no answer until an empty line ends the
+//! first:
 //!
 //! ```text
 //! $ cargo run -q --example binary_tcp_client_v2
 //! >>:hello
-//! [hello] Sun Jun 20 23:21:05 1993
+//! Clinet recive data: [hello] Sun Jun 20 23:21:05 1993
 //! >>:
 //! ```
 //!
-//! Another address than `localhost:6969` can be given as an argument, to both programs. Python:
+//! An argument replaces the address `localhost:6969`, in both programs. Python twin:
 //! `examples/python/tutorial_handler_v2.py`.
 
 mod common;

@@ -1,14 +1,14 @@
-//! The last program of the tutorial (`docs/tutorial.md`), where it is one of the reader's own: a
-//! server that greets. It uses nothing from `examples/common`, so it works in any project.
+//! A server that greets: the last program of the tutorial (`docs/tutorial.md`), where the reader starts
+//! a project of their own. It uses nothing from `examples/common`, so it works in any project.
 //!
-//! In one terminal:
+//! Start the server in one terminal:
 //!
 //! ```text
 //! $ cargo run -q --example tutorial_own
 //! listening on 127.0.0.1:6969
 //! ```
 //!
-//! and in another one:
+//! Start the client in another terminal:
 //!
 //! ```text
 //! $ cargo run -q --example tcp_client localhost:6969 Ada
@@ -17,7 +17,7 @@
 //!
 //! ```
 //!
-//! Another address than `localhost:6969` can be given as an argument.
+//! An argument replaces the address `localhost:6969`.
 
 use socketserver::prelude::*;
 

@@ -1,17 +1,17 @@
-//! What a socket is: the first step of `docs/tutorial.md`, with the standard library alone. Server and
-//! client in one program, so that every line can be followed.
+//! Shows how sockets work: the first step of `docs/tutorial.md`, with the standard library alone. Server
+//! and client are in one program, so that you can follow each line in order.
 //!
 //! ```text
 //! $ cargo run -q --example tutorial_socket
 //! ```
 //!
-//! The page explains what it prints. Python: `examples/python/tutorial_socket.py`.
+//! The page explains the output. Python twin: `examples/python/tutorial_socket.py`.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 
-/// Receives what is there, at most `size` bytes of it. Python: `request.recv(size)`.
+/// Receives the bytes that have arrived, at most `size` of them. Python: `request.recv(size)`.
 fn recv(request: &mut TcpStream, size: usize) -> io::Result<String> {
     let mut data = vec![0; size];
     let received = request.read(&mut data)?;
@@ -19,19 +19,21 @@ fn recv(request: &mut TcpStream, size: usize) -> io::Result<String> {
 }
 
 fn main() -> io::Result<()> {
-    // The server's socket: bound to an address and a port (0: any free one), and listening.
+    // The server's socket. It is bound to an address and a port, and it listens. Port 0 lets the
+    // kernel pick a free port.
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     println!("descriptor {} listens on {address}", listener.as_raw_fd());
 
-    // The client's socket, with a port of its own. Nobody has called accept yet: the kernel connects.
+    // The client's socket, with a port of its own. The kernel makes the connection before the server
+    // calls accept.
     let mut client = TcpStream::connect(address)?;
     let from = client.local_addr()?;
     println!("descriptor {} connects from {from}", client.as_raw_fd());
 
-    // The third: accept makes a socket for this one client. The listener goes on listening.
+    // The third socket: accept makes it for this one client. The listener continues to listen.
     let (mut request, from) = listener.accept()?;
-    println!("descriptor {} is to talk to {from}", request.as_raw_fd());
+    println!("descriptor {} serves {from}", request.as_raw_fd());
 
     client.write_all(b"hello")?;
     println!("up to 1024: {}", recv(&mut request, 1024)?);

@@ -1,31 +1,31 @@
-//! The server of the tutorial, and the ways to stop it (`docs/tutorial.md`): Ctrl-C, and a client
-//! that says `stop`.
+//! The server of the tutorial and two ways to stop it (`docs/tutorial.md`): Ctrl-C, and a client that
+//! sends `stop`.
 //!
-//! In one terminal:
+//! Start the server in one terminal:
 //!
 //! ```text
 //! $ cargo run -q --example tutorial_stop
 //! listening on 127.0.0.1:6969
 //! ```
 //!
-//! and in another one (an empty line ends the client; the server waits for that, but not longer than
-//! five seconds):
+//! Start the client in another terminal. An empty line ends it. The server waits for the client to end,
+//! but at most five seconds:
 //!
 //! ```text
 //! $ cargo run -q --example binary_tcp_client_v2
 //! >>:stop
-//! [stop] Sun Jun 20 23:21:05 1993
+//! Clinet recive data: [stop] Sun Jun 20 23:21:05 1993
 //! >>:
 //! ```
 //!
-//! The server ends with a report:
+//! The server then prints a report and ends:
 //!
 //! ```text
 //! the loop has ended
-//! cut off: 0, abandoned: 0
+//! force-closed: 0, abandoned: 0
 //! ```
 //!
-//! Another address than `localhost:6969` can be given as an argument, to both programs. Python:
+//! An argument replaces the address `localhost:6969`, in both programs. Python twin:
 //! `examples/python/tutorial_stop.py`.
 
 mod common;
@@ -62,7 +62,7 @@ fn main() -> Result {
     println!("the loop has ended");
     let report = server.server_close();
     println!(
-        "cut off: {}, abandoned: {}",
+        "force-closed: {}, abandoned: {}",
         report.interrupted.len(),
         report.abandoned.len()
     );

@@ -1,22 +1,22 @@
 //! The server of the tutorial with a thread for each client (`docs/tutorial.md`).
 //!
-//! In one terminal:
+//! Start the server in one terminal:
 //!
 //! ```text
 //! $ cargo run -q --example tutorial_threads
 //! listening on 127.0.0.1:6969
 //! ```
 //!
-//! and in two others, at the same time:
+//! Start a client in two other terminals. Both are served at the same time:
 //!
 //! ```text
 //! $ cargo run -q --example binary_tcp_client_v2
 //! >>:hello
-//! [hello] Sun Jun 20 23:21:05 1993
+//! Clinet recive data: [hello] Sun Jun 20 23:21:05 1993
 //! >>:
 //! ```
 //!
-//! Another address than `localhost:6969` can be given as an argument, to both programs. Python:
+//! An argument replaces the address `localhost:6969`, in both programs. Python twin:
 //! `examples/python/tutorial_threads.py`.
 
 mod common;

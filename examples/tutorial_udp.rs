@@ -1,13 +1,13 @@
-//! The server of the tutorial with datagrams in place of connections (`docs/tutorial.md`).
+//! The server of the tutorial with datagrams instead of connections (`docs/tutorial.md`).
 //!
-//! In one terminal:
+//! Start the server in one terminal:
 //!
 //! ```text
 //! $ cargo run -q --example tutorial_udp
 //! listening on 127.0.0.1:6969
 //! ```
 //!
-//! and in another one:
+//! Start the client in another terminal:
 //!
 //! ```text
 //! $ cargo run -q --example udp_client localhost:6969 hello world
@@ -15,7 +15,7 @@
 //! Received: [hello world] Sun Jun 20 23:21:05 1993
 //! ```
 //!
-//! Another address than `localhost:6969` can be given as an argument, to both programs. Python:
+//! An argument replaces the address `localhost:6969`, in both programs. Python twin:
 //! `examples/python/tutorial_udp.py`.
 
 mod common;

@@ -1,7 +1,7 @@
-//! The UDP client of Python's `socketserver` documentation: it sends its arguments as one datagram
-//! and prints the answer.
+//! The UDP client of Python's `socketserver` documentation. It sends its arguments as one datagram and
+//! prints the answer.
 //!
-//! With `udp_server` running in another terminal:
+//! Start `udp_server` in one terminal and the client in another:
 //!
 //! ```text
 //! $ cargo run --example udp_client hello world with UDP
@@ -9,9 +9,9 @@
 //! Received: HELLO WORLD WITH UDP
 //! ```
 //!
-//! If the datagram or the answer gets lost, it waits for ever; `udp_echo_client` shows what to do
-//! about that. If the first argument has a colon, it is the address, in place of `localhost:9999`.
-//! Python: `examples/python/udp_client.py`.
+//! It waits forever if the datagram or the answer gets lost. `udp_echo_client` waits with a timeout. The
+//! first argument replaces the address `localhost:9999` if it has a colon. Python twin:
+//! `examples/python/udp_client.py`.
 
 mod common;
 
@@ -23,7 +23,7 @@ fn main() -> Result {
     let (address, words) = common::address_and_words("localhost:9999");
     let data = words.join(" ");
 
-    // No connection is made, in spite of the name: `connect` fills in the address once for all.
+    // UDP has no connections. `connect` only sets the address for all later calls.
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     socket.connect(address)?;
     socket.send(format!("{data}\n").as_bytes())?;

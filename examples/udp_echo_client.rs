@@ -1,7 +1,6 @@
-//! Sends messages to a UDP echo server, each as one datagram, and prints what comes back, each on
-//! a line.
+//! Sends messages to a UDP echo server, each as one datagram, and prints each answer on a line.
 //!
-//! With `echo_server` running in another terminal:
+//! Start `echo_server` in one terminal and the client in another:
 //!
 //! ```text
 //! $ cargo run --example udp_echo_client localhost:6969 hello "good bye"
@@ -9,15 +8,15 @@
 //! good bye
 //! ```
 //!
-//! A datagram may get lost, and nobody tells the sender. So the client does not wait for longer
-//! than five seconds, says
+//! A datagram may get lost, and UDP does not report that to the sender. So the client waits at most five
+//! seconds for each answer. Then it prints this line and continues with the next message:
 //!
 //! ```text
 //! no answer within 5s
 //! ```
 //!
-//! and goes on with the next message. Without messages it sends the lines that are typed, until
-//! Ctrl-D. `localhost:6969` can be left out: the first argument is the address if it has a colon.
+//! Without messages it sends the lines that you type, until Ctrl-D. The first argument is the address if
+//! it has a colon. The default is `localhost:6969`.
 
 mod common;
 
@@ -48,14 +47,14 @@ fn main() -> Result {
     Ok(())
 }
 
-/// A socket that talks to one server and hears nobody else. (No connection is made: the server
-/// will learn of this with the first datagram.)
+/// Returns a socket that sends to one server and receives from that server only. The server learns of
+/// the client with the first datagram, because UDP has no connections.
 fn connect(address: &str) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     if socket.connect(address).is_ok() {
         return Ok(socket);
     }
-    // It is an IPv6 address, or a wrong one.
+    // The address is an IPv6 address, or it is wrong.
     let socket = UdpSocket::bind("[::]:0")?;
     socket.connect(address)?;
     Ok(socket)

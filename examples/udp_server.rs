@@ -1,13 +1,13 @@
-//! The `UDPServer` example of Python's `socketserver` documentation: it prints each datagram and
-//! sends it back in capitals.
+//! The `UDPServer` example of Python's `socketserver` documentation. It prints each datagram and sends it
+//! back in capitals.
 //!
-//! In one terminal:
+//! Start the server in one terminal:
 //!
 //! ```text
 //! $ cargo run --example udp_server
 //! ```
 //!
-//! and in another one:
+//! Start the client in another terminal:
 //!
 //! ```text
 //! $ cargo run --example udp_client hello world with UDP
@@ -15,15 +15,15 @@
 //! Received: HELLO WORLD WITH UDP
 //! ```
 //!
-//! The server has printed
+//! The server prints:
 //!
 //! ```text
 //! 127.0.0.1 wrote:
 //! b'hello world with UDP'
 //! ```
 //!
-//! and goes on until Ctrl-C. Another address than `localhost:9999` can be given as an argument.
-//! Python: `examples/python/udp_server.py`.
+//! It runs until Ctrl-C. An argument replaces the address `localhost:9999`. Python twin:
+//! `examples/python/udp_server.py`.
 
 mod common;
 

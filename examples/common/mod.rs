@@ -1,7 +1,7 @@
-//! What several examples need and none is about: the command line, and the way Python prints
-//! bytes and times. Its Python twin is `examples/python/common.py`.
+//! Functions that several examples share: the command line, prompts, and Python's format of bytes
+//! and times. The Python twin is `examples/python/common.py`.
 
-#![allow(dead_code)] // No example needs all of it.
+#![allow(dead_code)] // No example uses all functions.
 
 use std::fmt::Display;
 use std::io::{self, BufRead, Write};
@@ -9,13 +9,13 @@ use std::io::{self, BufRead, Write};
 use chrono::Local;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// The command line of a server: the address to bind to, or `default`.
+/// Returns the address on a server's command line, or `default`.
 pub(crate) fn address(default: &str) -> String {
     std::env::args().nth(1).unwrap_or_else(|| default.into())
 }
 
-/// The command line of a client: the server's address, if the first argument is one (has a
-/// colon), or `default`; and the arguments after it.
+/// Splits a client's command line into the server's address and the other arguments. The first
+/// argument is the address if it has a colon. Otherwise the address is `default`.
 pub(crate) fn address_and_words(default: &str) -> (String, Vec<String>) {
     let mut words: Vec<String> = std::env::args().skip(1).collect();
     let address = match words.first() {
@@ -25,8 +25,8 @@ pub(crate) fn address_and_words(default: &str) -> (String, Vec<String>) {
     (address, words)
 }
 
-/// What a client has to say: its words, one after the other; without any, the lines that are
-/// typed, until the end of the input.
+/// Returns the messages that a client sends: its `words`. Without words, the messages are the lines of
+/// standard input.
 pub(crate) fn messages(words: Vec<String>) -> Box<dyn Iterator<Item = io::Result<Vec<u8>>>> {
     if words.is_empty() {
         Box::new(io::stdin().lock().split(b'\n'))
@@ -35,25 +35,25 @@ pub(crate) fn messages(words: Vec<String>) -> Box<dyn Iterator<Item = io::Result
     }
 }
 
-/// Prints the address of a server that was asked to pick a port itself, by the port 0.
+/// Prints the server's address if port 0 was asked for, because the kernel picks the port then.
 pub(crate) fn announce(asked: &str, server_address: impl Display) {
     if asked.ends_with(":0") {
         println!("listening on {server_address}");
     }
 }
 
-/// Lets this process have as many files and sockets open as it is allowed to, instead of the usual 1024.
-/// Returns how many that are.
+/// Raises the limit of open descriptors from the usual 1024 to the highest number that this process
+/// may have. Returns the new limit.
 pub(crate) fn allow_many_sockets() -> u64 {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    // It stays as it was, if not.
+    // The limit stays as it was if this fails.
     let _ = setrlimit(Resource::Nofile, limit);
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-/// Prints `prompt` and reads what is typed, up to the end of the line. Empty at the end of the
-/// input, too.
+/// Prints `prompt` and reads one line. Returns it without its line end. The result is empty at the end
+/// of the input.
 pub(crate) fn ask(prompt: &str) -> io::Result<Vec<u8>> {
     print!("{prompt}");
     io::stdout().flush()?;
@@ -65,17 +65,17 @@ pub(crate) fn ask(prompt: &str) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// The data and the time: `[data] Sun Jun 20 23:21:05 1993`.
+/// Returns the data and the time: `[data] Mon Dec  9 17:06:41 2019`.
 pub(crate) fn with_ctime(data: &[u8]) -> Vec<u8> {
     [b"[", data, b"] ", ctime().as_bytes()].concat()
 }
 
-/// The local time, as Python's `time.ctime()` writes it.
+/// Formats the local time as Python's `time.ctime()` does.
 pub(crate) fn ctime() -> String {
     Local::now().format("%a %b %e %H:%M:%S %Y").to_string()
 }
 
-/// Bytes as Python prints them: `b'it is \xc3\xa9\n'`.
+/// Formats bytes as Python prints them: `b'it is \xc3\xa9\n'`.
 pub(crate) fn repr(data: &[u8]) -> String {
     let quote = match data.contains(&b'\'') && !data.contains(&b'"') {
         true => '"',

@@ -1,4 +1,4 @@
-"""Sends its arguments as one line and prints the answer: the client of tcp_server.py and
+"""Sends its arguments as one line and prints the answer. It is the client of tcp_server.py and
 tcp_server_stream.py.
 
     python3 tcp_client.py [HOST:PORT] WORD...

@@ -1,4 +1,4 @@
-"""A TCP server that sends a line back in capitals, after the TCPServer example of the
+"""A TCP server that sends a line back in capitals, after the TCPServer example of Python's
 documentation.
 
     python3 tcp_server.py [HOST:PORT]
@@ -10,10 +10,11 @@ from common import address, announce
 
 
 class MyTCPHandler(socketserver.BaseRequestHandler):
-    """One is made for each client, so what it keeps in attributes belongs to that client alone."""
+    """The server makes one handler for each client, so attributes belong to that client alone."""
 
     def handle(self):
-        # One recv() is not one message: a line may come in pieces. An empty piece is the end.
+        # One recv() is not one message, because a line may arrive in pieces. An empty piece means
+        # that the client has sent everything.
         data = b""
         while b"\n" not in data and len(data) < 10_000:
             piece = self.request.recv(2000)

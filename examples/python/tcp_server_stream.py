@@ -1,5 +1,5 @@
-"""The same as tcp_server.py, but with a StreamRequestHandler, which reads from the client as from
-a file.
+"""Does the same as tcp_server.py with a StreamRequestHandler, which reads from the client as from a
+file.
 
     python3 tcp_server_stream.py [HOST:PORT]
 """
@@ -11,7 +11,7 @@ from common import address, announce
 
 class MyTCPHandler(socketserver.StreamRequestHandler):
     def handle(self):
-        # The limit keeps a client that never ends its line from filling the memory.
+        # The limit protects the memory from a client that never ends its line.
         data = self.rfile.readline(10_000).rstrip()
         print(f"{self.client_address[0]} wrote:")
         print(data.decode())

@@ -1,5 +1,5 @@
-"""A server with a thread for each client, and its three clients, in one program, after the
-"Asynchronous Mixins" example of the documentation.
+"""A server with a thread for each client and its three clients in one program, after the
+"Asynchronous Mixins" example of Python's documentation.
 
     python3 threaded_server.py
 """
@@ -28,9 +28,9 @@ def client(address, message):
 
 
 if __name__ == "__main__":
-    # Port 0 means a free one.
+    # With port 0 the kernel picks a free port.
     with ThreadedTCPServer(("localhost", 0), ThreadedTCPHandler) as server:
-        # This thread serves; it starts the others, one for each client.
+        # This thread serves. It starts the clients' threads.
         loop = threading.Thread(target=server.serve_forever, daemon=True)
         loop.start()
         print("Server loop running in thread:", loop.name)

@@ -1,5 +1,5 @@
-"""The server of the tutorial with a state that all clients share (docs/tutorial.md): it numbers the
-messages.
+"""The server of the tutorial with state that all clients share (docs/tutorial.md). It numbers the
+messages of all clients.
 
     python3 tutorial_counter.py [HOST:PORT]
 """
@@ -20,7 +20,7 @@ class Conversation(socketserver.BaseRequestHandler):
 
 
 class Server(socketserver.ThreadingTCPServer):
-    # Else the port stays taken for a minute after the server has ended.
+    # Without this, the port can stay in use for about a minute after the server has ended.
     allow_reuse_address = True
     messages = 0
     lock = threading.Lock()

@@ -1,5 +1,5 @@
 """The server of the tutorial with a process for each client (docs/tutorial.md). It numbers the
-messages, to show that no process sees what another one counts.
+messages, to show that each process has a counter of its own.
 
     python3 tutorial_forking.py [HOST:PORT]
 """
@@ -23,7 +23,7 @@ class Conversation(socketserver.BaseRequestHandler):
 
 
 class Server(socketserver.ForkingTCPServer):
-    # Else the port stays taken for a minute after the server has ended.
+    # Without this, the port can stay in use for about a minute after the server has ended.
     allow_reuse_address = True
 
 

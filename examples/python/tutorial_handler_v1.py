@@ -1,5 +1,5 @@
-"""The first server of the tutorial once more, with socketserver (docs/tutorial.md): one client, one
-message.
+"""The first server of the tutorial as a request handler (docs/tutorial.md). It serves one client and
+one message.
 
     python3 tutorial_handler_v1.py [HOST:PORT]
 """
@@ -19,7 +19,7 @@ class Answer(socketserver.BaseRequestHandler):
 
 
 class Server(socketserver.TCPServer):
-    # Else the port stays taken for a minute after the server has ended.
+    # Without this, the port can stay in use for about a minute after the server has ended.
     allow_reuse_address = True
 
 

@@ -1,5 +1,5 @@
-"""The second server of the tutorial once more, with socketserver (docs/tutorial.md): one client after
-the other, until Ctrl-C.
+"""The second server of the tutorial as a request handler (docs/tutorial.md). It serves one client
+after another until Ctrl-C.
 
     python3 tutorial_handler_v2.py [HOST:PORT]
 """
@@ -19,7 +19,7 @@ class Conversation(socketserver.BaseRequestHandler):
 
 
 class Server(socketserver.TCPServer):
-    # Else the port stays taken for a minute after the server has ended.
+    # Without this, the port can stay in use for about a minute after the server has ended.
     allow_reuse_address = True
 
 

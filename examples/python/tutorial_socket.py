@@ -1,22 +1,24 @@
-"""What a socket is: the first step of docs/tutorial.md. Server and client in one program.
+"""Shows how sockets work: the first step of docs/tutorial.md. Server and client are in one program.
 
     python3 tutorial_socket.py
 """
 
 import socket
 
-# The server's socket: bound to an address and a port (0: any free one), and listening.
+# The server's socket. It is bound to an address and a port, and it listens. Port 0 lets the
+# kernel pick a free port.
 listener = socket.create_server(("127.0.0.1", 0))
 address = listener.getsockname()
 print("descriptor {} listens on {}:{}".format(listener.fileno(), *address))
 
-# The client's socket, with a port of its own. Nobody has called accept yet: the kernel connects.
+# The client's socket, with a port of its own. The kernel makes the connection before the server
+# calls accept.
 client = socket.create_connection(address)
 print("descriptor {} connects from {}:{}".format(client.fileno(), *client.getsockname()))
 
-# The third: accept makes a socket for this one client. The listener goes on listening.
+# The third socket: accept makes it for this one client. The listener continues to listen.
 request, client_address = listener.accept()
-print("descriptor {} is to talk to {}:{}".format(request.fileno(), *client_address))
+print("descriptor {} serves {}:{}".format(request.fileno(), *client_address))
 
 client.sendall(b"hello")
 print("up to 1024:", request.recv(1024).decode())

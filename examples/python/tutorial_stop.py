@@ -1,5 +1,5 @@
-"""The server of the tutorial, and the ways to stop it (docs/tutorial.md): Ctrl-C, and a client that
-says `stop`.
+"""The server of the tutorial and two ways to stop it (docs/tutorial.md): Ctrl-C, and a client that
+sends `stop`.
 
     python3 tutorial_stop.py [HOST:PORT]
 """
@@ -19,7 +19,7 @@ class Conversation(socketserver.BaseRequestHandler):
 
 
 class Server(socketserver.ThreadingTCPServer):
-    # Else the port stays taken for a minute after the server has ended.
+    # Without this, the port can stay in use for about a minute after the server has ended.
     allow_reuse_address = True
 
 

@@ -18,7 +18,7 @@ class Conversation(socketserver.BaseRequestHandler):
 
 
 class Server(socketserver.ThreadingTCPServer):
-    # Else the port stays taken for a minute after the server has ended.
+    # Without this, the port can stay in use for about a minute after the server has ended.
     allow_reuse_address = True
 
 

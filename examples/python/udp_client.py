@@ -1,4 +1,4 @@
-"""Sends its arguments as one datagram and prints the answer: the client of udp_server.py.
+"""Sends its arguments as one datagram and prints the answer. It is the client of udp_server.py.
 
     python3 udp_client.py [HOST:PORT] WORD...
 """
@@ -10,7 +10,7 @@ from common import address_and_words
 server_address, words = address_and_words("localhost:9999")
 data = " ".join(words)
 
-# No connection is made, in spite of the name: connect() fills in the address once for all.
+# UDP has no connections. connect() only sets the address for all later calls.
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
     sock.connect(server_address)
     sock.send(f"{data}\n".encode())

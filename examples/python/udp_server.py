@@ -1,4 +1,4 @@
-"""A UDP server that sends each datagram back in capitals, after the UDPServer example of the
+"""A UDP server that sends each datagram back in capitals, after the UDPServer example of Python's
 documentation.
 
     python3 udp_server.py [HOST:PORT]
@@ -11,7 +11,8 @@ from common import address, announce
 
 class MyUDPHandler(socketserver.BaseRequestHandler):
     def handle(self):
-        # There is no connection: the request is the packet, and the server's socket to answer by.
+        # UDP has no connections. The request is the packet and the server's socket, which sends the
+        # answer.
         packet, socket = self.request
         data = packet.strip()
         print(f"{self.client_address[0]} wrote:")
