@@ -22,7 +22,7 @@ use crate::state::{ServerHandle, ServerState};
 use crate::strategy::LoopThread;
 use crate::strategy::{AcceptWait, Ready, Strategy};
 use crate::sys;
-use crate::transport::{InlineReceiver, Transport};
+use crate::transport::{ReceiveInline, Transport};
 
 /// How a call of [`Server::handle_request`](super::Server::handle_request) ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,7 +46,7 @@ pub(super) struct AcceptLoop<T: Transport, S: Service<T::Request>> {
 }
 
 /// Where a loop that serves requests on the spot gets them, if it is not from `get_request`.
-type LoopReceiver<'a, R> = Option<(Box<dyn InlineReceiver<R> + 'a>, Arc<CurrentDatagram>)>;
+type LoopReceiver<'a, R> = Option<(Box<dyn ReceiveInline<R> + 'a>, Arc<CurrentDatagram>)>;
 
 /// What one accept_next of the loop came to.
 pub(super) enum AcceptOutcome {
@@ -154,7 +154,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let wait = AcceptWait {
             likely,
             rejecting,
-            already_received: inline_receiver.is_none() && self.transport.is_request_kept(),
+            already_received: false,
             ..self.wait(timeout, place)
         };
         match self.wait_by_strategy(&wait) {
@@ -171,7 +171,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         // A strategy that panics costs the request that it was given, and has dropped.
         let processed = match inline_receiver {
             Some((inline_receiver, current_datagram)) => inline_receiver
-                .accept_one(likely)
+                .receive(likely)
                 .map(|request| drop(catch_panic(|| self.serve_inline(request, current_datagram)))),
             None => self.accept_one(rejecting, || self.get_request(), place),
         };
@@ -228,6 +228,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let inline_receiver = || {
             self.transport
                 .inline_receiver(&self.handle, !place.is_dedicated())
+                .into_inner()
         };
         let inline_receiver = inline.then(inline_receiver).flatten()?;
         Some((

@@ -1,4 +1,4 @@
-//! What TCP and UDP have in common: resolving an address and binding a socket to it.
+//! Resolving an address, and binding a TCP or UDP socket to it.
 
 use std::fmt;
 use std::io;
@@ -10,9 +10,9 @@ use socket2::{Domain, Socket, Type};
 use crate::error::Error;
 use crate::transport::SocketOptions;
 
-/// Binds a socket to the first address that works, IPv4 addresses first: a host name means its
-/// IPv4 address to a Python server too, so that `localhost` is where Python clients look for it.
-/// The socket's family is that of the address.
+/// Binds a socket to the first address that works, IPv4 addresses first. Python resolves host names to
+/// IPv4 addresses too, so that Python clients find a server on `localhost`. The socket has the family of
+/// the address.
 pub(super) fn bind<T>(
     address: impl ToSocketAddrs + fmt::Debug,
     kind: Type,

@@ -1,4 +1,4 @@
-//! Taking in requests for a loop that serves each on the spot.
+//! Receiving datagrams for an accept loop that runs each request itself.
 
 use std::io;
 use std::mem;
@@ -15,19 +15,51 @@ use crate::sys::datagram::recv_whole_inet;
 use crate::sys::recv_batch::RecvBatch;
 use crate::transport::Udp;
 
-/// Where an accept loop gets its requests if it serves each before it takes the next. Only one
-/// exists at a time then, so the memory of all can be the same.
-pub trait InlineReceiver<R> {
-    /// The next of those that were taken in already.
+#[cfg(doc)]
+use crate::transport::Transport;
+
+/// How a transport of this crate receives for an accept loop that runs each request before it receives
+/// the next: an opaque value from [`Transport::inline_receiver`].
+///
+/// The default value means: by [`Transport::get_request`], one request at a time.
+pub struct InlineReceiver<'a, R>(Option<Box<dyn ReceiveInline<R> + 'a>>);
+
+/// Receives requests of which only one exists at a time, so that all of them share its memory.
+pub(crate) trait ReceiveInline<R> {
+    /// Returns the next request that is received already.
     fn next_buffered(&mut self) -> Option<&mut R>;
 
-    /// Takes in at least one, and lends the first. Never waits. `likely`: the loop did not wait for it
-    /// either.
-    fn accept_one(&mut self, likely: bool) -> io::Result<&mut R>;
+    /// Receives at least one request, without waiting, and returns the first. `speculative`: the loop
+    /// has not waited for it either.
+    fn receive(&mut self, speculative: bool) -> io::Result<&mut R>;
 }
 
-/// That of UDP, which takes in several datagrams by one system call where nobody else could serve
-/// them meanwhile.
+impl<'a, R> InlineReceiver<'a, R> {
+    pub(crate) fn new(receiver: impl ReceiveInline<R> + 'a) -> Self {
+        Self(Some(Box::new(receiver)))
+    }
+
+    pub(crate) fn into_inner(self) -> Option<Box<dyn ReceiveInline<R> + 'a>> {
+        self.0
+    }
+}
+
+impl<R> Default for InlineReceiver<'_, R> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<R> std::fmt::Debug for InlineReceiver<'_, R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InlineReceiver")
+            .field("is_default", &self.0.is_none())
+            .finish()
+    }
+}
+
+/// The receiver of a UDP server. Receives several datagrams by one system call where no other loop
+/// could serve them meanwhile.
 pub(super) struct UdpInlineReceiver<'a> {
     udp: &'a Udp,
     server: &'a ServerHandle,
@@ -37,54 +69,54 @@ pub(super) struct UdpInlineReceiver<'a> {
 }
 
 impl<'a> UdpInlineReceiver<'a> {
-    /// `alone`: there is no other loop.
-    pub(super) fn new(udp: &'a Udp, server: &'a ServerHandle, alone: bool) -> Self {
-        let most = if alone { RecvBatch::MOST } else { 1 };
+    pub(super) fn new(udp: &'a Udp, server: &'a ServerHandle, is_only_loop: bool) -> Self {
+        let max_batch = if is_only_loop { RecvBatch::MOST } else { 1 };
         Self {
             udp,
             server,
             request: udp.blank_request(server),
             batch: RecvBatch::default(),
-            batch_sizer: BatchSizer::up_to(most),
+            batch_sizer: BatchSizer::up_to(max_batch),
         }
     }
 
-    /// Sees to what a handler can have done to the request.
+    /// Undoes what a handler may have done to the request.
     #[inline]
-    fn look_after_request(&mut self) {
+    fn restore_request(&mut self) {
         if !self.request.belongs_to(&self.udp.socket, self.server) {
-            // Put one of another server in its place.
+            // The handler has swapped it with a request of another server.
             self.request = self.udp.blank_request(self.server);
         }
         if self.request.was_socket_used() {
-            // Got hold of the socket: what comes next may be what it is going to receive by itself.
+            // The handler may be about to receive the next datagrams from the socket itself.
             self.batch_sizer = BatchSizer::up_to(1);
         }
     }
 }
 
-impl InlineReceiver<UdpRequest> for UdpInlineReceiver<'_> {
+impl ReceiveInline<UdpRequest> for UdpInlineReceiver<'_> {
     #[inline]
     fn next_buffered(&mut self) -> Option<&mut UdpRequest> {
-        if self.batch.is_empty() && !self.udp.kept.is_any() {
+        if self.batch.is_empty() && !self.udp.leftover.is_any() {
             return None;
         }
-        self.look_after_request();
+        self.restore_request();
         let (udp, batch) = (self.udp, &mut self.batch);
-        let already_received = self.request.renew(udp.max_packet_size, |packet| {
+        let received = self.request.renew(udp.max_packet_size, |packet| {
             let peer = batch.take_into(packet);
-            peer.or_else(|| udp.kept.take_into(packet)).ok_or(())
+            peer.or_else(|| udp.leftover.take_into(packet)).ok_or(())
         });
-        already_received.ok().map(|()| &mut self.request)
+        received.ok().map(|()| &mut self.request)
     }
 
-    fn accept_one(&mut self, likely: bool) -> io::Result<&mut UdpRequest> {
-        self.look_after_request();
+    fn receive(&mut self, speculative: bool) -> io::Result<&mut UdpRequest> {
+        self.restore_request();
         let (udp, batch) = (self.udp, &mut self.batch);
         let (socket, size) = (udp.socket.as_fd(), udp.buffer_size());
-        let wanted = self.batch_sizer.next(likely);
+        let wanted = self.batch_sizer.next(speculative);
         if wanted > 1 {
-            self.batch_sizer.had(batch.receive(socket, wanted, size)?);
+            let received = batch.receive(socket, wanted, size)?;
+            self.batch_sizer.record_received(received);
         }
         self.request.renew(udp.max_packet_size, |packet| {
             if let Some(peer) = batch.take_into(packet) {
@@ -98,23 +130,23 @@ impl InlineReceiver<UdpRequest> for UdpInlineReceiver<'_> {
 }
 
 impl Drop for UdpInlineReceiver<'_> {
-    /// What was taken in and not served is for the next loop.
+    /// Leaves datagrams that were received and not served to the next loop.
     fn drop(&mut self) {
-        self.udp.kept.put(mem::take(&mut self.batch));
+        self.udp.leftover.put(mem::take(&mut self.batch));
     }
 }
 
-/// Datagrams that were taken in by a loop that has ended since.
+/// Datagrams that were received by a loop that has ended since.
 #[derive(Debug, Default)]
 pub(super) struct LeftoverDatagrams {
-    any: AtomicBool,
+    is_any: AtomicBool,
     batch: Mutex<RecvBatch>,
 }
 
 impl LeftoverDatagrams {
     #[inline]
     pub(super) fn is_any(&self) -> bool {
-        self.any.load(Ordering::Acquire)
+        self.is_any.load(Ordering::Acquire)
     }
 
     #[inline]
@@ -124,56 +156,54 @@ impl LeftoverDatagrams {
         }
         let mut batch = self.batch.lock();
         let peer = batch.take_into(packet);
-        self.any.store(!batch.is_empty(), Ordering::Release);
+        self.is_any.store(!batch.is_empty(), Ordering::Release);
         peer
     }
 
     fn put(&self, left: RecvBatch) {
         if !left.is_empty() {
             let mut batch = self.batch.lock();
-            // Only a loop that is alone takes in more than it serves, and it began with these.
-            debug_assert!(batch.is_empty(), "these would be lost");
+            // Only a single loop receives in batches, and it serves the leftover first.
+            debug_assert!(batch.is_empty(), "leftover datagrams would be lost");
             *batch = left;
-            self.any.store(true, Ordering::Release);
+            self.is_any.store(true, Ordering::Release);
         }
     }
 }
 
-/// How many datagrams to take in at once.
+/// How many datagrams to receive by one call.
 ///
-/// What one process has taken in, another that has the same socket cannot serve any more. So it is
-/// one at a time, but while more are waiting than were asked for, and all handlers together have
-/// returned within a moment.
+/// Datagrams that this process has received cannot be served by another process with the same socket.
+/// So the size starts at one, and doubles while as many datagrams arrive as were requested and all
+/// their handlers together return within [`MAX_BATCH_TIME`](Self::MAX_BATCH_TIME).
 #[derive(Debug)]
 struct BatchSizer {
-    most: usize,
+    max: usize,
     size: usize,
-    /// All that were asked for last were there.
     last_batch_full: bool,
-    /// When they were asked for, if the loop did not wait since.
+    /// Time of the last request for datagrams, if the loop has not waited since.
     since: Option<Instant>,
 }
 
 impl BatchSizer {
-    /// How long the datagrams of one call may take to serve.
-    const MOMENT: Duration = Duration::from_micros(500);
+    const MAX_BATCH_TIME: Duration = Duration::from_micros(500);
 
-    fn up_to(most: usize) -> Self {
+    fn up_to(max: usize) -> Self {
         Self {
-            most,
+            max,
             size: 1,
             last_batch_full: false,
             since: None,
         }
     }
 
-    /// How many to ask for, `likely` without having waited for one.
+    /// Returns how many datagrams to request.
     #[inline]
-    fn next(&mut self, likely: bool) -> usize {
-        if self.most == 1 {
+    fn next(&mut self, speculative: bool) -> usize {
+        if self.max == 1 {
             return 1;
         }
-        if !likely {
+        if !speculative {
             self.since = None;
             return 1;
         }
@@ -184,15 +214,15 @@ impl BatchSizer {
         let since = self.since.replace(now);
         let last_batch_full = mem::replace(&mut self.last_batch_full, true);
         match since.map(|since| now.saturating_duration_since(since)) {
-            Some(taken) if taken > Self::MOMENT => self.size = 1,
-            Some(_) if last_batch_full => self.size = (self.size * 2).min(self.most),
+            Some(taken) if taken > Self::MAX_BATCH_TIME => self.size = 1,
+            Some(_) if last_batch_full => self.size = (self.size * 2).min(self.max),
             _ => {}
         }
         self.size
     }
 
-    /// How many came, of several.
-    fn had(&mut self, received: usize) {
+    /// Records how many datagrams a request for several returned.
+    fn record_received(&mut self, received: usize) {
         self.last_batch_full = received == self.size;
         self.size = received.max(1);
     }
@@ -210,19 +240,19 @@ mod tests {
             now += taken;
             batch_sizer.next_at(now)
         };
-        let quick = BatchSizer::MOMENT;
+        let quick = BatchSizer::MAX_BATCH_TIME;
         let slow = quick + Duration::from_nanos(1);
 
         let sizes = [(); 6].map(|()| after(&mut batch_sizer, quick));
         assert_eq!(sizes, [1, 2, 4, 8, 16, 16]);
-        batch_sizer.had(3);
+        batch_sizer.record_received(3);
         assert_eq!(after(&mut batch_sizer, quick), 3);
         assert_eq!(after(&mut batch_sizer, quick), 6);
         assert_eq!(after(&mut batch_sizer, slow), 1);
         assert_eq!(after(&mut batch_sizer, slow), 1);
         assert_eq!(after(&mut batch_sizer, quick), 2);
 
-        // Who had to wait knows nothing about the handlers.
+        // A loop that has waited knows nothing about the time of its handlers.
         assert_eq!(batch_sizer.next(false), 1);
         assert_eq!(after(&mut batch_sizer, quick), 2);
         assert_eq!(BatchSizer::up_to(1).next(true), 1);

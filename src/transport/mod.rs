@@ -12,7 +12,8 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-pub(crate) use self::inline_receiver::InlineReceiver;
+pub use self::inline_receiver::InlineReceiver;
+pub(crate) use self::inline_receiver::ReceiveInline;
 pub use self::options::{BeforeBind, SocketOptions};
 pub use self::tcp::Tcp;
 #[doc(alias = "SOCK_DGRAM")]
@@ -29,71 +30,65 @@ use crate::sys;
 /// A bound socket that requests come from: [`Tcp`], [`Udp`], [`UnixStream`], [`UnixDatagram`].
 ///
 /// - **You implement** it, and [`Bind`], to serve something else.
-/// - **The server calls** all of it: `server_activate` once, then `get_request` for each request.
-/// - **One that panics** in `get_request` is taken for one that has failed with `ConnectionAborted`:
-///   [`get_request_error`](crate::Service::get_request_error) is told, and the next request is taken in. In
-///   `server_activate` it is an [`Error::Activate`].
+/// - **The server calls** all methods: `server_activate` once, then `get_request` for each request.
+/// - **A panic** in `get_request` counts as the error `ConnectionAborted`:
+///   [`get_request_error`](crate::Service::get_request_error) is called, and the server accepts the next
+///   request. A panic in `server_activate` is an [`Error::Activate`].
 #[doc(alias = "BaseServer")]
 pub trait Transport: AsFd + Send + Sync + Sized + 'static {
-    /// What a handler gets.
+    /// The type of the requests that handlers receive.
     type Request: Request;
     /// The type of the server's own address.
     type Address: Address;
 
-    /// Whether requests are conversations or single messages.
+    /// Whether requests are connections or datagrams.
     const KIND: RequestKind;
 
-    /// The options that sockets of this transport start from.
+    /// The default options of this transport.
     fn default_options() -> SocketOptions {
         SocketOptions::default()
     }
 
-    /// Where the socket is bound.
+    /// The address that the socket is bound to.
     fn server_address(&self) -> &Self::Address;
 
     /// Starts to listen. Datagram sockets have nothing to do here.
     ///
     /// # Errors
     ///
-    /// What `listen(2)` says.
+    /// The error of `listen(2)`.
     fn server_activate(&self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Takes one waiting request. Never waits.
+    /// Accepts one waiting connection, or receives one waiting datagram. Never waits.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if there is none; else what `accept(2)` or `recvfrom(2)` says.
+    /// `WouldBlock` if there is none; else the error of `accept(2)` or `recvfrom(2)`.
     fn get_request(&self, server: &ServerHandle) -> io::Result<Self::Request>;
 
-    /// The server is about to close: lets nobody new in from now on, but those who wait in the queue can
-    /// still be taken in by `get_request`. The default does nothing; who comes between the last
-    /// `get_request` and the end is lost then.
+    /// Stops new connections, because the server is about to close. Connections that are in the backlog
+    /// already can still be accepted by `get_request`. The default does nothing; connections that arrive
+    /// between the last `get_request` and the close are lost then.
     ///
     /// # Errors
     ///
-    /// That is not possible here; the server closes all the same.
+    /// Any error means that new connections cannot be stopped; the server closes all the same.
     fn stop_new_connections(&self) -> io::Result<()> {
         Ok(())
     }
 
-    /// For loops that serve each request before they take the next, if this transport can do better
-    /// there than by `get_request`. `alone`: there is no other loop.
-    #[doc(hidden)]
+    /// What an accept loop that runs each request itself receives with. [`Udp`] has a receiver that takes
+    /// several datagrams by one system call. A transport of your own leaves the default, which uses
+    /// [`get_request`](Self::get_request). `is_only_loop`: no other accept loop runs.
     fn inline_receiver<'a>(
         &'a self,
         server: &'a ServerHandle,
-        alone: bool,
-    ) -> Option<Box<dyn InlineReceiver<Self::Request> + 'a>> {
-        let _ = (server, alone);
-        None
-    }
-
-    /// Whether `get_request` has a request that was taken in by a `inline_receiver` and not served.
-    #[doc(hidden)]
-    fn is_request_kept(&self) -> bool {
-        false
+        is_only_loop: bool,
+    ) -> InlineReceiver<'a, Self::Request> {
+        let _ = (server, is_only_loop);
+        InlineReceiver::default()
     }
 
     /// The socket's own timeout, which bounds
@@ -105,8 +100,7 @@ pub trait Transport: AsFd + Send + Sync + Sized + 'static {
 
 /// A transport that can be bound to addresses of type `A`.
 ///
-/// TCP and UDP take everything that [`ToSocketAddrs`](std::net::ToSocketAddrs) does, Unix sockets
-/// take paths and [`UnixAddress`](crate::UnixAddress)es.
+/// TCP and UDP accept every [`ToSocketAddrs`](std::net::ToSocketAddrs) type, Unix sockets accept paths and [`UnixAddress`](crate::UnixAddress)es.
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` server cannot be bound to a `{A}`",
     label = "not an address of this server",
@@ -116,7 +110,7 @@ pub trait Transport: AsFd + Send + Sync + Sized + 'static {
     note = "a socket that is open already goes to `from_listener`"
 )]
 pub trait Bind<A>: Transport {
-    /// Makes the socket, sets its options, binds it. Does not listen yet.
+    /// Creates the socket, sets its options and binds it. Does not listen yet.
     ///
     /// # Errors
     ///
@@ -124,8 +118,8 @@ pub trait Bind<A>: Transport {
     fn server_bind(address: A, options: &SocketOptions) -> Result<Self, Error>;
 }
 
-/// A transport that can be made of an existing socket of type `L`: inherited from a service
-/// manager or a previous process, or configured in ways that this crate does not know.
+/// A transport that can be made from an existing socket of type `L`: one that was inherited from a
+/// service manager or a previous process, or configured by other means.
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` server cannot take over a `{L}`",
     label = "not a socket of this server",
@@ -133,7 +127,7 @@ pub trait Bind<A>: Transport {
             or a `UnixDatagram`"
 )]
 pub trait FromListener<L>: Transport {
-    /// Takes the socket over.
+    /// Makes a transport from the socket.
     ///
     /// # Errors
     ///
@@ -141,7 +135,7 @@ pub trait FromListener<L>: Transport {
     fn from_listener(listener: L, options: &SocketOptions) -> Result<Self, Error>;
 }
 
-/// A transport with IP addresses: only servers of these have the options of such sockets.
+/// A transport with IP addresses. Options of IP sockets exist only for servers of these transports.
 #[diagnostic::on_unimplemented(
     message = "this option is for TCP and UDP servers",
     label = "not an option of a `{Self}` server",
@@ -152,7 +146,7 @@ pub trait Inet: Transport {}
 impl Inet for Tcp {}
 impl Inet for Udp {}
 
-/// A transport with connections, which queue up until they are accepted.
+/// A transport with connections, which wait in the backlog until they are accepted.
 #[diagnostic::on_unimplemented(
     message = "this option is for servers with connections: TCP and Unix stream sockets",
     label = "not an option of a `{Self}` server",

@@ -1,4 +1,4 @@
-//! What can be chosen about a socket before it is bound.
+//! The options of a socket.
 
 use std::fmt;
 use std::io;
@@ -9,10 +9,10 @@ use std::time::Duration;
 use crate::sys;
 use crate::timeout::TimeoutConfig;
 
-/// Every option that a transport can read while it makes its socket.
+/// The options that a transport reads while it creates its socket.
 ///
-/// Programs set these through [`ServerOptions`](crate::ServerOptions), whose methods have the same
-/// names and say what each means; a transport of your own reads them in
+/// Programs set them through the methods of [`ServerOptions`](crate::ServerOptions) with the same names,
+/// which document each; a transport of your own reads them in
 /// [`Bind::server_bind`](super::Bind::server_bind).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -21,29 +21,29 @@ pub struct SocketOptions {
     pub allow_reuse_address: bool,
     /// `SO_REUSEPORT`.
     pub allow_reuse_port: bool,
-    /// `IPV6_V6ONLY`; `None` leaves the system's default.
+    /// `IPV6_V6ONLY`; `None` keeps the system's default.
     pub only_v6: Option<bool>,
-    /// The length of the queue of connections that nobody has accepted yet.
+    /// The size of the backlog: how many connections wait to be accepted.
     pub request_queue_size: u32,
     /// `TCP_NODELAY` for accepted connections.
     pub disable_nagle_algorithm: bool,
-    /// `TCP_DEFER_ACCEPT`; `None` leaves the socket as it is.
+    /// `TCP_DEFER_ACCEPT`; `None` does not set it.
     pub defer_accept: Option<Duration>,
-    /// The times that connections have. Of a datagram, only the one for writing counts.
+    /// The timeouts of connections. For datagrams, only the write timeout applies.
     pub timeouts: TimeoutConfig,
-    /// The size beyond which datagrams are cut.
+    /// The size in bytes beyond which datagrams are truncated.
     pub max_packet_size: usize,
-    /// Called between the making of the socket and its binding.
+    /// Called after the socket was created and before it is bound.
     pub before_bind: Option<BeforeBind>,
 }
 
 impl SocketOptions {
     /// The default for UDP: no datagram is larger, because its length field has 16 bits.
     pub const UDP_PACKET_SIZE: usize = 65_535;
-    /// The default for Unix sockets, whose datagrams are as large as the sender's buffer, on Linux
-    /// 208 KiB unless changed.
+    /// The default for Unix sockets. Their datagrams are at most as large as the sender's buffer: 208 KiB
+    /// on Linux, unless configured otherwise.
     pub const UNIX_PACKET_SIZE: usize = 256 * 1024;
-    /// What a larger `max_packet_size` is taken as.
+    /// The largest `max_packet_size`; larger values are reduced to it.
     pub const MAX_PACKET_SIZE: usize = 1 << 26;
 }
 
@@ -79,7 +79,7 @@ impl BeforeBind {
     ///
     /// # Errors
     ///
-    /// Whatever the function says.
+    /// The error of the function.
     pub fn configure(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
         (self.0)(socket)
     }

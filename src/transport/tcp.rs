@@ -29,9 +29,9 @@ pub struct Tcp {
 impl Tcp {
     fn new(listener: TcpListener, options: &SocketOptions) -> io::Result<Self> {
         let accepted_timeouts = AcceptedTimeouts::new(listener.as_fd(), &options.timeouts)?;
-        // The loop must never hang in `accept`: a client may be gone between the two calls.
+        // Keeps `accept` from blocking: a client may have left after `poll` has reported it.
         listener.set_nonblocking(true)?;
-        // Accepted connections inherit this, at no cost for each.
+        // Accepted connections inherit this option without a system call for each.
         SockRef::from(&listener).set_tcp_nodelay(options.disable_nagle_algorithm)?;
         if let Some(time) = options.defer_accept {
             sys::socket::set_defer_accept(listener.as_fd(), time)?;

@@ -26,8 +26,8 @@ pub struct Udp {
     pub(super) socket: Arc<UdpSocket>,
     address: SocketAddr,
     pub(super) max_packet_size: usize,
-    /// What was taken in and not served when the last loop ended.
-    pub(super) kept: LeftoverDatagrams,
+    /// Datagrams that were received and not served when the last loop ended.
+    pub(super) leftover: LeftoverDatagrams,
 }
 
 impl Udp {
@@ -39,12 +39,12 @@ impl Udp {
             socket: Arc::new(socket),
             address,
             max_packet_size,
-            kept: LeftoverDatagrams::default(),
+            leftover: LeftoverDatagrams::default(),
         })
     }
 
-    /// What a datagram needs: no more than it can have, and one byte more than is wanted, so that one
-    /// that is cut can be told from one that just fits.
+    /// The size of receive buffers: the largest size that a datagram can have, and one byte more than
+    /// `max_packet_size`, so that a truncated datagram differs from one that just fits.
     pub(super) fn buffer_size(&self) -> usize {
         self.max_packet_size.min(SocketOptions::UDP_PACKET_SIZE) + 1
     }
@@ -70,10 +70,10 @@ impl Transport for Udp {
     }
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<UdpRequest> {
-        if self.kept.is_any() {
+        if self.leftover.is_any() {
             let mut request = self.blank_request(server);
-            let kept = |packet: &mut Vec<u8>| self.kept.take_into(packet).ok_or(());
-            if request.renew(self.max_packet_size, kept).is_ok() {
+            let leftover = |packet: &mut Vec<u8>| self.leftover.take_into(packet).ok_or(());
+            if request.renew(self.max_packet_size, leftover).is_ok() {
                 return Ok(request);
             }
         }
@@ -83,13 +83,9 @@ impl Transport for Udp {
     fn inline_receiver<'a>(
         &'a self,
         server: &'a ServerHandle,
-        alone: bool,
-    ) -> Option<Box<dyn InlineReceiver<UdpRequest> + 'a>> {
-        Some(Box::new(UdpInlineReceiver::new(self, server, alone)))
-    }
-
-    fn is_request_kept(&self) -> bool {
-        self.kept.is_any()
+        is_only_loop: bool,
+    ) -> InlineReceiver<'a, UdpRequest> {
+        InlineReceiver::new(UdpInlineReceiver::new(self, server, is_only_loop))
     }
 }
 

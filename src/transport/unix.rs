@@ -18,14 +18,14 @@ use crate::sys::socket::AcceptedTimeouts;
 use crate::timeout::TimeoutConfig;
 use crate::transport::{Bind, FromListener, SocketOptions, Transport, datagram};
 
-/// How long a reply to a Unix datagram waits for a client that does not read. Unlike UDP, which
-/// drops what does not fit, the kernel would wait for ever.
+/// The default timeout of a reply to a Unix datagram. Where UDP drops datagrams that the receiver has no
+/// buffer for, a Unix socket waits without limit.
 const DATAGRAM_SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Unix stream sockets: each request is a connection. Python: `UnixStreamServer`.
 ///
-/// The socket file stays when the server is gone, as in Python, and then keeps the next one from
-/// binding: remove it before or after.
+/// The socket file stays after the server has ended, as in Python. The next server cannot bind to it:
+/// remove the file before.
 #[derive(Debug)]
 #[doc(alias = "UnixStreamServer")]
 #[doc(alias = "AF_UNIX")]
@@ -108,10 +108,10 @@ impl AsFd for UnixStream {
 
 /// Unix datagram sockets: each request is a datagram. Python: `UnixDatagramServer`.
 ///
-/// Only a client that bound its own socket can be answered. A reply to a client that does not
+/// Only a client that has bound its own socket can be answered. A reply to a client that does not
 /// read fails with `TimedOut` after the server's [`timeout`](crate::ServerOptions::timeout), by
-/// default 1 second. (Linux charges what a *connected* client has not read to the server's own send
-/// buffer: one that never reads can in the end keep replies to everybody waiting like this.)
+/// default 1 second. (Linux counts bytes that a *connected* client has not read against the server's own
+/// send buffer. A client that never reads can fill it, and then replies to all clients wait.)
 #[derive(Debug)]
 #[doc(alias = "UnixDatagramServer")]
 pub struct UnixDatagram {
@@ -187,10 +187,10 @@ impl AsFd for UnixDatagram {
     }
 }
 
-/// What a Unix server can be bound to: every kind of path, and a [`UnixAddress`], with which names
-/// in the abstract namespace of Linux can be written.
+/// An address that a Unix server can be bound to: every kind of path, and a [`UnixAddress`], which also
+/// has names in the abstract namespace of Linux.
 pub trait IntoUnixAddress {
-    /// The address as a value.
+    /// Converts into the address.
     fn into_unix_address(self) -> UnixAddress;
 }
 
