@@ -20,9 +20,8 @@ use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher};
 use socketserver::prelude::*;
 use socketserver::request::StreamSocket;
-use socketserver::strategy::RequestKind;
 use socketserver::transport::{FromListener, SocketOptions};
-use socketserver::{Error, Job, Rejected, StreamRequest, Transport};
+use socketserver::{Error, Job, Rejected, RequestKind, StreamRequest, Transport};
 
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();

@@ -66,7 +66,7 @@ struct Arguments {
     ctime: bool,
     /// Number of connections that may be open at the same time; others wait in the backlog
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    max_connections: Option<u32>,
+    max_connections: Option<usize>,
     /// Seconds that one read or write may wait for the client, for example 2.5
     #[arg(long, value_parser = seconds)]
     timeout: Option<Duration>,
@@ -142,10 +142,8 @@ fn main() -> Result {
     let strategies = (arguments.strategy(), arguments.strategy());
     let ctime = arguments.ctime;
     let (tcp, udp) = bind(&arguments, move || Echo { ctime })?;
-    let most = arguments.max_connections.map(|most| most as usize);
-    let tcp = tcp.strategy(strategies.0).max_connections(most);
-    let tcp = tcp.grace(arguments.grace);
-    let udp = udp.strategy(strategies.1).grace(arguments.grace);
+    let tcp = tcp.strategy(strategies.0).grace_period(arguments.grace);
+    let udp = udp.strategy(strategies.1).grace_period(arguments.grace);
     tcp.shutdown_on_ctrl_c()?;
     udp.shutdown_on_ctrl_c()?;
     let (connections, datagrams) = (tcp.handle(), udp.handle());
@@ -166,7 +164,7 @@ fn main() -> Result {
     }
     let reports = [tcp.server_close(), udp.stop()?];
     let mut out = io::stdout().lock();
-    for request in reports.iter().flat_map(|report| &report.interrupted) {
+    for request in reports.iter().flat_map(|report| &report.force_closed) {
         let _ = writeln!(out, "force-closed: {request}");
     }
     for request in reports.iter().flat_map(|report| &report.abandoned) {
@@ -184,8 +182,8 @@ fn summary(connections: Stats, datagrams: Stats) -> String {
         count(datagrams.completed, "datagram"),
         connections.failed + datagrams.failed,
     );
-    if connections.interrupted > 0 {
-        summary += &format!(", {} force-closed", connections.interrupted);
+    if connections.force_closed > 0 {
+        summary += &format!(", {} force-closed", connections.force_closed);
     }
     summary
 }
@@ -197,8 +195,8 @@ fn drained(reports: &[DrainReport]) -> String {
         "drained: {} completed, {} failed, {} rejected, {} force-closed, {} abandoned",
         sum(|report| report.completed),
         sum(|report| report.failed),
-        sum(|report| report.refused + report.dropped),
-        sum(|report| report.interrupted.len()),
+        sum(|report| report.rejected + report.dropped),
+        sum(|report| report.force_closed.len()),
         sum(|report| report.abandoned.len()),
     )
 }
@@ -211,8 +209,10 @@ where
     let mut attempts = if arguments.port == 0 { 20 } else { 1 };
     loop {
         let address = (arguments.host.as_str(), arguments.port);
-        let options = TcpServer::options().timeout(arguments.timeout);
-        let tcp = options.bind(address, service)?;
+        let tcp = TcpServer::options()
+            .timeout(arguments.timeout)
+            .max_connections(arguments.max_connections)
+            .bind(address, service)?;
         attempts -= 1;
         match UdpServer::bind(tcp.server_address(), service) {
             Ok(udp) => return Ok((tcp, udp)),

@@ -55,7 +55,7 @@ impl RequestHandler<TcpRequest> for Conversation {
 
 fn main() -> Result {
     let server = ThreadingTcpServer::bind(address("localhost:6969"), || Conversation)?;
-    let server = server.grace(Duration::from_secs(5));
+    let server = server.grace_period(Duration::from_secs(5));
     server.shutdown_on_ctrl_c()?;
     println!("listening on {}", server.server_address());
     server.serve_forever()?;
@@ -63,7 +63,7 @@ fn main() -> Result {
     let report = server.server_close();
     println!(
         "force-closed: {}, abandoned: {}",
-        report.interrupted.len(),
+        report.force_closed.len(),
         report.abandoned.len()
     );
     Ok(())

@@ -68,7 +68,7 @@ fn main() -> Result {
         .bind(arguments.address.as_str(), || Echo)?
         .strategy(strategy);
     if let Some(grace) = arguments.grace {
-        server = server.grace(Duration::from_secs_f64(grace));
+        server = server.grace_period(Duration::from_secs_f64(grace));
     }
     faults::run(server)
 }
