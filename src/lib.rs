@@ -1,9 +1,9 @@
-//! Python's `socketserver`, in Rust: write what talks to one client as straight-line blocking
-//! code, pick TCP, UDP or a Unix socket, pick how requests run, and serve.
+//! Python's `socketserver` in Rust. You write straight-line blocking code that talks to one client, pick
+//! TCP, UDP or a Unix socket, pick how requests run, and serve.
 //!
-//! New to sockets? `docs/tutorial.md` in the repository goes from a bare socket to a server, step by
-//! step. Porting a program? `docs/from-python.md` has every name and idiom of Python's module beside its
-//! twin.
+//! If sockets are new to you, read `docs/tutorial.md` in the repository: it goes from a bare socket to a
+//! server, step by step. If you port a program, `docs/from-python.md` has every name and idiom of Python's
+//! module beside its Rust twin.
 //!
 //! ```no_run
 //! use socketserver::prelude::*;
@@ -27,10 +27,10 @@
 //! }
 //! ```
 //!
-//! # How it is put together
+//! # The parts
 //!
-//! Python composes a server by inheritance; here the same four things are four values, and a
-//! [`Server`] is what joins them.
+//! Python composes a server by inheritance. Here the same four parts are four values, and a [`Server`] joins
+//! them:
 //!
 //! ```text
 //!             accept loop                                  worker: a thread, a process, a coroutine, or the loop itself
@@ -43,14 +43,15 @@
 //!                                                                                        Service::handle_error
 //! ```
 //!
-//! | value | says | in Python | choices |
+//! | value | decides | in Python | choices |
 //! | --- | --- | --- | --- |
 //! | [`Transport`] | where requests come from | the server class | TCP, UDP, Unix stream, Unix datagram |
-//! | [`Strategy`] | where each request runs | the mix-in class | [`Sequential`], [`Threading`], [`ThreadPool`], [`Forking`], [`Coroutines`], your own |
-//! | [`Service`] | what is shared, and the hooks | your server subclass | a closure that makes a handler, [`handler_fn`], your own type |
+//! | [`Strategy`] | where each request runs, and how many run at once | the mix-in class | [`Sequential`], [`Threading`], [`ThreadPool`], [`Forking`], [`Coroutines`], your own |
+//! | [`Service`] | shared state, and the hooks | your server subclass | a closure that makes a handler, [`handler_fn`], your own type |
 //! | [`RequestHandler`] | how to talk to one client | your handler class | your own type |
 //!
-//! The combinations of transport and strategy have Python's names:
+//! The docs of [`Strategy`] say which one to choose. The combinations of transport and strategy have Python's
+//! names:
 //!
 //! | | TCP | UDP | Unix stream | Unix datagram |
 //! | --- | --- | --- | --- | --- |
@@ -60,21 +61,16 @@
 //! | [`Forking`] | [`ForkingTcpServer`] | [`ForkingUdpServer`] | [`ForkingUnixStreamServer`] | [`ForkingUnixDatagramServer`] |
 //! | [`Coroutines`] | [`CoroutineTcpServer`] | by [`Server::strategy`] | [`CoroutineUnixStreamServer`] | by [`Server::strategy`] |
 //!
-//! Any other combination is a call of [`Server::strategy`] away:
+//! Any other combination is a call of [`Server::strategy`]:
 //! `TcpServer::bind(...)?.strategy(ThreadPool::new(8))`.
 //!
-//! | take | if |
-//! | --- | --- |
-//! | [`Sequential`] | requests are short, or one at a time is what you want; plain UDP |
-//! | [`Threading`] | there are hundreds of clients; handlers may do whatever they like |
-//! | [`ThreadPool`] | requests are short and many, and what runs at once should be bounded; UDP on several processors |
-//! | [`Forking`] | a handler may crash, leak or change the whole process without harm to the others |
-//! | [`Coroutines`] | there are thousands of clients, most of them waiting, or many come and go; Linux |
+//! Settings of sockets and clients (socket options, timeouts, limits) come before `bind`, in
+//! [`ServerOptions`]. Settings of serving and stopping are methods of [`Server`].
 //!
 //! # Shared state
 //!
-//! What `self.server.x` is in Python is a field of your own type here. Implement [`Service`] on it
-//! and give each handler a clone of its `Arc`:
+//! Python's `self.server.x` is a field of your own type here. Implement [`Service`] for it and give each
+//! handler a clone of its `Arc`:
 //!
 //! ```
 //! use socketserver::prelude::*;
@@ -104,7 +100,7 @@
 //!             let count = seen.entry(word).or_default();
 //!             *count += 1;
 //!             *count
-//!         }; // unlocked: a client that does not read must not hold up the others
+//!         }; // unlocked here: a client that does not read must not delay the others
 //!         writeln!(request, "{count}")?;
 //!         Ok(())
 //!     }
@@ -122,7 +118,7 @@
 //! # Ok::<(), BoxError>(())
 //! ```
 //!
-//! Where one function is enough, a closure can hold the state, and [`handler_fn`] makes it a service:
+//! If one function is enough, a closure can hold the state, and [`handler_fn`] makes it a service:
 //!
 //! ```
 //! use socketserver::prelude::*;
@@ -146,59 +142,57 @@
 //! # Ok::<(), BoxError>(())
 //! ```
 //!
-//! A panic while a `std` mutex is locked poisons it for the requests that follow;
-//! `lock().unwrap_or_else(|error| error.into_inner())` goes on.
+//! A panic while a `std` mutex is locked poisons it for later requests;
+//! `lock().unwrap_or_else(|error| error.into_inner())` ignores the poison.
 //!
-//! # What to know before you choose it
+//! # Before you choose it
 //!
-//! - It is for programs that think in blocking calls. Under [`Threading`] a handler occupies a thread for
-//!   as long as it runs. For thousands of connections at once there are [`Coroutines`], under which a
-//!   handler that waits for its client occupies none; but what else it waits for, it has to wrap in
-//!   [`blocking`], and it must not hold a lock while it reads or writes (`docs/coroutines.md` has what to
-//!   look out for).
-//! - It is not for you if the program is built on async libraries already: a handler cannot `.await`. Nor
-//!   if a handler waits for many things at once, where an async runtime would `select`.
-//! - It speaks no protocol: no HTTP, no TLS. It is what such things are built on.
-//! - Unix only, tested on Linux.
-//! - Panics are caught, which needs `panic = "unwind"`, the default. In a program that is built with
-//!   `panic = "abort"`, a panic in a handler or a hook ends the whole process at once, with the requests of
-//!   all other clients: nothing is reported, counted or cleaned up. Under [`Forking`] it ends the child,
-//!   whose request counts as failed, and the server goes on.
+//! - Handlers are blocking code. Under [`Threading`] a handler occupies a thread while it runs. For thousands
+//!   of connections there is [`Coroutines`]: a handler that waits for its client occupies no thread. In
+//!   return, other blocking calls have to be wrapped in [`blocking`], and no lock may be held over a read or a
+//!   write (see `docs/coroutines.md`).
+//! - A handler cannot `.await`. If the program uses async libraries, or a handler waits for several events at
+//!   once, an async runtime is the better choice.
+//! - There is no HTTP and no TLS: this crate is the layer below them.
+//! - It runs on Unix, and is tested on Linux.
+//! - Panics are caught, which needs `panic = "unwind"`, the default. With `panic = "abort"`, a panic in a
+//!   handler or a hook ends the whole process with the requests of all clients. Under [`Forking`] it ends only
+//!   the child process; the request counts as failed.
 //!
 //! # Where to look
 //!
-//! | you want to | look at |
+//! | task | look at |
 //! | --- | --- |
 //! | find the twin of a Python name or idiom | `docs/from-python.md`, or the search field above |
-//! | know what behaves differently | `docs/differences.md` |
-//! | know what happens when something goes wrong, and what to set for production | `docs/reliability.md` |
+//! | see what behaves differently from Python | `docs/differences.md` |
+//! | see what happens when something fails, and what to set for production | `docs/reliability.md` |
 //! | read from and write to a client | [`Request`] |
-//! | set a socket option, a timeout, a queue length | [`ServerOptions`], with Python's defaults beside ours |
-//! | stop: from a handler, another thread, at Ctrl-C | [`ServerHandle::shutdown`], [`Server::shutdown_on_ctrl_c`] |
+//! | set a socket option, a timeout, a limit | [`ServerOptions`], with Python's defaults beside ours |
+//! | stop from a handler, another thread, or at Ctrl-C | [`ServerHandle::shutdown`], [`Server::shutdown_on_ctrl_c`] |
 //! | serve in the background | [`Server::spawn`] |
-//! | know what happens to running requests at the end | [`Server::server_close`] |
-//! | protect it from clients that are slow, silent or too many | [`ServerOptions::read_timeout`] and those beside it, [`Server::max_connections`] |
+//! | control what happens to running requests at the end | [`Server::server_close`], [`Server::grace_period`] |
+//! | protect the server from slow, silent or too many clients | [`ServerOptions::read_timeout`] and its neighbours, [`ServerOptions::max_connections`] |
 //! | write to other clients (chat) | [`Request::sender`], [`ServerHandle::broadcast`] |
-//! | see who is connected, and throw somebody out | [`ServerHandle::requests`] |
-//! | answer a health check, count for metrics | [`ServerHandle::is_ready`], [`ServerHandle::stats`] |
-//! | know whom a stop waits for, and whom it cut off | [`ServerHandle::phase`], [`DrainReport`] |
+//! | list the clients, and disconnect one | [`ServerHandle::requests`] |
+//! | answer a health check, export metrics | [`ServerHandle::is_ready`], [`ServerHandle::stats`] |
+//! | see what a stop waits for, and what it force-closed | [`ServerHandle::phase`], [`DrainReport`] |
 //! | serve thousands of clients, most of them idle | [`Coroutines`], `docs/coroutines.md` |
-//! | make a slow call in a handler that is a coroutine, or wait there | [`blocking`], [`sleep`] |
-//! | see whether a handler holds up others | [`Stats::worker_stalls`], the feature `log` |
+//! | make a slow call, or wait, in a coroutine | [`blocking`], [`sleep`] |
+//! | find handlers that delay other clients | [`Stats::worker_stalls`], the feature `log` |
 //! | handle errors yourself | [`Service::handle_error`] |
 //! | run requests in processes, and know when that is safe | [`Forking`] |
 //! | run requests on an executor of your own | [`Strategy`] |
-//! | serve something else than these sockets | [`transport`] |
+//! | serve another kind of socket | [`transport`] |
 //!
 //! # Features
 //!
-//! None is on by default.
+//! No feature is on by default.
 //!
-//! - `log`: events by way of the crate [`log`](https://docs.rs/log), with the target `socketserver`. `info`:
-//!   serving, stops, what became of whom. `warn`: no descriptors or memory; requests that a stop had to cut
-//!   off or abandon; handlers that hold up a worker of [`Coroutines`] for more than 10 ms. `error`: a
-//!   listening socket that is unusable. `debug`: clients that were rejected, or lost before they were accepted.
-//!   What goes wrong in handlers is not in it: [`Service::handle_error`] is told, and may log.
+//! - `log`: reports events through the [`log`](https://docs.rs/log) crate, with the target `socketserver`.
+//!   `info`: serving, stops, the report of a stop. `warn`: no descriptors or no memory; requests that a stop
+//!   force-closed or abandoned; handlers that stall a worker of [`Coroutines`] for more than 10 ms. `error`: a
+//!   listening socket that is unusable. `debug`: connections that were rejected, or lost before they were
+//!   accepted. Errors of handlers are not logged: [`Service::handle_error`] receives them, and may log.
 
 mod accept_error;
 mod address;
@@ -220,8 +214,8 @@ mod sys;
 mod timeout;
 pub mod transport;
 
-// rustdoc drops the search aliases of items that are re-exported from private modules: those of
-// types stand here again.
+// Repeats the search aliases of types, because rustdoc drops those of items that are re-exported from
+// private modules.
 pub use accept_error::AcceptErrorKind;
 pub use address::{Address, SocketAddress, UnixAddress};
 #[doc(alias = "threadpool.apply")]
@@ -312,8 +306,8 @@ pub use timeout::TimeoutKind;
 #[doc(inline)]
 pub use transport::Transport;
 
-/// Everything that a usual server program names, and the `std::io` traits that a request has.
-/// Python: `from socketserver import *`.
+/// The names that most server programs need, and the `std::io` traits of requests. Python:
+/// `from socketserver import *`.
 #[doc(alias = "__all__")]
 pub mod prelude {
     pub use std::io::{BufRead, Read, Write};
@@ -336,7 +330,7 @@ pub mod prelude {
 #[cfg(doctest)]
 mod compile_fail;
 
-/// The pages of `docs/` and the README, so that their code is tested.
+/// The README and the pages of `docs/`, included so that their code blocks run as tests.
 #[cfg(doctest)]
 mod documentation {
     #[doc = include_str!("../README.md")]
