@@ -1,4 +1,4 @@
-//! The children of a forking server: known by number, reaped as they end.
+//! The running child processes of a forking server.
 
 use std::fmt;
 use std::io;
@@ -16,119 +16,66 @@ use crate::panics::catch_panic;
 use crate::state::counters::Outcome;
 use crate::state::server_state::servers;
 use crate::state::{InFlight, ServerState};
+use crate::strategy::ChildExit;
 use crate::sys::child_channel::ChildChannel;
 use crate::sys::child_process::{Child, ChildStatus, TerminationSignal};
 use crate::sys::fork::{Exit, Permission, Side, fork};
 use crate::sys::fork_gate::parked;
 use crate::sys::poll::wait_any_readable;
 
-/// How often to ask for the end of a child that cannot be waited for.
-const ASK_AGAIN: Duration = Duration::from_millis(20);
+/// Interval of the checks on children without a pidfd, for whose exit no descriptor becomes readable.
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How a child process of a [`Forking`](crate::Forking) server ended: its exit code, or the signal that
-/// killed it. Neither is known if somebody else in this process has waited for it (`waitpid(-1)`), or
-/// if SIGCHLD is ignored.
-///
-/// ```
-/// # fn log(exit: &socketserver::ChildExit) {
-/// match (exit.code(), exit.signal()) {
-///     (Some(0), _) => {} // the handler succeeded
-///     (Some(_), _) => eprintln!("a handler failed, and has said so"),
-///     _ => eprintln!("{exit}"), // child 4711 was killed by signal 9
-/// }
-/// # }
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChildExit {
-    pid: u32,
-    ended: ChildStatus,
-}
-
-impl ChildExit {
-    /// The number that the process had.
-    pub fn pid(&self) -> u32 {
-        self.pid
-    }
-
-    /// Its exit code: 0 if the handler succeeded, 1 if it failed, something else only if the handler
-    /// called [`std::process::exit`].
-    #[doc(alias = "WEXITSTATUS")]
-    pub fn code(&self) -> Option<i32> {
-        match self.ended {
-            ChildStatus::Code(code) => Some(code),
-            _ => None,
-        }
-    }
-
-    /// The number of the signal that killed it.
-    #[doc(alias = "WTERMSIG")]
-    pub fn signal(&self) -> Option<i32> {
-        match self.ended {
-            ChildStatus::Signal(signal) => Some(signal),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for ChildExit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pid = self.pid;
-        match self.ended {
-            ChildStatus::Code(code) => write!(f, "child {pid} exited with code {code}"),
-            ChildStatus::Signal(signal) => write!(f, "child {pid} was killed by signal {signal}"),
-            ChildStatus::Unknown => write!(f, "child {pid} ended, it is not known how"),
-        }
-    }
-}
+pub(super) type ExitHook = Box<dyn Fn(&ChildExit) + Send + Sync>;
 
 /// The running children of one server.
 #[derive(Default)]
 pub(super) struct Children {
-    running: Mutex<Vec<Running>>,
-    /// Whom to ask next.
-    next: AtomicUsize,
-    on_exit: Option<OnExit>,
+    running: Mutex<Vec<RunningChild>>,
+    /// Index, modulo the number of children, of the child that [`reap_exited`](Self::reap_exited)
+    /// checks next.
+    next_index: AtomicUsize,
+    exit_hook: Option<ExitHook>,
+    /// Carries the stop requests of children.
     channel: OnceLock<Arc<ChildChannel>>,
-    /// They were told to end.
-    force_closed: AtomicBool,
+    /// The server has sent signals to the children.
+    signalled: AtomicBool,
 }
 
-pub(super) type OnExit = Box<dyn Fn(&ChildExit) + Send + Sync>;
-
-/// A child, and the request that it serves.
-struct Running {
-    child: Arc<Child>,
-    /// `None` while the parent lets go of its copy of it.
+/// A child and the request that it serves.
+struct RunningChild {
+    process: Arc<Child>,
+    /// `None` while the parent drops its copy of the request: the child cannot be reaped yet.
     request: Option<InFlight>,
 }
 
-/// What became of children without anybody waiting for one.
+/// The result of [`Children::reap_exited`].
 pub(super) struct ReapSummary {
-    /// Whether any has been reaped.
-    pub(super) reaped: bool,
-    /// Whether any are left.
-    pub(super) left: bool,
+    /// At least one child was reaped.
+    pub(super) any_reaped: bool,
+    /// At least one child is still running.
+    pub(super) any_left: bool,
 }
 
-/// Which process this is.
+/// The process in which [`Children::fork`] has returned.
 pub(super) enum Forked {
     Parent,
     Child(Job, Exit),
 }
 
 impl Children {
-    pub(super) fn on_exit(&mut self, on_exit: OnExit) {
-        self.on_exit = Some(on_exit);
+    pub(super) fn set_exit_hook(&mut self, hook: ExitHook) {
+        self.exit_hook = Some(hook);
     }
 
-    /// Their process numbers.
-    pub(super) fn ids(&self) -> Vec<u32> {
+    /// Returns the process IDs.
+    pub(super) fn pids(&self) -> Vec<u32> {
         let running = self.running.lock();
-        running.iter().map(|running| running.child.id()).collect()
+        running.iter().map(|child| child.process.id()).collect()
     }
 
-    /// Has the list grow now, if it is new, rather than bit by bit.
-    pub(super) fn make_room(&self, children: usize) {
+    /// Allocates the list for so many children, unless it has memory already.
+    pub(super) fn preallocate(&self, children: usize) {
         let mut running = self.running.lock();
         if running.capacity() == 0 {
             running.reserve(children);
@@ -139,9 +86,11 @@ impl Children {
         self.running.lock().len()
     }
 
-    /// Forks, to have the job run in the child. If that fails, it comes back.
+    // ---- forking ----
+
+    /// Forks a child that is to run the job. Returns the job if that fails.
     ///
-    /// The list is locked over the fork, so that the child can empty its copy.
+    /// The list is locked during the fork, so that the child can empty its copy.
     pub(super) fn fork(
         &self,
         job: Job,
@@ -153,14 +102,14 @@ impl Children {
         };
         let hold = || (self.running.lock(), servers());
         match fork(permission, job.state().id(), channel, hold) {
-            Ok((Side::Parent(child), (running, servers))) => {
+            Ok((Side::Parent(process), (running, servers))) => {
                 drop(servers);
-                self.add(running, child, job);
+                self.add(running, process, job);
                 Ok(Forked::Parent)
             }
             Ok((Side::Child(exit), (mut running, servers))) => {
-                // Neither reaped nor counted out by this process.
-                exit.leave_to_parent(mem::take(&mut *running), |running| &running.child);
+                // The other children belong to the parent, which reaps and counts them.
+                exit.leave_to_parent(mem::take(&mut *running), |child| &child.process);
                 drop((running, servers));
                 Ok(Forked::Child(job, exit))
             }
@@ -168,23 +117,24 @@ impl Children {
         }
     }
 
-    fn add(&self, mut running: MutexGuard<'_, Vec<Running>>, child: Child, job: Job) {
-        let child = Arc::new(child);
-        running.push(Running {
-            child: Arc::clone(&child),
+    fn add(&self, mut running: MutexGuard<'_, Vec<RunningChild>>, process: Child, job: Job) {
+        let process = Arc::new(process);
+        running.push(RunningChild {
+            process: Arc::clone(&process),
             request: None,
         });
         drop(running);
-        // Not under the lock: it drops what is the user's.
+        // Without the lock, because this drops values of the user's types.
         let request = job.leave_to_child();
-        request.set_process(child.id());
+        request.set_process(process.id());
         let mut running = self.running.lock();
-        if let Some(added) = running.iter_mut().find(|r| Arc::ptr_eq(&r.child, &child)) {
-            added.request = Some(request);
+        if let Some(index) = index_of(&running, &process) {
+            running[index].request = Some(request);
         }
     }
 
-    /// What children ask for a stop by.
+    // ---- stop requests of children ----
+
     fn channel(&self) -> io::Result<&Arc<ChildChannel>> {
         if let Some(channel) = self.channel.get() {
             return Ok(channel);
@@ -193,102 +143,109 @@ impl Children {
         Ok(self.channel.get_or_init(|| channel))
     }
 
-    /// Readable when a child has asked for something.
+    /// Returns a descriptor that is readable while stop requests are pending. `None` before the first
+    /// fork.
     pub(super) fn channel_descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.channel.get().map(|channel| (**channel).as_fd())
     }
 
-    /// Does what children have asked for.
+    /// Carries out the pending stop requests. Never waits.
     pub(super) fn receive_stop_requests(&self) {
         if let Some(channel) = self.channel.get() {
             iter::from_fn(|| channel.receive()).for_each(ServerState::receive_stop_request);
         }
     }
 
-    /// What can be waited for right now: each child, with the descriptor that tells its end.
+    // ---- reaping ----
+
+    /// Returns the children that are running now.
     pub(super) fn snapshot(&self) -> Snapshot {
         let running = self.running.lock();
-        Snapshot(running.iter().map(|r| Arc::clone(&r.child)).collect())
+        Snapshot(running.iter().map(|r| Arc::clone(&r.process)).collect())
     }
 
-    /// Collects those of the children that have ended. `readable` is about
-    /// [`Snapshot::descriptors`].
+    /// Reaps the children of the snapshot that have exited. `readable` belongs to
+    /// [`Snapshot::pidfds`].
     pub(super) fn reap(&self, snapshot: &Snapshot, readable: &[bool]) {
         let mut readable = readable.iter();
-        for child in &snapshot.0 {
-            let may_have_ended = match child.pidfd() {
+        for process in &snapshot.0 {
+            let may_have_exited = match process.pidfd() {
                 Some(_) => readable.next() == Some(&true),
                 None => true,
             };
-            if may_have_ended {
-                self.reap_one(child);
+            if may_have_exited {
+                self.try_reap(process);
             }
         }
     }
 
-    /// Collects those who have ended, one after the other, up to the first that has not, without
-    /// waiting for anything.
+    /// Reaps children that have exited, in turn, up to the first that is still running. Never waits.
     pub(super) fn reap_exited(&self) -> ReapSummary {
-        let mut reaped = false;
-        while let Some(child) = self.next_in_turn() {
-            if !self.reap_one(&child) {
-                return ReapSummary { reaped, left: true };
+        let mut any_reaped = false;
+        while let Some(process) = self.next_in_turn() {
+            if !self.try_reap(&process) {
+                return ReapSummary {
+                    any_reaped,
+                    any_left: true,
+                };
             }
-            reaped = true;
+            any_reaped = true;
         }
         ReapSummary {
-            reaped,
-            left: false,
+            any_reaped,
+            any_left: false,
         }
     }
 
     fn next_in_turn(&self) -> Option<Arc<Child>> {
         let running = self.running.lock();
-        let next = self.next.fetch_add(1, Ordering::Relaxed);
-        let number = next.checked_rem(running.len())?;
-        Some(Arc::clone(&running[number].child))
+        let next_index = self.next_index.fetch_add(1, Ordering::Relaxed);
+        let index = next_index.checked_rem(running.len())?;
+        Some(Arc::clone(&running[index].process))
     }
 
-    /// Collects a child if it has ended. Returns whether it is off the list.
-    fn reap_one(&self, child: &Arc<Child>) -> bool {
-        let (request, ended) = {
-            // Under the lock, so that nobody else asks, and takes the answer.
+    /// Reaps a child if it has exited. Returns whether it is not, or no longer, in the list.
+    fn try_reap(&self, process: &Arc<Child>) -> bool {
+        let (request, status) = {
+            // The lock covers `try_wait`, because only one call of it returns the status.
             let mut running = self.running.lock();
-            let Some(place) = running.iter().position(|r| Arc::ptr_eq(&r.child, child)) else {
+            let Some(index) = index_of(&running, process) else {
                 return true;
             };
-            if running[place].request.is_none() {
+            if running[index].request.is_none() {
                 return false;
             }
-            let Some(ended) = child.try_wait() else {
+            let Some(status) = process.try_wait() else {
                 return false;
             };
-            (running.swap_remove(place).request, ended)
+            (running.swap_remove(index).request, status)
         };
-        self.end(child.id(), request, ended);
+        if let Some(request) = request {
+            self.count_out(request, status);
+        }
+        if let Some(hook) = &self.exit_hook {
+            let _ = catch_panic(|| hook(&ChildExit::new(process.id(), status)));
+        }
         true
     }
 
-    fn end(&self, pid: u32, request: Option<InFlight>, ended: ChildStatus) {
-        let killed = self.are_signalled() && ended.is_kill();
-        let told = killed || ended.is_termination();
-        if let Some(mut request) = request {
-            match ended {
-                ChildStatus::Signal(_) if told => request.force_closed(|| None),
-                // The child cannot know that, and takes it for the client's doing.
-                _ if request.was_force_closed => request.force_closed(|| None),
-                ChildStatus::Code(0) => request.outcome = Outcome::Completed,
-                ChildStatus::Code(_) | ChildStatus::Signal(_) => request.outcome = Outcome::Failed,
-                ChildStatus::Unknown => request.outcome = Outcome::Dropped,
-            }
-            // Dropped here, which counts it out.
+    /// Counts the request of a child that has exited, by its outcome.
+    fn count_out(&self, mut request: InFlight, status: ChildStatus) {
+        let killed_by_server = self.is_signalled() && status.is_kill();
+        match status {
+            _ if killed_by_server || status.is_termination() => request.force_closed(|| None),
+            // The child does not know that its connection was force-closed before the fork: to its
+            // handler, the client seems to have left.
+            _ if request.was_force_closed => request.force_closed(|| None),
+            ChildStatus::Code(0) => request.outcome = Outcome::Completed,
+            ChildStatus::Code(_) | ChildStatus::Signal(_) => request.outcome = Outcome::Failed,
+            ChildStatus::Unknown => request.outcome = Outcome::Dropped,
         }
-        if let Some(on_exit) = &self.on_exit {
-            let _ = catch_panic(|| on_exit(&ChildExit { pid, ended }));
-        }
+        // Dropping the request counts it.
     }
 
-    /// Waits until all have ended and are reaped, at most `timeout`. Returns whether they have.
+    /// Waits, at most `timeout`, until all children have exited and are reaped. Returns whether that
+    /// is so.
     pub(super) fn wait_for_all(&self, timeout: Duration) -> bool {
         let deadline = Instant::now().checked_add(timeout);
         loop {
@@ -298,13 +255,13 @@ impl Children {
                 return true;
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let fds = snapshot.descriptors().chain(self.channel_descriptor());
+            let fds = snapshot.pidfds().chain(self.channel_descriptor());
             match parked(|| wait_any_readable(fds, snapshot.poll_timeout(left))) {
                 Ok(readable) => self.reap(&snapshot, &readable),
-                // There is no waiting for them at all, for lack of memory say.
+                // Waiting is impossible, for lack of memory, for example.
                 Err(_) => return false,
             }
-            // After that: a child may ask for something and end.
+            // After reaping, because a child may send a stop request and exit.
             self.receive_stop_requests();
             if left == Some(Duration::ZERO) {
                 return self.len() == 0;
@@ -312,41 +269,50 @@ impl Children {
         }
     }
 
-    /// Tells all to end.
-    pub(super) fn interrupt(&self, order: TerminationSignal) {
-        self.force_closed.store(true, Ordering::SeqCst);
-        let snapshot = self.snapshot();
-        for child in &snapshot.0 {
-            child.signal(order);
+    // ---- closing ----
+
+    /// Sends a signal to all children.
+    pub(super) fn signal_all(&self, signal: TerminationSignal) {
+        self.signalled.store(true, Ordering::SeqCst);
+        for process in &self.snapshot().0 {
+            process.signal(signal);
         }
     }
 
-    pub(super) fn are_signalled(&self) -> bool {
-        self.force_closed.load(Ordering::SeqCst)
+    /// Returns whether [`signal_all`](Self::signal_all) was called.
+    pub(super) fn is_signalled(&self) -> bool {
+        self.signalled.load(Ordering::SeqCst)
     }
+}
+
+fn index_of(running: &[RunningChild], process: &Arc<Child>) -> Option<usize> {
+    running
+        .iter()
+        .position(|child| Arc::ptr_eq(&child.process, process))
 }
 
 impl fmt::Debug for Children {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Children").field(&self.ids()).finish()
+        f.debug_tuple("Children").field(&self.pids()).finish()
     }
 }
 
-/// The children that there were at some moment.
+/// The children that were running at one moment.
 #[derive(Default)]
 pub(super) struct Snapshot(Vec<Arc<Child>>);
 
 impl Snapshot {
-    /// Each becomes readable when its child has ended.
-    pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.0.iter().filter_map(|child| child.pidfd())
+    /// Returns the pidfds: each becomes readable when its child exits. A child may have none.
+    pub(super) fn pidfds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.0.iter().filter_map(|process| process.pidfd())
     }
 
-    /// How long to wait for these descriptors before looking after the children that have none.
+    /// Shortens the timeout of a wait for the pidfds if there are children without one, so that these
+    /// are checked at intervals.
     pub(super) fn poll_timeout(&self, timeout: Option<Duration>) -> Option<Duration> {
-        if self.0.iter().all(|child| child.pidfd().is_some()) {
+        if self.0.iter().all(|process| process.pidfd().is_some()) {
             return timeout;
         }
-        Some(timeout.map_or(ASK_AGAIN, |timeout| timeout.min(ASK_AGAIN)))
+        Some(timeout.map_or(CHECK_INTERVAL, |timeout| timeout.min(CHECK_INTERVAL)))
     }
 }

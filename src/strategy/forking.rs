@@ -1,4 +1,4 @@
-//! A process for every request.
+//! A child process for each request.
 
 use std::io;
 use std::sync::Arc;
@@ -11,72 +11,133 @@ use crate::request::have_spare;
 use crate::state::counters::Outcome;
 use crate::strategy::children::{Children, Forked, ReapSummary, Snapshot};
 use crate::strategy::scheduling::Schedule;
-use crate::strategy::scheduling::Scheduling;
-use crate::strategy::{AcceptWait, ChildExit, Ready, Strategy};
+use crate::strategy::{AcceptWait, ChildExit, Ready, Scheduling, Strategy};
 use crate::sys::child_process::TerminationSignal;
 use crate::sys::fork::{Exit, Permission};
 
+/// How long no request must arrive before an exit of a child may wake the loop. Until then, exited
+/// children are reaped between requests, which saves a pidfd and a wake-up for each.
+const QUIET_TIME: Duration = Duration::from_millis(5);
+/// Part of the force-close timeout that children have to end after SIGTERM. The rest is for reaping
+/// those that are killed after it.
+const SIGTERM_SHARE: f64 = 0.7;
+
 /// Runs each request in a child process of its own. Python: `ForkingMixIn`.
 ///
-/// A child is a copy of the server process, made when its request comes. It sees everything that the
-/// server has at that moment, and nothing that it changes reaches the server or other requests. A
-/// handler that crashes, leaks or is killed takes only its own process with it.
-///
-/// - **What a child may use.** Everything, but it is alone: the server's other threads do not exist
-///   in it. What it has of servers are copies: [`shutdown`](crate::ServerHandle::shutdown), of any of
-///   them, is passed on to the parent; [`stats`](crate::ServerHandle::stats) are those of the moment
-///   of the fork; [`wait`](crate::ServerHandle::wait) returns `false` at once; a
-///   [`Sender`](crate::Sender) to another client reaches nobody. What is not memory is shared: a
-///   datagram server's socket, files that are open.
-/// - **How it ends.** Errors and panics of the handler go to
-///   [`handle_error`](crate::Service::handle_error), in the child. Then standard output is flushed,
-///   and the process exits with 0 if the handler succeeded, or else 1. The parent is told by
-///   [`on_child_exit`](Self::on_child_exit), and counts.
-/// - **Signals.** SIGINT, SIGTERM and SIGHUP end a child, also where the server handles or blocks
-///   them, and without [`finish`](crate::RequestHandler::finish). (A SIGHUP that is ignored stays
-///   ignored, for `nohup`.) Programs that a handler starts are not told.
-/// - **Limit.** While [`max_children`](Self::max_children) are running, clients wait in the kernel's
-///   queue; the server can be stopped meanwhile.
-/// - **Collecting.** While the server serves, children are reaped as they end, a few milliseconds
-///   late at most; else by the next `serve_forever`, `handle_request` or close.
-/// - **Closing.** Running children have the [grace period](crate::Server::grace_period) to end, then get a
-///   SIGTERM, and, at 0.7 of the [closing time](crate::Server::force_close_timeout), a SIGKILL. With
-///   [`block_on_close(false)`](crate::Server::block_on_close) they are left alone. (The port is free
-///   once the youngest of them has begun to run.)
-///
-/// - **A second signal** ([`shutdown_on_ctrl_c`](crate::Server::shutdown_on_ctrl_c)) ends the server at once,
-///   and leaves running children to themselves. (Ctrl-C reaches them as well: the terminal sends it to all.)
-///
-/// # When it refuses to fork
-///
-/// Only the thread that forks goes on in the child. If another one holds a lock at that moment, the
-/// child never gets it: of a mutex, the environment, a logger, whatever the handler comes across. So
-/// a request is rejected ([`handle_error`](crate::Service::handle_error) is told, the connection
-/// closed) if the process has threads other than
-///
-/// - the one that called `serve_forever` or `handle_request`,
-/// - threads of this library that wait, for a request, a signal or the end of a server: that of
-///   [`shutdown_on_ctrl_c`](crate::Server::shutdown_on_ctrl_c), accept loops and idle workers of
-///   other servers, a thread in [`ServerHandle::wait`](crate::ServerHandle::wait).
-///
-/// (Python forks all the same, and since 3.12 warns.) [`new_unchecked`](Self::new_unchecked) forks
-/// whatever other threads there are. The check needs `/proc`, and Linux; elsewhere forking always
-/// has to be unchecked. Before it refuses, it waits a moment for threads that are about to wait.
-///
-/// No thread may keep standard output or standard error locked while it waits: the server locks the one
-/// for each fork, and a child that needs the other would wait for ever.
+/// A child process is a copy of the server process, made by `fork(2)` when its request has been
+/// accepted. It sees the server's memory as it was at that moment. What the child changes in memory
+/// reaches neither the server nor other requests. A handler that crashes, leaks memory or is killed
+/// ends only its own child process.
 ///
 /// ```no_run
 /// use socketserver::prelude::*;
 ///
-/// let count = handler_fn(|request: &mut TcpRequest| {
+/// let pid = handler_fn(|request: &mut TcpRequest| {
 ///     Ok(writeln!(request, "served by process {}", std::process::id())?)
 /// });
-/// let server = ForkingTcpServer::bind("127.0.0.1:9999", count)?;
+/// let server = ForkingTcpServer::bind("127.0.0.1:9999", pid)?;
 /// server.shutdown_on_ctrl_c()?;
 /// server.serve_forever()?;
 /// # Ok::<(), BoxError>(())
 /// ```
+///
+/// # What a handler can use
+///
+/// The handler runs on the only thread of its process: the server's other threads do not exist there.
+/// Open files, and the socket of a datagram server, are shared with the server process. The listening
+/// socket is not: the child does not have it. Every server of the process is a copy, of which
+/// a [`ServerHandle`](crate::ServerHandle) can do this:
+///
+/// | call in a child | effect |
+/// | --- | --- |
+/// | [`shutdown`](crate::ServerHandle::shutdown) | stops the server in the parent process |
+/// | [`stats`](crate::ServerHandle::stats) | returns the counts at the moment of the fork |
+/// | [`requests`](crate::ServerHandle::requests), [`broadcast`](crate::ServerHandle::broadcast) | return an empty list and send nothing |
+/// | [`wait`](crate::ServerHandle::wait), [`wait_until_idle`](crate::ServerHandle::wait_until_idle) | return `false` at once |
+///
+/// A [`Sender`](crate::Sender) to another client of the server fails with `NotConnected`, because
+/// the connection belongs to another child.
+///
+/// # How a child ends
+///
+/// Errors and panics of the handler are passed to [`handle_error`](crate::Service::handle_error) in
+/// the child. Then the child flushes standard output and exits: with code 0 if the handler succeeded,
+/// and with 1 if not. It exits by `_exit(2)`, so that destructors and `atexit` functions of the server
+/// process do not run in it.
+///
+/// In the parent, [`on_child_exit`](Self::on_child_exit) is called, and
+/// [`Stats`](crate::Stats) counts the request:
+///
+/// | end of the child | counted as |
+/// | --- | --- |
+/// | exit code 0 | completed |
+/// | another exit code, or a signal that is not in the next row | failed |
+/// | SIGINT, SIGTERM or SIGHUP; SIGKILL while the server closes | force-closed |
+/// | unknown, because other code of the program waited for the process | dropped |
+///
+/// # Signals
+///
+/// SIGINT, SIGTERM and SIGHUP end a child at once, without
+/// [`finish`](crate::RequestHandler::finish), even if the server process handles or blocks them.
+/// A SIGHUP that the server process ignores stays ignored, because `nohup` relies on that. (In Python, a
+/// child keeps the signal handlers of its parent.)
+///
+/// The server sends signals to its children only. Processes that a handler has started get none from
+/// it. Ctrl-C in a terminal is different: the terminal sends SIGINT to the server, its children and the
+/// processes that they have started.
+///
+/// The second signal under [`shutdown_on_ctrl_c`](crate::Server::shutdown_on_ctrl_c) ends the server
+/// process at once. It sends no signal to running children, which go on without it.
+///
+/// # Limit
+///
+/// While [`max_children`](Self::max_children) children are running (default 40, as in Python), the
+/// server accepts no connection: they wait in the backlog. A stop takes effect meanwhile. To reject
+/// connections instead, set [`max_connections`](crate::ServerOptions::max_connections) to the same
+/// number, with a [`Rejection`](crate::Rejection).
+///
+/// # Reaping
+///
+/// While the server serves, it reaps children as they exit, a few milliseconds later at most. Children
+/// that exit at another time are reaped by the next `serve_forever` or `handle_request`, or when
+/// the server is closed. Child processes that this strategy has not forked are not touched.
+///
+/// Before Linux 5.3, on other systems, and without a free descriptor, the exit of a child does not wake the
+/// server. It then checks its children every 20 ms.
+///
+/// # Closing
+///
+/// When the server is closed, running children have the
+/// [grace period](crate::Server::grace_period) to end. Then they get SIGTERM. Children that are still
+/// running at 0.7 of the [force-close timeout](crate::Server::force_close_timeout) get SIGKILL. With the
+/// defaults, SIGTERM follows after 2 s, and SIGKILL 0.1 s later. (Python waits without limit.)
+///
+/// With [`block_on_close(false)`](crate::Server::block_on_close) running children get no signal and go
+/// on. They are still reaped, by a thread named `socketserver-children`. They do not occupy the
+/// port, because a child closes its copy of the listening socket when it begins to run. Children of
+/// a datagram server do occupy it: they reply by the server's socket.
+///
+/// # When it refuses to fork
+///
+/// Only the thread that calls `fork(2)` exists in the child. If another thread holds a lock at that
+/// moment, the lock is never released in the child. A handler that needs it waits for ever. Locks are
+/// everywhere: in a `Mutex`, the environment, a logger. So a request is rejected if the process has
+/// other threads that may hold a lock: [`handle_error`](crate::Service::handle_error) is called, and
+/// the connection is closed. These threads may exist:
+///
+/// - the thread that called `serve_forever` or `handle_request`;
+/// - threads of this library while they wait for a request, a signal or the end of a server: the
+///   thread of [`shutdown_on_ctrl_c`](crate::Server::shutdown_on_ctrl_c), accept loops and idle workers
+///   of other servers, and a thread in [`ServerHandle::wait`](crate::ServerHandle::wait).
+///
+/// Other threads have up to 100 ms to reach such a wait or to end, and 10 ms after they have failed to
+/// do so before. (Python forks in any case, and warns since 3.12.)
+///
+/// The check needs Linux with `/proc`. Without it every request is rejected, except with
+/// [`new_unchecked`](Self::new_unchecked), which forks without the check.
+///
+/// No thread may keep standard output or standard error locked while it waits. The server itself locks
+/// standard output for each fork, and a child that prints to a locked standard error waits for ever.
 #[derive(Debug)]
 #[doc(alias = "ForkingMixIn")]
 #[doc(alias = "fork")]
@@ -87,18 +148,19 @@ pub struct Forking {
 }
 
 impl Forking {
-    /// How many children may run at the same time, unless told otherwise: as in Python.
+    /// Default of [`max_children`](Self::max_children), as in Python.
     pub const DEFAULT_MAX_CHILDREN: usize = 40;
 
-    /// A process per request, with the default limit, where forking is harmless.
+    /// Creates the strategy with the default limit. It forks only where that is safe: see [when it
+    /// refuses to fork](Self#when-it-refuses-to-fork).
     pub fn new() -> Self {
         Self::with(Permission::CHECKED)
     }
 
-    /// Forks whatever other threads there are; see [`new`](Self::new) for what is checked otherwise.
+    /// Creates the strategy without the check for other threads that [`new`](Self::new) makes.
     ///
-    /// For programs that serve in the background ([`Server::spawn`](crate::Server::spawn)) while they
-    /// do something else, and for tests.
+    /// For tests, and for programs that serve in the background
+    /// ([`Server::spawn`](crate::Server::spawn)) while their other threads work.
     ///
     /// ```
     /// use socketserver::prelude::*;
@@ -106,8 +168,8 @@ impl Forking {
     /// let pid = handler_fn(|request: &mut TcpRequest| {
     ///     Ok(request.send_all(std::process::id().to_string().as_bytes())?)
     /// });
-    /// // SAFETY: the handler takes no lock that this thread could hold, but the allocator's, which
-    /// // the C library sees to.
+    /// // SAFETY: the handler takes no lock that this thread could hold, except the lock of the memory
+    /// // allocator, which the C library releases in the child.
     /// let forking = unsafe { Forking::new_unchecked() };
     /// let server = TcpServer::bind("127.0.0.1:0", pid)?.strategy(forking).spawn()?;
     ///
@@ -121,15 +183,15 @@ impl Forking {
     /// # Safety
     ///
     /// In a process with several threads, POSIX allows a child to call async-signal-safe functions
-    /// only. A handler, and everything that it and the hooks of its [`Service`](crate::Service) call,
-    /// must work in a process in which all threads but the forking one have vanished at an arbitrary
+    /// only. The handler, the hooks of its [`Service`](crate::Service), and everything that they call
+    /// must work in a process in which all threads except the forking one have ended at an arbitrary
     /// point:
     ///
-    /// - No lock that they take may have been held by another thread at the time of the fork: it
-    ///   would never be released. (Standard output and standard error are seen to by this library, if
-    ///   no thread keeps them locked, and the allocator by glibc and musl, if it is theirs.)
-    /// - Nothing that they look at may have been half-way through a change by another thread: the
-    ///   internals of a C library that is not prepared for forks, for example.
+    /// - They take no lock that another thread may hold at the moment of the fork, because it is never
+    ///   released in the child. (This library handles standard output and standard error, if no
+    ///   thread keeps them locked. glibc and musl handle the locks of their memory allocator.)
+    /// - They use no data that another thread may be changing at the moment of the fork, such as the
+    ///   internal data of a C library that does not support forks.
     #[expect(unsafe_code, reason = "the one unsafe function of the public API")]
     pub unsafe fn new_unchecked() -> Self {
         // SAFETY: the caller gives the same guarantee.
@@ -144,10 +206,10 @@ impl Forking {
         }
     }
 
-    /// How many children may run at the same time; at least 1. Default: 40, as in Python.
+    /// Sets how many children may run at the same time. 0 counts as 1. Default: 40, as in Python.
     ///
-    /// The limit holds before each fork, under `serve_forever` and `handle_request` alike. (Python
-    /// looks after the fork, and under `handle_request` never.)
+    /// The limit is checked before each fork, under `serve_forever` and `handle_request`. (Python
+    /// checks it after the fork, and never under `handle_request`.)
     pub fn max_children(self, max_children: usize) -> Self {
         self.set_max_children(max_children);
         self
@@ -158,23 +220,24 @@ impl Forking {
             .store(max_children.max(1), Ordering::Relaxed);
     }
 
-    /// Calls `hook` whenever a child has ended, on the thread that accepts or closes, or, for children
-    /// that [`block_on_close(false)`](crate::Server::block_on_close) has left, on one of its own. A
-    /// panic in it is contained.
+    /// Sets a function that is called after each child has exited and been reaped. A second call
+    /// replaces the function. Python has no such hook.
     ///
-    /// What it counts it can share with the [service](crate::Service) by an `Arc`.
+    /// It runs in the server process, on the thread of the accept loop or on the thread that closes the
+    /// server. For children that outlive the server it runs on the thread that reaps them. A panic in it is caught. An `Arc` lets it share state with
+    /// the [service](crate::Service).
     pub fn on_child_exit(mut self, hook: impl Fn(&ChildExit) + Send + Sync + 'static) -> Self {
-        // Nobody else has the children before the strategy is in use.
+        // Succeeds: the `Arc` is not shared before the server is closed.
         if let Some(children) = Arc::get_mut(&mut self.children) {
-            children.on_exit(Box::new(hook));
+            children.set_exit_hook(Box::new(hook));
         }
         self
     }
 
-    /// The process numbers of the children that are running, or have ended and not been reaped
-    /// yet. Python: `active_children`, a set of them.
+    /// Returns the process IDs of the children that are running, or have exited and are not reaped yet.
+    /// Python: `active_children`, a set, and `None` before the first fork.
     pub fn active_children(&self) -> Vec<u32> {
-        self.children.ids()
+        self.children.pids()
     }
 
     fn is_full(&self) -> bool {
@@ -185,8 +248,17 @@ impl Forking {
         wait.rejecting || !self.is_full()
     }
 
-    /// Waits for a request, unless there is no room, for the end of `children`, and for whatever else
-    /// there is to wait for.
+    /// Allocates the list of children and the read buffer now, in this order, so that they are next to
+    /// each other in memory: each page that is written to between two forks costs page faults.
+    fn preallocate(&self) {
+        let max_children = self.max_children.load(Ordering::Relaxed);
+        self.children
+            .preallocate(max_children.min(Self::DEFAULT_MAX_CHILDREN));
+        have_spare();
+    }
+
+    /// Waits until the loop is woken, a stop request of a child arrives, one of `children` exits or, if
+    /// there is capacity, a request arrives. Reaps these children and carries out the stop requests.
     fn wait_for_any(
         &self,
         wait: &AcceptWait<'_>,
@@ -194,7 +266,7 @@ impl Forking {
         timeout: Option<Duration>,
     ) -> io::Result<Ready> {
         let channel = self.children.channel_descriptor();
-        let fds: Vec<_> = children.descriptors().chain(channel).collect();
+        let fds: Vec<_> = children.pidfds().chain(channel).collect();
         let poll_timeout = children.poll_timeout(timeout);
         let (ready, readable) = wait.for_any(self.has_capacity(wait), &fds, poll_timeout)?;
         self.children.reap(children, &readable);
@@ -202,13 +274,13 @@ impl Forking {
             self.children.receive_stop_requests();
         }
         Ok(match ready {
-            // Only the look after children without a descriptor is due.
+            // Only the time for a check on children without a pidfd has come.
             Ready::TimedOut if poll_timeout != timeout => Ready::Woken,
             ready => ready,
         })
     }
 
-    /// The child's part: serves the request, and is no more.
+    /// Runs the job in the child process and ends that process.
     fn serve(job: Job, exit: Exit) -> ! {
         let succeeded = job.run_in_child() == Outcome::Completed;
         exit.with(if succeeded { 0 } else { 1 })
@@ -224,8 +296,10 @@ impl Default for Forking {
 impl Strategy for Forking {
     fn process_request(&self, job: Job) -> Result<(), Rejected> {
         if self.is_full() {
-            // Not in an accept loop, which waits for room.
-            return Err(job.reject(Some("as many children as are allowed are running".into())));
+            // An accept loop has waited for capacity before, except where a strategy wraps this one and
+            // does not call its `wait`.
+            let reason = "there are `max_children` child processes already";
+            return Err(job.reject(Some(reason.into())));
         }
         match self.children.fork(job, &self.permission) {
             Ok(Forked::Parent) => Ok(()),
@@ -235,39 +309,39 @@ impl Strategy for Forking {
     }
 
     fn wait(&self, wait: &AcceptWait<'_>) -> io::Result<Ready> {
-        // In this order: the one is to be beside the other in memory.
-        let most = self.max_children.load(Ordering::Relaxed);
-        let most = most.min(Self::DEFAULT_MAX_CHILDREN);
-        self.children.make_room(most);
-        have_spare();
+        self.preallocate();
         let mut timeout = wait.timeout;
-        let ReapSummary { reaped, left } = self.children.reap_exited();
+        let ReapSummary {
+            any_reaped,
+            any_left,
+        } = self.children.reap_exited();
         if wait.likely && self.has_capacity(wait) {
-            // Before the request, what children ask for: it may be a stop.
+            // Before the next request is accepted, because a child may have requested a stop.
             self.children.receive_stop_requests();
             return Ok(Ready::Request);
         }
-        if (left || reaped) && self.has_capacity(wait) {
-            let calm = timeout.map_or(CALM, |timeout| timeout.min(CALM));
-            let ready = self.wait_for_any(wait, &Snapshot::default(), Some(calm))?;
+        if (any_left || any_reaped) && self.has_capacity(wait) {
+            let quiet_time = timeout.map_or(QUIET_TIME, |timeout| timeout.min(QUIET_TIME));
+            let ready = self.wait_for_any(wait, &Snapshot::default(), Some(quiet_time))?;
             if ready != Ready::TimedOut {
                 return Ok(ready);
             }
-            timeout = timeout.map(|timeout| timeout - calm);
+            timeout = timeout.map(|timeout| timeout - quiet_time);
         }
-        if reaped {
-            // No request tells of it: the end of a child is a turn of its own.
+        if any_reaped {
+            // No request follows at once, so the reaped children get an iteration of the loop, in
+            // which `service_actions` runs.
             return Ok(Ready::Woken);
         }
         self.wait_for_any(wait, &self.children.snapshot(), timeout)
     }
 
-    fn server_close(&self, _grace: Duration) {
+    fn server_close(&self, _timeout: Duration) {
         if self.children.wait_for_all(Duration::ZERO) {
             return;
         }
-        // They go on by themselves, but somebody has to reap them. Without a thread, nobody does
-        // until this process ends.
+        // The remaining children go on, and this thread reaps them. If it cannot be started, they stay
+        // zombies until this process ends.
         let children = Arc::clone(&self.children);
         let thread = thread::Builder::new().name("socketserver-children".into());
         let _ = thread.spawn(move || children.wait_for_all(Duration::MAX));
@@ -280,22 +354,16 @@ impl Strategy for Forking {
 
 impl Schedule for Forking {
     fn drain(&self, timeout: Duration) {
-        if !self.children.are_signalled() {
+        if !self.children.is_signalled() {
             self.children.wait_for_all(timeout);
-        } else if !self.children.wait_for_all(timeout.mul_f64(TO_COMPLY)) {
-            self.children.interrupt(TerminationSignal::Kill);
-            self.children.wait_for_all(timeout.mul_f64(1.0 - TO_COMPLY));
+        } else if !self.children.wait_for_all(timeout.mul_f64(SIGTERM_SHARE)) {
+            self.children.signal_all(TerminationSignal::Kill);
+            self.children
+                .wait_for_all(timeout.mul_f64(1.0 - SIGTERM_SHARE));
         }
     }
 
     fn force_close(&self) {
-        self.children.interrupt(TerminationSignal::Terminate);
+        self.children.signal_all(TerminationSignal::Terminate);
     }
 }
-
-/// How long no request has to come before the end of a child may wake the loop. Until then children are
-/// reaped in passing, which spares a descriptor and a wake-up for each.
-const CALM: Duration = Duration::from_millis(5);
-/// Which part of the closing time children have to follow a SIGTERM; what is left is for those that have
-/// to be killed to be gone.
-const TO_COMPLY: f64 = 0.7;

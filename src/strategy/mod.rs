@@ -1,5 +1,6 @@
 //! Strategies: where each request runs.
 
+mod child_exit;
 mod children;
 mod coroutines;
 mod forking;
@@ -13,7 +14,7 @@ mod workers;
 use std::io;
 use std::time::Duration;
 
-pub use self::children::ChildExit;
+pub use self::child_exit::ChildExit;
 #[doc(alias = "gevent")]
 #[doc(alias = "greenlet")]
 #[doc(alias = "green threads")]
@@ -51,9 +52,9 @@ use crate::job::{Job, Rejected};
 ///   `self.inner.scheduling().wrapped()` from [`scheduling`](Self::scheduling).
 /// - **A panic** in `process_request` costs that request: its connection is closed, and it is counted
 ///   as dropped. [`handle_error`](crate::Service::handle_error) is not called; [`Job::reject`] with an
-///   error calls it. A panic in `wait` is an error that ends `serve_forever`, which can be called
-///   again; while the server closes, connections in the backlog are served all the same. A panic in
-///   `server_close` is caught.
+///   error calls it. A panic in `wait` ends `serve_forever` with an error, after which it can be called
+///   again. While the server closes, connections in the backlog are served in spite of such an error.
+///   A panic in `server_close` is caught.
 ///
 /// ```
 /// use socketserver::{Job, Rejected, Strategy};
@@ -77,28 +78,31 @@ use crate::job::{Job, Rejected};
             `Coroutines::new()`, or a type of your own that implements `Strategy`"
 )]
 pub trait Strategy: Send + Sync + 'static {
-    /// Runs the job, here or elsewhere, now or later; or returns it ([`Job::reject`]), and the server
-    /// closes its connection. Python: overriding `process_request`.
+    /// Runs the job, on this thread or elsewhere, now or later. A job that cannot run is returned with
+    /// [`Job::reject`], and the server closes its connection. Python: overriding `process_request`.
     fn process_request(&self, job: Job) -> Result<(), Rejected>;
 
-    /// Waits for the next request: the place for back-pressure. The default waits with `poll(2)`
-    /// ([`AcceptWait::for_request`]).
+    /// Waits for the next request. Back-pressure belongs here: a strategy without capacity waits with
+    /// [`AcceptWait::for_notification`]. The default is [`AcceptWait::for_request`].
     ///
     /// # Errors
     ///
-    /// An error ends `serve_forever`, and so does a panic.
+    /// An error is treated as an error of the listening socket:
+    /// [`AcceptErrorKind`](crate::AcceptErrorKind) says which errors end `serve_forever`. An error without
+    /// an error number, such as one from [`io::Error::other`], does. So does a panic.
     fn wait(&self, wait: &AcceptWait<'_>) -> io::Result<Ready> {
         wait.for_request()
     }
 
     /// Ends the threads of the strategy and waits for them, at most `timeout`. The server calls this
-    /// when it is closed, after its last request has ended or was abandoned.
+    /// when it is closed, after its last request has ended or was abandoned, and with a zero timeout
+    /// when [`Server::strategy`](crate::Server::strategy) replaces the strategy.
     fn server_close(&self, timeout: Duration) {
         let _ = timeout;
     }
 
-    /// What the strategies of this crate arrange with the server beyond these methods: several accept
-    /// loops, requests in child processes. A strategy of your own leaves the default; one that wraps
+    /// Returns what the strategies of this crate arrange with the server beyond these methods: several
+    /// accept loops, requests in child processes. A strategy of your own leaves the default; one that wraps
     /// another returns `self.inner.scheduling().wrapped()`.
     fn scheduling(&self) -> Scheduling<'_> {
         Scheduling::default()

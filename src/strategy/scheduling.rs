@@ -21,17 +21,17 @@ pub struct Scheduling<'a> {
     is_wrapped: bool,
 }
 
-/// The arrangements of a built-in strategy. Each method defaults to "nothing to arrange".
+/// The arrangements of a strategy of this crate. By default, each method arranges nothing.
 pub(crate) trait Schedule: Send + Sync {
     /// Returns whether the accept loop runs requests itself instead of passing jobs to
-    /// `process_request`. Saves the allocation of a job. `in_worker_loop`: the loop is one of
+    /// `process_request`, which saves the allocation of a job. `in_worker_loop`: the loop is one of
     /// [`accept_loops`](Self::accept_loops).
     fn runs_inline(&self, in_worker_loop: bool) -> bool {
         let _ = in_worker_loop;
         false
     }
 
-    /// Returns how many accept loops `serve_forever` runs, each on a thread of its own; 0 means one,
+    /// Returns how many accept loops `serve_forever` runs, each on a thread of its own. 0 means one loop
     /// on the calling thread.
     fn accept_loops(&self, kind: RequestKind) -> usize {
         let _ = kind;
@@ -85,9 +85,9 @@ impl<'a> Scheduling<'a> {
         }
     }
 
-    /// The arrangements for a strategy that wraps this one: every request still passes through the
-    /// wrapper's [`process_request`](Strategy::process_request), also where the wrapped strategy would
-    /// run it in the accept loop without making a [`Job`](crate::Job).
+    /// Returns the arrangements for a strategy that wraps this one. Every request passes through the
+    /// wrapper's [`process_request`](Strategy::process_request), even where the wrapped strategy would
+    /// run it in the accept loop without creating a [`Job`](crate::Job).
     pub fn wrapped(self) -> Self {
         Self {
             is_wrapped: true,

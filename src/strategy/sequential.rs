@@ -7,9 +7,9 @@ use crate::strategy::{Scheduling, Strategy};
 /// Runs each request in the accept loop: one at a time, in the order of arrival, on the thread
 /// that called `serve_forever`. Python: a server class without a mix-in.
 ///
-/// The right choice where requests are short, which includes most datagram servers, or where only
-/// one client at a time makes sense. A slow client keeps all others waiting: set a timeout for its
-/// reads ([`ServerOptions::timeout`](crate::ServerOptions::timeout)), or use
+/// Suits servers with short requests, such as most datagram servers, and servers for one client at a
+/// time. A slow client delays all others: set a timeout for its reads
+/// ([`ServerOptions::timeout`](crate::ServerOptions::timeout)), or use
 /// [`Threading`](crate::Threading).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sequential;

@@ -12,137 +12,162 @@ use parking_lot::Mutex;
 use crate::job::{Job, Rejected};
 use crate::request::RequestKind;
 use crate::strategy::scheduling::Schedule;
-use crate::strategy::scheduling::Scheduling;
 use crate::strategy::workers::{Workers, builder};
-use crate::strategy::{AcceptWait, Ready, Strategy};
+use crate::strategy::{AcceptWait, Ready, Scheduling, Strategy};
 use crate::sys::fork_gate::parked;
 
 /// Runs requests on a fixed number of threads. Python: a `ThreadPoolExecutor` and an override of
 /// `process_request`, by hand.
 ///
-/// - **Connections**: the accept loop puts them into a bounded [`queue_size`](Self::queue_size); each thread
-///   serves one at a time, to its end. So at most `n` clients are served at once, and a client
-///   that stays connected keeps its thread: a pool suits short conversations, or clients that
-///   [`timeout`](crate::ServerOptions::timeout) keeps from idling. Threads start as they are
+/// - **Connections.** The accept loop puts accepted connections into a queue of limited length
+///   ([`queue_size`](Self::queue_size)). Each thread serves one connection at a time, to its end. So a
+///   client that stays connected occupies a thread: a pool suits short conversations, or clients that
+///   a [`timeout`](crate::ServerOptions::timeout) keeps from idling. Threads start when they are first
 ///   needed and stay until the server is closed.
-/// - **Datagrams**: every thread takes packets from the socket itself and serves them on the spot,
-///   because a hop from a receiving thread through a queue costs half the throughput. There
-///   is no queue but the socket's.
-/// - **When the queue is full** there are two policies ([`when_full`](Self::when_full)): leave
-///   clients in the kernel's queue, or turn them away at once.
+/// - **Datagrams.** Each thread receives datagrams from the socket and serves them itself, because
+///   passing them through a queue costs half of the throughput. The only queue is the buffer of the
+///   socket.
+/// - **A full queue.** While all threads are busy and the queue is full, the server accepts no
+///   connection: they wait in the backlog
+///   ([`request_queue_size`](crate::ServerOptions::request_queue_size)).
+/// - **If the system refuses a new thread**, the pool goes on with the threads that it has. If it has
+///   none, the connection is closed and [`handle_error`](crate::Service::handle_error) is called with
+///   the reason.
+///
+/// # Rejecting connections when the queue is full
+///
+/// [`ServerOptions::max_connections`](crate::ServerOptions::max_connections) with a
+/// [`Rejection`](crate::Rejection) makes a full pool reject connections at once. The limit to set is
+/// the number of threads plus the queue size. A larger limit is never reached, so that connections
+/// wait in the backlog as without it.
+///
+/// ```
+/// use socketserver::prelude::*;
+///
+/// # let echo = handler_fn(|request: &mut TcpRequest| {
+/// #     let line = request.readline(100)?;
+/// #     Ok(request.send_all(&line)?)
+/// # });
+/// let (threads, queue_size) = (8, 16);
+/// let server = ThreadPoolTcpServer::options()
+///     .max_connections(threads + queue_size)
+///     .at_max_connections(Rejection::message("503 busy\r\n"))
+///     .bind("127.0.0.1:0", echo)?
+///     .strategy(ThreadPool::new(threads).queue_size(queue_size));
+/// # let _ = server;
+/// # Ok::<(), BoxError>(())
+/// ```
 #[derive(Debug)]
 #[doc(alias = "ThreadPoolExecutor")]
 #[doc(alias = "ThreadPoolMixIn")]
 pub struct ThreadPool {
     threads: usize,
+    queue_size: usize,
     stack_size: Option<usize>,
     workers: Workers,
-    /// How many jobs may wait that no thread comes for.
-    places: usize,
-    /// How many threads come for a job, less the jobs in the queue. Below zero, it is jobs that wait
-    /// for a thread to finish.
+    /// Number of threads that are ready for a job, minus the number of jobs in the queue. Below zero,
+    /// it is the number of jobs that wait until a thread has finished another one.
     balance: Arc<AtomicIsize>,
-    jobs: Receiver<Job>,
-    /// The other end of the queue, until the server is closed.
-    way_in: Mutex<Option<Sender<Job>>>,
+    receiver: Receiver<Job>,
+    /// `None` once the server is closed.
+    sender: Mutex<Option<Sender<Job>>>,
 }
 
 impl ThreadPool {
-    /// The most threads, and the most places in the queue, that a pool can have.
+    /// Largest number of threads of a pool, and largest size of its queue: 65,536.
     pub const MAX: usize = 1 << 16;
 
-    /// A pool of `threads` threads (at least 1, at most [`MAX`](Self::MAX)), with a queue as long
-    /// and [`WhenFull::AcceptWait`].
+    /// Creates a pool of `threads` threads, with a queue of the same size. 0 counts as 1, and more than
+    /// [`MAX`](Self::MAX) as `MAX`.
     pub fn new(threads: usize) -> Self {
         let threads = threads.clamp(1, Self::MAX);
-        let (way_in, jobs) = channel(threads, threads);
+        let (sender, receiver) = channel(threads, threads);
         Self {
             threads,
+            queue_size: threads,
             stack_size: None,
             workers: Workers::default(),
-            places: threads,
             balance: Arc::default(),
-            jobs,
-            way_in,
+            receiver,
+            sender,
         }
     }
 
-    /// How many accepted connections may wait for a thread, beyond those that are served; 0 is taken
-    /// as 1, more than [`MAX`](Self::MAX) as that. Default: as many as there are threads.
-    pub fn queue_size(mut self, places: usize) -> Self {
-        self.places = places.clamp(1, Self::MAX);
-        (self.way_in, self.jobs) = channel(self.threads, self.places);
+    /// Sets how many accepted connections may wait for a thread, beside those that are being served. 0
+    /// counts as 1, and more than [`MAX`](Self::MAX) as `MAX`. Default: the number of threads.
+    /// (Python's `ThreadPoolExecutor` has no limit.)
+    pub fn queue_size(mut self, queue_size: usize) -> Self {
+        self.queue_size = queue_size.clamp(1, Self::MAX);
+        (self.sender, self.receiver) = channel(self.threads, self.queue_size);
         self
     }
 
-    /// The stack of each thread, in bytes. Default: that of [`std::thread`], 2 MiB, of which only
-    /// what is touched takes memory.
+    /// Sets the size of each thread's stack, in bytes. Default: the default of [`std::thread`], 2 MiB.
+    /// Only pages that were used take memory.
     pub fn stack_size(mut self, stack_size: usize) -> Self {
         self.stack_size = Some(stack_size);
         self
     }
 
-    /// Makes sure that somebody will come for a job that is put into the queue next. Returns whether
-    /// a thread is meant for it; if not, it has to wait until one has finished.
-    fn staff(&self) -> io::Result<bool> {
-        if self.count_job(|balance| balance > 0) {
-            return Ok(true);
+    /// Makes a thread ready for the job that is sent next, and counts that job. If all threads are
+    /// busy, the job is to wait in the queue.
+    fn count_job(&self) -> io::Result<()> {
+        if self.reserve_ready_thread() {
+            return Ok(());
         }
-        if self.workers.alive() >= self.threads {
-            return Ok(false);
+        if self.workers.alive() < self.threads {
+            let worker = Worker {
+                receiver: self.receiver.clone(),
+                balance: Arc::clone(&self.balance),
+                workers: self.workers.clone(),
+            };
+            match self.workers.spawn(self.stack_size, move || worker.work()) {
+                // One more ready thread and one more job leave the balance as it is.
+                Ok(()) => return Ok(()),
+                // The pool goes on with the threads that it has.
+                Err(_) if self.workers.alive() > 0 => {}
+                Err(error) => return Err(error),
+            }
         }
-        let worker = Worker {
-            jobs: self.jobs.clone(),
-            balance: Arc::clone(&self.balance),
-            workers: self.workers.clone(),
-        };
-        // One thread more that comes, one job more: the balance stays.
-        match self.workers.spawn(self.stack_size, move || worker.work()) {
-            Ok(()) => Ok(true),
-            // A smaller pool is still a pool.
-            Err(_) if self.workers.alive() > 0 => Ok(false),
-            Err(error) => Err(error),
-        }
+        // `wait` has seen capacity in the queue, and only the thread of the accept loop fills it.
+        self.balance.fetch_sub(1, Ordering::SeqCst);
+        Ok(())
     }
 
-    /// Counts a job in, if the balance `allows` it.
-    fn count_job(&self, allows: impl Fn(isize) -> bool) -> bool {
-        let count = |balance| allows(balance).then(|| balance - 1);
+    /// Counts a job if a thread is ready for it.
+    fn reserve_ready_thread(&self) -> bool {
+        let reserve = |balance| (balance > 0).then(|| balance - 1);
         self.balance
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, count)
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, reserve)
             .is_ok()
     }
 
-    /// Whether one more job may wait for a thread to finish.
-    fn has_place(&self, balance: isize) -> bool {
-        balance.saturating_neg() < isize::try_from(self.places).unwrap_or(isize::MAX)
+    /// Returns whether one more job may wait in the queue.
+    fn has_capacity(&self) -> bool {
+        let waiting = self.balance.load(Ordering::SeqCst).saturating_neg();
+        waiting < isize::try_from(self.queue_size).unwrap_or(isize::MAX)
     }
 }
 
 impl Default for ThreadPool {
-    /// As many threads as Python's `ThreadPoolExecutor` has by default: one for each processor and
-    /// 4 more, at most 32.
+    /// Creates a pool with the default size of Python's `ThreadPoolExecutor`: one thread for each
+    /// processor and 4 more, at most 32.
     fn default() -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let processors = thread::available_parallelism().map_or(1, usize::from);
         Self::new((processors + 4).min(32))
     }
 }
 
 impl Strategy for ThreadPool {
     fn process_request(&self, job: Job) -> Result<(), Rejected> {
-        let way_in = self.way_in.lock();
-        let Some(queue) = &*way_in else {
+        let sender = self.sender.lock();
+        let Some(sender) = &*sender else {
             return Err(job.reject(None)); // the server is closed
         };
-        match self.staff() {
-            Err(error) => return Err(job.reject(Some(error.into()))),
-            Ok(true) => {}
-            // `wait` saw a free place, which only this thread fills.
-            Ok(false) => {
-                self.balance.fetch_sub(1, Ordering::SeqCst);
-            }
+        if let Err(error) = self.count_job() {
+            return Err(job.reject(Some(error.into())));
         }
-        let sent = queue.send(job).map_err(SendError::into_inner);
+        let sent = sender.send(job).map_err(SendError::into_inner);
         sent.map_err(|job| job.reject(None))
     }
 
@@ -150,14 +175,13 @@ impl Strategy for ThreadPool {
         if wait.in_worker_loop() {
             return wait.for_request();
         }
-        let has_capacity = || self.has_place(self.balance.load(Ordering::SeqCst));
-        self.workers.wait(wait, has_capacity)
+        self.workers.wait(wait, || self.has_capacity())
     }
 
-    fn server_close(&self, grace_period: Duration) {
-        // Without a way in, the threads end when the queue is empty.
-        self.way_in.lock().take();
-        self.workers.wait_until_ended(grace_period);
+    fn server_close(&self, timeout: Duration) {
+        // Without a sender, the threads end when the queue is empty.
+        self.sender.lock().take();
+        self.workers.wait_until_ended(timeout);
     }
 
     fn scheduling(&self) -> Scheduling<'_> {
@@ -182,14 +206,16 @@ impl Schedule for ThreadPool {
     }
 }
 
-/// A queue for jobs that a thread comes for, which are on their way out again, and for those that wait.
-fn channel(threads: usize, places: usize) -> (Mutex<Option<Sender<Job>>>, Receiver<Job>) {
-    let (way_in, jobs) = bounded(threads + places);
-    (Mutex::new(Some(way_in)), jobs)
+/// Creates the queue. Its capacity includes one job for each thread: a job for a ready thread passes
+/// through the queue, too.
+fn channel(threads: usize, queue_size: usize) -> (Mutex<Option<Sender<Job>>>, Receiver<Job>) {
+    let (sender, receiver) = bounded(threads + queue_size);
+    (Mutex::new(Some(sender)), receiver)
 }
 
+/// The state of one worker thread.
 struct Worker {
-    jobs: Receiver<Job>,
+    receiver: Receiver<Job>,
     balance: Arc<AtomicIsize>,
     workers: Workers,
 }
@@ -204,9 +230,9 @@ impl Worker {
     }
 
     fn next_job(&self) -> Result<Job, RecvError> {
-        match self.jobs.try_recv() {
+        match self.receiver.try_recv() {
             Ok(job) => Ok(job),
-            Err(_) => parked(|| self.jobs.recv()),
+            Err(_) => parked(|| self.receiver.recv()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A thread for every request.
+//! A thread for each request.
 
 use std::io;
 use std::sync::Arc;
@@ -13,22 +13,22 @@ use crate::strategy::{AcceptWait, Ready, Strategy};
 
 /// Runs each request on a thread of its own. Python: `ThreadingMixIn`.
 ///
-/// - **Threads are reused.** One that has finished waits a little ([`keep_alive`]) and is handed
-///   the next request, the most recently finished first, because starting a thread for each
-///   connection halves the rate at which connections can be served. After a quiet moment none is
-///   left.
-/// - **There is a cap** ([`max_threads`]). While it is reached, the server accepts no more;
-///   clients wait in the kernel's queue ([`request_queue_size`]) until a thread is free. Python's
-///   has no limit and fails with "can't start new thread".
-/// - **If no thread can be had**, that one connection is closed in order and
-///   [`handle_error`](crate::Service::handle_error) is told; the server goes on.
+/// - **Threads are reused.** A thread that has finished a request waits for the next one
+///   ([`keep_alive`]), because starting a thread for each connection halves the rate at which
+///   connections can be served. The thread that finished last is used first. After a quiet moment no
+///   thread is left.
+/// - **The number of threads is limited** ([`max_threads`]). While the limit is reached, the server
+///   accepts no connection: they wait in the backlog ([`request_queue_size`]) until a thread is free.
+///   Python has no limit and fails with "can't start new thread".
+/// - **If the system refuses a new thread**, the connection is closed and
+///   [`handle_error`](crate::Service::handle_error) is called with the reason. The server goes on.
 ///
-/// Handlers of different clients run at the same time, so what they share must be `Sync`: the
-/// compiler checks it.
+/// Handlers of different clients run at the same time, so the state that they share must be `Sync`.
+/// The compiler checks this.
 ///
-/// > **Coming from Python.** `daemon_threads` has no twin: closing the server always waits for
-/// > running requests, but never longer than [`grace_period`](crate::Server::grace_period);
-/// > [`block_on_close(false)`](crate::Server::block_on_close) does not wait at all.
+/// > **Coming from Python.** `daemon_threads` has no twin: closing the server waits for running
+/// > requests, but never longer than [`grace_period`](crate::Server::grace_period). With
+/// > [`block_on_close(false)`](crate::Server::block_on_close) it does not wait at all.
 ///
 /// [`keep_alive`]: Self::keep_alive
 /// [`max_threads`]: Self::max_threads
@@ -45,12 +45,12 @@ pub struct Threading {
 }
 
 impl Threading {
-    /// The cap on threads, unless told otherwise.
+    /// Default of [`max_threads`](Self::max_threads).
     pub const DEFAULT_MAX_THREADS: usize = 1024;
-    /// How long a thread without a request is kept, unless told otherwise.
+    /// Default of [`keep_alive`](Self::keep_alive).
     pub const DEFAULT_KEEP_ALIVE: Duration = Duration::from_millis(250);
 
-    /// A thread per request, with the default limits.
+    /// Creates the strategy with the default limits.
     pub fn new() -> Self {
         Self {
             max_threads: Self::DEFAULT_MAX_THREADS,
@@ -61,21 +61,22 @@ impl Threading {
         }
     }
 
-    /// How many requests may run at the same time; at least 1. Default: 1024. Python: no limit.
+    /// Sets how many threads there may be, and with that how many requests run at the same time. 0
+    /// counts as 1. Default: 1024 (Python: no limit).
     pub fn max_threads(mut self, max_threads: usize) -> Self {
         self.max_threads = max_threads.max(1);
         self
     }
 
-    /// How long a thread without a request waits for the next before it ends. Default: 250 ms.
-    /// Zero starts a thread for each request, as Python does.
+    /// Sets how long a thread waits for its next request before it ends. Default: 250 ms. With zero, a
+    /// thread ends with its request, as in Python.
     pub fn keep_alive(mut self, keep_alive: Duration) -> Self {
         self.keep_alive = keep_alive;
         self
     }
 
-    /// The stack of each thread, in bytes. Default: that of [`std::thread`], 2 MiB, of which only
-    /// what is touched takes memory.
+    /// Sets the size of each thread's stack, in bytes. Default: the default of [`std::thread`], 2 MiB.
+    /// Only pages that were used take memory.
     pub fn stack_size(mut self, stack_size: usize) -> Self {
         self.stack_size = Some(stack_size);
         self
@@ -90,14 +91,13 @@ impl Default for Threading {
 
 impl Strategy for Threading {
     fn process_request(&self, job: Job) -> Result<(), Rejected> {
-        let idle = self.idle_workers.take_last();
-        if let Some(slot) = idle {
+        if let Some(slot) = self.idle_workers.pop() {
             slot.put(WorkOrder::Run(job));
             return Ok(());
         }
-        // The job waits on the slot and not in the closure, so that it can be had back if no
-        // thread can.
-        let slot = Arc::new(WorkerSlot::with(WorkOrder::Run(job)));
+        // The job is in the slot and not in the closure, because the closure is lost if the thread
+        // cannot be started.
+        let slot = Arc::new(WorkerSlot::new(WorkOrder::Run(job)));
         let worker = Worker {
             slot: Arc::clone(&slot),
             idle_workers: Arc::clone(&self.idle_workers),
@@ -107,7 +107,7 @@ impl Strategy for Threading {
         let Err(error) = self.workers.spawn(self.stack_size, move || worker.work()) else {
             return Ok(());
         };
-        match slot.wait(Some(Duration::ZERO)) {
+        match slot.take(Some(Duration::ZERO)) {
             Some(WorkOrder::Run(job)) => Err(job.reject(Some(error.into()))),
             _ => Ok(()),
         }
@@ -119,13 +119,13 @@ impl Strategy for Threading {
         self.workers.wait(wait, has_capacity)
     }
 
-    fn server_close(&self, grace_period: Duration) {
+    fn server_close(&self, timeout: Duration) {
         self.idle_workers.close();
-        self.workers.wait_until_ended(grace_period);
+        self.workers.wait_until_ended(timeout);
     }
 }
 
-/// A thread and what it needs to go on to the next request.
+/// The state of one worker thread.
 struct Worker {
     slot: Arc<WorkerSlot>,
     idle_workers: Arc<IdleWorkers>,
@@ -135,10 +135,10 @@ struct Worker {
 
 impl Worker {
     fn work(self) {
-        let mut order = self.slot.wait(None);
+        let mut order = self.slot.take(None);
         while let Some(WorkOrder::Run(job)) = order {
             job.run();
-            if !self.idle_workers.join(&self.slot) {
+            if !self.idle_workers.push(&self.slot) {
                 return;
             }
             self.workers.notify_capacity();
@@ -147,19 +147,19 @@ impl Worker {
     }
 
     fn next_order(&self) -> Option<WorkOrder> {
-        if let Some(order) = self.slot.wait(Some(self.keep_alive)) {
+        if let Some(order) = self.slot.take(Some(self.keep_alive)) {
             return Some(order);
         }
-        if self.idle_workers.leave(&self.slot) {
+        if self.idle_workers.remove(&self.slot) {
             return None;
         }
-        // Somebody has just taken this thread out of the idle_workers, and is about to say what for.
-        self.slot.wait(None)
+        // Another thread has just removed the slot from the list, and is about to put an order into it.
+        self.slot.take(None)
     }
 }
 
-/// The threads that wait for a request. The last to have finished is the first to go on: its
-/// stack and its caches are warm.
+/// The slots of the threads that wait for a request: a stack, because the thread that finished last
+/// has its stack and its data in the processor's caches.
 #[derive(Debug, Default)]
 struct IdleWorkers {
     idle: Mutex<Idle>,
@@ -172,8 +172,8 @@ struct Idle {
 }
 
 impl IdleWorkers {
-    /// Lines up for the next request. `false` if there will be none.
-    fn join(&self, slot: &Arc<WorkerSlot>) -> bool {
+    /// Adds a slot. Returns `false` if the list is closed, because no request will follow.
+    fn push(&self, slot: &Arc<WorkerSlot>) -> bool {
         let mut idle = self.idle.lock();
         if !idle.closed {
             idle.slots.push(Arc::clone(slot));
@@ -181,14 +181,15 @@ impl IdleWorkers {
         !idle.closed
     }
 
-    /// Leaves the idle_workers. `false` if the thread was taken out of it already.
-    fn leave(&self, slot: &Arc<WorkerSlot>) -> bool {
+    /// Removes a slot. Returns `false` if it was removed before.
+    fn remove(&self, slot: &Arc<WorkerSlot>) -> bool {
         let mut idle = self.idle.lock();
-        let place = idle.slots.iter().position(|other| Arc::ptr_eq(slot, other));
-        place.map(|place| idle.slots.remove(place)).is_some()
+        let index = idle.slots.iter().position(|other| Arc::ptr_eq(slot, other));
+        index.map(|index| idle.slots.remove(index)).is_some()
     }
 
-    fn take_last(&self) -> Option<Arc<WorkerSlot>> {
+    /// Removes the slot that was added last.
+    fn pop(&self) -> Option<Arc<WorkerSlot>> {
         self.idle.lock().slots.pop()
     }
 
@@ -196,7 +197,7 @@ impl IdleWorkers {
         self.idle.lock().slots.is_empty()
     }
 
-    /// Sends every thread home: those that wait now, the others when they are done.
+    /// Ends the idle threads now, and each busy thread after its request.
     fn close(&self) {
         let slots = {
             let mut idle = self.idle.lock();
@@ -209,7 +210,7 @@ impl IdleWorkers {
     }
 }
 
-/// Where a thread finds what to do next.
+/// Hands one order at a time to a worker thread.
 #[derive(Debug)]
 struct WorkerSlot {
     order: Monitor<Option<WorkOrder>>,
@@ -222,8 +223,8 @@ enum WorkOrder {
 }
 
 impl WorkerSlot {
-    /// One whose thread has yet to be started.
-    fn with(order: WorkOrder) -> Self {
+    /// Creates a slot that holds the first order of a thread to be started.
+    fn new(order: WorkOrder) -> Self {
         Self {
             order: Monitor::new(Some(order)),
         }
@@ -234,8 +235,8 @@ impl WorkerSlot {
         self.order.notify_one();
     }
 
-    /// Waits for an order, at most `timeout`.
-    fn wait(&self, timeout: Option<Duration>) -> Option<WorkOrder> {
+    /// Waits for an order, at most `timeout` (`None`: without limit), and takes it.
+    fn take(&self, timeout: Option<Duration>) -> Option<WorkOrder> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let order = self.order.lock();
         self.order

@@ -10,47 +10,49 @@ use crate::sys::exclusive::ExclusiveWait;
 use crate::sys::fork_gate::parked;
 use crate::sys::poll::{wait_any_readable, wait_readable};
 
-/// What an accept loop waits for; see [`Strategy::wait`].
+/// The wait of an accept loop for its next request; passed to
+/// [`Strategy::wait`](crate::Strategy::wait).
 #[derive(Debug)]
 pub struct AcceptWait<'a> {
-    /// Readable when a request is there.
+    /// The listening socket: readable when a request has arrived.
     pub(crate) listener: BorrowedFd<'a>,
-    /// Readable when the loop is wanted for something else.
+    /// The server, whose waker becomes readable on a stop or a notification.
     pub(crate) handle: &'a ServerHandle,
-    /// When to give up.
+    /// The longest time to wait; `None` is without limit.
     pub(crate) timeout: Option<Duration>,
-    /// A request is likely to be there: trying to take it is cheaper than asking.
+    /// A request has probably arrived: an attempt to accept it costs less than a `poll(2)`.
     pub(crate) likely: bool,
-    /// One is there for certain: it was taken in before.
+    /// The transport holds a request that it has received before: no wait is needed.
     pub(crate) already_received: bool,
-    /// Requests cannot be taken in now, for lack of descriptors or memory: they are left alone.
+    /// Requests cannot be accepted now, for lack of descriptors or memory, and stay in the kernel.
     pub(crate) starved: bool,
-    /// Whoever comes is turned away, which takes no room.
+    /// The server rejects the next connection, which needs no capacity of the strategy.
     pub(crate) rejecting: bool,
-    /// Where the loop runs.
+    /// The thread on which the loop runs.
     pub(crate) loop_thread: &'a LoopThread,
 }
 
-/// How a wait for the next request ended.
+/// The reason why a wait for the next request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ready {
-    /// There may be a request.
+    /// A request may have arrived.
     Request,
-    /// Somebody wants the loop's attention: a stop was asked for, or a [`Notifier`] called.
+    /// A stop was requested, or [`Notifier::notify`] was called.
     Woken,
-    /// Neither came in time.
+    /// The timeout expired first.
     TimedOut,
 }
 
 impl AcceptWait<'_> {
-    /// Waits until a request is there, the loop is woken, or the time is over.
+    /// Waits until a request arrives, the loop is woken, or the timeout expires.
     ///
-    /// It may say [`Ready::Request`] on a guess, without a system call, right after a request was
-    /// taken in; taking the next one then fails harmlessly if there is none.
+    /// Shortly after a request was accepted, it may return [`Ready::Request`] without a system call,
+    /// because the next request has probably arrived. If it has not, the server's attempt to accept it
+    /// has no effect.
     ///
     /// # Errors
     ///
-    /// What `poll(2)` can say, which is not much.
+    /// The errors of `poll(2)`, such as `ENOMEM`.
     pub fn for_request(&self) -> io::Result<Ready> {
         if self.starved {
             return self.for_notification();
@@ -69,13 +71,15 @@ impl AcceptWait<'_> {
         })
     }
 
-    /// Waits until the loop is woken or the time is over, and leaves requests to the kernel's
-    /// queue meanwhile: for a strategy that cannot take more right now, and that will call
-    /// [`Notifier::notify`] when it can.
+    /// Waits until the loop is woken or the timeout expires. Requests stay in the kernel meanwhile:
+    /// connections in the backlog, datagrams in the socket's buffer.
+    ///
+    /// For a strategy without capacity for another request, which calls [`Notifier::notify`] when it has
+    /// capacity again. Never returns [`Ready::Request`].
     ///
     /// # Errors
     ///
-    /// As for [`for_request`](Self::for_request).
+    /// The errors of `poll(2)`, such as `ENOMEM`.
     pub fn for_notification(&self) -> io::Result<Ready> {
         let ready = parked(|| wait_readable([self.wake_fd()], self.timeout));
         Ok(match ready? {
@@ -84,17 +88,18 @@ impl AcceptWait<'_> {
         })
     }
 
-    /// Waits for all that: the loop being woken, a request if `has_capacity`, and for descriptors of the
-    /// strategy's, of which it says which are readable.
+    /// Waits until the loop is woken, one of `strategy_fds` is readable or, if `has_capacity`, a request
+    /// arrives. Also returns which of `strategy_fds` are readable: if there is one and no request, the
+    /// loop counts as woken.
     pub(super) fn for_any(
         &self,
         has_capacity: bool,
-        others: &[BorrowedFd<'_>],
+        strategy_fds: &[BorrowedFd<'_>],
         timeout: Option<Duration>,
     ) -> io::Result<(Ready, Vec<bool>)> {
         let has_capacity = has_capacity && !self.starved;
         let listener = has_capacity.then_some(self.listener);
-        let fds = others
+        let fds = strategy_fds
             .iter()
             .copied()
             .chain([self.wake_fd()])
@@ -117,19 +122,21 @@ impl AcceptWait<'_> {
         Ok((outcome, ready))
     }
 
-    /// Whether this is one of the accept loops that the strategy itself asked for
-    /// ([`Strategy::accept_loops`]).
+    /// Returns whether this is one of the accept loops of
+    /// [`Schedule::accept_loops`](crate::strategy::scheduling::Schedule::accept_loops).
     pub(super) fn in_worker_loop(&self) -> bool {
         self.loop_thread.is_dedicated()
     }
 
-    /// What ends a [`for_notification`](Self::for_notification) from another thread. Get it before
-    /// looking for the last time whether it is necessary to wait.
+    /// Returns what ends [`for_notification`](Self::for_notification) from another thread.
+    ///
+    /// Publish it to the other threads first, and check the capacity after that: capacity that becomes
+    /// free in between is then either seen or notified.
     pub fn notifier(&self) -> Notifier {
         Notifier(self.handle.clone())
     }
 
-    /// What to wait for, for those who wait by other means.
+    /// Returns the descriptors to wait for, for a strategy that waits by other means than `poll(2)`.
     pub(super) fn accept_fds(&self) -> AcceptFds<'_> {
         AcceptFds {
             listener: self.listener,
@@ -147,30 +154,32 @@ impl AcceptWait<'_> {
 pub struct Notifier(ServerHandle);
 
 impl Notifier {
-    /// Ends the current or, if there is none, the next wait of the accept loop; of one of them, if
-    /// the strategy has several.
+    /// Ends the current wait of the accept loop, or the next one if it does not wait now. If the server
+    /// has several accept loops, at least one of them is woken.
     pub fn notify(&self) {
         self.0.0.waker.wake();
     }
 }
 
-/// Where a loop runs.
+/// The thread on which an accept loop runs.
 #[derive(Debug)]
 pub(crate) enum LoopThread {
-    /// On the thread that called `serve_forever` or `handle_request`.
+    /// The thread that called `serve_forever`, `handle_request` or `server_close`.
     Caller,
-    /// On a thread of its own, beside others. Without the wait that this thread has to itself it
-    /// waits as a single loop does: where there are few, or for lack of a descriptor.
+    /// A thread of its own, beside the threads of other loops. It waits with `poll(2)` if it has no
+    /// [`ExclusiveWait`]: because there are few loops, or for lack of a descriptor.
     Dedicated(Option<ExclusiveWait>),
 }
 
 impl LoopThread {
-    /// Up to this many loops, waking all of them for a request costs less than the epoll sets that
-    /// would wake one: 0.94 against 0.87 of a C loop with four, under load.
-    const FEW: usize = 8;
+    /// Largest number of loops that wait with `poll(2)`, which wakes all of them for a request. With so
+    /// few loops that costs less than epoll sets that wake one: four loops under load reached 0.94 of the
+    /// rate of a C loop with `poll(2)`, and 0.87 with epoll sets.
+    const MAX_POLLING_LOOPS: usize = 8;
 
     pub(crate) fn dedicated(loops: usize, listener: BorrowedFd<'_>, waker: BorrowedFd<'_>) -> Self {
-        let exclusive = (loops > Self::FEW).then(|| ExclusiveWait::new(waker, listener).ok());
+        let exclusive =
+            (loops > Self::MAX_POLLING_LOOPS).then(|| ExclusiveWait::new(waker, listener).ok());
         Self::Dedicated(exclusive.flatten())
     }
 

@@ -1,5 +1,4 @@
-//! The threads of a strategy, and the room for more: counted, not list_entry, so that nothing grows
-//! with traffic.
+//! The threads of a strategy, and the notification of an accept loop that waits for capacity.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +10,8 @@ use parking_lot::Mutex;
 use crate::coroutine::monitor::Monitor;
 use crate::strategy::{AcceptWait, Notifier, Ready};
 
-/// The threads of one strategy.
+/// The worker threads of one strategy. They are counted, not listed, so that memory does not grow
+/// with traffic.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Workers {
     shared: Arc<Shared>,
@@ -20,19 +20,19 @@ pub(super) struct Workers {
 #[derive(Debug, Default)]
 struct Shared {
     threads: Monitor<Threads>,
-    /// An accept loop that waits for room left word here.
-    waiting: Mutex<Option<Notifier>>,
+    /// Wakes the accept loop that waits for capacity.
+    capacity_notifier: Mutex<Option<Notifier>>,
 }
 
 #[derive(Debug, Default)]
 struct Threads {
     alive: usize,
-    /// How many were ever started: the number in the next one's name.
+    /// Number of threads started so far: part of the next thread's name.
     started: u64,
 }
 
 impl Workers {
-    /// Starts a thread, named `socketserver-1` and so on.
+    /// Starts a thread with the name `socketserver-1`, `socketserver-2` and so on.
     pub(super) fn spawn(
         &self,
         stack_size: Option<usize>,
@@ -41,7 +41,7 @@ impl Workers {
         let alive = self.enlist();
         let number = self.shared.threads.lock().started;
         let thread = builder(stack_size).name(format!("socketserver-{number}"));
-        // If no thread can be had, the closure is dropped, and the count goes back with it.
+        // If the thread cannot be started, the closure is dropped, and `alive` with it.
         thread.spawn(move || {
             let _alive = alive;
             work();
@@ -49,7 +49,7 @@ impl Workers {
         Ok(())
     }
 
-    /// Counts a thread in that was started elsewhere, until the result is dropped.
+    /// Counts a thread that was started elsewhere, until the result is dropped.
     pub(super) fn enlist(&self) -> Alive {
         let mut threads = self.shared.threads.lock();
         threads.alive += 1;
@@ -57,21 +57,21 @@ impl Workers {
         Alive(self.clone())
     }
 
-    /// How many threads there are.
+    /// Returns the number of threads.
     pub(super) fn alive(&self) -> usize {
         self.shared.threads.lock().alive
     }
 
-    /// Waits until there are none left, but not longer than `grace_period`.
-    pub(super) fn wait_until_ended(&self, grace_period: Duration) {
-        let deadline = Instant::now().checked_add(grace_period);
+    /// Waits, at most `timeout`, until all threads have ended.
+    pub(super) fn wait_until_ended(&self, timeout: Duration) {
+        let deadline = Instant::now().checked_add(timeout);
         let threads = self.shared.threads.lock();
-        let alive = |threads: &Threads| threads.alive > 0;
-        drop(self.shared.threads.wait_while(threads, deadline, alive));
+        let any_alive = |threads: &Threads| threads.alive > 0;
+        drop(self.shared.threads.wait_while(threads, deadline, any_alive));
     }
 
-    /// Waits for the next request if `has_capacity`, and otherwise for somebody to
-    /// [`notify_capacity`](Self::notify_capacity); clients wait in the kernel's queue meanwhile.
+    /// Waits for the next request if the strategy `has_capacity` for it, and otherwise for
+    /// [`notify_capacity`](Self::notify_capacity). Connections stay in the backlog meanwhile.
     pub(super) fn wait(
         &self,
         wait: &AcceptWait<'_>,
@@ -80,8 +80,8 @@ impl Workers {
         if wait.rejecting || has_capacity() {
             return wait.for_request();
         }
-        *self.shared.waiting.lock() = Some(wait.notifier());
-        // Room that was made before the line above was announced to nobody: look again.
+        *self.shared.capacity_notifier.lock() = Some(wait.notifier());
+        // Capacity that became free before the line above was not notified: check again.
         if has_capacity() {
             wait.for_request()
         } else {
@@ -89,15 +89,16 @@ impl Workers {
         }
     }
 
-    /// Tells an accept loop that waits for room that there is some now.
+    /// Wakes the accept loop that waits for capacity, if there is one.
     pub(super) fn notify_capacity(&self) {
-        if let Some(notifier) = self.shared.waiting.lock().take() {
+        if let Some(notifier) = self.shared.capacity_notifier.lock().take() {
             notifier.notify();
         }
     }
 }
 
-/// Makes threads with the given stack, or the usual one.
+/// Returns a builder of threads with this stack size in bytes; `None` is the default of
+/// [`std::thread`].
 pub(super) fn builder(stack_size: Option<usize>) -> thread::Builder {
     match stack_size {
         Some(size) => thread::Builder::new().stack_size(size),
@@ -105,7 +106,7 @@ pub(super) fn builder(stack_size: Option<usize>) -> thread::Builder {
     }
 }
 
-/// One thread, as long as it lives.
+/// Counts one thread as alive until it is dropped.
 pub(super) struct Alive(Workers);
 
 impl Drop for Alive {
