@@ -19,7 +19,7 @@ use crate::sys::fork::{Exit, Permission};
 /// children are reaped between requests, which saves a pidfd and a wake-up for each.
 const QUIET_TIME: Duration = Duration::from_millis(5);
 /// Part of the force-close timeout that children have to end after SIGTERM. The rest is for reaping
-/// those that are killed after it.
+/// children that are killed after it.
 const SIGTERM_SHARE: f64 = 0.7;
 
 /// Runs each request in a child process of its own. Python: `ForkingMixIn`.
@@ -120,8 +120,8 @@ const SIGTERM_SHARE: f64 = 0.7;
 /// # When it refuses to fork
 ///
 /// Only the thread that calls `fork(2)` exists in the child. If another thread holds a lock at that
-/// moment, the lock is never released in the child. A handler that needs it waits for ever. Locks are
-/// everywhere: in a `Mutex`, the environment, a logger. So a request is rejected if the process has
+/// moment, the lock is never released in the child. A handler that needs it waits for ever. Such
+/// locks are in every `Mutex`, in the environment, in a logger. So a request is rejected if the process has
 /// other threads that may hold a lock: [`handle_error`](crate::Service::handle_error) is called, and
 /// the connection is closed. These threads may exist:
 ///

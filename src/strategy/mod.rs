@@ -102,8 +102,8 @@ pub trait Strategy: Send + Sync + 'static {
     }
 
     /// Returns what the strategies of this crate arrange with the server beyond these methods: several
-    /// accept loops, requests in child processes. A strategy of your own leaves the default; one that wraps
-    /// another returns `self.inner.scheduling().wrapped()`.
+    /// accept loops, requests in child processes. A strategy of your own keeps the default. A strategy
+    /// that wraps another returns `self.inner.scheduling().wrapped()`.
     fn scheduling(&self) -> Scheduling<'_> {
         Scheduling::default()
     }

@@ -62,8 +62,8 @@ pub(crate) trait Schedule: Send + Sync {
     /// Runs after each accepted request and at least every `poll_interval`.
     fn service_actions(&self) {}
 
-    /// Waits, at most `timeout`, for requests whose end only the strategy can see, such as those in
-    /// child processes. The server itself waits for all others.
+    /// Waits, at most `timeout`, for requests whose end only the strategy can see, such as requests
+    /// in child processes. The server itself waits for all others.
     fn drain(&self, timeout: Duration) {
         let _ = timeout;
     }

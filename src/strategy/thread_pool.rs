@@ -30,7 +30,7 @@ use crate::sys::fork_gate::parked;
 /// - **A full queue.** While all threads are busy and the queue is full, the server accepts no
 ///   connection: they wait in the backlog
 ///   ([`request_queue_size`](crate::ServerOptions::request_queue_size)).
-/// - **If the system refuses a new thread**, the pool goes on with the threads that it has. If it has
+/// - **If a thread cannot be started**, the pool goes on with the threads that it has. If it has
 ///   none, the connection is closed and [`handle_error`](crate::Service::handle_error) is called with
 ///   the reason.
 ///
@@ -93,7 +93,7 @@ impl ThreadPool {
         }
     }
 
-    /// Sets how many accepted connections may wait for a thread, beside those that are being served. 0
+    /// Sets how many accepted connections may wait in the queue for a thread. 0
     /// counts as 1, and more than [`MAX`](Self::MAX) as `MAX`. Default: the number of threads.
     /// (Python's `ThreadPoolExecutor` has no limit.)
     pub fn queue_size(mut self, queue_size: usize) -> Self {

@@ -20,7 +20,7 @@ use crate::strategy::{AcceptWait, Ready, Strategy};
 /// - **The number of threads is limited** ([`max_threads`]). While the limit is reached, the server
 ///   accepts no connection: they wait in the backlog ([`request_queue_size`]) until a thread is free.
 ///   Python has no limit and fails with "can't start new thread".
-/// - **If the system refuses a new thread**, the connection is closed and
+/// - **If a thread cannot be started**, the connection is closed and
 ///   [`handle_error`](crate::Service::handle_error) is called with the reason. The server goes on.
 ///
 /// Handlers of different clients run at the same time, so the state that they share must be `Sync`.
