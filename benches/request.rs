@@ -1,13 +1,14 @@
-//! What a connection costs beside its system calls: taken in, verified, served by a handler that does
-//! nothing, closed, counted out. The sockets here do nothing either, so what is left is this library.
+//! Cost of a connection without its system calls: accept, verification, an empty handler, close and
+//! counters. The sockets make no system calls, so the time measured is the time of this library.
 //!
 //! ```sh
 //! cargo bench --bench request
 //! ```
 //!
-//! One iteration is a `serve_forever` of a thousand requests: its microseconds are nanoseconds per
-//! request, and its allocations a thousand times those of one (`tests/allocations.rs` holds on to
-//! these). Nearly all of the time is atomic instructions: of locks, counters and reference counts.
+//! One iteration is a `serve_forever` of 1000 requests. Microseconds per iteration are nanoseconds
+//! per request. Allocations per iteration are 1000 times those of one request;
+//! `tests/allocations.rs` tests their number. Nearly all of the time is spent in the atomic
+//! instructions of locks, counters and reference counts.
 
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
@@ -30,16 +31,16 @@ fn main() {
     divan::main();
 }
 
-/// How many requests one run of the server gets.
+/// Number of requests in one run of the server.
 const REQUESTS: usize = 1000;
 
-/// In the accept loop, as `Sequential` does it.
+/// Runs requests in the accept loop, with `Sequential`.
 #[divan::bench]
 fn in_place(bencher: Bencher<'_, '_>) {
     serve(bencher, Sequential);
 }
 
-/// As the strategies do that hand requests on, but without the other thread.
+/// Runs each request as a `Job`, like the strategies with workers, but on the same thread.
 #[divan::bench]
 fn as_a_job(bencher: Bencher<'_, '_>) {
     serve(bencher, AtOnce);
@@ -58,7 +59,7 @@ fn serve(bencher: Bencher<'_, '_>, strategy: impl Strategy) {
     assert_eq!(server.stats().accepted, server.stats().completed);
 }
 
-/// Always has a request, until it has had a thousand; then it stops the server.
+/// A transport that has a request ready at each call. After [`REQUESTS`] it stops the server.
 struct Requests {
     readable: UnixStream,
     address: SocketAddr,
@@ -76,7 +77,7 @@ impl Transport for Requests {
     }
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<Self::Request> {
-        // Only one thread does this.
+        // `Relaxed` is enough because only one thread accepts.
         let taken = self.taken.load(Ordering::Relaxed);
         if taken < REQUESTS {
             self.taken.store(taken + 1, Ordering::Relaxed);
@@ -130,7 +131,7 @@ impl StreamSocket for NoSocket {
     }
 }
 
-/// Runs each job where it gets it.
+/// A strategy that runs each job inside `process_request`.
 struct AtOnce;
 
 impl Strategy for AtOnce {

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Does the same to servers of CPython's socketserver and to servers of this crate, and prints what
-became of them, as a table.
+"""Compares how servers of CPython's socketserver and of this crate behave under the same faults.
 
-    $ python3 benches/faults/compare.py              # everything, in under three minutes
+Prints a Markdown table.
+
+    $ python3 benches/faults/compare.py              # all faults, in less than three minutes
     $ python3 benches/faults/compare.py --only hooks --only restart
-    $ python3 benches/faults/compare.py --rounds 30  # what is a matter of luck, more often
-    $ python3 benches/faults/compare.py --smoke      # does it work? seconds; the figures say nothing
+    $ python3 benches/faults/compare.py --rounds 30  # more samples of the times that vary
+    $ python3 benches/faults/compare.py --smoke      # checks in seconds that each measurement runs
 """
 
 import argparse
@@ -21,9 +22,9 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=10, help="how often times are taken (10)")
+    parser.add_argument("--rounds", type=int, default=10, help="samples of each time (10)")
     parser.add_argument("--only", action="append", choices=FAULTS, help="may be repeated")
-    parser.add_argument("--smoke", action="store_true", help="everything once, quickly")
+    parser.add_argument("--smoke", action="store_true", help="one short round; ignore the figures")
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
@@ -33,7 +34,7 @@ def main():
 
 
 def compare(contenders, measured, names):
-    """Prints a table; returns how many faults could not be measured."""
+    """Prints the table. Returns the number of faults that could not be measured."""
     failed = 0
     print("| | " + " | ".join(each.name for each in contenders) + " |")
     print("| --- |" + " --- |" * len(contenders), flush=True)
@@ -45,7 +46,7 @@ def compare(contenders, measured, names):
         for name, figures in begun.items():
             try:
                 figures = [each.result() for each in figures]
-            except Exception:  # the others can still be measured
+            except Exception:  # continues with the next fault
                 traceback.print_exc()
                 print(f"| {name} |" + " FAILED |" * len(contenders), flush=True)
                 failed += 1

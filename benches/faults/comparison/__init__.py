@@ -1,1 +1,1 @@
-"""The same faults for the servers of CPython's socketserver and for those of this crate."""
+"""Runs the same faults against servers of CPython's socketserver and of this crate."""

@@ -1,11 +1,11 @@
-"""Clients: the same for both."""
+"""Clients, used for both contenders."""
 
 import selectors
 import socket
 import time
 from enum import Enum
 
-from .server import PATIENCE
+from .server import OPERATION_TIMEOUT
 
 
 class Outcome(Enum):
@@ -19,7 +19,7 @@ class Client:
     """A TCP client that sends lines."""
 
     def __init__(self, address):
-        self._socket = socket.create_connection(address, timeout=PATIENCE)
+        self._socket = socket.create_connection(address, timeout=OPERATION_TIMEOUT)
 
     def __enter__(self):
         return self
@@ -34,7 +34,7 @@ class Client:
         self._socket.sendall(line)
 
     def outcome(self, bound):
-        """What becomes of it within so many seconds."""
+        """Waits at most `bound` seconds for an answer or the end of the connection."""
         self._socket.settimeout(max(bound, 0.001))
         try:
             return Outcome.ANSWERED if self._socket.recv(1000) else Outcome.ENDED
@@ -51,20 +51,21 @@ class Client:
         return self.outcome(bound)
 
     def wait_for_end(self):
-        while self.outcome(PATIENCE) is Outcome.ANSWERED:
+        while self.outcome(OPERATION_TIMEOUT) is Outcome.ANSWERED:
             pass
 
 
 class Crowd:
-    """Many clients at once, each of which says hello and then waits, connected, until it is let go."""
+    """Many simultaneous clients. Each sends one line, and stays connected after its answer until
+    `close_answered`."""
 
     def __init__(self, address):
         self._address = address
         self._selector = selectors.DefaultSelector()
-        self._said_hello = set()
+        self._sent = set()
         self._waiting = set()
         self._answered = []
-        self.turned_away = 0
+        self.rejected = 0
 
     def __enter__(self):
         return self
@@ -90,22 +91,22 @@ class Crowd:
             self._selector.register(client, selectors.EVENT_WRITE)
             self._waiting.add(client)
 
-    def let_go(self):
-        """Closes one that was answered."""
+    def close_answered(self):
+        """Closes one of the answered clients."""
         self._answered.pop().close()
 
-    def look(self, bound):
-        """Waits for news of somebody. Returns how many were answered."""
+    def poll(self, bound):
+        """Waits at most `bound` seconds for events. Returns the number of new answers."""
         answered = 0
         for key, _ in self._selector.select(bound):
-            answered += self._hear(key.fileobj)
+            answered += self._handle(key.fileobj)
         return answered
 
-    def _hear(self, client):
+    def _handle(self, client):
         try:
-            if client not in self._said_hello:
+            if client not in self._sent:
                 client.send(b"hello\n")
-                self._said_hello.add(client)
+                self._sent.add(client)
                 self._selector.modify(client, selectors.EVENT_READ)
                 return False
             answered = bool(client.recv(1000))
@@ -116,13 +117,13 @@ class Crowd:
         if answered:
             self._answered.append(client)
         else:
-            self.turned_away += 1
+            self.rejected += 1
             client.close()
         return answered
 
     def settle(self, quiet):
-        """Waits for the first answer, and then until nobody was answered for `quiet` seconds."""
-        last = time.monotonic() + PATIENCE
+        """Waits for the first answer, then until there was no answer for `quiet` seconds."""
+        last = time.monotonic() + OPERATION_TIMEOUT
         while time.monotonic() < last + quiet:
-            if self.look(quiet / 4):
+            if self.poll(quiet / 4):
                 last = time.monotonic()

@@ -1,4 +1,4 @@
-"""The two that are compared: how their servers are built and started."""
+"""The two contenders: how their servers are built and started."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ HERE = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Contender:
-    """Whose server it is, and the command that starts each kind of it."""
+    """A contender's name, and the command that starts each kind of its servers."""
 
     name: str
     commands: dict[str, list[str]]

@@ -1,4 +1,4 @@
-"""How figures are written."""
+"""Formats figures for the table."""
 
 from statistics import median
 
@@ -18,12 +18,12 @@ def never(bound):
 
 
 def until(start, end, bound):
-    """The time between the two, the second of which may never have come."""
+    """The time from `start` to `end`; `end` is None if it did not happen within `bound` seconds."""
     return never(bound) if end is None else time(end - start)
 
 
 def spread(times, bound):
-    """The median and the worst of several times, of which some may be None."""
+    """The median and the maximum of several times. None means later than `bound` seconds."""
     came = [seconds for seconds in times if seconds is not None]
     if len(came) < len(times):
         return f"{len(times) - len(came)} of {len(times)} {never(bound)}"

@@ -1,4 +1,7 @@
-"""Clients in a process of their own that connect, ask and leave, over and over, until they are killed."""
+"""A child process with clients that connect, send a line, read the answer and close, repeatedly.
+
+The process runs until it is killed or the server stops.
+"""
 
 import socket
 import subprocess
@@ -18,7 +21,7 @@ class Load:
         from .contender import HERE
 
         self._process = subprocess.Popen(self._command, cwd=HERE, stdout=subprocess.PIPE)
-        self._process.stdout.readline()  # the first answer
+        self._process.stdout.readline()  # printed after the first answer
         return self
 
     def __exit__(self, *_):

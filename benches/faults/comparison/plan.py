@@ -1,24 +1,27 @@
-"""How much is measured, and how long is waited for what may never come."""
+"""How much is measured, and how long each wait is at most."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Plan:
-    # How often what is a matter of luck is measured.
+    # Number of samples of each time that varies.
     rounds: int
-    # What has not come after so many seconds is said never to come.
+    # Seconds after which an expected event is reported as missing.
     bound: float = 6.0
-    # For so many seconds processor time is measured.
+    # Seconds for which processor time is measured.
     window: float = 2.0
+    # Number of clients of the fault `descriptors`.
     crowd: int = 200
+    # Limit on the server's descriptors in the fault `descriptors`.
     descriptors: int = 40
+    # Number of clients that send nothing.
     silent: int = 50
-    # How many seconds a client may be silent, where there is a limit.
+    # The server's read timeout in seconds, in the rows with a timeout.
     timeout: float = 0.05
-    # How long a close waits for requests, if not as long as by default.
+    # Seconds that a close waits for requests; None is the default of the crate.
     grace: float | None = None
-    # How many faults are measured at the same time.
+    # Number of faults measured at the same time.
     jobs: int = 1
 
 
@@ -27,5 +30,5 @@ def full(rounds):
 
 
 def smoke():
-    """Does everything work? The figures say nothing."""
+    """A short plan that checks that each measurement runs. Its figures mean nothing."""
     return Plan(1, bound=1.0, window=0.2, crowd=60, silent=10, grace=0.2, jobs=8)

@@ -1,4 +1,4 @@
-"""A running server, as the measurements see it: what it says, what it takes, how it ends."""
+"""A server process: its output, its processor time and memory, its exit status."""
 
 import os
 import queue
@@ -8,16 +8,16 @@ import subprocess
 import threading
 import time
 
-# How long what always works may take, on a busy machine too.
-PATIENCE = 20.0
+# Seconds allowed for an operation that is expected to succeed, also on a busy machine.
+OPERATION_TIMEOUT = 20.0
 
 
 class Failed(Exception):
-    """A figure could not be taken."""
+    """A figure could not be measured."""
 
 
 class Server:
-    """Starts a server and, at the end of the block, kills it if it is still there."""
+    """Starts a server, and kills it at the end of the block if it still runs."""
 
     def __init__(self, contender, kind, *arguments, descriptors=None):
         command = contender.commands[kind] + [str(argument) for argument in arguments]
@@ -48,16 +48,16 @@ class Server:
         return self._process.pid
 
     def start(self):
-        """Waits until it listens."""
+        """Waits until the server listens."""
         if not self.try_start():
             raise Failed(f"{self._process.args} does not listen")
         return self
 
     def try_start(self):
-        said = self._next(PATIENCE)
-        if said is None or said[1] is None:
+        printed = self._next(OPERATION_TIMEOUT)
+        if printed is None or printed[1] is None:
             return False
-        host, port = said[1].removeprefix("listening on ").rsplit(":", 1)
+        host, port = printed[1].removeprefix("listening on ").rsplit(":", 1)
         self.address = (host, int(port))
         return True
 
@@ -68,29 +68,29 @@ class Server:
             return None
 
     def when(self, word, bound):
-        """When it said this word; None if it does not, until its end or for `bound` seconds."""
+        """The time at which the server printed `word`; None if it exits or is silent for too long."""
         until = time.monotonic() + bound
-        while said := self._next(until - time.monotonic()):
-            at, line = said
+        while printed := self._next(until - time.monotonic()):
+            at, line = printed
             if line in (word, None):
                 return at if line else None
         return None
 
     def terminate(self):
-        """Sends it a SIGTERM, and says when."""
+        """Sends SIGTERM. Returns the time just before that."""
         at = time.monotonic()
         self._process.send_signal(signal.SIGTERM)
         return at
 
     def status(self, bound):
-        """How it ended; None if it goes on."""
+        """The exit status; None if the server still runs after `bound` seconds."""
         try:
             return self._process.wait(bound)
         except subprocess.TimeoutExpired:
             return None
 
     def processor_time(self):
-        """How many seconds of processor time it has taken."""
+        """Processor time used so far, in seconds."""
         with open(f"/proc/{self.pid}/stat") as file:
             fields = file.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -99,7 +99,7 @@ class Server:
         return len(os.listdir(f"/proc/{self.pid}/task"))
 
     def limit_memory(self, more):
-        """Leaves it so many bytes of address space more than it has; None is no limit."""
+        """Limits the address space to its size now plus `more` bytes; None removes the limit."""
         limit = resource.RLIM_INFINITY
         if more is not None:
             with open(f"/proc/{self.pid}/statm") as file:

@@ -1,9 +1,9 @@
-"""A UDP server that answers with the size of what it got. (Nothing tells it that there was more.)"""
+"""A UDP server that answers with the size of each datagram. Python does not report truncation."""
 
 import argparse
 import socketserver
 
-import life
+import lifecycle
 
 
 class Measure(socketserver.DatagramRequestHandler):
@@ -12,9 +12,9 @@ class Measure(socketserver.DatagramRequestHandler):
 
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--address", type=life.address, default=("127.0.0.1", 0))
+parser.add_argument("--address", type=lifecycle.address, default=("127.0.0.1", 0))
 parser.add_argument("--max-packet-size", type=int)
 arguments = parser.parse_args()
 if arguments.max_packet_size:
     socketserver.UDPServer.max_packet_size = arguments.max_packet_size
-life.run(socketserver.UDPServer(arguments.address, Measure))
+lifecycle.run(socketserver.UDPServer(arguments.address, Measure))

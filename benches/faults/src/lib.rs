@@ -1,11 +1,11 @@
-//! What the servers have in common: how they tell `compare.py` where they are in their life. Their
-//! twin is `python/life.py`.
+//! Code shared by the servers: reports their life cycle to `compare.py` on the standard output.
+//! The Python counterpart is `python/lifecycle.py`.
 
 use std::io::{Write, stdout};
 
 use socketserver::{BoxError, Server, Service, Strategy, Transport};
 
-/// Serves until SIGTERM, then closes; says each of these in a line.
+/// Serves until SIGTERM, then closes. Prints a line at each stage: listening, left, closed.
 pub fn run<T, S, M>(server: Server<T, S, M>) -> Result<(), BoxError>
 where
     T: Transport,
@@ -13,15 +13,15 @@ where
     M: Strategy,
 {
     server.shutdown_on_ctrl_c()?;
-    say(&format!("listening on {}", server.server_address()))?;
+    report(&format!("listening on {}", server.server_address()))?;
     server.serve_forever()?;
-    say("left")?;
+    report("left")?;
     server.server_close();
-    say("closed")
+    report("closed")
 }
 
-/// At once, so that the time at which it arrives says something.
-fn say(line: &str) -> Result<(), BoxError> {
+/// Prints a line and flushes it, because `compare.py` takes the time at which the line arrives.
+fn report(line: &str) -> Result<(), BoxError> {
     let mut stdout = stdout().lock();
     writeln!(stdout, "{line}")?;
     Ok(stdout.flush()?)

@@ -1,4 +1,7 @@
-"""The faults. Each is a function of a contender and a plan, which returns its figures by what they say."""
+"""The faults, each a function of a contender and a plan.
+
+A fault returns a dictionary from the label of a table row to its figure.
+"""
 
 from . import clients, descriptors, failures, restart, stopping
 

@@ -1,4 +1,4 @@
-"""Clients that send too much, or nothing."""
+"""Faults of clients: a datagram that is too long, and clients that send nothing."""
 
 import socket
 import time
@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from .. import figure
 from ..client import Client, Outcome
-from ..server import PATIENCE, Server
+from ..server import OPERATION_TIMEOUT, Server
 
 SIZE = 20_000
 
@@ -24,32 +24,32 @@ def answer_to_datagram(contender, plan, *arguments):
     with Server(contender, "datagram", *arguments) as server:
         server.start()
         with socket.socket(type=socket.SOCK_DGRAM) as client:
-            client.settimeout(PATIENCE)
+            client.settimeout(OPERATION_TIMEOUT)
             client.connect(server.address)
             client.send(bytes(SIZE))
-            size, *sign = client.recv(100).decode().split()
+            size, *truncated = client.recv(100).decode().split()
     if int(size) == SIZE:
         return "arrives whole"
-    return f"{size} bytes, " + ("`truncated()` says so" if sign else "without a sign")
+    return f"{size} bytes, " + ("`truncated()` reports it" if truncated else "not reported")
 
 
 def silent(contender, plan):
     figures = {}
     for strategy, name in [
-        ("sequential", "one after the other"),
-        ("threading", "a thread for each"),
+        ("sequential", "one request at a time"),
+        ("threading", "a thread per connection"),
         ("coroutines", "coroutines"),
     ]:
         for timeout in [None, plan.timeout]:
             limit = f", `timeout` of {plan.timeout * 1000:g} ms" if timeout else ""
-            question = f"{plan.silent} silent clients, {name}{limit}: the next is answered after"
-            figures[question] = after_silent_clients(contender, plan, strategy, timeout)
+            label = f"{plan.silent} silent clients, {name}{limit}: time to answer the next client"
+            figures[label] = after_silent_clients(contender, plan, strategy, timeout)
     return figures
 
 
 def after_silent_clients(contender, plan, strategy, timeout):
     if strategy == "coroutines" and contender.is_python:
-        return "(there are none)"
+        return "(no coroutines)"
     arguments = ["--strategy", strategy, "--queue", 2 * plan.silent]
     arguments += ["--timeout", timeout] if timeout else []
     with Server(contender, "echo", *arguments) as server, ExitStack() as clients:

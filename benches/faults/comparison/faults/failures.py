@@ -1,8 +1,8 @@
-"""What the program or the system does wrong."""
+"""Faults of the program (a hook fails) and of the system (no thread can be started)."""
 
 from .. import figure
 from ..client import Client, Outcome
-from ..server import PATIENCE, Failed, Server
+from ..server import OPERATION_TIMEOUT, Failed, Server
 
 
 def hooks(contender, plan):
@@ -16,39 +16,39 @@ def hooks(contender, plan):
 
 
 def next_client(contender, plan, hook):
-    with Server(contender, "hooks", "--mistake-in", hook) as server:
+    with Server(contender, "hooks", "--fail-in", hook) as server:
         server.start()
         with Client(server.address) as first:
-            if first.ask(b"hello\n", PATIENCE) is Outcome.ANSWERED:
-                raise Failed(f"{hook} made no mistake")
+            if first.ask(b"hello\n", OPERATION_TIMEOUT) is Outcome.ANSWERED:
+                raise Failed(f"{hook} did not fail")
         if server.when("left", plan.bound / 4) is not None:
             return "the server has ended"
         with Client(server.address) as second:
-            return second.ask(b"hello\n", PATIENCE).value
+            return second.ask(b"hello\n", OPERATION_TIMEOUT).value
 
 
 def threads(contender, plan):
     with Server(contender, "echo") as server:
         server.start()
-        unlucky = without_a_thread(server)
+        refused = without_a_thread(server)
         with Client(server.address) as client:
-            later = client.ask(b"hello\n", PATIENCE)
+            later = client.ask(b"hello\n", OPERATION_TIMEOUT)
     return {
-        "no thread can be had: that client": unlucky.value,
-        "no thread can be had: the next, when one can": later.value,
-        "no thread could be had for the last client: `server_close()`": close(contender, plan),
+        "a thread cannot be started: its client": refused.value,
+        "a thread cannot be started: the next client, when it can": later.value,
+        "a thread cannot be started: `server_close()` afterwards": close(contender, plan),
     }
 
 
 def without_a_thread(server):
-    """What becomes of a client then."""
-    # No room for a stack.
+    """The outcome of a client that connects while the server cannot start a thread."""
+    # Less than the stack of a thread needs.
     server.limit_memory(100_000)
     with Client(server.address) as client:
-        outcome = client.ask(b"hello\n", PATIENCE)
+        outcome = client.ask(b"hello\n", OPERATION_TIMEOUT)
     server.limit_memory(None)
     if outcome is Outcome.ANSWERED:
-        raise Failed("there was a thread")
+        raise Failed("a thread could be started")
     return outcome
 
 

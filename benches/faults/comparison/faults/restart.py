@@ -1,10 +1,10 @@
-"""A server is started again where one has just ended."""
+"""A server is started on the port of a server that has just exited."""
 
 import os
 import socket
 
 from ..client import Client
-from ..server import PATIENCE, Failed, Server
+from ..server import OPERATION_TIMEOUT, Failed, Server
 
 
 def restart(contender, plan):
@@ -15,7 +15,7 @@ def restart(contender, plan):
 
 
 def again(contender, plan, kind, visit):
-    # A loopback address of its own: a port of 127.0.0.1 that was given back may be somebody else's.
+    # A separate loopback address, because another process may take a released port of 127.0.0.1.
     pid = os.getpid()
     host = f"127.{1 + pid % 250}.{pid // 250 % 250}.{1 + contender.is_python}"
     with Server(contender, kind, "--address", f"{host}:0") as server:
@@ -23,14 +23,14 @@ def again(contender, plan, kind, visit):
         host, port = server.address
         visit(server.address)
         server.terminate()
-        if server.status(PATIENCE) != 0:
-            raise Failed("it did not end")
+        if server.status(OPERATION_TIMEOUT) != 0:
+            raise Failed("the server did not exit with status 0")
     with Server(contender, kind, "--address", f"{host}:{port}") as server:
         return "works" if server.try_start() else "fails, the address is in use"
 
 
 def a_client(address):
-    """The server closes first, so that its side is the one that lingers."""
+    """The server closes first, so that the TIME_WAIT state is on the server's side."""
     with Client(address) as client:
         client.send(b"bye\n")
         client.wait_for_end()
@@ -38,7 +38,7 @@ def a_client(address):
 
 def a_datagram(address):
     with socket.socket(type=socket.SOCK_DGRAM) as client:
-        client.settimeout(PATIENCE)
+        client.settimeout(OPERATION_TIMEOUT)
         client.connect(address)
         client.send(b"hello")
         client.recv(100)

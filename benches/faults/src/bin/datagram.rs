@@ -1,5 +1,5 @@
-//! A UDP server that answers with the size of what it got, and with `cut` if it was told that
-//! there was more. Twin: `python/datagram.py`.
+//! A UDP server that answers with the size of each datagram, and adds `truncated` to a truncated
+//! one. The Python counterpart is `python/datagram.py`.
 
 use clap::Parser;
 use socketserver::prelude::*;
@@ -15,9 +15,13 @@ struct Arguments {
 fn main() -> Result {
     let arguments = Arguments::parse();
     let measure = handler_fn(|request: &mut UdpRequest| {
-        let sign = if request.truncated() { " cut" } else { "" };
+        let mark = if request.truncated() {
+            " truncated"
+        } else {
+            ""
+        };
         let size = request.packet().len();
-        Ok(write!(request, "{size}{sign}")?)
+        Ok(write!(request, "{size}{mark}")?)
     });
     let mut options = UdpServer::options();
     if let Some(size) = arguments.max_packet_size {

@@ -1,7 +1,7 @@
-//! A TCP server that sends back each line. Twin: `python/echo.py`.
+//! A TCP server that sends back each line. The Python counterpart is `python/echo.py`.
 //!
-//! Some lines are orders: `stop` stops the server from inside this handler, `work SECONDS` is answered
-//! after that time, `bye` ends the conversation from this side.
+//! Some lines are commands: `stop` calls `shutdown` in the handler, `work SECONDS` is answered
+//! after that time, `bye` makes the server close the connection.
 
 use std::thread;
 use std::time::Duration;
@@ -15,13 +15,13 @@ struct Arguments {
     address: String,
     #[arg(long, value_enum, default_value_t = StrategyName::Threading)]
     strategy: StrategyName,
-    /// How many seconds a client may be silent
+    /// Timeout of a read, in seconds
     #[arg(long)]
     timeout: Option<f64>,
     /// `request_queue_size`
     #[arg(long)]
     queue: Option<u32>,
-    /// How many seconds closing waits for requests
+    /// Time that a close waits for requests, in seconds
     #[arg(long)]
     grace: Option<f64>,
 }

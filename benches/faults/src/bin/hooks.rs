@@ -1,5 +1,5 @@
-//! A sequential TCP server that sends back one line, and that has a hook with a mistake in it, which
-//! shows with the first client. Twin: `python/hooks.py`.
+//! A TCP server, one request at a time, that sends back one line. One of its hooks fails for the
+//! first client. The Python counterpart is `python/hooks.py`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ struct Arguments {
     #[arg(long, default_value = "127.0.0.1:0")]
     address: String,
     #[arg(long, value_enum)]
-    mistake_in: Hook,
+    fail_in: Hook,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -23,7 +23,7 @@ enum Hook {
 }
 
 struct Hooks {
-    mistake_in: Hook,
+    fail_in: Hook,
     first: AtomicBool,
 }
 
@@ -32,23 +32,19 @@ impl Service<TcpRequest> for Hooks {
 
     fn request_handler(self: &Arc<Self>) -> Echo {
         Echo {
-            fails: self.mistake_in == Hook::HandleError
-                && self.first.swap(false, Ordering::Relaxed),
+            fails: self.fail_in == Hook::HandleError && self.first.swap(false, Ordering::Relaxed),
         }
     }
 
     fn verify_request(&self, _: &TcpRequest) -> bool {
         let first =
-            self.mistake_in == Hook::VerifyRequest && self.first.swap(false, Ordering::Relaxed);
-        assert!(!first, "a mistake in verify_request");
+            self.fail_in == Hook::VerifyRequest && self.first.swap(false, Ordering::Relaxed);
+        assert!(!first, "failure in verify_request");
         true
     }
 
     fn handle_error(&self, _: &mut TcpRequest, _: &HandlerError) {
-        assert!(
-            self.mistake_in != Hook::HandleError,
-            "a mistake in handle_error"
-        );
+        assert!(self.fail_in != Hook::HandleError, "failure in handle_error");
     }
 }
 
@@ -59,7 +55,7 @@ struct Echo {
 impl RequestHandler<TcpRequest> for Echo {
     fn handle(&mut self, request: &mut TcpRequest) -> Result {
         if self.fails {
-            return Err("the handler fails".into());
+            return Err("failure in the handler".into());
         }
         let line = request.readline(1000)?;
         Ok(request.send_all(line)?)
@@ -69,7 +65,7 @@ impl RequestHandler<TcpRequest> for Echo {
 fn main() -> Result {
     let arguments = Arguments::parse();
     let hooks = Hooks {
-        mistake_in: arguments.mistake_in,
+        fail_in: arguments.fail_in,
         first: AtomicBool::new(true),
     };
     faults::run(TcpServer::bind(arguments.address.as_str(), hooks)?)

@@ -1,14 +1,14 @@
-"""What the servers have in common: how they tell compare.py where they are in their life."""
+"""Code shared by the servers: reports their life cycle to compare.py on the standard output."""
 
 import signal
 import threading
 
 
 def run(server):
-    """Serves until SIGTERM, then closes; says each of these in a line."""
+    """Serves until SIGTERM, then closes. Prints a line at each stage: listening, left, closed."""
 
     def stop(*_):
-        # shutdown() waits for the loop, so it cannot be called on the thread that runs it.
+        # A separate thread, because shutdown() waits for the loop that runs on this one.
         threading.Thread(target=server.shutdown, daemon=True).start()
 
     signal.signal(signal.SIGTERM, stop)
