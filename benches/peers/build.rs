@@ -1,4 +1,4 @@
-//! Compiles each C peer into an executable and tells the runner where it is.
+//! Compiles each C peer into an executable and passes its path to the runner.
 
 use std::path::Path;
 use std::{env, fs};
@@ -19,8 +19,8 @@ fn main() {
     let executables = Path::new(&out_dir).join("c");
     fs::create_dir_all(&executables).expect("OUT_DIR is writable");
 
-    // The crate `cc` builds libraries; of it we only want the compiler that it found.
-    // Always optimized: a debug build of the runner must not slow the peers down.
+    // `cc` builds libraries, so only its choice of a compiler is used here.
+    // Optimizes in every profile, because a debug build of the runner measures the peers too.
     let compiler = cc::Build::new()
         .opt_level(2)
         .debug(true)

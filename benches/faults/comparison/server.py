@@ -68,7 +68,7 @@ class Server:
             return None
 
     def when(self, word, bound):
-        """The time at which the server printed `word`; None if it exits or is silent for too long."""
+        """The time at which the server printed `word`; None if not within `bound` seconds."""
         until = time.monotonic() + bound
         while printed := self._next(until - time.monotonic()):
             at, line = printed

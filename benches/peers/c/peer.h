@@ -1,5 +1,5 @@
-/* What every C peer shares: a loopback socket on a free port, the line that
- * tells the runner which port that is, and one way to give up. */
+/* Code shared by the C peers: opens a loopback socket on a free port, prints
+ * the line that reports the port to the runner, and exits on errors. */
 #ifndef PEER_H
 #define PEER_H
 
@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* As large as a UDP datagram can be, and the size every peer reads with. */
+/* Read size of every peer; no UDP datagram is larger. */
 enum { BUFFER_SIZE = 64 * 1024 };
 
 __attribute__((noreturn)) static inline void die(const char *what)
@@ -27,13 +27,13 @@ __attribute__((noreturn)) static inline void die(const char *what)
     exit(EXIT_FAILURE);
 }
 
-/* Bind 127.0.0.1:0, listen where the type has connections, and announce it. */
+/* Binds 127.0.0.1:0, listens if the type has connections, and prints the address. */
 static inline int serve_on_loopback(int type)
 {
-    /* A runner that is killed cannot clean up; the kernel then does. */
+    /* The kernel kills this process when the runner is killed. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         die("prctl");
-    /* A client that leaves early is an error of one write, not the end. */
+    /* A write to a closed connection then fails with EPIPE instead of a signal. */
     signal(SIGPIPE, SIG_IGN);
 
     int server = socket(AF_INET, type | SOCK_CLOEXEC, 0);
@@ -43,7 +43,8 @@ static inline int serve_on_loopback(int type)
     int on = 1;
     if (type == SOCK_STREAM && setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0)
         die("SO_REUSEADDR");
-    /* Connections inherit it: small replies never wait for an acknowledgement. */
+    /* Accepted connections inherit the option. Without it, small replies wait
+     * for an acknowledgement. */
     if (type == SOCK_STREAM && setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
         die("TCP_NODELAY");
 
@@ -65,7 +66,7 @@ static inline int serve_on_loopback(int type)
     return server;
 }
 
-/* Send all of it, whatever signals come. */
+/* Sends all bytes; retries after a signal. */
 static inline int send_all(int connection, const char *data, size_t length)
 {
     while (length > 0) {
@@ -80,7 +81,7 @@ static inline int send_all(int connection, const char *data, size_t length)
     return 0;
 }
 
-/* Send back what comes, until no more does. */
+/* Sends back what it receives, until the end of the stream or an error. */
 static inline void echo_to_the_end(int connection)
 {
     char buffer[BUFFER_SIZE];
@@ -94,8 +95,8 @@ static inline void echo_to_the_end(int connection)
     }
 }
 
-/* Does a failed accept(2) concern only the connection that it was about? */
-static inline int accept_may_go_on(int error)
+/* Whether an error of accept(2) leaves the listener usable. */
+static inline int accept_can_continue(int error)
 {
     return error == EINTR || error == ECONNABORTED || error == EAGAIN;
 }

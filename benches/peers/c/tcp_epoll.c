@@ -1,9 +1,9 @@
-/* TCP echo, one thread, level-triggered epoll: the least work a server of many
- * connections can do with plain system calls.
+/* TCP echo with one thread and level-triggered epoll: the fewest system calls
+ * for a server of many connections.
  *
- * A reply that does not fit into the socket buffer is kept; until it has gone
- * out the connection is watched for writing instead of reading, so that a
- * client that does not read is not read from either. */
+ * The part of a reply that does not fit into the socket buffer is stored. Until
+ * it is sent, the connection is watched for writing and not for reading, because
+ * a client that does not read must not make the stored part grow. */
 #include "peer.h"
 
 #include <string.h>
@@ -13,7 +13,7 @@ enum { EVENTS = 256 };
 
 struct connection {
     int fd;
-    char *pending; /* the rest of a reply, or NULL */
+    char *pending; /* the unsent part of a reply, or NULL */
     size_t start, length;
 };
 
@@ -28,7 +28,7 @@ static void accept_one(int epoll, int server)
 {
     int fd = accept4(server, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
-        if (accept_may_go_on(errno))
+        if (accept_can_continue(errno))
             return;
         die("accept4");
     }
@@ -44,12 +44,12 @@ static void accept_one(int epoll, int server)
 
 static void close_connection(struct connection *connection)
 {
-    close(connection->fd); /* takes it out of the epoll set too */
+    close(connection->fd); /* also removes it from the epoll set */
     free(connection->pending);
     free(connection);
 }
 
-/* Keep what could not be sent and wait until it can. */
+/* Stores the unsent part of a reply and waits until the socket is writable. */
 static void hold(int epoll, struct connection *connection, const char *rest, size_t length)
 {
     connection->pending = malloc(length);
@@ -61,7 +61,7 @@ static void hold(int epoll, struct connection *connection, const char *rest, siz
     watch(epoll, connection, EPOLLOUT);
 }
 
-/* How many bytes went out: 0 where none fit now, -1 where the client is gone. */
+/* Returns the number of bytes sent: 0 if the socket buffer is full, -1 on an error. */
 static ssize_t send_some(int fd, const char *data, size_t length)
 {
     ssize_t sent = send(fd, data, length, 0);
@@ -72,7 +72,7 @@ static ssize_t send_some(int fd, const char *data, size_t length)
 
 static void echo(int epoll, struct connection *connection)
 {
-    static char buffer[BUFFER_SIZE]; /* one thread: one buffer serves all */
+    static char buffer[BUFFER_SIZE]; /* shared by all connections of the only thread */
 
     ssize_t received = recv(connection->fd, buffer, sizeof buffer, 0);
     if (received < 0 && (errno == EAGAIN || errno == EINTR))
@@ -112,7 +112,7 @@ int main(void)
     if (epoll < 0)
         die("epoll_create1");
 
-    /* The listening socket is the entry without a connection. */
+    /* The entry with a NULL pointer is the listener. */
     struct epoll_event listener = {.events = EPOLLIN, .data.ptr = NULL};
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, server, &listener) < 0)
         die("epoll_ctl: listener");

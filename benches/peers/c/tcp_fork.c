@@ -1,6 +1,6 @@
-/* TCP echo, a process per connection: what ForkingTCPServer does, with nothing
- * in between. Children are collected before each accept; the count is kept, as
- * a server with a limit would. */
+/* TCP echo with a child process per connection, like ForkingTCPServer, in plain
+ * system calls. Child processes are reaped before each accept, and at most 40
+ * run at a time. */
 #include "peer.h"
 
 #include <sys/wait.h>
@@ -23,7 +23,7 @@ int main(void)
 
         int connection = accept4(server, NULL, NULL, SOCK_CLOEXEC);
         if (connection < 0) {
-            if (accept_may_go_on(errno))
+            if (accept_can_continue(errno))
                 continue;
             die("accept4");
         }

@@ -1,5 +1,5 @@
-/* TCP echo, a detached thread per connection, blocking calls: what
- * ThreadingTCPServer does, with nothing in between. */
+/* TCP echo with a detached thread per connection and blocking calls, like
+ * ThreadingTCPServer, in plain system calls. */
 #include "peer.h"
 
 #include <pthread.h>
@@ -17,7 +17,7 @@ int main(void)
 {
     int server = serve_on_loopback(SOCK_STREAM);
 
-    /* Detached from the start: nobody joins, so nothing piles up. */
+    /* Detached threads free their resources when they end, without a join. */
     pthread_attr_t detached;
     pthread_attr_init(&detached);
     pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
@@ -25,7 +25,7 @@ int main(void)
     for (;;) {
         int connection = accept4(server, NULL, NULL, SOCK_CLOEXEC);
         if (connection < 0) {
-            if (accept_may_go_on(errno))
+            if (accept_can_continue(errno))
                 continue;
             die("accept4");
         }

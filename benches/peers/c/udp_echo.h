@@ -1,4 +1,4 @@
-/* The plain UDP loop, shared by the peer with one thread and the one with many. */
+/* The UDP loop of udp_loop.c and udp_threads.c. */
 #ifndef UDP_ECHO_H
 #define UDP_ECHO_H
 
@@ -18,7 +18,7 @@ __attribute__((noreturn)) static inline void echo_datagrams(int server)
                 continue;
             die("recvfrom");
         }
-        /* A reply that cannot be sent is lost, as a datagram may be. */
+        /* Errors are ignored, because UDP permits the loss of a datagram. */
         (void)sendto(server, buffer, (size_t)received, 0, (struct sockaddr *)&client, length);
     }
 }

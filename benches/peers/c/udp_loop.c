@@ -1,4 +1,4 @@
-/* UDP echo, one thread, a receive and a send per datagram. */
+/* UDP echo with one thread, one receive and one send per datagram. */
 #include "udp_echo.h"
 
 int main(void)

@@ -1,7 +1,7 @@
-/* UDP echo, one thread, up to 32 datagrams per system call.
+/* UDP echo with one thread and up to 32 datagrams per system call.
  *
- * MSG_WAITFORONE: wait for the first datagram only and take whatever else has
- * arrived, so that a lone datagram is answered at once. */
+ * MSG_WAITFORONE waits for the first datagram only and then takes the others
+ * that have arrived, so a single datagram is answered immediately. */
 #include "peer.h"
 
 enum { BATCH = 32 };
@@ -15,7 +15,8 @@ int main(void)
 
     int server = serve_on_loopback(SOCK_DGRAM);
     for (;;) {
-        /* The kernel and the reply below overwrite the lengths: set them anew. */
+        /* Sets the lengths again, because the kernel and the reply below
+         * overwrite them. */
         for (int i = 0; i < BATCH; i++) {
             parts[i] = (struct iovec){buffers[i], BUFFER_SIZE};
             messages[i].msg_hdr = (struct msghdr){
@@ -34,8 +35,8 @@ int main(void)
 
         for (int i = 0; i < received; i++)
             parts[i].iov_len = messages[i].msg_len;
-        /* A call may send fewer than asked; a datagram that fails first in its
-         * call is dropped, as a datagram may be. */
+        /* A call may send fewer datagrams than requested. A datagram that cannot
+         * be sent is dropped, because UDP permits the loss of a datagram. */
         for (int done = 0; done < received;) {
             int sent = sendmmsg(server, messages + done, (unsigned)(received - done), 0);
             done += sent > 0 ? sent : 1;

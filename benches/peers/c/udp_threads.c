@@ -1,5 +1,5 @@
-/* UDP echo, N threads that each receive from and send on the same socket.
- * Usage: udp_threads N */
+/* UDP echo with several threads that use the same socket.
+ * Usage: udp_threads THREADS */
 #include "udp_echo.h"
 
 #include <pthread.h>
@@ -19,7 +19,7 @@ int main(int argc, char **argv)
     }
     int server = serve_on_loopback(SOCK_DGRAM);
 
-    /* The main thread is one of them. */
+    /* The main thread is the first of the threads. */
     for (int i = 1; i < threads; i++) {
         pthread_t thread;
         int error = pthread_create(&thread, NULL, serve, (void *)(intptr_t)server);

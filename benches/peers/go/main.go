@@ -25,10 +25,10 @@ func echo(connection net.Conn) {
 }
 
 func main() {
-	// A runner that is killed cannot clean up; the kernel then does.
+	// The kernel kills this process when the runner is killed.
 	syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0)
 
-	// The backlog is the largest that the system allows: Go asks for net.core.somaxconn.
+	// Go listens with a backlog of net.core.somaxconn, the largest that the system allows.
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)

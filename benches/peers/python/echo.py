@@ -1,4 +1,4 @@
-"""The echo server of CPython's socketserver, as a Python program would write it.
+"""Echo servers with CPython's socketserver.
 
 usage: echo.py ThreadingTCPServer|ForkingTCPServer|UDPServer|ThreadingUDPServer
 """
@@ -30,8 +30,8 @@ class DatagramEcho(socketserver.BaseRequestHandler):
 
 class ThreadingTCPServer(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
-    daemon_threads = True  # no list of threads that grows with every connection
-    request_queue_size = socket.SOMAXCONN  # the default of 5 would drop connections
+    daemon_threads = True  # non-daemon threads are kept in a list that grows
+    request_queue_size = socket.SOMAXCONN  # the default of 5 is too small for the load
 
 
 class ForkingTCPServer(socketserver.ForkingTCPServer):
@@ -61,7 +61,7 @@ def main():
         sys.exit(__doc__)
     server_class, handler_class = SERVERS[sys.argv[1]]
 
-    # A runner that is killed cannot clean up; the kernel then does.
+    # The kernel kills this process when the runner is killed.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
     with server_class(("127.0.0.1", 0), handler_class) as server:

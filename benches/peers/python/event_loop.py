@@ -1,4 +1,4 @@
-"""Echo servers of one thread in Python: greenlets or an event loop instead of threads.
+"""Echo servers in Python with one thread: greenlets or an event loop.
 
 usage: event_loop.py asyncio|uvloop|gevent|gevent-socketserver
 """
@@ -15,7 +15,7 @@ PR_SET_PDEATHSIG = 1
 def listen():
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by connections
     listener.bind(("127.0.0.1", 0))
     listener.listen(socket.SOMAXCONN)
     return listener
@@ -36,7 +36,7 @@ def serve_asyncio(run):
         def data_received(self, data):
             self.transport.write(data)
 
-        # A client that does not read is not read from.
+        # Stops reading from a client that does not read its replies.
         def pause_writing(self):
             self.transport.pause_reading()
 
@@ -100,7 +100,7 @@ SERVERS = {
 def main():
     if len(sys.argv) != 2 or sys.argv[1] not in SERVERS:
         sys.exit(__doc__)
-    # A runner that is killed cannot clean up; the kernel then does.
+    # The kernel kills this process when the runner is killed.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     SERVERS[sys.argv[1]]()
 

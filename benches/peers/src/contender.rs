@@ -1,10 +1,10 @@
-//! A peer in a comparison.
+//! A peer in a comparison, with its samples.
 
 use crate::meter::Sample;
 use crate::peer::Peer;
 use crate::statistics;
 
-/// A peer and what became of it in each round: a sample, or why there is none.
+/// A peer and its result in each round: a sample, or an error message.
 pub struct Contender {
     pub peer: Peer,
     pub rounds: Vec<std::result::Result<Sample, String>>,
@@ -15,7 +15,7 @@ impl Contender {
         self.rounds.iter().filter(|round| round.is_err()).count()
     }
 
-    /// The median of the rounds that did not fail, and were not disturbed if that is possible.
+    /// The median of the undisturbed rounds, or of all successful rounds if each was disturbed.
     pub fn median(&self, value: impl Fn(&Sample) -> f64) -> f64 {
         let samples: Vec<_> = self.rounds.iter().flatten().collect();
         let best = statistics::preferably(samples, |sample| !sample.is_disturbed());

@@ -1,4 +1,4 @@
-//! Processor time, from `/proc`: of the server, and of everything that is not the measurement.
+//! Processor time from `/proc`: of the server, and of all processes outside the measurement.
 
 use std::fs;
 use std::io;
@@ -9,9 +9,9 @@ use nix::unistd::{SysconfVar, sysconf};
 /// Processor time used until now.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CpuTimes {
-    /// By the server.
+    /// Time of the server.
     pub server: Duration,
-    /// By whatever is neither the server nor this program.
+    /// Time of all processes except the server and this program.
     pub others: Duration,
 }
 
@@ -26,17 +26,17 @@ impl CpuTimes {
     }
 }
 
-/// User and system time of all threads of a process and of the children that it has waited for,
-/// those that have ended included.
+/// User and system time of a process: all its threads, ended threads included, and the child
+/// processes that it has reaped.
 fn process(path: &str) -> io::Result<Duration> {
     let stat = fs::read_to_string(path)?;
-    // The second field, the name, may contain anything, even blanks and parentheses: count from
-    // its end. utime, stime, cutime and cstime are the fields 14 to 17.
+    // Fields are counted from the end of the second one, the name, because the name may contain
+    // blanks and parentheses. utime, stime, cutime and cstime are the fields 14 to 17.
     let (_, fields) = stat.rsplit_once(')').ok_or_else(|| unexpected(path))?;
     sum_of_ticks(fields, &[11, 12, 13, 14]).ok_or_else(|| unexpected(path))
 }
 
-/// The time that all cores were busy, also with another machine's work.
+/// Busy time of all cores, including time stolen by other virtual machines.
 fn machine() -> io::Result<Duration> {
     let path = "/proc/stat";
     let stat = fs::read_to_string(path)?;
@@ -56,7 +56,7 @@ fn sum_of_ticks(line: &str, columns: &[usize]) -> Option<Duration> {
 }
 
 fn unexpected(path: &str) -> io::Error {
-    io::Error::other(format!("{path} is not as documented"))
+    io::Error::other(format!("{path} has an unexpected format"))
 }
 
 #[cfg(test)]
@@ -66,7 +66,7 @@ mod tests {
     use super::{CpuTimes, process};
 
     #[test]
-    fn work_shows_in_the_time_of_this_process() {
+    fn the_time_of_this_process_grows_with_its_work() {
         let before = process("/proc/self/stat").unwrap();
         let start = Instant::now();
         while process("/proc/self/stat").unwrap() == before {

@@ -1,4 +1,4 @@
-//! The tables of `growth`: what becomes of a server as its connections become more.
+//! The tables of `growth`: figures of a server by its number of connections.
 
 use crate::contender::Contender;
 use crate::meter::Sample;
@@ -8,7 +8,7 @@ use crate::workload::{Shape, Workload};
 
 pub const CONNECTIONS: [u16; 5] = [1, 10, 100, 1_000, 10_000];
 
-/// The peers with so many connections.
+/// The results of all peers with one number of connections.
 pub struct Step {
     pub connections: u16,
     pub contenders: Vec<Contender>,
@@ -51,7 +51,8 @@ pub fn tables(shape: &Shape, steps: &[Step], rounds: usize) -> String {
     .join("\n")
 }
 
-/// One line a peer, one column a step; `-` where a peer was not in a step, or failed in it.
+/// A table with a row per peer and a column per step. A cell is `-` where the peer was not measured or
+/// failed.
 fn table(what: &str, steps: &[Step], cell: impl Fn(&Step, &Contender) -> Option<String>) -> String {
     let counts = steps.iter().map(|step| step.connections.to_string());
     let mut lines = vec![
@@ -59,7 +60,7 @@ fn table(what: &str, steps: &[Step], cell: impl Fn(&Step, &Contender) -> Option<
         row(&format!("{what}, connections:"), counts),
         row("---", steps.iter().map(|_| "--:")),
     ];
-    // The first step has the most peers.
+    // The first step has all peers. Later steps have fewer.
     for contender in &steps[0].contenders {
         let name = contender.peer.name;
         let cells = steps.iter().map(|step| {

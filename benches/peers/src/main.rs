@@ -1,8 +1,8 @@
 //! Measures echo servers of `socketserver` beside those of C, Rust, Go and Python.
 //!
-//! Every server of a workload runs in every round, one after the other, so that what the
-//! machine does meanwhile meets all of them; what counts is the ratio within a round.
-//! `README.md` says what the workloads are and what their figures cannot tell.
+//! Every server of a workload runs in every round, one after the other, so that a disturbance of the
+//! machine affects all of them. The result is the ratio within a round. `README.md` describes the
+//! workloads, and `docs/performance.md` the limits of their figures.
 
 use std::net::SocketAddrV4;
 use std::process::ExitCode;
@@ -40,7 +40,7 @@ type Result<T = ()> = std::result::Result<T, Error>;
 #[derive(Parser)]
 #[command(args_conflicts_with_subcommands = true)]
 struct Cli {
-    /// The workloads, one after the other
+    /// Workloads to measure, in this order
     #[arg(value_enum)]
     workloads: Vec<Workload>,
     #[command(flatten)]
@@ -51,9 +51,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// All workloads
+    /// Measure all workloads
     All(RunOptions),
-    /// Drive a server that already runs, for a profiler to look at
+    /// Put load on a server that already runs, for use with a profiler
     Load(LoadOptions),
 }
 
@@ -62,7 +62,7 @@ struct LoadOptions {
     #[arg(value_enum)]
     workload: Workload,
     address: SocketAddrV4,
-    /// The server's process, whose processor time and memory are shown
+    /// Process ID of the server, to show its processor time and memory
     #[arg(long)]
     pid: Option<u32>,
     #[arg(long, default_value_t = 10.0)]
@@ -86,12 +86,13 @@ fn run(cli: &Cli) -> Result {
     match &cli.command {
         Some(Command::Load(options)) => drive(options),
         Some(Command::All(options)) => runner::run(Workload::value_variants(), options),
-        None if cli.workloads.is_empty() => Err("which workload? --help lists them".into()),
+        None if cli.workloads.is_empty() => Err("no workload given; --help lists them".into()),
         None => runner::run(&cli.workloads, &cli.options),
     }
 }
 
-/// As many as may be: a connection is one here and one in the server, which inherits the limit.
+/// Raises the limit of descriptors to the maximum. A connection needs one descriptor here and one in
+/// the server, which inherits the limit.
 fn allow_many_descriptors() -> Result {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;

@@ -1,14 +1,14 @@
-//! Memory of a process, from `/proc`.
+//! Memory of a process from `/proc`.
 
 use std::fs;
 use std::io;
 
-/// In KiB, as `/proc/PID/status` has it.
+/// Memory in KiB, from `/proc/PID/status`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Memory {
-    /// Resident: `VmRSS`.
+    /// Resident memory, `VmRSS`.
     pub resident: f64,
-    /// Page tables, which `VmRSS` leaves out: `VmPTE`.
+    /// Page tables, `VmPTE`; not part of `VmRSS`.
     pub page_tables: f64,
 }
 
@@ -26,7 +26,7 @@ impl Memory {
         })
     }
 
-    /// What one of `connections` has added since `before`.
+    /// Growth since `before`, divided by the number of connections.
     pub fn per_connection(self, before: Self, connections: u16) -> Self {
         let share = |now: f64, before: f64| (now - before) / f64::from(connections);
         Self {
@@ -46,7 +46,7 @@ mod tests {
     use super::Memory;
 
     #[test]
-    fn memory_that_is_used_shows() {
+    fn used_memory_is_counted() {
         let before = Memory::now(std::process::id()).unwrap();
         let used = vec![1_u8; 64 << 20];
         let after = Memory::now(std::process::id()).unwrap();

@@ -1,5 +1,5 @@
-//! Counts operations inside a window of time and reads the processor times at the
-//! window's two ends, and the memory before the connections and at the end.
+//! Counts operations inside a window of time. Reads processor times at the start and end of the window,
+//! and memory before the connections are opened and at the end.
 
 use std::time::{Duration, Instant};
 
@@ -8,40 +8,40 @@ use crate::cpu::CpuTimes;
 use crate::memory::Memory;
 use crate::probe::Probe;
 
-/// A server that answers nothing for this long has failed, whatever it is doing.
+/// Time without an answer after which a server has failed.
 const STALLED: Duration = Duration::from_secs(5);
 
-/// Room for the latencies of a long run, so that recording one never moves the others.
+/// Capacity for the latencies of a long run, so that recording never reallocates.
 const EXPECTED_OPERATIONS: usize = 1 << 22;
 
-/// The part of a core that others may take before a measurement counts as disturbed.
+/// Share of a core used by other processes above which a measurement counts as disturbed.
 const DISTURBED: f64 = 0.1;
 
-/// How long a server is under load: first uncounted, then counted.
+/// Duration of the load: a warm-up that is not counted, then the measurement.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {
     pub warm_up: Duration,
     pub measure: Duration,
 }
 
-/// What one server did in one window.
+/// Figures of one server in one window.
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// Operations per second.
     pub rate: f64,
-    /// Quantiles of the time that an operation took, in microseconds.
+    /// Quantiles of the latency of an operation, in microseconds.
     pub p50: f64,
     pub p99: f64,
     pub p999: f64,
-    /// The server's user and system time per operation, in microseconds.
+    /// User and system time of the server per operation, in microseconds.
     pub cpu_per_operation: f64,
-    /// The part of the window that the server was on a processor: 1.0 is one whole core.
+    /// Processor time of the server divided by the length of the window; 1.0 is one core.
     pub cpu_share: f64,
-    /// How busy the rest of the machine was, in cores: what it took from the measurement.
+    /// Processor time of other processes divided by the length of the window; 1.0 is one core.
     pub others_share: f64,
-    /// Datagrams that did not come back in time.
+    /// Number of datagrams without an echo in time.
     pub lost: u64,
-    /// The server's memory for each connection, where that has been asked for.
+    /// Memory of the server per connection, if requested with [`Meter::before_connecting`].
     pub memory: Option<Memory>,
 }
 
@@ -51,15 +51,15 @@ impl Sample {
     }
 }
 
-/// Made before the load connects, started after.
+/// Created before the load connects, started afterwards.
 pub struct Meter {
     window: Window,
     opens: Instant,
     closes: Instant,
-    /// When and at what processor time counting really began.
+    /// Time and processor times at which counting began.
     opened: Option<(Instant, CpuTimes)>,
     probe: Probe,
-    /// The memory before the connections, and how many these are.
+    /// Memory before the connections are opened, and the number of connections.
     connecting: Option<(Memory, u16)>,
     last_progress: Instant,
     latencies: Vec<u32>,
@@ -82,13 +82,13 @@ impl Meter {
         }
     }
 
-    /// The connections come next whose memory counts.
+    /// Reads the memory before `count` connections are opened.
     pub fn before_connecting(&mut self, count: u16) -> Result {
         self.connecting = Some((self.probe.memory()?, count));
         Ok(())
     }
 
-    /// Set the clock: everything is connected, and the load begins.
+    /// Starts the clock. All connections are open and the load begins.
     pub fn start(&mut self) {
         let now = Instant::now();
         self.opens = now + self.window.warm_up;
@@ -96,7 +96,11 @@ impl Meter {
         self.last_progress = now;
     }
 
-    /// Is there still time? Opens the window when it is due; fails where the server hangs.
+    /// Returns whether the load goes on. Opens the window when it is due.
+    ///
+    /// # Errors
+    ///
+    /// The server has not answered for [`STALLED`].
     pub fn keep_going(&mut self, now: Instant) -> Result<bool> {
         if self.opened.is_none() && now >= self.opens {
             self.opened = Some((now, self.probe.cpu_times()?));
@@ -107,7 +111,7 @@ impl Meter {
         Ok(now < self.closes)
     }
 
-    /// An operation is over and its bytes were right.
+    /// Records a complete operation with correct bytes.
     pub fn record(&mut self, began: Instant, ended: Instant) {
         self.last_progress = ended;
         if self.opened.is_some() {
@@ -117,7 +121,7 @@ impl Meter {
         }
     }
 
-    /// A datagram or its echo went missing.
+    /// Records the loss of a datagram or its echo.
     pub fn record_loss(&mut self) {
         if self.opened.is_some() {
             self.lost += 1;
@@ -129,7 +133,7 @@ impl Meter {
         let cpu_ended = self.probe.cpu_times()?;
         let (opened, cpu_opened) = self.opened.ok_or("the window never opened")?;
         if self.latencies.is_empty() {
-            return Err("no operation was finished in the window".into());
+            return Err("no operation was completed in the window".into());
         }
         let memory = match self.connecting {
             Some((before, count)) => Some(self.probe.memory()?.per_connection(before, count)),
@@ -155,7 +159,7 @@ impl Meter {
     }
 }
 
-/// The value below which the given part of the sorted values lies, in microseconds.
+/// A quantile of sorted values, in microseconds.
 fn quantile(sorted_nanoseconds: &[u32], part: f64) -> f64 {
     let index = (sorted_nanoseconds.len() as f64 * part) as usize;
     let last = sorted_nanoseconds.len() - 1;

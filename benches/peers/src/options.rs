@@ -1,4 +1,4 @@
-//! How much is measured, and of which peers.
+//! Options of a run: rounds, times and peers.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use crate::workload::{ShapeOptions, Workload};
 
 #[derive(Args)]
 pub struct RunOptions {
-    /// How often every peer is measured
+    /// Number of measurements per peer
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
-    /// How long a measurement takes
+    /// Length of a measurement in seconds
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
-    /// One short round: does everything work?
+    /// One short round, to check that each measurement runs
     #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
     quick: bool,
-    /// Only the peers whose name contains this (may be repeated); the references always run
+    /// Measure only peers whose name contains NAME (may be repeated); the references always run
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
-    /// Leave it to the scheduler which core runs the server and which the load
+    /// Do not pin the server and the load to one core each
     #[arg(long)]
     pub no_pin: bool,
     #[command(flatten)]
@@ -34,7 +34,7 @@ impl RunOptions {
         if self.quick { 1 } else { self.rounds.into() }
     }
 
-    /// How often to try for an undisturbed measurement.
+    /// Maximum number of attempts at an undisturbed measurement.
     pub fn attempts(&self) -> usize {
         if self.quick { 1 } else { 3 }
     }

@@ -1,9 +1,9 @@
-//! Bytes that can be told from all others: no two messages of a run are the same, so an
-//! echo that went to the wrong client, or came from the message before, is a mismatch.
+//! Message contents. All messages of a run are different, so an echo that goes to the wrong client, or
+//! belongs to an earlier message, is detected.
 
 use crate::Result;
 
-/// Which message of which connection (or slot) the bytes belong to.
+/// Identifies a message: the connection or slot, and the number of the message on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag {
     pub source: u32,
@@ -11,12 +11,12 @@ pub struct Tag {
 }
 
 impl Tag {
-    /// The tag in clear, as the first bytes of a message carry it.
+    /// The tag as one number, which is the start of the message.
     fn to_u64(self) -> u64 {
         u64::from(self.source) << 32 | u64::from(self.sequence)
     }
 
-    /// Read the tag back; `None` for what is too short to be one of our messages.
+    /// Reads the tag of a message; `None` if the message is too short.
     pub fn of(message: &[u8]) -> Option<Self> {
         let tag = u64::from_le_bytes(*message.first_chunk()?);
         Some(Self {
@@ -25,8 +25,9 @@ impl Tag {
         })
     }
 
-    /// Write the message of this tag: the tag in clear, then numbers in steps from a start that
-    /// depends on it. (Cheap: a load that spends long on a large message would measure itself.)
+    /// Writes the message of this tag: the tag, then a sequence of numbers that depends on it.
+    ///
+    /// The sequence is cheap to compute, because the load must be faster than the server.
     pub fn fill(self, message: &mut [u8]) {
         let tag = self.to_u64();
         let (first, rest) = message.split_at_mut(message.len().min(8));
@@ -42,7 +43,7 @@ impl Tag {
         end.copy_from_slice(&word.to_le_bytes()[..end.len()]);
     }
 
-    /// Compare an echo (or the part of it that has come) with what was sent.
+    /// Compares an echo, or the part that has arrived, with the bytes that were sent.
     pub fn check(self, echo: &[u8], expected: &[u8]) -> Result {
         if echo == expected {
             return Ok(());
@@ -53,7 +54,7 @@ impl Tag {
             .take_while(|(a, b)| a == b)
             .count();
         Err(format!(
-            "wrong echo of message {} of source {}: {} bytes for {} expected, different from \
+            "wrong echo of message {} of source {}: {} bytes, {} expected, different from \
              byte {same} on: {:02x?} instead of {:02x?}",
             self.sequence,
             self.source,
@@ -66,15 +67,15 @@ impl Tag {
     }
 }
 
-/// A few bytes from `start` on, for a message.
+/// Up to 16 bytes from `start` on, for an error message.
 fn excerpt(bytes: &[u8], start: usize) -> &[u8] {
     &bytes[start..bytes.len().min(start + 16)]
 }
 
-/// The golden ratio in 64 bits: far from every small multiple of itself.
+/// The fraction of the golden ratio in 64 bits. Small multiples of it are far apart.
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The finalizer of SplitMix64: neighbouring tags share no pattern.
+/// The finalizer of SplitMix64, so that consecutive tags share no pattern.
 fn mix(tag: u64) -> u64 {
     let mut word = tag.wrapping_add(1).wrapping_mul(0xd134_2543_de82_ef95);
     word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_says_which_it_is() {
+    fn a_message_contains_its_tag() {
         let tag = Tag::of(&message(7, 9, 61)).unwrap();
         assert_eq!((tag.source, tag.sequence), (7, 9));
         assert_eq!(Tag::of(&[0; 7]), None);
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_echo_is_told_with_its_place() {
+    fn a_wrong_echo_is_reported_with_its_offset() {
         let tag = Tag {
             source: 3,
             sequence: 4,
@@ -122,6 +123,9 @@ mod tests {
         let error = tag.check(&echo, &expected).unwrap_err().to_string();
         assert!(error.contains("from byte 20 on"), "{error}");
         let error = tag.check(&expected[..63], &expected).unwrap_err();
-        assert!(error.to_string().contains("63 bytes for 64"), "{error}");
+        assert!(
+            error.to_string().contains("63 bytes, 64 expected"),
+            "{error}"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! What the peers in Rust share, as `c/peer.h` is what those in C share.
+//! Code shared by the peers in Rust. The C peers share `c/peer.h`.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -7,23 +7,23 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::socket::{Backlog, SockaddrIn, getsockname, listen, setsockopt, sockopt};
 
-/// How much a peer asks for in one read.
+/// Read size of every peer, in bytes.
 pub const BUFFER_SIZE: usize = 64 * 1024;
 
-/// Sets up a listening socket as every peer has it, and tells the runner where it is.
+/// Sets the listener's options, the same for every peer, and prints the address for the runner.
 pub fn announce(listener: &impl AsFd) -> io::Result<()> {
-    // A runner that is killed cannot clean up; the kernel then does.
+    // The kernel kills this process when the runner is killed.
     prctl::set_pdeathsig(Signal::SIGKILL)?;
-    // Again: each library has listened with a backlog of its own choice.
+    // Listens again, because each library has its own default backlog.
     listen(&listener.as_fd(), Backlog::MAXALLOWABLE)?;
-    // Connections inherit it: small replies never wait for an acknowledgement.
+    // Accepted connections inherit the option. Without it, small replies wait for an acknowledgement.
     setsockopt(listener, sockopt::TcpNoDelay, &true)?;
     let address: SockaddrIn = getsockname(listener.as_fd().as_raw_fd())?;
     println!("listening on {address}");
     Ok(())
 }
 
-/// The only argument: how many threads run the tasks or coroutines.
+/// Number of threads that run tasks or coroutines: the only argument.
 pub fn workers() -> usize {
     let argument = std::env::args().nth(1);
     argument

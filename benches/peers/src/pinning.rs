@@ -1,5 +1,5 @@
-//! The server on one core, the load on another: neither takes time from the other, and a
-//! server's rate is the rate of one core.
+//! Pins the server to one core and the load to another, so that they do not compete, and a server's
+//! rate is the rate of one core.
 
 use std::num::NonZero;
 use std::thread;
@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 
 use crate::Result;
 
-/// The cores for the two sides; `None` leaves both where the scheduler puts them.
+/// The cores of the server and the load; `None` leaves the choice to the scheduler.
 pub struct Pinning(Option<Cores>);
 
 struct Cores {
@@ -20,7 +20,7 @@ struct Cores {
 impl Pinning {
     pub const OFF: Self = Self(None);
 
-    /// Take the first two cores that this process may use; off where there is only one.
+    /// Uses the first two cores that this process may use. Off if there is only one.
     pub fn of_this_machine() -> Result<Self> {
         let allowed = sched_getaffinity(Pid::from_raw(0))?;
         let mut cores = (0..CpuSet::count()).filter(|&core| allowed.is_set(core) == Ok(true));
@@ -29,12 +29,12 @@ impl Pinning {
             .zip(cores.next())
             .map(|(server, load)| Cores { server, load });
         if cores.is_none() {
-            eprintln!("one core only: server and load share it, ratios mean little");
+            eprintln!("only one core: server and load share it, so the ratios are unreliable");
         }
         Ok(Self(cores))
     }
 
-    /// How many cores the server may use.
+    /// Number of cores that the server may use.
     pub fn server_cores(&self) -> u16 {
         if self.0.is_some() {
             return 1;
@@ -43,8 +43,8 @@ impl Pinning {
         cores.try_into().unwrap_or(u16::MAX)
     }
 
-    /// Start a process on the server's core: it inherits the core from the thread that
-    /// starts it, which is then sent to the load's core.
+    /// Starts a process on the server's core, then moves the calling thread to the load's core. The
+    /// process inherits the core of the thread that starts it.
     pub fn start_server<T>(&self, start: impl FnOnce() -> T) -> Result<T> {
         let Some(cores) = &self.0 else {
             return Ok(start());

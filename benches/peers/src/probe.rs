@@ -1,11 +1,11 @@
-//! What is read from `/proc` about a server that is measured.
+//! Reads the figures of a measured server from `/proc`.
 
 use std::io;
 
 use crate::cpu::CpuTimes;
 use crate::memory::Memory;
 
-/// Knows the process, or does not: a server of unknown number has used nothing.
+/// The process ID of the server. Without one, all figures are zero.
 #[derive(Clone, Copy, Debug)]
 pub struct Probe(pub Option<u32>);
 

@@ -5,7 +5,8 @@ use crate::meter::Sample;
 use crate::statistics::{Spread, ratios};
 use crate::workload::{Shape, Workload};
 
-/// Fewer connections than this add less memory than a server uses anyway, now more, now less.
+/// Fewest connections for which memory per connection is shown. With fewer, the variation of the
+/// server's own memory is larger than the memory of the connections.
 pub const FEWEST_FOR_MEMORY: u16 = 100;
 
 struct Column<'a> {
@@ -21,7 +22,7 @@ impl<'a> Column<'a> {
         }
     }
 
-    /// The median of the rounds, in a format.
+    /// A column with the formatted median of the rounds.
     fn median(title: &str, value: fn(&Sample) -> f64, format: fn(f64) -> String) -> Self {
         Self::new(title, move |contender| format(contender.median(value)))
     }
@@ -43,7 +44,7 @@ pub fn table(workload: Workload, shape: &Shape, contenders: &[Contender], rounds
         let name = contender.peer.name;
         lines.push(match contender.failures() {
             0 => row(name, columns.iter().map(|column| (column.cell)(contender))),
-            // A median over the rounds that happened to work would look like a result.
+            // Shows no median of the other rounds, because it would look like a valid result.
             failures => row(name, [format!("FAILED (rounds: {failures})")]),
         });
     }
@@ -113,7 +114,7 @@ fn page_tables(sample: &Sample) -> f64 {
     sample.memory.unwrap_or_default().page_tables
 }
 
-/// There is none where the reference failed.
+/// Formats ratios; `-` if there are none, because a measurement failed.
 fn spread(ratios: Option<Spread>) -> String {
     ratios.map_or("-".to_owned(), |ratios| {
         let Spread {

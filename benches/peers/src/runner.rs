@@ -1,4 +1,4 @@
-//! The rounds: every peer once per round, in an order that rotates.
+//! Runs the rounds. Each round measures every peer once, in a rotated order.
 
 use crate::Result;
 use crate::contender::Contender;
@@ -31,7 +31,7 @@ pub fn run(workloads: &[Workload], options: &RunOptions) -> Result {
         };
     }
     if failures > 0 {
-        return Err(format!("measurements that failed: {failures}").into());
+        return Err(format!("{failures} measurements failed").into());
     }
     Ok(())
 }
@@ -41,7 +41,7 @@ struct Runner<'a> {
     pinning: Pinning,
 }
 
-/// The methods that print tables return how many measurements failed.
+/// `compare` and `grow` print tables and return the number of failed measurements.
 impl Runner<'_> {
     fn compare(&self, workload: Workload, shape: &Shape) -> usize {
         let contenders = self.measure(workload, shape);
@@ -71,9 +71,9 @@ impl Runner<'_> {
         let mut contenders = self.contenders(workload, shape);
         let count = contenders.len();
         for round in 0..self.options.rounds() {
-            for turn in 0..count {
-                // Rotated: no peer is always measured after the same other one.
-                let contender = &mut contenders[(round + turn) % count];
+            for position in 0..count {
+                // Rotates the order, so that no peer is always the first of a round.
+                let contender = &mut contenders[(round + position) % count];
                 let result = self
                     .measure_undisturbed(workload, shape, &contender.peer)
                     .map_err(|error| error.to_string());
@@ -92,7 +92,7 @@ impl Runner<'_> {
             .filter(|peer| self.options.wants(workload, peer))
             .filter(|peer| match peer.missing() {
                 Some(what) => {
-                    eprintln!("{what} is not here: skipping {}", peer.name);
+                    eprintln!("{what} is not installed: skipping {}", peer.name);
                     false
                 }
                 None => true,
@@ -104,8 +104,8 @@ impl Runner<'_> {
             .collect()
     }
 
-    /// Measure again while something else took the cores, within reason, and keep the attempt
-    /// that it took least from. A round in which one peer alone was disturbed has a wrong ratio.
+    /// Repeats a measurement that other processes disturbed, up to the number of attempts, and returns
+    /// the least disturbed one. A round in which only one of two peers was disturbed has a wrong ratio.
     fn measure_undisturbed(
         &self,
         workload: Workload,

@@ -1,4 +1,4 @@
-//! A server under test: a child process that says where it listens and serves until killed.
+//! A server under test: a child process that prints its address and serves until it is killed.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddrV4;
@@ -15,7 +15,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub struct ServerProcess {
     child: Child,
-    /// Kept open: a server must not fail because nobody can read what it prints.
+    /// Kept open, because a server could fail when it prints to a closed pipe.
     _stdout: BufReader<ChildStdout>,
     address: SocketAddrV4,
 }
@@ -46,11 +46,11 @@ impl ServerProcess {
         Probe(Some(self.child.id()))
     }
 
-    /// Says of a failure whether the server as a whole has ended, and how.
+    /// Adds to an error whether the server has exited, and its status.
     pub fn explain(&mut self, error: Error) -> Error {
         match self.child.try_wait() {
-            Ok(Some(status)) => format!("{error} (the server has ended: {status})").into(),
-            Ok(None) => format!("{error} (the server still runs)").into(),
+            Ok(Some(status)) => format!("{error} (the server has exited: {status})").into(),
+            Ok(None) => format!("{error} (the server is still running)").into(),
             Err(_) => error,
         }
     }
@@ -62,7 +62,7 @@ impl Drop for ServerProcess {
     }
 }
 
-/// Guards a child until its first line has been understood.
+/// Kills a child process on drop, unless it is taken out with `keep`.
 struct KillOnDrop(Option<Child>);
 
 impl KillOnDrop {
@@ -84,23 +84,23 @@ impl Drop for KillOnDrop {
 }
 
 fn stop(child: &mut Child) {
-    // Neither can fail in a way that matters: a child that has ended already is as good.
+    // Errors are ignored, because they occur only for a child process that has already exited.
     let _ = child.kill();
     let _ = child.wait();
 }
 
-/// Read one line, for a while only: pipes have no timeout, a channel has one.
+/// Reads one line with a time limit, in a thread, because reads of a pipe have no timeout.
 fn first_line(stdout: ChildStdout) -> Result<(String, BufReader<ChildStdout>)> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut stdout = BufReader::new(stdout);
         let mut line = String::new();
         let result = stdout.read_line(&mut line);
-        // Nobody waits any more after the timeout: then the line is of no use.
+        // Fails if the receiver has timed out and is dropped. The line is not needed then.
         let _ = sender.send(result.map(|_| (line.trim_end().to_owned(), stdout)));
     });
     let line = receiver
         .recv_timeout(START_TIMEOUT)
-        .map_err(|_| format!("the server did not say where it listens within {START_TIMEOUT:?}"))?;
+        .map_err(|_| format!("the server did not print its address within {START_TIMEOUT:?}"))?;
     Ok(line?)
 }

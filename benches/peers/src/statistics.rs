@@ -1,4 +1,4 @@
-//! Medians, and ratios that are taken within a round.
+//! Medians, and ratios within a round.
 
 use crate::contender::Contender;
 use crate::meter::Sample;
@@ -9,9 +9,9 @@ pub struct Spread {
     pub most: f64,
 }
 
-/// The ratios within the rounds: what slowed a whole round down cancels out. What slowed one of
-/// the two does not, and so a round in which one was disturbed only counts where there is no other.
-/// There are none where either failed in a round.
+/// Ratios of two peers within each round. A disturbance of the whole round cancels out. A disturbance
+/// of one peer does not, so such rounds count only if there are no others. Returns `None` if either
+/// peer failed in a round.
 pub fn ratios(
     contender: &Contender,
     reference: &Contender,
@@ -32,13 +32,13 @@ pub fn ratios(
     })
 }
 
-/// Those that are wanted, or all where none is.
+/// The wanted elements, or all if none is wanted.
 pub fn preferably<T: Copy>(all: Vec<T>, wanted: impl Fn(&T) -> bool) -> Vec<T> {
     let best: Vec<_> = all.iter().copied().filter(wanted).collect();
     if best.is_empty() { all } else { best }
 }
 
-/// The middle value, or the mean of the two in the middle; there is at least one.
+/// The middle value, or the mean of the two middle values. Panics if there are no values.
 pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<_> = values.collect();
     values.sort_unstable_by(f64::total_cmp);
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_wanted_counts_where_there_is_nothing_else() {
+    fn all_elements_count_if_none_is_wanted() {
         assert_eq!(preferably(vec![1, 2, 3], |&number| number > 1), [2, 3]);
         assert_eq!(preferably(vec![1, 2, 3], |&number| number > 3), [1, 2, 3]);
     }

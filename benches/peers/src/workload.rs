@@ -1,4 +1,4 @@
-//! The workloads and the numbers that shape them.
+//! The workloads and their sizes.
 
 use std::net::SocketAddrV4;
 
@@ -10,47 +10,47 @@ use crate::meter::{Meter, Sample};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Workload {
-    /// Ping-pong on many open TCP connections
+    /// Echoes on many open TCP connections
     Messages,
-    /// The same with large messages
+    /// `messages` with large messages
     Large,
-    /// Ping-pong on a few TCP connections beside many that are silent
+    /// Echoes on a few TCP connections beside many silent ones
     Idle,
-    /// TCP connections that are opened, used once and closed
+    /// TCP connections that are opened, used for one echo and closed
     Churn,
-    /// The same beside clients that send a byte each second
+    /// `churn` beside clients that send one byte per second
     Slow,
-    /// The same as churn, with a process for each connection
+    /// `churn` with a process per connection
     Fork,
-    /// A window of UDP datagrams on their way
+    /// Several UDP datagrams in flight
     Udp,
-    /// One UDP datagram on its way
+    /// One UDP datagram in flight
     UdpPingpong,
-    /// `messages` with more and more connections
+    /// `messages` with 1 to 10,000 connections
     Growth,
 }
 
-/// What the command line says about the workloads; what it does not say is up to each.
+/// Sizes given on the command line. Each workload has defaults for the others.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct ShapeOptions {
-    /// Bytes in a message or datagram [default: 64, large: 102400]
+    /// Bytes per message or datagram [default: 64, large: 102400]
     #[arg(long, value_parser = clap::value_parser!(u32).range(8..=16 << 20))]
     size: Option<u32>,
-    /// Open connections of `messages`, `large`, `idle` [default: 100, idle: 10000]
+    /// Number of open connections of `messages`, `large`, `idle` [default: 100, idle: 10000]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=60_000))]
     connections: Option<u16>,
-    /// Connections at a time of `churn`, `slow`, `fork` [default: 32, fork: 16]
+    /// Number of simultaneous connections of `churn`, `slow`, `fork` [default: 32, fork: 16]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     slots: Option<u16>,
-    /// Clients that are slow in `slow` [default: 200]
+    /// Number of slow clients of `slow` [default: 200]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     slow: Option<u16>,
-    /// Datagrams on their way in `udp` [default: 64]
+    /// Number of datagrams in flight in `udp` [default: 64]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     window: Option<u16>,
 }
 
-/// How much of everything; the same for every peer.
+/// Sizes of a workload, the same for every peer.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     pub size: usize,
@@ -74,7 +74,7 @@ impl Workload {
         }
     }
 
-    /// Put the load on the server at `address` until `meter` says that it is over.
+    /// Puts the load on the server at `address` until `meter` ends the measurement.
     pub fn load(self, shape: &Shape, address: SocketAddrV4, meter: Meter) -> Result<Sample> {
         let &Shape { size, slots, .. } = shape;
         match self {
@@ -89,13 +89,13 @@ impl Workload {
         }
     }
 
-    /// Its name on the command line.
+    /// Name of the workload on the command line.
     pub fn name(self) -> String {
-        let value = self.to_possible_value().expect("no workload is hidden");
+        let value = self.to_possible_value().expect("every workload has a name");
         value.get_name().to_owned()
     }
 
-    /// Do its connections stay, so that each has its share of the memory?
+    /// Whether memory per connection is measured, because the connections stay open.
     pub fn has_memory(self) -> bool {
         matches!(self, Self::Messages | Self::Large | Self::Idle)
     }
@@ -104,7 +104,7 @@ impl Workload {
         matches!(self, Self::Udp | Self::UdpPingpong)
     }
 
-    /// The names of the peers that the others are compared to.
+    /// Names of the peers that the others are compared with.
     pub fn references(self) -> &'static [&'static str] {
         match self {
             Self::Messages | Self::Large | Self::Churn | Self::Slow => &["c-threads", "c-epoll"],
@@ -114,7 +114,7 @@ impl Workload {
         }
     }
 
-    /// What one operation is called in the table.
+    /// Unit of the rate in the table.
     pub fn unit(self) -> &'static str {
         match self {
             Self::Messages | Self::Large | Self::Idle | Self::Growth => "messages/s",
@@ -123,36 +123,36 @@ impl Workload {
         }
     }
 
-    /// The heading over the table.
+    /// Description of the workload above its table.
     pub fn title(self, shape: &Shape) -> String {
         let &Shape { size, slots, .. } = shape;
         let connections = shape.connections;
         match self {
             Self::Messages | Self::Large => {
-                format!("{size} bytes to and fro on each of {connections} TCP connections")
+                format!("echoes of {size} bytes on each of {connections} TCP connections")
             }
             Self::Idle => format!(
-                "{size} bytes to and fro on each of {} TCP connections, {connections} more silent",
+                "echoes of {size} bytes on each of {} TCP connections, beside {connections} silent ones",
                 load::idle::ACTIVE
             ),
             Self::Churn => {
-                format!(
-                    "connect, {size} bytes to and fro, close; {slots} TCP connections at a time"
-                )
+                format!("connect, echo of {size} bytes, close; {slots} TCP connections at a time")
             }
             Self::Slow => format!(
-                "churn with {slots} connections at a time, beside {} that send a byte each second",
+                "churn with {slots} connections at a time, beside {} that send one byte per second",
                 shape.slow
             ),
             Self::Fork => {
-                format!("churn, each connection in a process of its own; {slots} at a time")
+                format!("churn with a process per connection; {slots} connections at a time")
             }
             Self::Udp => format!(
-                "{size} bytes to and fro, {} datagrams on their way",
+                "echoes of {size} bytes, {} datagrams in flight",
                 shape.window
             ),
-            Self::UdpPingpong => format!("{size} bytes to and fro, one datagram on its way"),
-            Self::Growth => format!("{size} bytes to and fro on each of more and more connections"),
+            Self::UdpPingpong => format!("echoes of {size} bytes, one datagram in flight"),
+            Self::Growth => {
+                format!("echoes of {size} bytes on each of a growing number of TCP connections")
+            }
         }
     }
 }

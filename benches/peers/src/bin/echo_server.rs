@@ -1,11 +1,11 @@
-//! The echo server of this crate, as the runner starts it:
+//! The echo server of this crate, started by the runner:
 //!
 //! ```text
 //! echo_server tcp|udp STRATEGY [WORKERS]
 //! ```
 //!
-//! An executable of its own, as the C peers are: the parser of the runner's command line, and what it
-//! leaves behind in memory, would be copied by every fork.
+//! A separate executable without a command-line parser, because each fork copies the memory of the
+//! process. The C peers are separate executables too.
 
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
@@ -27,14 +27,12 @@ fn tcp(request: &mut TcpRequest) -> socketserver::Result {
 }
 
 fn udp(request: &mut UdpRequest) -> socketserver::Result {
-    // Python: `data, socket = self.request; socket.sendto(data, self.client_address)`.
     request.send_to(request.packet(), request.client_address())?;
     Ok(())
 }
 
-/// Serves until killed.
 fn main() -> Result<(), BoxError> {
-    // A runner that is killed cannot clean up; the kernel then does.
+    // The kernel kills this process when the runner is killed.
     prctl::set_pdeathsig(Signal::SIGKILL)?;
 
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -48,7 +46,7 @@ fn main() -> Result<(), BoxError> {
         "sequential" => Box::new(Sequential),
         "threading" => Box::new(Threading::new()),
         "thread-pool" => Box::new(ThreadPool::new(workers)),
-        _ => return Err(format!("there is no strategy {strategy}").into()),
+        _ => return Err(format!("unknown strategy {strategy}").into()),
     };
     match transport.as_str() {
         "tcp" => {
@@ -61,7 +59,7 @@ fn main() -> Result<(), BoxError> {
             println!("listening on {}", server.server_address());
             server.serve_forever()?;
         }
-        _ => return Err(format!("there is no transport {transport}").into()),
+        _ => return Err(format!("unknown transport {transport}").into()),
     }
     Ok(())
 }

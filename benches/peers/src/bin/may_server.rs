@@ -1,4 +1,4 @@
-//! TCP echo with may, a coroutine with a stack of its own per connection: `may_server WORKERS`.
+//! TCP echo with may, a stackful coroutine per connection: `may_server WORKERS`.
 
 use std::io::{self, Read, Write};
 
@@ -6,7 +6,7 @@ use may::net::{TcpListener, TcpStream};
 use peer_listener::BUFFER_SIZE;
 
 fn echo(mut connection: TcpStream) -> io::Result<()> {
-    // On the heap: its stacks are smaller than this.
+    // Allocated on the heap, because a stack of may is smaller than the buffer.
     let mut buffer = vec![0; BUFFER_SIZE];
     loop {
         let received = connection.read(&mut buffer)?;
@@ -29,7 +29,7 @@ fn serve() -> io::Result<()> {
 fn main() -> io::Result<()> {
     let config = may::config();
     config.set_workers(peer_listener::workers());
-    // On the core that the runner has chosen, not on those of may's choice.
+    // Keeps the workers on the core that the runner has chosen.
     config.set_worker_pin(false);
-    may::go!(serve).join().expect("serving does not panic")
+    may::go!(serve).join().expect("`serve` does not panic")
 }

@@ -1,4 +1,4 @@
-//! TCP echo with mio, one thread: what `c/tcp_epoll.c` does, with mio's edge-triggered events.
+//! TCP echo with mio and one thread, like `c/tcp_epoll.c` but with edge-triggered events.
 
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -10,12 +10,12 @@ const LISTENER: Token = Token(usize::MAX);
 
 struct Connection {
     stream: TcpStream,
-    /// The rest of a reply that does not go out yet; until it has, nothing is read.
+    /// The unsent part of a reply. While there is one, nothing is read.
     pending: Vec<u8>,
 }
 
-/// `None` for "not now", as opposed to an error.
-fn now_or_never<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+/// Converts `WouldBlock` to `None`.
+fn unless_blocked<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
@@ -23,11 +23,11 @@ fn now_or_never<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// How many bytes go out now.
+/// Sends until the socket buffer is full. Returns the number of bytes sent.
 fn send_some(mut stream: &TcpStream, data: &[u8]) -> io::Result<usize> {
     let mut sent = 0;
     while sent < data.len() {
-        match now_or_never(stream.write(&data[sent..]))? {
+        match unless_blocked(stream.write(&data[sent..]))? {
             Some(bytes) => sent += bytes,
             None => break,
         }
@@ -36,12 +36,12 @@ fn send_some(mut stream: &TcpStream, data: &[u8]) -> io::Result<usize> {
 }
 
 impl Connection {
-    /// Echo until there is nothing to read or no room to write; false at the end of the file.
+    /// Echoes until reading or writing would block. Returns false at the end of the stream.
     fn advance(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
         let sent = send_some(&self.stream, &self.pending)?;
         self.pending.drain(..sent);
         while self.pending.is_empty() {
-            let Some(received) = now_or_never(self.stream.read(buffer))? else {
+            let Some(received) = unless_blocked(self.stream.read(buffer))? else {
                 break;
             };
             if received == 0 {
@@ -49,7 +49,7 @@ impl Connection {
             }
             let sent = send_some(&self.stream, &buffer[..received])?;
             self.pending.extend_from_slice(&buffer[sent..received]);
-            // The socket is empty: whatever comes later is a new event.
+            // A partial read has emptied the socket, so later bytes cause a new event.
             if received < buffer.len() {
                 break;
             }
@@ -58,7 +58,7 @@ impl Connection {
     }
 }
 
-/// The connections by the number that their events carry.
+/// The connections, indexed by the token of their events.
 #[derive(Default)]
 struct Connections {
     slots: Vec<Option<Connection>>,
@@ -67,7 +67,7 @@ struct Connections {
 
 impl Connections {
     fn accept_all(&mut self, listener: &TcpListener, registry: &Registry) -> io::Result<()> {
-        while let Some((mut stream, _)) = now_or_never(listener.accept())? {
+        while let Some((mut stream, _)) = unless_blocked(listener.accept())? {
             let slot = self.free.pop().unwrap_or_else(|| {
                 self.slots.push(None);
                 self.slots.len() - 1
@@ -86,7 +86,7 @@ impl Connections {
         let Some(connection) = &mut self.slots[slot] else {
             return;
         };
-        // An error ends the connection, as the end of the file does.
+        // Closes the connection at the end of the stream and on errors.
         if !connection.advance(buffer).unwrap_or(false) {
             self.slots[slot] = None;
             self.free.push(slot);
@@ -95,7 +95,7 @@ impl Connections {
 }
 
 fn main() -> io::Result<()> {
-    let mut listener = TcpListener::bind("127.0.0.1:0".parse().expect("an address"))?;
+    let mut listener = TcpListener::bind("127.0.0.1:0".parse().expect("the address is valid"))?;
     peer_listener::announce(&listener)?;
     let mut poll = Poll::new()?;
     let registry = poll.registry();

@@ -1,4 +1,4 @@
-//! TCP echo with nothing but `std::net`, a thread per connection.
+//! TCP echo with `std::net`, a thread per connection.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};

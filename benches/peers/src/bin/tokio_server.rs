@@ -1,5 +1,5 @@
-//! TCP echo with tokio, a task per connection: `tokio_server WORKERS`, 0 for its runtime of one
-//! thread.
+//! TCP echo with tokio, a task per connection: `tokio_server WORKERS`. With 0 workers it uses the
+//! current-thread runtime.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 
 async fn echo(mut connection: TcpStream) -> io::Result<()> {
-    // `read_buf` fills what is reserved: nothing has to be cleared first.
+    // `read_buf` fills the reserved capacity, so the buffer need not be zeroed.
     let mut buffer = Vec::with_capacity(BUFFER_SIZE);
     while connection.read_buf(&mut buffer).await? > 0 {
         connection.write_all(&buffer).await?;
@@ -35,6 +35,6 @@ fn main() -> io::Result<()> {
             .enable_io()
             .build()?,
     };
-    // As a task of its own: what `block_on` itself runs is not on a worker.
+    // Spawned as a task, because `block_on` runs its future outside the worker threads.
     runtime.block_on(async { tokio::spawn(serve()).await? })
 }

@@ -1,8 +1,7 @@
-//! `churn`: every slot connects, sends one message, reads its echo, closes, and begins anew.
+//! `churn`: every slot repeatedly connects, sends one message, reads its echo and closes.
 //!
-//! The close is the orderly one that a client of an echo server makes: shut down the sending
-//! half, read to the end, close. So the server sees an end of file, never a reset, and none
-//! of them takes an error path.
+//! A slot closes in order: it shuts down the sending half, reads to the end, closes. The server
+//! therefore sees an end of stream and never a reset, and no server takes an error path.
 
 use std::io::Read;
 use std::net::{Shutdown, SocketAddrV4, TcpStream};
@@ -11,7 +10,7 @@ use std::time::Instant;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
 use super::dialer::Dialer;
-use super::exchange::{Exchange, now_or_never};
+use super::exchange::{Exchange, unless_blocked};
 use super::{BUFFER_SIZE, EVENTS, FINISH_TIMEOUT, TICK, new_epoll};
 use crate::Result;
 use crate::meter::{Meter, Sample};
@@ -32,7 +31,7 @@ impl Slot {
             began,
         };
         slot.exchange.next();
-        // The message can mostly go out at once, and one event is saved.
+        // Sends immediately, because this usually succeeds and saves one event.
         slot.exchange.send(&slot.socket)?;
 
         let mut interest = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
@@ -44,7 +43,7 @@ impl Slot {
         Ok(slot)
     }
 
-    /// Do what can be done now; true at the end of file, when this connection is over.
+    /// Sends and receives as far as possible. Returns true at the end of the stream.
     fn advance(&mut self, event: EpollFlags, buffer: &mut [u8]) -> Result<bool> {
         self.exchange.send(&self.socket)?;
         if !event.contains(EpollFlags::EPOLLIN) {
@@ -55,10 +54,10 @@ impl Slot {
             if self.exchange.is_echoed() {
                 self.socket.shutdown(Shutdown::Write)?;
             }
-            // The end of file is the server's answer to the shutdown: another event.
+            // The end of the stream arrives later, as the server's reaction to the shutdown.
             return Ok(false);
         }
-        match now_or_never(self.socket.read(buffer))? {
+        match unless_blocked(self.socket.read(buffer))? {
             None => Ok(false),
             Some(0) => Ok(true),
             Some(bytes) => {
@@ -68,7 +67,7 @@ impl Slot {
     }
 }
 
-/// All slots.
+/// All slots and their epoll set.
 pub struct Churn {
     epoll: Epoll,
     events: [EpollEvent; EVENTS],
@@ -93,7 +92,7 @@ impl Churn {
         })
     }
 
-    /// Wait a little, and do what can be done then.
+    /// Waits for events, at most [`TICK`], and handles them.
     pub fn advance(&mut self, meter: &mut Meter) -> Result {
         let ready = self.epoll.wait(&mut self.events, TICK)?;
         for event in &self.events[..ready] {
@@ -101,23 +100,26 @@ impl Churn {
             if slot.advance(event.events(), &mut self.buffer)? {
                 meter.record(slot.began, Instant::now());
                 let exchange = slot.exchange.take();
-                // The old socket is closed here, which also takes it out of the epoll set.
+                // Drops the old socket, which also removes it from the epoll set.
                 *slot = Slot::open(exchange, &mut self.dialer, &self.epoll)?;
             }
         }
         Ok(())
     }
 
-    /// Bring the connections that are open to their end, when nothing is measured any more: one
-    /// that is cut off with unread data is an error to the server, and it would report it.
+    /// Completes the open connections after the measurement. Closing a socket with unread data resets
+    /// the connection, and the server would report that as an error.
     ///
-    /// All at the same time, because a sequential server gets to one only at the end of another.
+    /// Advances all connections at the same time, because a sequential server serves one only after
+    /// the end of the one before.
     pub fn finish(mut self) -> Result {
         let deadline = Instant::now() + FINISH_TIMEOUT;
         let mut open = self.slots.len();
         while open > 0 {
             if Instant::now() > deadline {
-                return Err(format!("{open} connections not over in {FINISH_TIMEOUT:?}").into());
+                return Err(
+                    format!("{open} connections did not end within {FINISH_TIMEOUT:?}").into(),
+                );
             }
             let ready = self.epoll.wait(&mut self.events, TICK)?;
             for event in &self.events[..ready] {

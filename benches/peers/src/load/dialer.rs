@@ -1,10 +1,10 @@
 //! Opens connections from many loopback addresses.
 //!
-//! A client that closes first is left with the connection in TIME_WAIT for a minute; from one
-//! address these would use up the ephemeral ports within seconds, and finding a free one gets
-//! slower on the way there. Hence every connection comes from the next of 250 addresses, and
-//! the port is chosen at connect time (IP_BIND_ADDRESS_NO_PORT), when a pair of addresses is
-//! known that it has to be unique for.
+//! When a client closes first, its side of the connection stays in TIME_WAIT for a minute. With one
+//! address, such connections would use up the ephemeral ports within seconds, and the search for a
+//! free port would become slower before that. Therefore consecutive connections use 250 addresses in
+//! turn. IP_BIND_ADDRESS_NO_PORT delays the choice of the port until connect(2), when both addresses
+//! are known, so that the port has to be unique for this pair of addresses only.
 
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::os::fd::AsRawFd;
@@ -16,7 +16,8 @@ use nix::sys::socket::{
 
 use crate::Result;
 
-/// 127.0.0.1 is left to the server, .0 and .255 look like something else.
+/// The range leaves out 127.0.0.1, the server's address, and .0 and .255, the usual network and
+/// broadcast addresses.
 const FIRST_SOURCE: u8 = 2;
 const LAST_SOURCE: u8 = 251;
 
@@ -33,8 +34,8 @@ impl Dialer {
         }
     }
 
-    /// Begin to connect a socket that does not block. On loopback the handshake is over when
-    /// connect(2) returns, though it says that it is in progress.
+    /// Starts to connect a non-blocking socket. On loopback, the handshake is complete when connect(2)
+    /// returns, although it returns EINPROGRESS.
     pub fn dial(&mut self) -> Result<TcpStream> {
         let source = self.source();
         let socket = socket(

@@ -1,4 +1,5 @@
-//! One message on its way to the server and back over a stream, in as many parts as it takes.
+//! The exchange of one message: sent to the server over a stream and received back, in any number of
+//! parts.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -7,8 +8,8 @@ use super::FINISH_TIMEOUT;
 use crate::Result;
 use crate::payload::Tag;
 
-/// `None` for "not now", as opposed to an error.
-pub fn now_or_never(result: io::Result<usize>) -> io::Result<Option<usize>> {
+/// Converts `WouldBlock` to `None`.
+pub fn unless_blocked(result: io::Result<usize>) -> io::Result<Option<usize>> {
     match result {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
@@ -24,7 +25,7 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Nothing to do yet: `next` makes the first message.
+    /// An exchange without a message; `next` makes the first one.
     pub fn new(source: u32, size: usize) -> Self {
         Self {
             tag: Tag {
@@ -37,7 +38,7 @@ impl Exchange {
         }
     }
 
-    /// Leave an empty one behind, so that the next connection reuses the buffer.
+    /// Takes the exchange with its buffer, for the next connection. Leaves an empty one.
     pub fn take(&mut self) -> Self {
         let empty = Self::new(self.tag.source, 0);
         std::mem::replace(self, empty)
@@ -54,39 +55,39 @@ impl Exchange {
         self.sent == self.message.len()
     }
 
-    /// Is everything that was sent back?
+    /// Whether the echo of all bytes sent so far has arrived.
     pub fn is_answered(&self) -> bool {
         self.echoed == self.sent
     }
 
-    /// Is the whole message back?
+    /// Whether the echo of the whole message has arrived.
     pub fn is_echoed(&self) -> bool {
         self.echoed == self.message.len()
     }
 
-    /// Send as much of the message as the socket takes now.
+    /// Sends the rest of the message until the socket buffer is full.
     pub fn send(&mut self, socket: &TcpStream) -> Result {
         while !self.is_sent() && self.send_part(socket, self.message.len())? {}
         Ok(())
     }
 
-    /// Send some of the message, at most `limit` bytes; false where the socket takes nothing now.
+    /// Sends at most `limit` bytes of the message. Returns false if the socket buffer is full.
     pub fn send_part(&mut self, mut socket: &TcpStream, limit: usize) -> Result<bool> {
         let end = self.message.len().min(self.sent + limit);
-        let bytes = now_or_never(socket.write(&self.message[self.sent..end]))?;
+        let bytes = unless_blocked(socket.write(&self.message[self.sent..end]))?;
         self.sent += bytes.unwrap_or(0);
         Ok(bytes.is_some())
     }
 
-    /// Receive what has come of the echo, and compare it.
+    /// Receives the part of the echo that has arrived, and compares it with the message.
     ///
-    /// A read that fills less than it was given has emptied the socket, so the common case
-    /// is one system call: with edge-triggered events, whatever comes later is a new event.
+    /// Stops after a partial read, because it has emptied the socket and, with edge-triggered events,
+    /// later bytes cause a new event. The common case is therefore one system call.
     pub fn receive(&mut self, mut socket: &TcpStream, buffer: &mut [u8]) -> Result {
         while !self.is_echoed() {
-            // One byte more than is due: an echo that is too long must not go unseen.
-            let room = (self.message.len() - self.echoed + 1).min(buffer.len());
-            let Some(bytes) = now_or_never(socket.read(&mut buffer[..room]))? else {
+            // Reads one byte more than is expected, to detect an echo that is too long.
+            let capacity = (self.message.len() - self.echoed + 1).min(buffer.len());
+            let Some(bytes) = unless_blocked(socket.read(&mut buffer[..capacity]))? else {
                 break;
             };
             if bytes == 0 {
@@ -96,15 +97,15 @@ impl Exchange {
             self.tag
                 .check(&buffer[..bytes], &self.message[self.echoed..end])?;
             self.echoed = end;
-            if bytes < room {
+            if bytes < capacity {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Wait for the rest of the echo, when nothing is measured any more. A socket closed with
-    /// unread data resets the connection, and the server would report that as an error.
+    /// Waits for the rest of the echo after the measurement. Closing a socket with unread data resets
+    /// the connection, and the server would report that as an error.
     pub fn finish(&mut self, socket: &TcpStream, buffer: &mut [u8]) -> Result {
         socket.set_nonblocking(false)?;
         socket.set_read_timeout(Some(FINISH_TIMEOUT))?;

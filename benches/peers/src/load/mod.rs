@@ -1,7 +1,7 @@
-//! The load: one thread, an epoll set, every byte of every echo compared.
+//! The load generator: one thread with an epoll set. Every byte of every echo is compared.
 //!
-//! One thread, because the server has the other core; epoll, because a load that spends
-//! more on an operation than the server does would measure itself.
+//! It has one thread because the server uses the other core. It uses epoll because it must spend less
+//! time on an operation than the server. Otherwise the measured rate would be the rate of the load.
 
 use std::time::Duration;
 
@@ -17,16 +17,16 @@ pub mod slow;
 pub mod streams;
 pub mod udp;
 
-/// How long to sleep at most before looking at the clock, in milliseconds.
+/// Longest wait for events before the clock is read again, in milliseconds.
 const TICK: u16 = 20;
 
-/// How long to wait for the echoes that are on their way at the end.
+/// Time limit for an echo outside the measurement, and for the echo of a slow client's byte.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many events one wait takes.
+/// Maximum number of events per wait.
 const EVENTS: usize = 256;
 
-/// What one read takes at most.
+/// Maximum number of bytes per read.
 const BUFFER_SIZE: usize = 64 * 1024;
 
 fn new_epoll() -> Result<(Epoll, [EpollEvent; EVENTS])> {

@@ -1,4 +1,4 @@
-//! `slow`: `churn` beside clients that stay, and send one byte each second.
+//! `slow`: `churn` beside connected clients that send one byte per second.
 
 use std::net::{SocketAddrV4, TcpStream};
 use std::time::{Duration, Instant};
@@ -10,18 +10,18 @@ use super::{BUFFER_SIZE, FINISH_TIMEOUT};
 use crate::Result;
 use crate::meter::{Meter, Sample};
 
-/// How long a slow client waits before its next byte.
+/// Time between two bytes of a slow client.
 const PAUSE: Duration = Duration::from_secs(1);
 
-struct Drip {
+struct SlowClient {
     socket: TcpStream,
     exchange: Exchange,
-    /// When the last byte was sent.
+    /// Time at which the last byte was sent.
     sent_at: Instant,
 }
 
-impl Drip {
-    /// Send a byte, if the one before has been answered.
+impl SlowClient {
+    /// Sends the next byte if the previous one has been echoed.
     fn send(&mut self, now: Instant, buffer: &mut [u8]) -> Result {
         self.exchange.receive(&self.socket, buffer)?;
         if !self.exchange.is_answered() {
@@ -29,7 +29,7 @@ impl Drip {
             return if waited < FINISH_TIMEOUT {
                 Ok(())
             } else {
-                Err(format!("a slow client waits for its byte for {waited:?}").into())
+                Err(format!("a slow client has waited {waited:?} for the echo of a byte").into())
             };
         }
         if self.exchange.is_echoed() {
@@ -40,48 +40,48 @@ impl Drip {
     }
 }
 
-/// The slow clients, whose turns are spread evenly over the pause.
-struct Drips {
-    drips: Vec<Drip>,
+/// The slow clients. Their sends are spread evenly over [`PAUSE`].
+struct SlowClients {
+    clients: Vec<SlowClient>,
     buffer: Vec<u8>,
     began: Instant,
-    turns: u32,
+    sends: u32,
 }
 
-impl Drips {
+impl SlowClients {
     fn connect(server: SocketAddrV4, count: u16, size: usize) -> Result<Self> {
         let began = Instant::now();
         let mut dialer = Dialer::new(server);
-        let drips = (0..count)
+        let clients = (0..count)
             .map(|id| {
-                Ok(Drip {
+                Ok(SlowClient {
                     socket: dialer.dial()?,
-                    // From one on: not the numbers of the slots of `churn`.
+                    // Starts at 1 << 16, above the numbers of the slots of `churn`.
                     exchange: Exchange::new((u32::from(id) + 1) << 16, size),
                     sent_at: began,
                 })
             })
             .collect::<Result<_>>()?;
         Ok(Self {
-            drips,
+            clients,
             buffer: vec![0; BUFFER_SIZE],
             began,
-            turns: 0,
+            sends: 0,
         })
     }
 
-    fn send_what_is_due(&mut self, now: Instant) -> Result {
-        let count = self.drips.len() as u32;
-        while now.duration_since(self.began) >= PAUSE / count * self.turns {
-            self.drips[(self.turns % count) as usize].send(now, &mut self.buffer)?;
-            self.turns += 1;
+    fn send_due(&mut self, now: Instant) -> Result {
+        let count = self.clients.len() as u32;
+        while now.duration_since(self.began) >= PAUSE / count * self.sends {
+            self.clients[(self.sends % count) as usize].send(now, &mut self.buffer)?;
+            self.sends += 1;
         }
         Ok(())
     }
 
     fn finish(mut self) -> Result {
-        for drip in &mut self.drips {
-            drip.exchange.finish(&drip.socket, &mut self.buffer)?;
+        for client in &mut self.clients {
+            client.exchange.finish(&client.socket, &mut self.buffer)?;
         }
         Ok(())
     }
@@ -94,7 +94,7 @@ pub fn run(
     size: usize,
     mut meter: Meter,
 ) -> Result<Sample> {
-    let mut drips = Drips::connect(server, clients, size)?;
+    let mut clients = SlowClients::connect(server, clients, size)?;
     meter.start();
     let mut churn = Churn::open(server, slots, size)?;
     loop {
@@ -102,11 +102,11 @@ pub fn run(
         if !meter.keep_going(now)? {
             break;
         }
-        drips.send_what_is_due(now)?;
+        clients.send_due(now)?;
         churn.advance(&mut meter)?;
     }
     let sample = meter.finish()?;
     churn.finish()?;
-    drips.finish()?;
+    clients.finish()?;
     Ok(sample)
 }

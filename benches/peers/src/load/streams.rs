@@ -1,4 +1,4 @@
-//! `messages`: on each of many open connections one message is on its way at any time.
+//! `messages`: many open connections, each with one message in flight at any time.
 
 use std::net::{SocketAddrV4, TcpStream};
 use std::ops::Range;
@@ -12,7 +12,7 @@ use super::{BUFFER_SIZE, EVENTS, FINISH_TIMEOUT, TICK, new_epoll};
 use crate::Result;
 use crate::meter::{Meter, Sample};
 
-/// How many connections are opened before they are heard of: fewer than any backlog.
+/// Number of connections opened before the first answer is awaited; smaller than any backlog.
 const AT_A_TIME: usize = 100;
 
 struct Client {
@@ -40,7 +40,7 @@ impl Client {
         self.exchange.send(&self.socket)
     }
 
-    /// Do what can be done now; true when the whole message is back.
+    /// Sends and receives as far as possible. Returns true when the whole echo has arrived.
     fn advance(&mut self, event: EpollFlags, buffer: &mut [u8]) -> Result<bool> {
         if self.exchange.is_echoed() {
             return Ok(false);
@@ -54,7 +54,7 @@ impl Client {
     }
 }
 
-/// Open connections, each of which has been served once.
+/// Open connections. Each has been served once.
 pub struct Streams {
     epoll: Epoll,
     events: [EpollEvent; EVENTS],
@@ -78,23 +78,23 @@ impl Streams {
             let open = streams.clients.len();
             if open.is_multiple_of(AT_A_TIME) || open == usize::from(count) {
                 let begin = (open - 1) / AT_A_TIME * AT_A_TIME;
-                streams.ask(begin..open)?;
+                streams.echo(begin..open)?;
             }
         }
         Ok(streams)
     }
 
-    /// One message to and fro on every connection.
-    pub fn ask_all(&mut self) -> Result {
+    /// Echoes one message on every connection.
+    pub fn echo_all(&mut self) -> Result {
         let count = self.clients.len();
         for begin in (0..count).step_by(AT_A_TIME) {
-            self.ask(begin..count.min(begin + AT_A_TIME))?;
+            self.echo(begin..count.min(begin + AT_A_TIME))?;
         }
         Ok(())
     }
 
-    /// The same on some of them, all at the same time.
-    fn ask(&mut self, clients: Range<usize>) -> Result {
+    /// Echoes one message on each of some connections, all at the same time.
+    fn echo(&mut self, clients: Range<usize>) -> Result {
         let deadline = Instant::now() + FINISH_TIMEOUT;
         let mut open = clients.len();
         for client in &mut self.clients[clients] {
@@ -115,8 +115,8 @@ impl Streams {
         Ok(())
     }
 
-    /// Keep a message on its way on every connection until `meter` says that it is over.
-    pub fn play(&mut self, meter: &mut Meter) -> Result {
+    /// Keeps a message in flight on every connection until `meter` ends the measurement.
+    pub fn run(&mut self, meter: &mut Meter) -> Result {
         meter.start();
         for client in &mut self.clients {
             client.begin(Instant::now())?;
@@ -126,7 +126,7 @@ impl Streams {
             for event in &self.events[..ready] {
                 let client = &mut self.clients[event.data() as usize];
                 if client.advance(event.events(), &mut self.buffer)? {
-                    // The end of one message is the beginning of the next: one look at the clock.
+                    // Reads the clock once for the end of one message and the start of the next.
                     let now = Instant::now();
                     meter.record(client.began, now);
                     client.begin(now)?;
@@ -152,7 +152,7 @@ pub fn run(
 ) -> Result<Sample> {
     meter.before_connecting(connections)?;
     let mut streams = Streams::connect(server, connections, size)?;
-    streams.play(&mut meter)?;
+    streams.run(&mut meter)?;
     let sample = meter.finish()?;
     streams.finish()?;
     Ok(sample)

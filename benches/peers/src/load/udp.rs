@@ -1,8 +1,8 @@
-//! `udp`: a fixed number of datagrams is on its way at any time, over several sockets.
+//! `udp`: a fixed number of datagrams in flight at any time, over several sockets.
 //!
-//! Each socket owns some of the window's slots. The echo of a slot's datagram sends the
-//! slot's next one. A datagram that has not come back after a while counts as lost and is
-//! replaced by a new one, so that losses can never bring the load to a halt.
+//! Each socket owns some of the window's slots, and each slot has one datagram in flight. When its
+//! echo arrives, the slot sends the next one. A datagram without an echo after [`LOST_AFTER`] counts
+//! as lost and is replaced, so losses cannot stop the load.
 
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::time::{Duration, Instant};
@@ -17,10 +17,10 @@ use crate::payload::Tag;
 
 mod batch;
 
-/// More sockets than a server has threads, few enough that each has a batch to send.
+/// More sockets than a server has threads, but so few that each sends several datagrams at a time.
 const SOCKETS: u16 = 8;
 
-/// Far above any latency of a server that works, far below the length of a window.
+/// Far above the latency of a working server, far below the length of a measurement.
 const LOST_AFTER: Duration = Duration::from_millis(250);
 
 struct Slot {
@@ -39,18 +39,18 @@ impl Slot {
 
 struct Client {
     socket: UdpSocket,
-    /// The number of the first slot; the others follow.
+    /// Number of the first slot. The numbers are consecutive.
     first: u32,
     slots: Vec<Slot>,
     batch: Batch,
-    /// Slots (by index) whose datagram is new and not sent yet.
+    /// Indices of the slots with a datagram that is not sent yet.
     to_send: Vec<usize>,
 }
 
 impl Client {
     fn new(server: SocketAddrV4, first: u32, count: u16, size: usize) -> Result<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-        // Only what comes from the server is received, and a server that has died is an error.
+        // A connected socket receives from the server only, and reports a server that has exited.
         socket.connect(server)?;
         let now = Instant::now();
         let slots = (first..first + u32::from(count))
@@ -81,13 +81,13 @@ impl Client {
         self.batch.receive(&self.socket)?;
         let now = Instant::now();
         for datagram in self.batch.received() {
-            let tag = Tag::of(datagram).ok_or("a datagram too short to be an echo")?;
+            let tag = Tag::of(datagram).ok_or("a datagram is too short for an echo")?;
             let index = tag.source.wrapping_sub(self.first) as usize;
             let Some(slot) = self.slots.get_mut(index) else {
-                return Err(format!("{tag:?} came to the socket of another client").into());
+                return Err(format!("{tag:?} arrived at the socket of another client").into());
             };
             if tag.sequence < slot.tag.sequence {
-                // Given up as lost or a duplicate; its bytes must be right all the same.
+                // A duplicate, or counted as lost before. Its bytes must still be correct.
                 let mut expected = vec![0; slot.message.len()];
                 tag.fill(&mut expected);
                 tag.check(datagram, &expected)?;
@@ -119,7 +119,7 @@ impl Client {
 
 pub fn run(server: SocketAddrV4, window: u16, size: usize, mut meter: Meter) -> Result<Sample> {
     let (epoll, mut events) = new_epoll()?;
-    let mut clients = share_out(window)
+    let mut clients = distribute(window)
         .map(|(first, count)| Client::new(server, first, count, size))
         .collect::<Result<Vec<_>>>()?;
     meter.start();
@@ -129,15 +129,15 @@ pub fn run(server: SocketAddrV4, window: u16, size: usize, mut meter: Meter) -> 
         client.send()?;
     }
 
-    let mut last_look = Instant::now();
+    let mut last_scan = Instant::now();
     loop {
         let now = Instant::now();
         if !meter.keep_going(now)? {
             return meter.finish();
         }
-        // Rarely: it goes through all slots, and losses are the exception.
-        if now.duration_since(last_look).as_millis() >= u128::from(TICK) {
-            last_look = now;
+        // Runs once per tick, because it scans all slots and losses are rare.
+        if now.duration_since(last_scan).as_millis() >= u128::from(TICK) {
+            last_scan = now;
             for client in &mut clients {
                 client.replace_lost(now, &mut meter);
                 client.send()?;
@@ -152,8 +152,8 @@ pub fn run(server: SocketAddrV4, window: u16, size: usize, mut meter: Meter) -> 
     }
 }
 
-/// The first slot and the number of slots of each socket; no socket without a slot.
-fn share_out(window: u16) -> impl Iterator<Item = (u32, u16)> {
+/// The first slot and the number of slots of each socket. Every socket has at least one slot.
+fn distribute(window: u16) -> impl Iterator<Item = (u32, u16)> {
     let sockets = SOCKETS.min(window);
     (0..sockets).scan(0, move |first, socket| {
         let count = window / sockets + u16::from(socket < window % sockets);
@@ -165,12 +165,12 @@ fn share_out(window: u16) -> impl Iterator<Item = (u32, u16)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{SOCKETS, share_out};
+    use super::{SOCKETS, distribute};
 
     #[test]
     fn every_slot_belongs_to_one_socket() {
         for window in 1..=100 {
-            let shares: Vec<_> = share_out(window).collect();
+            let shares: Vec<_> = distribute(window).collect();
             assert_eq!(shares.len(), usize::from(window.min(SOCKETS)));
             let mut next = 0;
             for (first, count) in shares {

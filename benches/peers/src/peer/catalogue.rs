@@ -1,10 +1,10 @@
-//! Which servers a workload compares.
+//! The list of servers that each workload compares.
 
 use super::{Peer, Program};
 use crate::load::idle;
 use crate::workload::{Shape, Workload};
 
-/// All that serve the workload; `cores` is how many the servers may use.
+/// All peers for the workload. `cores` is the number of cores that a server may use.
 pub fn peers(workload: Workload, shape: &Shape, cores: u16) -> Vec<Peer> {
     let &Shape {
         connections, slots, ..
@@ -42,7 +42,7 @@ pub fn peers(workload: Workload, shape: &Shape, cores: u16) -> Vec<Peer> {
     }
 }
 
-/// One of each kind: a table for each number of connections is long enough.
+/// The peers of `growth`: one of each kind, to keep its tables short.
 const GROWTH: [&str; 9] = [
     "c-threads",
     "c-epoll",
@@ -55,7 +55,7 @@ const GROWTH: [&str; 9] = [
     "gevent",
 ];
 
-/// Those with a thread for each connection, and how many they are given at most.
+/// The peers with a thread per connection. They are left out above [`MOST_THREADS`] connections.
 const THREADED: [&str; 5] = [
     "c-threads",
     "rust-threading",
@@ -65,14 +65,14 @@ const THREADED: [&str; 5] = [
 ];
 const MOST_THREADS: u16 = 1_000;
 
-/// The peers that serve `connections` of TCP at the same time.
+/// The peers that serve this number of TCP connections at the same time.
 fn streams(connections: u16, cores: u16) -> Vec<Peer> {
     let workers = &cores.to_string()[..];
     let mut peers = vec![
         Peer::c("c-threads", env!("PEER_TCP_THREADS")),
         Peer::c("c-epoll", env!("PEER_TCP_EPOLL")),
         Peer::rust("rust-threading", "tcp", "threading", 0),
-        // A worker serves its connection to the end: fewer would leave some unserved.
+        // One worker per connection, because a worker serves its connection until it closes.
         Peer::rust("rust-thread-pool", "tcp", "thread-pool", connections),
         Peer::rust("rust-coroutines", "tcp", "coroutines", cores),
         Peer::new("std-threads", Program::Rust("std_server"), &[]),

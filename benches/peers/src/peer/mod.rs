@@ -1,4 +1,4 @@
-//! A server that is measured: its name in the tables, and how to start it.
+//! A measured server: its name in the tables, and the command that starts it.
 
 use std::process::Command;
 
@@ -14,13 +14,13 @@ pub struct Peer {
 
 #[derive(Clone, Copy)]
 enum Program {
-    /// The path of an executable that `build.rs` made.
+    /// Path of an executable that `build.rs` compiled.
     C(&'static str),
-    /// An executable of `src/bin/`.
+    /// Name of an executable in `src/bin/`.
     Rust(&'static str),
-    /// `go/main.go`.
+    /// The executable of `go/main.go`.
     Go,
-    /// A script of `python/`, and a module that it needs.
+    /// Name of a script in `python/`, and of a module that it imports.
     Python(&'static str, &'static str),
 }
 
@@ -37,7 +37,7 @@ impl Peer {
         Self::new(name, Program::C(path), &[])
     }
 
-    /// One of this crate's strategies.
+    /// A peer that runs one of this crate's strategies.
     fn rust(name: &'static str, transport: &str, strategy: &str, workers: u16) -> Self {
         let arguments = [transport, strategy, &workers.to_string()];
         Self::new(name, Program::Rust("echo_server"), &arguments)
@@ -58,7 +58,7 @@ impl Peer {
         command
     }
 
-    /// What this peer needs and this machine has not.
+    /// The program or module that this peer needs and this machine does not have.
     pub fn missing(&self) -> Option<String> {
         match self.program {
             Program::C(_) | Program::Rust(_) => None,

@@ -1,4 +1,4 @@
-//! Makes the executables that neither `build.rs` nor `cargo run` has made.
+//! Builds the executables that neither `build.rs` nor `cargo run` builds.
 
 use std::env;
 use std::path::PathBuf;
@@ -13,7 +13,8 @@ pub fn beside_this_program(name: &str) -> PathBuf {
     runner.with_file_name(name)
 }
 
-/// `cargo run` builds the runner only; Go's server is made where there is Go.
+/// Builds the Rust servers, because `cargo run` builds the runner only, and the Go server if Go is
+/// installed.
 pub fn build_servers() -> Result {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let mut cargo = Command::new(env!("CARGO"));

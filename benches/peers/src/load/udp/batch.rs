@@ -1,5 +1,5 @@
-//! Many datagrams per system call, so that the load spends less on a datagram than a server
-//! that makes two calls for each.
+//! Sends and receives many datagrams per system call, so that the load generator spends less time on a
+//! datagram than a server that makes two calls for each.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::UdpSocket;
@@ -13,16 +13,16 @@ use crate::Result;
 pub struct Batch {
     buffers: Vec<Vec<u8>>,
     lengths: Vec<usize>,
-    // Apart, because sending leaves no room for the addresses that receiving fills in.
+    // Separate headers, because sending leaves no space for the addresses that receiving stores.
     receiving: MultiHeaders<SockaddrIn>,
     sending: MultiHeaders<SockaddrIn>,
 }
 
 impl Batch {
-    /// For up to `count` datagrams of `size` bytes at a time.
+    /// A batch of at most `count` datagrams of `size` bytes.
     pub fn new(count: usize, size: usize) -> Self {
         Self {
-            // One byte more: an echo that is too long must not be cut to the right length.
+            // One byte longer than a datagram, to detect an echo that is too long.
             buffers: vec![vec![0; size + 1]; count],
             lengths: Vec::with_capacity(count),
             receiving: MultiHeaders::preallocate(count, None),
@@ -30,7 +30,7 @@ impl Batch {
         }
     }
 
-    /// Take what has arrived, without waiting.
+    /// Receives the datagrams that have arrived, without waiting.
     pub fn receive(&mut self, socket: &UdpSocket) -> Result {
         self.lengths.clear();
         let mut slices: Vec<_> = self
@@ -62,8 +62,8 @@ impl Batch {
             .map(|(buffer, &length)| &buffer[..length])
     }
 
-    /// Send to the peer that the socket is connected to. A datagram that does not go out is
-    /// as good as lost on the way: the caller sends another one when it is overdue.
+    /// Sends to the peer that the socket is connected to. Datagrams that are not sent count as lost,
+    /// and the caller replaces them later.
     pub fn send<'a>(
         &mut self,
         socket: &UdpSocket,
