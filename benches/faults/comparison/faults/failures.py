@@ -35,7 +35,7 @@ def threads(contender, plan):
             later = client.ask(b"hello\n", OPERATION_TIMEOUT)
     return {
         "a thread cannot be started: its client": refused.value,
-        "a thread cannot be started: the next client, when it can": later.value,
+        "a thread cannot be started: the next client, after the shortage": later.value,
         "a thread cannot be started: `server_close()` afterwards": close(contender, plan),
     }
 
