@@ -1,4 +1,4 @@
-//! What a server does about errors of its listening socket.
+//! Classification of errors of the listening socket.
 
 use std::io;
 
@@ -6,36 +6,37 @@ use rustix::io::Errno;
 
 use crate::sys;
 
-/// What a server does about an error of its listening socket, of `accept(2)` or `recvfrom(2)`.
+/// Reaction of a server to an error of `accept(2)` or `recvfrom(2)` on its listening socket.
 ///
-/// | kind | errors | what the server does |
+/// | kind | errors | reaction of the server |
 /// | --- | --- | --- |
-/// | `Retry` | `EINTR`, `ECONNABORTED`, `EPROTO`; what the network has against one client: `ENETDOWN`, `ENOPROTOOPT`, `EHOSTDOWN`, `ENONET`, `EHOSTUNREACH`, `EOPNOTSUPP`, `ENETUNREACH`, `EPROTONOSUPPORT`, `ESOCKTNOSUPPORT`, `ETIMEDOUT`, `EPERM`; what an earlier reply to a datagram ran into: `ECONNREFUSED`, `ECONNRESET`, `EMSGSIZE` | takes the next request at once; after 16 of them without a request in between, as below |
-/// | `BackOff` | `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`, `ENOSR`, and every number that is not in this table | tries again after 10 ms, then 20, 40 and so on up to a second; a stop ends that wait at once |
-/// | `Fatal` | `EBADF`, `EINVAL`, `ENOTSOCK`, `EFAULT`; an error without a number, from a transport of your own | [`serve_forever`](crate::Server::serve_forever) returns it, as [`Error::Accept`](crate::Error::Accept) |
+/// | `Retry` | `EINTR`, `ECONNABORTED`, `EPROTO`; network errors of one client: `ENETDOWN`, `ENOPROTOOPT`, `EHOSTDOWN`, `ENONET`, `EHOSTUNREACH`, `EOPNOTSUPP`, `ENETUNREACH`, `EPROTONOSUPPORT`, `ESOCKTNOSUPPORT`, `ETIMEDOUT`, `EPERM`; errors of an earlier reply to a datagram: `ECONNREFUSED`, `ECONNRESET`, `EMSGSIZE` | accepts the next request at once; after 16 errors without a request in between, backs off as in the next row |
+/// | `BackOff` | `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`, `ENOSR`, and every number that is not in this table | retries after 10 ms, then 20 ms, 40 ms and so on up to 1 s; a stop ends this wait at once |
+/// | `Fatal` | `EBADF`, `EINVAL`, `ENOTSOCK`, `EFAULT`; an error without a number, from a custom transport | [`serve_forever`](crate::Server::serve_forever) returns it, as [`Error::Accept`](crate::Error::Accept) |
 ///
-/// (An error without a number, but of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted), is
-/// `Retry`: with it a [`Transport`](crate::Transport) of your own says that one connection is unusable.)
+/// An error without a number, of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted), is
+/// `Retry`: a custom [`Transport`](crate::Transport) returns it to report that one connection is
+/// unusable.
 ///
-/// [`Service::get_request_error`](crate::Service::get_request_error) is told about each,
-/// [`Stats::accept_errors`](crate::Stats::accept_errors) counts them.
+/// The server calls [`Service::get_request_error`](crate::Service::get_request_error) for each error,
+/// and [`Stats::accept_errors`](crate::Stats::accept_errors) counts them.
 ///
-/// > **Coming from Python.** There all of them are dropped without a trace and tried again at once: out
-/// > of descriptors, the loop takes a whole processor.
+/// > **Coming from Python.** Python ignores every such error and retries at once. When the process has
+/// > no free descriptor, Python's loop therefore uses a whole processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AcceptErrorKind {
-    /// It concerns one client, or one packet: the server takes the next.
+    /// The error concerns one client or one packet: the server accepts the next request.
     Retry,
-    /// The process, or the system, is out of something: the server waits a little.
+    /// The process or the system lacks a resource: the server waits, then retries.
     BackOff,
-    /// The socket is unusable: the server ends.
+    /// The socket is unusable: the accept loop ends.
     Fatal,
 }
 
 impl AcceptErrorKind {
     pub(crate) const COUNT: usize = 3;
 
-    /// The kind of an error.
+    /// Returns the kind of an error.
     pub fn of(error: &io::Error) -> Self {
         let Some(errno) = Errno::from_io_error(error) else {
             return match error.kind() {
@@ -50,7 +51,7 @@ impl AcceptErrorKind {
         }
     }
 
-    /// Whether it is descriptors that there are none of, in this process or in the system.
+    /// Returns whether the process or the system has no free descriptor.
     pub(crate) fn is_descriptor_exhaustion(error: &io::Error) -> bool {
         matches!(
             Errno::from_io_error(error),
@@ -64,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_error_of_accept_is_sorted() {
+    fn every_error_of_accept_has_a_kind() {
         use AcceptErrorKind::{BackOff, Fatal, Retry};
 
         let retry = [

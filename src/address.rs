@@ -5,14 +5,14 @@ use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-/// What the addresses of every transport can do: be compared, kept in maps, shown, and shown the
-/// way Python does.
+/// Address of a server or client, of any transport: comparable, hashable and printable, also in
+/// Python's format.
 ///
 /// Implemented by [`SocketAddr`] (TCP, UDP) and [`UnixAddress`].
 pub trait Address:
     Clone + fmt::Debug + fmt::Display + Eq + Hash + Into<SocketAddress> + Send + Sync + 'static
 {
-    /// The address as `print(client_address)` shows it in Python, for example
+    /// Returns the address in the format of Python's `print(client_address)`, for example
     /// `('127.0.0.1', 9999)`.
     fn to_python(&self) -> String;
 }
@@ -32,32 +32,32 @@ impl Address for SocketAddr {
     }
 }
 
-/// The address of a Unix socket.
+/// Address of a Unix socket.
 ///
-/// > **Coming from Python.** There it is a `str`, `bytes`, `''` or `None`, depending on the peer
-/// > and on the kind of socket. A client that did not bind its socket is [`Unnamed`] here: a
-/// > value like any other, not a surprise.
+/// > **Coming from Python.** Python's type is `str`, `bytes`, `''` or `None`, depending on the peer
+/// > and on the kind of socket. Here, the address of a client with an unbound socket is [`Unnamed`],
+/// > for every kind of socket.
 ///
 /// [`Unnamed`]: UnixAddress::Unnamed
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum UnixAddress {
-    /// The socket is bound to no address. Usual for the clients of stream servers; a datagram
-    /// client like that cannot be answered.
+    /// The socket is not bound. Clients of stream servers usually have this address. A datagram
+    /// client with this address cannot receive a reply.
     Unnamed,
     /// The socket is bound to this path.
     Path(PathBuf),
-    /// The socket is bound to this name in the abstract namespace, which only Linux has. The
-    /// leading zero byte is not part of the name.
+    /// The socket is bound to this name in the abstract namespace, which only Linux and Android have.
+    /// The name excludes the leading zero byte.
     Abstract(Vec<u8>),
 }
 
 impl UnixAddress {
-    /// Whether the socket is bound to no address.
+    /// Returns whether the socket is not bound.
     pub fn is_unnamed(&self) -> bool {
         matches!(self, Self::Unnamed)
     }
 
-    /// The path that the socket is bound to, if it is bound to one.
+    /// Returns the path that the socket is bound to; `None` for the other two variants.
     pub fn as_path(&self) -> Option<&Path> {
         match self {
             Self::Path(path) => Some(path),
@@ -86,29 +86,29 @@ impl Address for UnixAddress {
     }
 }
 
-/// Where a server is bound, or who its client is, whatever its transport: what a [`ServerHandle`], which
-/// knows no transport, can tell.
+/// Address of a server or client, for code that works with every transport, such as
+/// [`ServerHandle`].
 ///
-/// It is `From` the address of either transport, so that the two can be compared:
-/// `*info.client_address() == (*request.client_address()).into()`.
+/// Implements `From<SocketAddr>` and `From<UnixAddress>`, so that it can be compared with the address
+/// of a transport: `*info.client_address() == (*request.client_address()).into()`.
 ///
 /// [`ServerHandle`]: crate::ServerHandle
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SocketAddress {
-    /// A TCP or UDP server.
+    /// Address of a TCP or UDP socket.
     Inet(SocketAddr),
-    /// A Unix socket server.
+    /// Address of a Unix socket.
     Unix(UnixAddress),
 }
 
 impl SocketAddress {
-    /// The IP address of a TCP or UDP server; `None` for a Unix socket.
+    /// Returns the IP address of a TCP or UDP socket; `None` for a Unix socket.
     pub fn ip(&self) -> Option<IpAddr> {
         self.socket_addr().map(|address| address.ip())
     }
 
-    /// IP address and port of a TCP or UDP server; `None` for a Unix socket.
+    /// Returns IP address and port of a TCP or UDP socket; `None` for a Unix socket.
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Inet(address) => Some(*address),
@@ -116,7 +116,7 @@ impl SocketAddress {
         }
     }
 
-    /// The path of a Unix socket server, if it is bound to one.
+    /// Returns the path of a Unix socket that is bound to one; `None` for any other socket.
     pub fn as_path(&self) -> Option<&Path> {
         match self {
             Self::Inet(_) => None,
@@ -124,12 +124,12 @@ impl SocketAddress {
         }
     }
 
-    /// The port of a TCP or UDP server; `None` for a Unix socket.
+    /// Returns the port of a TCP or UDP socket; `None` for a Unix socket.
     pub fn port(&self) -> Option<u16> {
         self.socket_addr().map(|address| address.port())
     }
 
-    /// Whether a socket with this address is bound to anything.
+    /// Returns whether a socket with this address is bound.
     pub(crate) fn is_bound(&self) -> bool {
         match self {
             Self::Inet(address) => address.port() != 0,
@@ -163,7 +163,7 @@ impl From<UnixAddress> for SocketAddress {
 mod tests {
     use super::*;
 
-    // What `print(address)` shows in CPython for the same peers.
+    // The expected texts are the output of `print(address)` in CPython.
     #[test]
     fn addresses_look_as_they_do_in_python() {
         let v4: SocketAddr = "127.0.0.1:9999".parse().unwrap();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_is_bound_to_can_be_taken_apart() {
+    fn the_parts_of_a_server_address_are_accessible() {
         let inet: SocketAddr = "127.0.0.1:9999".parse().unwrap();
         let server = SocketAddress::from(inet);
         assert_eq!((server.ip(), server.port()), (Some(inet.ip()), Some(9999)));

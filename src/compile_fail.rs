@@ -1,8 +1,9 @@
-//! What the compiler refuses, so that it need not be caught at run time: the first block fails to
-//! compile for the reason above it; the second, without the mistake, compiles. (Mistakes whose
-//! messages matter are in `tests/compile_fail/`.)
+//! Mistakes that the compiler rejects. For each mistake, the first blocks fail to compile, and the last
+//! block, without the mistake, compiles. (Mistakes with tested compiler messages are in
+//! `tests/compile_fail/`.)
 //!
-//! A server cannot be closed while it serves (in Python the loop then spins on a dead descriptor):
+//! Closing a server while it serves. (In Python, the accept loop then fails on the closed descriptor in
+//! a busy loop.)
 //!
 //! ```compile_fail,E0505
 //! # use socketserver::prelude::*;
@@ -27,7 +28,7 @@
 //! # Ok::<(), BoxError>(())
 //! ```
 //!
-//! A handler without `handle` is none (in Python it does nothing):
+//! Implementing `RequestHandler` without `handle`. (In Python, such a handler does nothing.)
 //!
 //! ```compile_fail,E0046
 //! # use socketserver::prelude::*;
@@ -47,7 +48,7 @@
 //! }
 //! ```
 //!
-//! Unix servers have no options that mean nothing to them (in Python these fail, or do nothing):
+//! Setting options of TCP on a Unix server. (In Python, they fail or have no effect.)
 //!
 //! ```compile_fail,E0277
 //! # use socketserver::prelude::*;

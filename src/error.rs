@@ -1,41 +1,47 @@
-//! The errors of a server's life, and the `Result` that handlers return.
+//! Errors of a server, and the `Result` that handlers return.
 
 use std::error::Error as StdError;
 use std::net::SocketAddr;
 use std::{fmt, io};
 
-/// Any error that can be sent to another thread, as `?` makes it out of every error type and
-/// `"text".into()` out of a text.
+use rustix::io::Errno;
+
+/// Any error that can be sent to another thread.
+///
+/// `?` converts every such error type to it, and `"text".into()` converts a text.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// What a handler returns: `Ok(())`, or whatever went wrong, as an exception would.
+/// Result of a handler: `Ok(())`, or an error of any type.
 ///
-/// `?` works on any error type, and so it does in a `main` that returns this.
+/// `?` accepts any error type that can be sent to another thread. A `main` can return this type, too.
+///
+/// > **Coming from Python.** Returning `Err` corresponds to raising an exception.
 pub type Result<T = (), E = BoxError> = std::result::Result<T, E>;
 
-/// Why a server could not be made or had to stop.
+/// Reason why a server could not be created or had to stop.
 ///
-/// `Debug` prints the same readable text as `Display`, followed by the cause, because that is
-/// what Rust shows when `main` returns an error.
+/// `Display` states the problem and the next step. `Debug` prints this text and then the cause,
+/// because Rust prints `Debug` when `main` returns an error.
 #[non_exhaustive]
 pub enum Error {
-    /// The address could not be turned into a socket address: a misspelt host name, a missing
-    /// port.
+    /// The address could not be resolved to a socket address, for example because the host name is
+    /// misspelt or the port is missing.
     Resolve {
-        /// The address that was asked for.
+        /// The requested address.
         address: String,
-        /// What the resolver said.
+        /// The resolver's error.
         source: io::Error,
     },
-    /// The socket could not be made, configured or bound.
+    /// The socket could not be created, configured or bound.
     ///
-    /// `AddrInUse`: somebody else listens there; pass port 0 to get a free one, or, for a Unix
-    /// socket, remove the file that a server that is gone has left behind. `PermissionDenied`: a
-    /// port below 1024 needs privileges.
+    /// - `AddrInUse`: another socket is bound to the address. Port 0 selects a free port. For a Unix
+    ///   socket, the file may remain from a server that has ended; then remove the file.
+    /// - `PermissionDenied`: a port below 1024 needs privileges, and a Unix socket needs write
+    ///   permission for the directory of its file.
     Bind {
-        /// The address that was asked for.
+        /// The requested address.
         address: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The bound socket could not be made to listen (see
@@ -43,39 +49,40 @@ pub enum Error {
     Activate {
         /// The address that the socket is bound to.
         address: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The server was told not to listen yet
-    /// ([`activate(false)`](crate::ServerOptions::activate)) and `server_activate` was not
-    /// called since.
+    /// The server is bound but does not listen: it was created with
+    /// [`activate(false)`](crate::ServerOptions::activate), and
+    /// [`server_activate`](crate::Server::server_activate) has not been called.
     NotActivated,
-    /// `serve_forever` or `handle_request` is running already, on another thread or further up
-    /// on this one.
+    /// `serve_forever` or `handle_request` is already running, on another thread or in a caller on
+    /// this thread.
     AlreadyServing,
-    /// The listening socket failed in a way that trying again does not mend; or the strategy, in its
+    /// The accept loop ended, because of an error of the listening socket that a retry cannot fix
+    /// ([`AcceptErrorKind::Fatal`](crate::AcceptErrorKind::Fatal)), or an error of the strategy's
     /// [`wait`](crate::Strategy::wait).
     Accept {
-        /// What the system said, or the strategy.
+        /// The error of the system or of the strategy.
         source: io::Error,
     },
-    /// A thread or a descriptor that the server itself needs could not be had.
+    /// The system did not provide a thread or a descriptor that the server itself needs.
     Resources {
-        /// What it was needed for.
+        /// Name and purpose of the missing resource.
         what: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The signal handler could not be installed, because the program has one of its own: call
-    /// [`ServerHandle::shutdown`](crate::ServerHandle::shutdown) from there instead.
+    /// The signal handler could not be installed, because the program already has one: call
+    /// [`ServerHandle::shutdown`](crate::ServerHandle::shutdown) from that handler instead.
     Signal {
-        /// What the `ctrlc` crate said.
+        /// The error of the `ctrlc` crate.
         source: BoxError,
     },
 }
 
 impl Error {
-    /// The system's error behind this one, if there is one.
+    /// Returns the `io::Error` that caused this error, if any.
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             Self::Resolve { source, .. }
@@ -96,24 +103,37 @@ impl fmt::Display for Error {
                 f.write_str(match source.kind() {
                     io::ErrorKind::InvalidInput => " (write it as \"HOST:PORT\")",
                     _ => {
-                        " (is the host spelt right? all interfaces, Python's \"\", are \
-                         \"0.0.0.0:PORT\")"
+                        " (check the spelling of the host name; for all interfaces, Python's \"\", \
+                         use \"0.0.0.0:PORT\")"
                     }
                 })
             }
             Self::Bind { address, source } => {
                 write!(f, "cannot bind to {address}")?;
-                f.write_str(advice(address, source))
+                f.write_str(bind_advice(address, source))
             }
-            Self::Activate { address, .. } => write!(f, "cannot listen on {address}"),
+            Self::Activate { address, source } => {
+                write!(f, "cannot listen on {address}")?;
+                f.write_str(match source.kind() {
+                    io::ErrorKind::AddrInUse => bind_advice(address, source),
+                    _ => "",
+                })
+            }
             Self::NotActivated => f.write_str(
                 "the server is bound but does not listen yet: call server_activate() first",
             ),
-            Self::AlreadyServing => {
-                f.write_str("this server is serving already: make a second server to serve twice")
+            Self::AlreadyServing => f.write_str(
+                "this server is already serving: wait until the running `serve_forever` or \
+                 `handle_request` has returned, or create a second server",
+            ),
+            Self::Accept { .. } => f.write_str(
+                "cannot accept requests any more, because the listening socket or the strategy \
+                 failed (close this server and bind a new one)",
+            ),
+            Self::Resources { what, source } => {
+                write!(f, "cannot get {what}")?;
+                f.write_str(resource_advice(source))
             }
-            Self::Accept { .. } => f.write_str("the listening socket failed"),
-            Self::Resources { what, .. } => write!(f, "cannot get {what}"),
             Self::Signal { .. } => f.write_str(
                 "cannot install the Ctrl-C handler: if the program has its own, call \
                  ServerHandle::shutdown() from there",
@@ -122,8 +142,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// What to do about a socket that could not be bound.
-fn advice(address: &str, error: &io::Error) -> &'static str {
+/// Next step for a socket that could not be bound.
+fn bind_advice(address: &str, error: &io::Error) -> &'static str {
     let inet = address.parse::<SocketAddr>().is_ok();
     match error.kind() {
         io::ErrorKind::AddrInUse if inet => {
@@ -134,10 +154,38 @@ fn advice(address: &str, error: &io::Error) -> &'static str {
             " (another server is using it, or left its file behind: stop that one, or remove the \
              file)"
         }
-        io::ErrorKind::PermissionDenied if inet => " (ports below 1024 need privileges)",
-        io::ErrorKind::AddrNotAvailable => " (no interface of this machine has this address)",
-        io::ErrorKind::NotFound => " (the directory of the socket file must exist)",
-        io::ErrorKind::InvalidFilename => " (the path of a Unix socket has at most 107 bytes)",
+        io::ErrorKind::PermissionDenied if inet => {
+            " (ports below 1024 need privileges: bind to a higher port, or give the program the \
+             capability CAP_NET_BIND_SERVICE)"
+        }
+        io::ErrorKind::PermissionDenied => {
+            " (the process needs write permission for the directory of the socket file)"
+        }
+        io::ErrorKind::AddrNotAvailable if inet => {
+            " (no interface of this machine has this address)"
+        }
+        io::ErrorKind::NotFound => " (create the directory of the socket file first)",
+        io::ErrorKind::InvalidFilename => {
+            " (the path of a Unix socket has at most 107 bytes: use a shorter path)"
+        }
+        _ => "",
+    }
+}
+
+/// Next step if the system did not provide a thread or a descriptor.
+fn resource_advice(error: &io::Error) -> &'static str {
+    match Errno::from_io_error(error) {
+        Some(Errno::MFILE) => {
+            " (this process has reached its limit of open descriptors: raise it with `ulimit -n`)"
+        }
+        Some(Errno::NFILE) => {
+            " (the system has reached its limit of open descriptors: raise it, on Linux with \
+             `sysctl fs.file-max`)"
+        }
+        Some(Errno::AGAIN) => {
+            " (too many threads: raise the limit of the user with `ulimit -u`, or that of the \
+             container)"
+        }
         _ => "",
     }
 }
@@ -158,5 +206,42 @@ impl StdError for Error {
             Self::Signal { source } => Some(&**source),
             _ => self.io_error().map(|error| error as _),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_states_the_next_step() {
+        let bind = |address: &str, errno: Errno| Error::Bind {
+            address: address.into(),
+            source: errno.into(),
+        };
+        let resources = |errno: Errno| Error::Resources {
+            what: "a thread",
+            source: errno.into(),
+        };
+        for (error, next_step) in [
+            (bind("127.0.0.1:80", Errno::ACCESS), "higher port"),
+            (bind("/run/s", Errno::ACCESS), "write permission"),
+            (bind("/run/s", Errno::NOENT), "create the directory"),
+            (bind("/run/s", Errno::NAMETOOLONG), "shorter path"),
+            (resources(Errno::MFILE), "ulimit -n"),
+            (resources(Errno::NFILE), "fs.file-max"),
+            (resources(Errno::AGAIN), "ulimit -u"),
+        ] {
+            assert!(error.to_string().contains(next_step), "{error}");
+        }
+    }
+
+    #[test]
+    fn advice_about_interfaces_is_for_internet_addresses() {
+        let error = Error::Bind {
+            address: "(unnamed)".into(),
+            source: io::ErrorKind::AddrNotAvailable.into(),
+        };
+        assert_eq!(error.to_string(), "cannot bind to (unnamed)");
     }
 }

@@ -1,4 +1,4 @@
-//! What went wrong with one request: what `handle_error` is given.
+//! Errors of one request, which `handle_error` receives.
 
 use std::error::Error;
 use std::fmt;
@@ -8,17 +8,17 @@ use crate::error::BoxError;
 use crate::panics::catch_panic;
 use crate::timeout::TimeoutKind;
 
-/// Where in a request's life it went wrong.
+/// Stage of a request in which an error occurred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
     /// In [`Service::verify_request`](crate::Service::verify_request).
     VerifyRequest,
-    /// In the strategy: the request could not be run, for example because no thread could be
-    /// had.
+    /// In the strategy: the request could not be started, for example because the system provided no
+    /// thread.
     ProcessRequest,
-    /// In [`Service::request_handler`](crate::Service::request_handler), or while the handler
-    /// was dropped.
+    /// In [`Service::request_handler`](crate::Service::request_handler), or in the `Drop` of the
+    /// handler.
     RequestHandler,
     /// In [`RequestHandler::setup`](crate::RequestHandler::setup).
     Setup,
@@ -26,7 +26,7 @@ pub enum Stage {
     Handle,
     /// In [`RequestHandler::finish`](crate::RequestHandler::finish).
     Finish,
-    /// While the reply to a datagram was sent.
+    /// While the server sent the reply to a datagram.
     Reply,
 }
 
@@ -44,12 +44,12 @@ impl fmt::Display for Stage {
     }
 }
 
-/// An error or a panic in the course of one request. Its text (`Display`) says where and what, with
-/// all causes.
+/// Error or panic during one request.
 ///
-/// > **Coming from Python.** An `Err` and a panic are both what an `Exception` is there: the
-/// > request ends, `handle_error` is told, the server goes on. Nothing that a handler does ends
-/// > the loop.
+/// `Display` shows the stage, the error and all its causes.
+///
+/// > **Coming from Python.** An `Err` and a panic both correspond to an `Exception`: the request
+/// > ends, the server calls `handle_error` and continues. Neither ends the accept loop.
 #[derive(Debug)]
 pub struct HandlerError {
     stage: Stage,
@@ -72,7 +72,7 @@ impl HandlerError {
         }
     }
 
-    /// Runs one stage of a request; an `Err` and a panic both come out as a `HandlerError`.
+    /// Runs one stage of a request. Converts an `Err` or a panic to a `HandlerError`.
     pub(crate) fn catch<T>(
         stage: Stage,
         run: impl FnOnce() -> Result<T, BoxError>,
@@ -87,18 +87,18 @@ impl HandlerError {
         }
     }
 
-    /// This error, raised while `context` was being dealt with.
+    /// Adds `context`, an earlier error of the same request.
     pub(crate) fn with_context(mut self, context: Self) -> Self {
         self.context = Some(Box::new(context));
         self
     }
 
-    /// Where it happened.
+    /// Returns the stage in which the error occurred.
     pub fn stage(&self) -> Stage {
         self.stage
     }
 
-    /// The error that was returned; `None` for a panic.
+    /// Returns the error; `None` for a panic.
     pub fn error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         match &self.cause {
             Cause::Error(error) => Some(&**error),
@@ -106,7 +106,7 @@ impl HandlerError {
         }
     }
 
-    /// The text of the panic; `None` for an error.
+    /// Returns the message of the panic; `None` for an error.
     pub fn panic_message(&self) -> Option<&str> {
         match &self.cause {
             Cause::Error(_) => None,
@@ -114,18 +114,21 @@ impl HandlerError {
         }
     }
 
-    /// The error that was being dealt with when this one came up: `finish` runs even if `handle`
-    /// failed, and if it fails too, its error is reported with that of `handle` as context, as in
-    /// Python ("During handling of the above exception, another exception occurred").
+    /// Returns the earlier error of the same request, if any.
+    ///
+    /// `finish` runs even if `handle` failed. If `finish` fails too, its error has the error of
+    /// `handle` as context, as in Python ("During handling of the above exception, another exception
+    /// occurred").
     pub fn context(&self) -> Option<&HandlerError> {
         self.context.as_deref()
     }
 
-    /// Whether all that happened is that the client went away (or that the server cut it off to
-    /// stop): the connection was reset or closed while the handler was reading from the request or
-    /// writing to it. A broken connection to somebody else, a database say, is not that.
+    /// Returns whether the only error is a disconnect: the client closed or reset the connection
+    /// while the handler was reading from the request or writing to it, or the server force-closed
+    /// the connection in order to stop.
     ///
-    /// The default `handle_error` says nothing about these.
+    /// Returns `false` for a broken connection to any other peer, for example a database. The default
+    /// `handle_error` does not report disconnects.
     pub fn is_disconnect(&self) -> bool {
         self.all(|error| {
             error
@@ -134,18 +137,21 @@ impl HandlerError {
         })
     }
 
-    /// Whether the server cut the connection because it is stopping ([`ShuttingDown`]).
+    /// Returns whether the server force-closed the connection because it is stopping
+    /// ([`ShuttingDown`]).
     pub fn is_shutting_down(&self) -> bool {
         self.all(ShuttingDown::is_cause_of)
     }
 
-    /// Whether this error, and the one that it came up after, are of some kind: a failure that is
-    /// more than that must not hide behind it.
+    /// Returns whether this error and all its contexts satisfy `kind`, because a disconnect must not
+    /// hide another failure of the same request.
     fn all(&self, kind: fn(&io::Error) -> bool) -> bool {
         self.io_error().is_some_and(kind) && self.context().is_none_or(|context| context.all(kind))
     }
 
-    /// Whether a read or a write ran into its timeout; [`timeout_kind`](Self::timeout_kind) says which.
+    /// Returns whether a timeout expired; [`timeout_kind`](Self::timeout_kind) returns which one.
+    /// Includes timeouts of other sockets that the handler uses.
+    ///
     /// Python: `isinstance(error, TimeoutError)`.
     #[doc(alias = "TimeoutError")]
     pub fn is_timeout(&self) -> bool {
@@ -153,27 +159,27 @@ impl HandlerError {
             .is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
     }
 
-    /// Which time of the request a read or a write ran out of, if that is what happened. `None` for a
-    /// [timeout](Self::is_timeout) of anything else than the request.
+    /// Returns which timeout of the request expired. `None` for any other error, including a
+    /// [timeout](Self::is_timeout) of another socket.
     pub fn timeout_kind(&self) -> Option<TimeoutKind> {
         self.io_error().and_then(TimeoutKind::of)
     }
 
-    /// The first `io::Error` in the chain of causes.
+    /// Returns the first `io::Error` in the chain of causes.
     fn io_error(&self) -> Option<&io::Error> {
         let mut next: Option<&(dyn Error + 'static)> = Some(self.error()?);
         while let Some(error) = next {
-            if let Some(found) = error.downcast_ref() {
-                return Some(found);
+            if let Some(io_error) = error.downcast_ref() {
+                return Some(io_error);
             }
             next = error.source();
         }
         None
     }
 
-    /// Writes what Python's `handle_error` writes to stderr: a line of dashes, who the client
-    /// was, what went wrong, and the dashes again. In the place of the traceback are the stage,
-    /// the error and its causes. A mere [disconnect](Self::is_disconnect) is not written at all.
+    /// Writes the report of Python's `handle_error` to stderr: a line of dashes, the client address,
+    /// the error, and another line of dashes. The stage, the error and its causes replace Python's
+    /// traceback. A [disconnect](Self::is_disconnect) is not reported.
     #[doc(alias = "traceback")]
     #[doc(alias = "print_exc")]
     pub fn report(&self, client_address: &impl crate::Address) {
@@ -185,8 +191,8 @@ impl HandlerError {
         let text = format!(
             "{dashes}\nException occurred during processing of request from {from}\n{self}\n{dashes}\n"
         );
-        // One write, so that reports from several threads do not mix; a closed stderr is nobody's
-        // problem here.
+        // One write, so that reports from several threads do not mix. An error is ignored, because
+        // a report about a closed stderr has no destination.
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 }
@@ -217,11 +223,11 @@ impl Error for HandlerError {
     }
 }
 
-/// The client is gone: inside the errors of a request that say so, and only there, so that they can
-/// be told from those of a file or of another connection.
+/// Disconnect of the client: the inner error of a request's `io::Error`. Distinguishes disconnects of
+/// the client from errors of files and of other connections.
 #[derive(Debug)]
 pub(crate) enum ClientGone {
-    /// It closed the connection where the handler needed more.
+    /// The client closed the connection while the handler expected more data.
     MidMessage,
     /// The connection is broken.
     Broken(io::Error),
@@ -250,10 +256,12 @@ impl fmt::Display for ClientGone {
 
 impl Error for ClientGone {}
 
-/// The server cut the connection because it is stopping and the grace period is over.
+/// Cause of an error: the server is stopping and force-closed the connection when the grace period
+/// expired.
 ///
-/// It is inside the [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) error that reads and
-/// writes of a request return then; [`ShuttingDown::is_cause_of`] finds it.
+/// Reads and writes of the request then return a
+/// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) error with this inner error;
+/// [`ShuttingDown::is_cause_of`] recognizes it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ShuttingDown;
@@ -263,7 +271,7 @@ impl ShuttingDown {
         io::Error::new(io::ErrorKind::ConnectionAborted, Self)
     }
 
-    /// Whether `error` came up because the server is stopping.
+    /// Returns whether `error` occurred because the server is stopping.
     pub fn is_cause_of(error: &io::Error) -> bool {
         error.get_ref().is_some_and(|inner| inner.is::<Self>())
     }
@@ -271,7 +279,9 @@ impl ShuttingDown {
 
 impl fmt::Display for ShuttingDown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the server is shutting down and the grace period is over")
+        f.write_str(
+            "the server is shutting down and force-closed this connection when `grace_period` expired",
+        )
     }
 }
 
@@ -287,13 +297,13 @@ mod tests {
     }
 
     #[test]
-    fn a_vanished_client_is_told_from_other_errors() {
+    fn a_disconnect_of_the_client_differs_from_other_errors() {
         let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
         assert!(failed(ClientGone::broken(reset())).is_disconnect());
         assert!(failed(ClientGone::mid_message()).is_disconnect());
         assert!(
             !failed(reset()).is_disconnect(),
-            "of somebody else's connection"
+            "an error of another connection"
         );
         assert!(failed(ShuttingDown::error()).is_disconnect());
         assert!(failed(ShuttingDown::error()).is_shutting_down());
@@ -304,7 +314,7 @@ mod tests {
         assert_eq!(
             timeout.timeout_kind(),
             None,
-            "of somebody else's connection"
+            "a timeout of another connection"
         );
         let timeout = failed(TimedOut::error(TimeoutKind::Idle, None));
         assert!(timeout.is_timeout() && !timeout.is_disconnect());

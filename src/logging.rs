@@ -1,7 +1,9 @@
-//! What is worth a line in a log, with the `log` feature; without it, nothing is said.
+//! Log events, with the feature `log`. Without the feature, events are discarded.
 
-/// Says something at a level of the crate `log`. (Not in what a forked child runs: the logger may have
-/// been locked by a thread that the child does not have.)
+/// Logs a message at a level of the `log` crate.
+///
+/// Must not run in a forked child, because a thread that does not exist there may have held a lock of
+/// the logger during the fork.
 macro_rules! log_event {
     ($level:ident, $($message:tt)*) => {{
         #[cfg(feature = "log")]

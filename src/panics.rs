@@ -1,17 +1,17 @@
-//! Keeping panics where they happen.
+//! Panics of user code, caught and converted to messages.
 
 use std::any::Any;
 use std::io;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs code of the user's. A panic comes out as its message, and goes no further; Rust's panic hook
-/// has printed it by then.
+/// Runs user code. Converts a panic to its message; Rust's panic hook has already printed it.
 pub(crate) fn catch_panic<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).map_err(message)
 }
 
-/// The same where an error is expected: a panic in `what` becomes one of this kind.
+/// Runs user code that returns an `io::Result`. Converts a panic to an error of `kind`, whose message
+/// begins with `what`, the name of the code.
 pub(crate) fn catch_panic_io<T>(
     what: &str,
     kind: io::ErrorKind,
@@ -23,7 +23,7 @@ pub(crate) fn catch_panic_io<T>(
     })
 }
 
-/// A value of the user's that many may be the last to have: a panic while it is dropped is not theirs.
+/// Value of user code that is shared. Its last owner, which drops it, does not see a panic of `Drop`.
 pub(crate) struct CatchDropPanic<T>(Option<T>);
 
 impl<T> CatchDropPanic<T> {
@@ -51,7 +51,7 @@ impl<T> Drop for CatchDropPanic<T> {
     }
 }
 
-/// The message of a panic, whose payload is a text in all but exotic cases.
+/// Message of a panic. The payload is not a text only after `panic_any` or `resume_unwind`.
 fn message(payload: Box<dyn Any + Send>) -> String {
     let message = match (
         payload.downcast_ref::<&str>(),
@@ -61,7 +61,8 @@ fn message(payload: Box<dyn Any + Send>) -> String {
         (_, Some(text)) => text.clone(),
         _ => "(a payload that is not text)".to_owned(),
     };
-    // A payload may panic again while it is dropped, and what that one is made of, too.
+    // The payload may panic while it is dropped, and the payload of this second panic may do so, too:
+    // the second payload is not dropped.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(payload);
     }
@@ -72,16 +73,16 @@ fn message(payload: Box<dyn Any + Send>) -> String {
 mod tests {
     use super::*;
 
-    struct Bomb;
+    struct PanicsOnDrop;
 
-    impl Drop for Bomb {
+    impl Drop for PanicsOnDrop {
         fn drop(&mut self) {
-            std::panic::panic_any(Bomb);
+            std::panic::panic_any(PanicsOnDrop);
         }
     }
 
     #[test]
-    fn panics_come_out_as_their_message() {
+    fn a_panic_is_converted_to_its_message() {
         assert_eq!(catch_panic(|| 1), Ok(1));
         assert_eq!(catch_panic(|| panic!("no")), Err::<(), _>("no".into()));
         assert_eq!(
@@ -91,8 +92,8 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_panics_when_dropped_is_contained_too() {
-        let contained = catch_panic(|| std::panic::panic_any(Bomb));
-        assert_eq!(contained, Err("(a payload that is not text)".into()));
+    fn a_panic_while_dropping_the_payload_is_caught() {
+        let caught = catch_panic(|| std::panic::panic_any(PanicsOnDrop));
+        assert_eq!(caught, Err("(a payload that is not text)".into()));
     }
 }

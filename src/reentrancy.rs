@@ -1,19 +1,20 @@
-//! What the current thread, or the coroutine that it runs, is doing for which server, so that a wait for
-//! that server's end can tell when it would wait for itself.
+//! Roles of the current thread, or of the coroutine that it runs, for each server.
+//!
+//! Code that waits for the end of a server uses them to recognize that it would wait for itself.
 
 use std::cell::RefCell;
 use std::mem;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Runs one of its accept loops.
+    /// Runs an accept loop of the server.
     Loop,
-    /// Runs one of its requests.
+    /// Runs a request of the server.
     Request,
 }
 
-/// The roles of a thread or coroutine, innermost last: a handler may run a server of its own. The first
-/// has a place without an allocation.
+/// Roles of a thread or coroutine, each with the server's id. The innermost role is last. There can be
+/// several, because a handler may run another server. The first needs no allocation.
 #[derive(Default)]
 pub(crate) struct Roles {
     first: Option<(u64, Role)>,
@@ -50,30 +51,31 @@ thread_local! {
     static ROLES: RefCell<Roles> = const { RefCell::new(Roles::NONE) };
 }
 
-/// Takes on a role until the result is dropped.
+/// Gives this thread a role until the result is dropped.
 #[inline]
 pub(crate) fn enter(server: u64, role: Role) -> Entered {
     ROLES.with_borrow_mut(|roles| roles.push(server, role));
     Entered(())
 }
 
-/// Whether this thread has taken on `role` for `state`.
+/// Returns whether this thread has `role` for `server`.
 #[inline]
 pub(crate) fn is(server: u64, role: Role) -> bool {
     ROLES.with_borrow(|roles| roles.contains(server, role))
 }
 
-/// Whether this thread runs anything for `state`.
+/// Returns whether this thread has any role for `server`.
 pub(crate) fn is_busy_for(server: u64) -> bool {
     is(server, Role::Loop) || is(server, Role::Request)
 }
 
-/// Puts other roles in the place of those that this thread has: it goes on with something else.
+/// Exchanges the roles of this thread for `roles`, when the thread switches to or from a coroutine.
 #[inline]
 pub(crate) fn exchange(roles: &mut Roles) {
-    ROLES.with_borrow_mut(|here| mem::swap(here, roles));
+    ROLES.with_borrow_mut(|current| mem::swap(current, roles));
 }
 
+/// Role that ends when this is dropped.
 pub(crate) struct Entered(());
 
 impl Drop for Entered {

@@ -1,18 +1,18 @@
-//! Which time a read or write of a request ran out of.
+//! Timeouts of requests: their configuration, and the errors when they expire.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
-/// Which of its times a request ran out of.
+/// Kind of timeout of a request, as found in the error of a read or write.
 ///
 /// ```
 /// use socketserver::{TimeoutKind, prelude::*};
 /// use std::time::Duration;
 ///
-/// // Who has nothing more to ask is sent away with a word, and that is no failure.
-/// let polite = handler_fn(|request: &mut TcpRequest| {
+/// // An idle client receives a last message. The request then counts as completed, not as failed.
+/// let service = handler_fn(|request: &mut TcpRequest| {
 ///     loop {
 ///         match request.next_line(1000) {
 ///             Ok(Some(line)) => request.send_all(&line)?,
@@ -26,7 +26,7 @@ use std::time::Duration;
 /// });
 /// let server = ThreadingTcpServer::options()
 ///     .idle_timeout(Duration::from_millis(20))
-///     .bind("127.0.0.1:0", polite)?
+///     .bind("127.0.0.1:0", service)?
 ///     .spawn()?;
 /// # let mut client = std::net::TcpStream::connect(server.server_address())?;
 /// # client.write_all(b"hello\n")?;
@@ -36,27 +36,29 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TimeoutKind {
-    /// A read, in the middle of a conversation:
+    /// A read received no data in time:
     /// [`read_timeout`](crate::ServerOptions::read_timeout).
     Read,
-    /// A write: the client does not read. [`write_timeout`](crate::ServerOptions::write_timeout).
+    /// The client did not accept the data of a write in time:
+    /// [`write_timeout`](crate::ServerOptions::write_timeout).
     Write,
-    /// The first read of a connection: the client has never sent anything.
+    /// The client sent no data after it had connected:
     /// [`first_byte_timeout`](crate::ServerOptions::first_byte_timeout).
     FirstByte,
-    /// A read after an answer: the client has nothing more to ask.
+    /// The client sent no further data after a reply:
     /// [`idle_timeout`](crate::ServerOptions::idle_timeout).
     Idle,
-    /// The request as a whole: [`request_timeout`](crate::ServerOptions::request_timeout). The only one after
-    /// which nothing can be said any more: every write fails at once, too.
+    /// The whole request did not end in time:
+    /// [`request_timeout`](crate::ServerOptions::request_timeout). Every further write fails at once,
+    /// too. After the other timeouts, the handler can still send data.
     Request,
 }
 
 impl TimeoutKind {
     pub(crate) const COUNT: usize = 5;
 
-    /// Which time of a request was over, if that is what `error`, from a read or a write of it, says.
-    /// `None` for every other error, also of kind [`TimedOut`](io::ErrorKind::TimedOut).
+    /// Returns which timeout of a request caused `error`. `None` for every other error, including
+    /// [`TimedOut`](io::ErrorKind::TimedOut) errors of other sockets.
     #[doc(alias = "TimeoutError")]
     pub fn of(error: &io::Error) -> Option<Self> {
         let inner = error.get_ref()?.downcast_ref::<TimedOut>()?;
@@ -76,11 +78,11 @@ impl fmt::Display for TimeoutKind {
     }
 }
 
-/// A time was over: inside the errors of a request that say so.
+/// Expired timeout of a request: the inner error of an `io::Error`.
 #[derive(Debug)]
 pub(crate) struct TimedOut {
     kind: TimeoutKind,
-    /// How long it was, if that is known.
+    /// Length of the timeout, if known.
     time: Option<Duration>,
 }
 
@@ -92,7 +94,7 @@ impl TimedOut {
 
 impl fmt::Display for TimedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, options) = match self.kind {
+        let (event, options) = match self.kind {
             TimeoutKind::Read => (
                 "a read found nothing from the client",
                 "the server's `read_timeout` or `timeout`, or the request's `set_timeout`",
@@ -106,15 +108,15 @@ impl fmt::Display for TimedOut {
                 "the server's `first_byte_timeout`",
             ),
             TimeoutKind::Idle => (
-                "the client asked nothing more after it was answered",
+                "the client sent nothing more after a reply",
                 "the server's `idle_timeout`",
             ),
             TimeoutKind::Request => (
-                "the request as a whole was not over",
+                "the request was not finished",
                 "the server's `request_timeout`",
             ),
         };
-        write!(f, "timed out: {what} ")?;
+        write!(f, "timed out: {event} ")?;
         match self.time {
             Some(time) => write!(f, "within {time:?} ({options})"),
             None => write!(f, "in time ({options})"),
@@ -124,44 +126,48 @@ impl fmt::Display for TimedOut {
 
 impl Error for TimedOut {}
 
-/// The times that the connections of a server have: a part of
-/// [`SocketOptions`](crate::transport::SocketOptions).
+/// Timeouts of a server's connections: a part of
+/// [`SocketOptions`](crate::transport::SocketOptions). `None`, the default of each, means no limit.
 ///
-/// Programs set them through [`ServerOptions`](crate::ServerOptions), whose methods say what each
-/// means. A transport of your own passes them on to
+/// Programs set them through [`ServerOptions`](crate::ServerOptions), whose methods document each
+/// timeout. A custom transport passes them on to
 /// [`StreamRequest::with_timeouts`](crate::StreamRequest::with_timeouts).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TimeoutConfig {
-    /// How long each read may wait.
+    /// Maximum time that each read waits.
     pub read: Option<Duration>,
-    /// How long each write may take.
+    /// Maximum time of each write.
     pub write: Option<Duration>,
-    /// How long the client may take, from accept to its first byte. If not set, `read` counts.
+    /// Maximum time from accept to the client's first byte. `None` uses `read`.
     pub first_byte: Option<Duration>,
-    /// How long a read may wait that begins after an answer. If not set, `read` counts.
+    /// Maximum time that a read waits after a reply. `None` uses `read`.
     pub idle: Option<Duration>,
-    /// How long the whole request may take, from accept.
+    /// Maximum time of the whole request, from accept.
     pub request: Option<Duration>,
-    /// How long to wait, after the request, for the client to end its side.
+    /// Maximum time that the server waits, after the request, for the client to close its side.
+    /// `None` does not wait.
     pub linger: Option<Duration>,
 }
 
 impl TimeoutConfig {
-    /// Refuses times of zero.
+    /// Rejects timeouts of zero. (`linger` may be zero.)
     ///
     /// # Errors
     ///
-    /// `InvalidInput`, and which it is.
+    /// `InvalidInput` with a message that names the timeout.
     pub fn check(&self) -> io::Result<()> {
-        let times = [
+        let timeouts = [
             ("`timeout` or `read_timeout`", self.read),
             ("`timeout` or `write_timeout`", self.write),
             ("`first_byte_timeout`", self.first_byte),
             ("`idle_timeout`", self.idle),
             ("`request_timeout`", self.request),
         ];
-        match times.iter().find(|(_, time)| *time == Some(Duration::ZERO)) {
+        match timeouts
+            .iter()
+            .find(|(_, time)| *time == Some(Duration::ZERO))
+        {
             None => Ok(()),
             Some((name, _)) => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -172,8 +178,9 @@ impl TimeoutConfig {
         }
     }
 
-    /// What a socket's own times for receiving and sending are set to: the shortest that may count, and a
-    /// part of that of the whole request, so that few requests last until it has to be set again.
+    /// Returns the values for a new socket's own receive and send timeouts: the shortest timeout that
+    /// can apply, or a quarter of `request` if that is shorter. With a quarter, the socket option needs
+    /// a change only in the last quarter of the request's time, which few requests reach.
     pub(crate) fn socket_timeouts(&self) -> (Option<Duration>, Option<Duration>) {
         let request = self.request.map(|time| time / 4);
         let receiving = [self.read, self.first_byte, self.idle, request];
@@ -184,7 +191,7 @@ impl TimeoutConfig {
         )
     }
 
-    /// Whether there is none.
+    /// Returns whether no timeout is set.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -195,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_says_what_was_over_how_long_it_was_and_who_sets_it() {
+    fn the_message_states_the_event_the_length_and_the_option() {
         let second = Some(Duration::from_millis(1500));
         for (kind, option) in [
             (TimeoutKind::Read, "`read_timeout`"),
@@ -216,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_of_zero_is_refused_by_its_name() {
+    fn the_error_about_a_timeout_of_zero_names_the_option() {
         let mut timeouts = TimeoutConfig::default();
         timeouts.check().unwrap();
         assert!(timeouts.is_empty());
