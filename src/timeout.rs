@@ -180,7 +180,7 @@ impl TimeoutConfig {
 
     /// Returns the values for a new socket's own receive and send timeouts: the shortest timeout that
     /// can apply, or a quarter of `request` if that is shorter. With a quarter, the socket option needs
-    /// a change only in the last quarter of the request's time, which few requests reach.
+    /// no change during the first half of the request's time, and few requests last longer.
     pub(crate) fn socket_timeouts(&self) -> (Option<Duration>, Option<Duration>) {
         let request = self.request.map(|time| time / 4);
         let receiving = [self.read, self.first_byte, self.idle, request];

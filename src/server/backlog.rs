@@ -18,7 +18,7 @@ use crate::state::ServerHandle;
 use crate::state::counters::RejectionReason;
 use crate::state::limits::Admission;
 use crate::strategy::{AcceptWait, LoopThread, Ready};
-use crate::sys::fork::CloseOnFork;
+use crate::sys::close_on_fork::CloseOnFork;
 use crate::sys::poll::wait_readable;
 use crate::transport::Transport;
 

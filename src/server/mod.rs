@@ -36,7 +36,7 @@ use crate::service::Service;
 use crate::state::limits::LimitConfig;
 use crate::state::{ServerHandle, ServerState, ShutdownConfig, Stats};
 use crate::strategy::{Forking, Strategy};
-use crate::sys::fork::close_on_fork;
+use crate::sys::close_on_fork::close_on_fork;
 use crate::transport::{Bind, FromListener, Transport};
 
 /// A server: requests come from a [`Transport`], a [`Service`] makes handlers for them, and a

@@ -19,7 +19,7 @@ use crate::state::limits::{LimitConfig, Limits};
 use crate::state::sender::LiveConnection;
 use crate::state::{RequestInfo, Sender, ShutdownConfig, Stats};
 use crate::sys::child_channel::{OriginProcess, StopRequest, send_stop_request};
-use crate::sys::fork::CloseOnFork;
+use crate::sys::close_on_fork::CloseOnFork;
 use crate::sys::fork_gate::prepare_for_forks;
 use crate::sys::waker::Waker;
 

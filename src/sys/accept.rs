@@ -1,4 +1,4 @@
-//! Accepting connections, and which errors of that concern one client.
+//! Accepts connections, and classifies the errors that concern one client.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,9 +9,10 @@ use rustix::io::Errno;
 use socket2::SockRef;
 
 use crate::address::UnixAddress;
-use crate::sys::socket::{AcceptedTimeouts, unix_address};
+use crate::sys::socket::AcceptedTimeouts;
+use crate::sys::unix_address::unix_address;
 
-/// Accepts one waiting TCP connection; `WouldBlock` if there is none.
+/// Accepts one TCP connection from the backlog; `WouldBlock` if the backlog is empty.
 pub(crate) fn accept_tcp(
     listener: &TcpListener,
     timeouts: AcceptedTimeouts,
@@ -21,7 +22,7 @@ pub(crate) fn accept_tcp(
     Ok((stream, peer))
 }
 
-/// Accepts one waiting Unix connection; `WouldBlock` if there is none.
+/// Accepts one Unix connection from the backlog; `WouldBlock` if the backlog is empty.
 pub(crate) fn accept_unix(
     listener: &UnixListener,
     timeouts: AcceptedTimeouts,
@@ -31,10 +32,12 @@ pub(crate) fn accept_unix(
     Ok((stream, unix_address(&peer)))
 }
 
-/// Makes an accepted socket usable. If that fails it is this connection's error and nobody else's.
+/// Sets the mode and the timeouts of an accepted socket. An error has the kind `ConnectionAborted`,
+/// because it concerns only this connection.
 fn prepare(fd: BorrowedFd<'_>, timeouts: AcceptedTimeouts) -> io::Result<()> {
     let prepared = || {
-        // It starts in blocking mode on Linux; elsewhere it may inherit the listener's mode.
+        // Accepted sockets are in blocking mode on Linux. On other systems they may inherit the
+        // listener's mode.
         if cfg!(not(any(target_os = "linux", target_os = "android"))) {
             SockRef::from(&fd).set_nonblocking(false)?;
         }
@@ -43,9 +46,10 @@ fn prepare(fd: BorrowedFd<'_>, timeouts: AcceptedTimeouts) -> io::Result<()> {
     prepared().map_err(|error: io::Error| io::Error::new(io::ErrorKind::ConnectionAborted, error))
 }
 
-/// Whether an error of `accept(2)` or `recvfrom(2)` concerns one client, or one packet, and not the socket.
+/// Returns whether an error of `accept(2)` or `recvfrom(2)` concerns one client or one packet, and not
+/// the socket.
 pub(crate) fn concerns_one_client(errno: Errno) -> bool {
-    // A name that only Linux has.
+    // Only Linux defines this error.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if errno == Errno::NONET {
         return true;
@@ -55,8 +59,8 @@ pub(crate) fn concerns_one_client(errno: Errno) -> bool {
         Errno::INTR
             | Errno::CONNABORTED
             | Errno::PROTO
-            // accept(2) passes on errors that the network raised for the new connection, recvfrom(2)
-            // those that an earlier reply ran into; neither concerns the others.
+            // accept(2) returns network errors of the new connection. recvfrom(2) returns errors of
+            // earlier replies.
             | Errno::NETDOWN
             | Errno::NOPROTOOPT
             | Errno::HOSTDOWN

@@ -1,4 +1,4 @@
-//! What a forked child can ask of its parent: to stop a server.
+//! Channel on which forked children request that their parent stops a server.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -6,66 +6,68 @@ use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-/// This process.
-static HERE: Process = Process {
+/// Position of this process in the chain of forks.
+static THIS_PROCESS: Process = Process {
     generation: AtomicUsize::new(1),
     parent: AtomicPtr::new(std::ptr::null_mut()),
 };
 
 struct Process {
-    /// How many forks of this library it is away from the one that it all began with, which is 1.
+    /// Number of forks by this library between the first process and this one, plus 1.
     generation: AtomicUsize,
-    /// In a child: the channel to its parent.
+    /// In a child: the channel to the parent. Null in the first process.
     parent: AtomicPtr<ChildChannel>,
 }
 
-/// The process that something was made in.
+/// Process in which a value was created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OriginProcess(usize);
 
 impl OriginProcess {
-    /// This process.
+    /// Returns this process.
     pub(crate) fn here() -> Self {
-        Self(HERE.generation.load(Ordering::SeqCst))
+        Self(THIS_PROCESS.generation.load(Ordering::SeqCst))
     }
 
     pub(crate) fn generation(self) -> u64 {
         self.0 as u64
     }
 
-    /// Whether that is this process. (One that was forked by other means than this library's counts as
-    /// the same: a server may be bound, then made a daemon, then serve.)
+    /// Returns whether the value was created in this process. Forks by other code do not count: a
+    /// program may bind a server, fork itself into the background, and then serve.
     pub(crate) fn is_current(self) -> bool {
         self == Self::here()
     }
 }
 
-/// Makes this process a child of the one that listens to `channel`.
+/// Records that this process is a child of the process that receives from `channel`.
 pub(super) fn become_child(channel: &Arc<ChildChannel>) {
-    HERE.generation.fetch_add(1, Ordering::SeqCst);
-    // LeftoverDatagrams for as long as the process lives.
+    THIS_PROCESS.generation.fetch_add(1, Ordering::SeqCst);
+    // Never released, so that the pointer stays valid until the process ends.
     let channel = Arc::into_raw(Arc::clone(channel));
-    HERE.parent.store(channel.cast_mut(), Ordering::SeqCst);
+    THIS_PROCESS
+        .parent
+        .store(channel.cast_mut(), Ordering::SeqCst);
 }
 
-/// In a child: asks its parent.
+/// In a child: sends a stop request to the parent. Does nothing in the first process.
 pub(crate) fn send_stop_request(stop_request: StopRequest) {
-    // SAFETY: it is null, or what `become_child` has kept.
-    if let Some(channel) = unsafe { HERE.parent.load(Ordering::SeqCst).as_ref() } {
+    // SAFETY: the pointer is null, or `become_child` has stored it and keeps it valid.
+    if let Some(channel) = unsafe { THIS_PROCESS.parent.load(Ordering::SeqCst).as_ref() } {
         channel.send(stop_request);
     }
 }
 
-/// The wish that a server be stopped.
+/// Request of a child to stop a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StopRequest {
-    /// Which one.
+    /// Id of the server.
     pub(crate) server: u64,
-    /// While it was in which run.
+    /// Run of the server during which the child was forked.
     pub(crate) run: u64,
 }
 
-/// What children say, and their parent hears.
+/// Socket pair that carries stop requests from children to their parent.
 #[derive(Debug)]
 pub(crate) struct ChildChannel {
     parent: UnixDatagram,
@@ -80,8 +82,8 @@ impl ChildChannel {
         Ok(Self { parent, children })
     }
 
-    /// Never blocks. Each child asks once for each server, so it takes hundreds of them to fill the
-    /// channel while nobody listens.
+    /// Sends without blocking. A request is lost if the channel is full. Each child sends one request
+    /// for each server, so that only hundreds of children can fill a channel that is not read.
     fn send(&self, stop_request: StopRequest) {
         let mut message = [0; 16];
         message[..8].copy_from_slice(&stop_request.server.to_ne_bytes());
@@ -89,7 +91,7 @@ impl ChildChannel {
         let _ = self.children.send(&message);
     }
 
-    /// What was said and not heard yet.
+    /// Returns the next request that has arrived, if any.
     pub(crate) fn receive(&self) -> Option<StopRequest> {
         let mut message = [0; 16];
         let size = self.parent.recv(&mut message).ok()?;
@@ -101,7 +103,7 @@ impl ChildChannel {
     }
 }
 
-/// Readable when a child has said something.
+/// Readable while a request has arrived and has not been received.
 impl AsFd for ChildChannel {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.parent.as_fd()

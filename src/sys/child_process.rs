@@ -1,4 +1,4 @@
-//! Processes that this one has forked.
+//! Child processes of this process.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
@@ -6,31 +6,32 @@ use std::sync::OnceLock;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions};
 
-/// A forked process that nobody has waited for yet.
+/// Child process that has not been reaped.
 #[derive(Debug)]
 pub(crate) struct Child {
     pid: Pid,
-    /// Got when it is first needed: many children end before anybody has to wait for them. `None`
-    /// inside where it is not to be had: before Linux 5.3, on other systems, for lack of descriptors.
+    /// Opened when it is first needed, because many children exit before a wait for them begins. The
+    /// inner `None` means unavailable: before Linux 5.3, on other systems, or without a free
+    /// descriptor.
     pidfd: OnceLock<Option<OwnedFd>>,
 }
 
-/// How a process ended.
+/// Exit status of a child process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChildStatus {
     Code(i32),
     Signal(i32),
-    /// Somebody else in this process has waited for it.
+    /// Other code in this process has reaped the child.
     Unknown,
 }
 
 impl ChildStatus {
-    /// Whether it was SIGKILL.
+    /// Returns whether SIGKILL ended the child.
     pub(crate) fn is_kill(self) -> bool {
         self == Self::Signal(Signal::KILL.as_raw())
     }
 
-    /// Whether it was a signal that asks a process to end, as Ctrl-C does.
+    /// Returns whether a termination signal ended the child: SIGINT (Ctrl-C), SIGTERM or SIGHUP.
     pub(crate) fn is_termination(self) -> bool {
         let Self::Signal(signal) = self else {
             return false;
@@ -41,12 +42,12 @@ impl ChildStatus {
     }
 }
 
-/// What a process can be told by a signal.
+/// Signal that ends a child process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum TerminationSignal {
-    /// SIGTERM.
+    /// SIGTERM, which the child may handle.
     Terminate,
-    /// SIGKILL.
+    /// SIGKILL, which ends the child immediately.
     Kill,
 }
 
@@ -60,35 +61,36 @@ impl Child {
         self.pid.as_raw_pid().unsigned_abs()
     }
 
-    /// Readable once the process has ended; without it, the only way to know is to ask.
+    /// Returns a descriptor that is readable once the child has exited. Without it, only
+    /// [`try_wait`](Self::try_wait) detects the exit.
     pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.pidfd
-            .get_or_init(|| pidfd(self.pid))
+            .get_or_init(|| open_pidfd(self.pid))
             .as_ref()
             .map(AsFd::as_fd)
     }
 
-    /// Closes the descriptor.
+    /// Closes the pidfd, if it is open.
     ///
     /// # Safety
     ///
-    /// The child must not be used after this, nor dropped.
+    /// The caller must neither use nor drop the child after this call.
     pub(super) unsafe fn close(&self) {
         if let Some(Some(pidfd)) = self.pidfd.get() {
-            // SAFETY: it is open, and as the caller promises, nobody closes it again.
+            // SAFETY: the descriptor is open. No code closes it again, as the caller promises.
             unsafe { rustix::io::close(pidfd.as_raw_fd()) };
         }
     }
 
-    /// Collects it, if it has ended. Not to be called again then.
+    /// Reaps the child if it has exited. Must not be called again after it has returned a status.
     pub(crate) fn try_wait(&self) -> Option<ChildStatus> {
         loop {
             match self.wait_no_hang() {
-                Ok(ended) => return ended,
+                Ok(status) => return status,
                 Err(Errno::INTR) => {}
-                // It is no child of this process any more.
+                // The process is no longer a child of this process.
                 Err(Errno::CHILD) => return Some(ChildStatus::Unknown),
-                // Nothing that says so; it can be asked again.
+                // The child may still be running; a later call asks again.
                 Err(_) => return None,
             }
         }
@@ -99,15 +101,15 @@ impl Child {
         use rustix::process::{WaitId, WaitIdOptions, waitid};
 
         let Some(Some(pidfd)) = self.pidfd.get() else {
-            return self.wait_by_number();
+            return self.wait_by_pid();
         };
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
         match waitid(WaitId::PidFd(pidfd.as_fd()), options) {
-            // Linux 5.3 has the descriptor, and cannot wait by it.
-            Err(Errno::INVAL) => self.wait_by_number(),
+            // Linux 5.3 has pidfds, but cannot wait for them.
+            Err(Errno::INVAL) => self.wait_by_pid(),
             Err(error) => Err(error),
             Ok(None) => Ok(None),
-            Ok(Some(status)) => Ok(Some(ended(
+            Ok(Some(status)) => Ok(Some(child_status(
                 status.exit_status(),
                 status.terminating_signal(),
             ))),
@@ -116,17 +118,18 @@ impl Child {
 
     #[cfg(not(target_os = "linux"))]
     fn wait_no_hang(&self) -> Result<Option<ChildStatus>, Errno> {
-        self.wait_by_number()
+        self.wait_by_pid()
     }
 
-    fn wait_by_number(&self) -> Result<Option<ChildStatus>, Errno> {
+    fn wait_by_pid(&self) -> Result<Option<ChildStatus>, Errno> {
         let waited = rustix::process::waitpid(Some(self.pid), WaitOptions::NOHANG)?;
-        Ok(waited.map(|(_, status)| ended(status.exit_status(), status.terminating_signal())))
+        Ok(waited
+            .map(|(_, status)| child_status(status.exit_status(), status.terminating_signal())))
     }
 
-    /// Sends it a signal. That it has ended meanwhile is no error.
-    pub(crate) fn signal(&self, order: TerminationSignal) {
-        let signal = match order {
+    /// Sends a signal to the child. Ignores errors, because the child may have exited.
+    pub(crate) fn signal(&self, signal: TerminationSignal) {
+        let signal = match signal {
             TerminationSignal::Terminate => Signal::TERM,
             TerminationSignal::Kill => Signal::KILL,
         };
@@ -137,9 +140,9 @@ impl Child {
         #[cfg(target_os = "linux")]
         if let Some(pidfd) = self.pidfd() {
             match rustix::process::pidfd_send_signal(pidfd, signal) {
-                // Not to be had, or not allowed: by its number, then.
+                // The call is unavailable or forbidden: uses the process id below.
                 Err(error) if error != Errno::SRCH => {}
-                sent => return sent,
+                result => return result,
             }
         }
         if is_child(self.pid) {
@@ -149,16 +152,16 @@ impl Child {
     }
 }
 
-/// Whether a number is that of a child that nobody has waited for. If somebody has, it can be that of
-/// any process by now.
+/// Returns whether `pid` is a child that has not been reaped. After reaping, the system may reuse the
+/// process id for any process.
 fn is_child(pid: Pid) -> bool {
     use rustix::process::{WaitId, WaitIdOptions, waitid};
 
-    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    !matches!(waitid(WaitId::Pid(pid), look), Err(Errno::CHILD))
+    let without_reaping = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    !matches!(waitid(WaitId::Pid(pid), without_reaping), Err(Errno::CHILD))
 }
 
-fn ended(code: Option<i32>, signal: Option<i32>) -> ChildStatus {
+fn child_status(code: Option<i32>, signal: Option<i32>) -> ChildStatus {
     match (code, signal) {
         (Some(code), _) => ChildStatus::Code(code),
         (None, Some(signal)) => ChildStatus::Signal(signal),
@@ -167,15 +170,17 @@ fn ended(code: Option<i32>, signal: Option<i32>) -> ChildStatus {
 }
 
 #[cfg(target_os = "linux")]
-fn pidfd(pid: Pid) -> Option<OwnedFd> {
+fn open_pidfd(pid: Pid) -> Option<OwnedFd> {
     let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
-    // The last one there is belongs to the next client: children can be asked by their numbers.
+    // Leaves the last free descriptor for the next client, because a child can be reaped by its process
+    // id, too.
     drop(rustix::io::fcntl_dupfd_cloexec(&pidfd, 0).ok()?);
-    // The number may have been given to somebody else before; from now on it cannot.
+    // Checks that the process id was not reused before the pidfd existed. From now on the pidfd refers
+    // to the same process.
     is_child(pid).then_some(pidfd)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn pidfd(_pid: Pid) -> Option<OwnedFd> {
+fn open_pidfd(_pid: Pid) -> Option<OwnedFd> {
     None
 }

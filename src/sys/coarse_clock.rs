@@ -1,9 +1,9 @@
-//! A clock that costs next to nothing to read.
+//! Clock that is cheap to read and exact to a few milliseconds.
 
 use std::time::Duration;
 
-/// A moment, exact to a few milliseconds: what ages and idle times are counted by. It is read for every
-/// message, so it must not be a system call, nor ask the hardware.
+/// Point in time, exact to a few milliseconds, for ages and idle times. It is read for every message;
+/// therefore it must need neither a system call nor a read of a hardware clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(u64);
 
@@ -13,7 +13,7 @@ impl Moment {
         Self(milliseconds())
     }
 
-    /// What [`from_bits`](Self::from_bits) makes the same moment of.
+    /// Returns a number that [`from_bits`](Self::from_bits) converts back.
     pub(crate) fn to_bits(self) -> u64 {
         self.0
     }
@@ -36,8 +36,8 @@ impl Moment {
 fn milliseconds() -> u64 {
     use nix::time::{ClockId, clock_gettime};
 
-    // By the C library: `rustix` looks for the kernel's function in a way that valgrind does not survive.
-    // No kernel in use lacks this clock; ages would be zero there.
+    // Uses the C library, because valgrind fails when `rustix` looks up the kernel's function. On a
+    // kernel without this clock, ages are zero; no kernel in use lacks it.
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE);
     now.map_or(0, |now| {
         now.tv_sec().unsigned_abs() * 1000 + now.tv_nsec().unsigned_abs() / 1_000_000
@@ -46,9 +46,9 @@ fn milliseconds() -> u64 {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn milliseconds() -> u64 {
-    static BEGINNING: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-    let begun = BEGINNING.get_or_init(std::time::Instant::now);
-    u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    let start = START.get_or_init(std::time::Instant::now);
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_goes_by() {
+    fn the_clock_advances() {
         let earlier = Moment::now();
         std::thread::sleep(Duration::from_millis(30));
         assert!(earlier.elapsed() >= Duration::from_millis(15));

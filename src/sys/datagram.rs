@@ -1,4 +1,4 @@
-//! Receiving and sending datagrams.
+//! Receives and sends datagrams.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -10,10 +10,10 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags};
 use socket2::SockRef;
 
 use crate::address::UnixAddress;
-use crate::sys::socket::unix_sockaddr;
+use crate::sys::unix_address::unix_sockaddr;
 use crate::timeout::{TimedOut, TimeoutKind};
 
-/// Receives one waiting datagram from an internet socket; `WouldBlock` if there is none.
+/// Receives one datagram from an internet socket; `WouldBlock` if none has arrived.
 #[inline]
 pub(crate) fn recv_from_inet(
     fd: BorrowedFd<'_>,
@@ -31,12 +31,13 @@ pub(crate) fn recv_from_inet(
     }
 }
 
-/// The same, into the spare capacity of an empty vector.
+/// Receives one datagram from an internet socket into the spare capacity of the empty vector `packet`;
+/// `WouldBlock` if none has arrived.
 #[inline]
 pub(crate) fn recv_whole_inet(fd: BorrowedFd<'_>, packet: &mut Vec<u8>) -> io::Result<SocketAddr> {
     loop {
-        let room = rustix::buffer::spare_capacity(packet);
-        match rustix::net::recvfrom(fd, room, RecvFlags::DONTWAIT) {
+        let buffer = rustix::buffer::spare_capacity(packet);
+        match rustix::net::recvfrom(fd, buffer, RecvFlags::DONTWAIT) {
             Ok((_, _, peer)) => {
                 let peer = peer.ok_or(Errno::AFNOSUPPORT)?;
                 return Ok(SocketAddr::try_from(peer)?);
@@ -47,16 +48,15 @@ pub(crate) fn recv_whole_inet(fd: BorrowedFd<'_>, packet: &mut Vec<u8>) -> io::R
     }
 }
 
-/// Receives one waiting datagram from a Unix socket; `WouldBlock` if there is none.
+/// Receives one datagram from a Unix socket; `WouldBlock` if none has arrived.
 ///
-/// Through `socket2`, because the path of a Unix address may fill all of its 108 bytes, which
-/// `rustix` cannot read back.
+/// Uses `socket2`, because `rustix` cannot read a path that fills all 108 bytes of a Unix address.
 pub(crate) fn recv_from_unix(
     fd: BorrowedFd<'_>,
     buffer: &mut [u8],
 ) -> io::Result<(usize, UnixAddress)> {
-    // SAFETY: the two types have the same layout, and nothing is written through the new one but by
-    // `recv_from_with_flags`, which writes bytes that it has received: the buffer stays initialised.
+    // SAFETY: both types have the same layout. Only `recv_from_with_flags` writes through the new
+    // reference, and it writes received bytes only, so that the buffer stays initialised.
     let buffer = unsafe { &mut *(std::ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) };
     let socket = SockRef::from(&fd);
     loop {
@@ -78,19 +78,20 @@ pub(crate) fn recv_from_unix(
 /// Sends one datagram to an internet address.
 #[inline]
 pub(crate) fn send_to_inet(fd: BorrowedFd<'_>, data: &[u8], to: &SocketAddr) -> io::Result<usize> {
-    datagram_io(|| rustix::net::sendto(fd, data, SendFlags::NOSIGNAL, to))
+    retry_send(|| rustix::net::sendto(fd, data, SendFlags::NOSIGNAL, to))
 }
 
 /// Sends one datagram to a Unix address.
 pub(crate) fn send_to_unix(fd: BorrowedFd<'_>, data: &[u8], to: &UnixAddress) -> io::Result<usize> {
     let to = unix_sockaddr(to)?;
-    datagram_io(|| rustix::net::sendto(fd, data, SendFlags::NOSIGNAL, &to))
+    retry_send(|| rustix::net::sendto(fd, data, SendFlags::NOSIGNAL, &to))
 }
 
-/// Sends one datagram, which may wait for room, in a Unix socket as long as its send timeout says.
-/// Whether the receiver has room cannot be polled for, so a signal starts that time anew.
+/// Sends one datagram. A Unix socket waits for free capacity in the receiver's queue until its send
+/// timeout expires. A signal restarts this timeout, because `poll(2)` cannot report the receiver's
+/// capacity.
 #[inline]
-fn datagram_io<T>(mut operation: impl FnMut() -> Result<T, Errno>) -> io::Result<T> {
+fn retry_send<T>(mut operation: impl FnMut() -> Result<T, Errno>) -> io::Result<T> {
     loop {
         match operation() {
             Ok(value) => return Ok(value),
@@ -101,13 +102,13 @@ fn datagram_io<T>(mut operation: impl FnMut() -> Result<T, Errno>) -> io::Result
     }
 }
 
-/// Throws away what the system has to say about datagrams that were sent before: a socket that was asked to
-/// collect that (`IP_RECVERR`) is ready to be read, for `poll`, as long as something of it is left.
+/// Discards queued errors of datagrams that were sent earlier. A socket with the option `IP_RECVERR`
+/// queues them, and `poll` reports it as readable until the queue is empty.
 #[cold]
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn discard_errors(fd: BorrowedFd<'_>) {
     let domain = rustix::net::sockopt::socket_domain(fd);
-    // A Unix socket collects nothing, and takes the question for one after the next datagram.
+    // A Unix socket has no error queue. It ignores `ERRQUEUE` and would receive the next datagram.
     if !matches!(domain, Ok(AddressFamily::INET | AddressFamily::INET6)) {
         return;
     }
@@ -119,7 +120,7 @@ pub(crate) fn discard_errors(fd: BorrowedFd<'_>) {
     }
 }
 
-/// Nothing is reaped here.
+/// Does nothing, because only Linux queues errors.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn discard_errors(_fd: BorrowedFd<'_>) {}
 
@@ -134,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_datagram_is_taken_for_an_error() {
+    fn discarding_errors_keeps_datagrams() {
         let (sender, receiver) = UnixDatagram::pair().unwrap();
         sender.send(b"hello").unwrap();
         discard_errors(receiver.as_fd());
@@ -150,33 +151,33 @@ mod tests {
         assert_eq!(receiver.recv(&mut [0; 10]).unwrap(), 5);
     }
 
-    /// Binds a socket to a path of this many bytes, up to all that an address has room for, which
-    /// the standard library does not.
-    fn bound_to_a_path_of(size: usize) -> (UnixDatagram, PathBuf) {
+    /// Binds a socket to a path of `size` bytes, up to the capacity of an address. The standard library
+    /// accepts only shorter paths.
+    fn bind_to_path_of_size(size: usize) -> (UnixDatagram, PathBuf) {
         let path = std::env::temp_dir().join(format!("{}-", std::process::id()));
         let mut path = path.into_os_string().into_encoded_bytes();
         path.resize(size, b'p');
         let socket = UnixDatagram::unbound().unwrap();
-        // SAFETY: all bytes of this structure may be zero.
+        // SAFETY: all-zero bytes are a valid value of this structure.
         let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
         address.sun_family = libc::AF_UNIX as libc::sa_family_t;
         for (to, from) in address.sun_path.iter_mut().zip(&path) {
             *to = *from as libc::c_char;
         }
         let length = size_of::<libc::sockaddr_un>() as libc::socklen_t;
-        // SAFETY: the address is valid for its length, and lives until the call is over.
+        // SAFETY: the address is valid for its length and lives until the call returns.
         let bound = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
         assert_eq!(bound, 0, "{}", io::Error::last_os_error());
         (socket, String::from_utf8(path).unwrap().into())
     }
 
     #[test]
-    fn a_client_with_the_longest_path_is_known_and_answered() {
+    fn a_client_with_the_longest_path_receives_a_reply() {
         let directory = std::env::temp_dir();
         let server = directory.join(format!("server-{}", std::process::id()));
         let socket = UnixDatagram::bind(&server).unwrap();
         for size in [106, 107, 108] {
-            let (client, path) = bound_to_a_path_of(size);
+            let (client, path) = bind_to_path_of_size(size);
             client.send_to(b"hello", &server).unwrap();
             let mut buffer = [0; 10];
             let (received, peer) = recv_from_unix(socket.as_fd(), &mut buffer).unwrap();

@@ -1,55 +1,54 @@
-//! Threads of this library that wait, and the moment at which all others do.
+//! Gate that makes a fork safe beside other threads of this library.
 //!
-//! A forked process has one thread: the one that forked. A lock that another thread held at that
-//! moment is held for ever in the child. So a fork is harmless while every other thread is *parked*:
-//! inside one of this library's waits, in code that holds no lock that a child takes. Such a thread
-//! says so ([`parked`]), and comes back only through a gate that is closed while a fork goes on.
+//! A forked child has only the thread that forked. A lock that another thread held during the fork is
+//! never released in the child. A fork is therefore safe while every other thread is *parked*: inside
+//! a wait of this library, in code that holds no lock that a child takes. Such code runs in
+//! [`parked`]. A thread that leaves it passes a gate, which is closed during a fork.
 //!
-//! What it may hold meanwhile are locks of its own server's life cycle or of its own queue, which the
-//! conditions that it waits for belong to; a child takes none of these
-//! (see [`ServerState::in_forked_child`](crate::state::server_state::ServerState::in_forked_child)). It must not wait by `parking_lot`
-//! ([`Monitor`](super::condition::Monitor) says why).
+//! A parked thread may hold locks of its own server's life cycle or of its own queue, because its wait
+//! condition needs them. A child takes none of these (see `ServerState::in_forked_child`). A parked
+//! wait must not use `parking_lot`, because `parking_lot` keeps waiting threads in a table of the whole
+//! process. In a child, this table refers to threads that do not exist.
 
-use std::fs::File;
 use std::io;
-use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
-use std::thread;
-use std::time::Duration;
 
 use nix::libc;
 
-/// In one place, because every page that a fork and the next one write to costs two page faults.
-static THREADS: Threads = Threads {
+use crate::sys::thread_list::ThreadList;
+
+/// State of the gate. One static, because every memory page that both a fork and the next fork write
+/// to costs two page faults.
+static STATE: State = State {
     parked: AtomicUsize::new(0),
     closed: AtomicBool::new(false),
-    elsewhere: AtomicBool::new(false),
-    gate: Mutex::new(Tasks { directory: None }),
+    in_child: AtomicBool::new(false),
+    gate: Mutex::new(ThreadList::new()),
 };
 
-struct Threads {
-    /// How many are parked.
+struct State {
+    /// Number of parked threads.
     parked: AtomicUsize,
-    /// Somebody has closed the gate.
+    /// Whether the gate is closed.
     closed: AtomicBool,
-    /// This process was forked: what `Tasks` has open is of its parent.
-    elsewhere: AtomicBool,
-    /// Held while the gate is closed. A lock of `std`, which is nothing but a futex: it leaves no
-    /// queue behind that a child could handle_accept_error over.
-    gate: Mutex<Tasks>,
+    /// Whether this process is a forked child that has not yet replaced its parent's thread list.
+    in_child: AtomicBool,
+    /// Held while the gate is closed. A mutex of `std` is only a futex: a child inherits no queue of
+    /// waiting threads with it.
+    gate: Mutex<ThreadList>,
 }
 
-/// Runs `wait`, which holds no lock that a forked child takes.
+/// Runs `wait`, which must not hold a lock that a forked child takes.
 ///
-/// Two atomic additions, if nobody forks.
+/// Costs two atomic additions unless a fork is in progress.
 #[inline]
 pub(crate) fn parked<T>(wait: impl FnOnce() -> T) -> T {
     let _parked = Parked::begin();
     wait()
 }
 
-/// Runs `work` on a thread that is parked otherwise, without having said so itself.
+/// Runs `work` on a thread that [`park`] counts as parked permanently.
 pub(super) fn unparked<T>(work: impl FnOnce() -> T) -> T {
     struct Unparked;
     impl Drop for Unparked {
@@ -62,7 +61,7 @@ pub(super) fn unparked<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// A thread that is parked until this is dropped.
+/// Counts the current thread as parked until it is dropped.
 struct Parked;
 
 impl Parked {
@@ -80,155 +79,101 @@ impl Drop for Parked {
     }
 }
 
+/// Counts one more thread as parked.
 #[inline]
 pub(super) fn park() {
-    THREADS.parked.fetch_add(1, Ordering::SeqCst);
+    STATE.parked.fetch_add(1, Ordering::SeqCst);
 }
 
 #[inline]
 fn unpark() {
-    // The two sides of a fork: here the count is lowered and then the gate looked at, there it is
-    // closed and then the count looked at. Whichever comes first, one of the two sees the other.
-    THREADS.parked.fetch_sub(1, Ordering::SeqCst);
-    if THREADS.closed.load(Ordering::SeqCst) {
-        wait_at_the_gate();
+    // A thread that leaves lowers the count and then reads `closed`. A fork sets `closed` and then
+    // reads the count. In every order, at least one of the two sees the other.
+    STATE.parked.fetch_sub(1, Ordering::SeqCst);
+    if STATE.closed.load(Ordering::SeqCst) {
+        wait_for_open_gate();
     }
 }
 
 #[cold]
-fn wait_at_the_gate() {
-    // Whoever waits here is as good as parked.
-    THREADS.parked.fetch_add(1, Ordering::SeqCst);
-    let _open = THREADS.gate.lock().unwrap_or_else(PoisonError::into_inner);
-    THREADS.parked.fetch_sub(1, Ordering::SeqCst);
+fn wait_for_open_gate() {
+    // A thread that waits here holds no other lock, and therefore counts as parked.
+    STATE.parked.fetch_add(1, Ordering::SeqCst);
+    let _open = STATE.gate.lock().unwrap_or_else(PoisonError::into_inner);
+    STATE.parked.fetch_sub(1, Ordering::SeqCst);
 }
 
-/// The closed gate: while it exists, no parked thread comes back.
+/// The closed gate: no thread leaves [`parked`] until this is dropped.
 pub(super) struct Gate {
-    tasks: MutexGuard<'static, Tasks>,
+    threads: MutexGuard<'static, ThreadList>,
 }
 
 impl Gate {
-    /// Closes the gate. Of several threads that want to, one does, and the others are parked
-    /// meanwhile.
+    /// Closes the gate. Other threads that close it meanwhile wait, and are parked.
     pub(super) fn close() -> Self {
-        let tasks = parked_lock();
-        THREADS.closed.store(true, Ordering::SeqCst);
-        Self { tasks }
+        let threads = lock_parked();
+        STATE.closed.store(true, Ordering::SeqCst);
+        Self { threads }
     }
 
-    /// How many threads there are besides this one and the parked ones.
+    /// Returns the number of threads other than this one and the parked ones.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not report the number of threads.
     pub(super) fn unparked_threads(&mut self) -> io::Result<usize> {
-        let threads = self.tasks.count()?;
-        let known = THREADS.parked.load(Ordering::SeqCst) + 1;
-        Ok(threads.saturating_sub(known))
+        if STATE.in_child.swap(false, Ordering::SeqCst) {
+            self.threads.forget_parent();
+        }
+        let threads = self.threads.count()?;
+        let this_and_parked = STATE.parked.load(Ordering::SeqCst) + 1;
+        Ok(threads.saturating_sub(this_and_parked))
     }
-}
-
-/// Has forks noticed, also those that are not this library's.
-pub(crate) fn prepare_for_forks() {
-    /// A child has no other threads.
-    extern "C" fn in_child() {
-        THREADS.parked.store(0, Ordering::SeqCst);
-        THREADS.closed.store(false, Ordering::SeqCst);
-        THREADS.elsewhere.store(true, Ordering::SeqCst);
-    }
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // SAFETY: the function only stores to atomics, which is safe in a child whatever its parent
-        // did.
-        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-    });
-}
-
-fn parked_lock() -> MutexGuard<'static, Tasks> {
-    park();
-    let closed = THREADS.gate.lock().unwrap_or_else(PoisonError::into_inner);
-    // Nobody else has the gate now.
-    THREADS.parked.fetch_sub(1, Ordering::SeqCst);
-    closed
 }
 
 impl Drop for Gate {
     fn drop(&mut self) {
-        THREADS.closed.store(false, Ordering::SeqCst);
+        STATE.closed.store(false, Ordering::SeqCst);
     }
 }
 
-/// The threads of this process.
-struct Tasks {
-    /// Where they are list_entry, once somebody has asked.
-    #[cfg_attr(
-        not(any(target_os = "linux", target_os = "android")),
-        expect(dead_code)
-    )]
-    directory: Option<File>,
+/// Locks the gate. The current thread counts as parked while it waits for the lock.
+fn lock_parked() -> MutexGuard<'static, ThreadList> {
+    park();
+    let gate = STATE.gate.lock().unwrap_or_else(PoisonError::into_inner);
+    // Does not check `closed`, because this thread holds the gate.
+    STATE.parked.fetch_sub(1, Ordering::SeqCst);
+    gate
 }
 
-impl Tasks {
-    /// How many there are.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn count(&mut self) -> io::Result<usize> {
-        use std::os::unix::fs::MetadataExt;
-
-        if THREADS.elsewhere.swap(false, Ordering::SeqCst) {
-            // Closing it would cost more than it is worth.
-            mem::forget(self.directory.take());
-        }
-        let directory = match self.directory.take() {
-            Some(directory) => directory,
-            None => File::open("/proc/self/task")?,
-        };
-        // A directory has a link from each directory in it, and two more: one system call instead of
-        // counting.
-        let links = self.directory.insert(directory).metadata()?.nlink();
-        match usize::try_from(links.saturating_sub(2)) {
-            Ok(0) | Err(_) => Err(io::ErrorKind::Unsupported.into()),
-            Ok(threads) => Ok(threads),
-        }
+/// Installs a handler that resets the gate in every forked child, also in children that other code
+/// forks.
+pub(crate) fn prepare_for_forks() {
+    /// Resets the state, because a child has no other threads.
+    extern "C" fn reset_in_child() {
+        STATE.parked.store(0, Ordering::SeqCst);
+        STATE.closed.store(false, Ordering::SeqCst);
+        STATE.in_child.store(true, Ordering::SeqCst);
     }
-
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    fn count(&mut self) -> io::Result<usize> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
-/// Waits until a thread of this name sleeps, as far as that can be seen, but not for long.
-pub(super) fn wait_until_asleep(name: &str) {
-    for _ in 0..100 {
-        if is_asleep(name).unwrap_or(true) {
-            return;
-        }
-        thread::sleep(Duration::from_micros(500));
-    }
-}
-
-/// Whether there is a thread of this name, and it sleeps. (It gives itself the name, so it may have
-/// none yet.)
-fn is_asleep(name: &str) -> io::Result<bool> {
-    let mut tasks = std::fs::read_dir("/proc/self/task")?.flatten();
-    Ok(tasks.any(|task| {
-        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
-        // "1234 (its name) S ..."
-        let Some((task, state)) = stat.rsplit_once(") ") else {
-            return false;
-        };
-        let named = task.split_once('(').is_some_and(|(_, found)| found == name);
-        named && state.starts_with('S')
-    }))
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the handler only stores to atomics, which is safe in every child.
+        unsafe { libc::pthread_atfork(None, None, Some(reset_in_child)) };
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::channel;
+    use std::thread;
+    use std::time::Duration;
 
     use super::*;
 
     #[test]
-    fn nobody_passes_the_gate_while_it_is_closed() {
-        let (parking, parks) = channel();
-        let (back, is_back) = channel();
+    fn no_thread_passes_the_closed_gate() {
+        let (parking, is_parked) = channel();
+        let (leaving, has_left) = channel();
         let (wake, woken) = channel::<()>();
         thread::scope(|scope| {
             scope.spawn(move || {
@@ -236,43 +181,16 @@ mod tests {
                     parking.send(()).unwrap();
                     let _ = woken.recv();
                 });
-                back.send(()).unwrap();
+                leaving.send(()).unwrap();
             });
-            parks.recv().unwrap();
+            is_parked.recv().unwrap();
             let gate = Gate::close();
-            let before = THREADS.parked.load(Ordering::SeqCst);
-            assert!(before >= 1);
+            assert!(STATE.parked.load(Ordering::SeqCst) >= 1);
             drop(wake);
-            // It is awake now, but the gate holds it: as good as parked.
-            assert!(is_back.recv_timeout(Duration::from_millis(50)).is_err());
+            // The thread is awake now, but waits for the gate to open.
+            assert!(has_left.recv_timeout(Duration::from_millis(50)).is_err());
             drop(gate);
-            is_back.recv().unwrap();
+            has_left.recv().unwrap();
         });
-    }
-
-    #[test]
-    fn threads_are_counted() {
-        let mut tasks = Tasks { directory: None };
-        assert!(tasks.count().unwrap() >= 1);
-        let (done, wait) = channel::<()>();
-        let thread = thread::spawn(move || wait.recv());
-        // ConnectionlessRequest tests start and end threads meanwhile, but this one and that one are there.
-        assert!(tasks.count().unwrap() >= 2);
-        drop(done);
-        let _ = thread.join();
-    }
-
-    #[test]
-    fn a_thread_is_seen_asleep_by_its_name() {
-        let (done, wait) = channel::<()>();
-        let thread = thread::Builder::new()
-            .name("a (b) c".into())
-            .spawn(move || wait.recv())
-            .unwrap();
-        wait_until_asleep("a (b) c");
-        assert!(is_asleep("a (b) c").unwrap());
-        assert!(!is_asleep("nobody").unwrap());
-        drop(done);
-        let _ = thread.join().unwrap();
     }
 }

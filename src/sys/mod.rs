@@ -1,36 +1,39 @@
-//! System calls, and everything that depends on the platform.
+//! System calls, and all code that depends on the platform. The rest of the crate is portable Rust.
 //!
-//! The rest of the crate is portable Rust over what this module offers:
-//!
-//! | module | what it does |
+//! | module | purpose |
 //! | --- | --- |
-//! | [`socket`] | makes sockets listen; reads and sets their options, addresses and timeouts |
+//! | [`socket`] | makes sockets listen; reads and sets their options and timeouts |
+//! | [`unix_address`] | converts Unix socket addresses |
 //! | [`accept`] | accepts connections |
 //! | [`datagram`] | receives and sends datagrams |
-//! | [`recv_batch`] | receives several datagrams by one system call |
+//! | [`recv_batch`] | receives several datagrams with one system call |
 //! | [`poll`] | waits for descriptors with `poll(2)` |
 //! | [`poller`] | waits for many sockets with `epoll(7)` |
-//! | [`exclusive`] | waits for one listener on several threads, of which a request wakes one |
-//! | [`waker`] | the descriptor that ends a wait from another thread |
-//! | [`signal`] | Ctrl-C, SIGTERM and SIGHUP, on request |
-//! | [`coarse_clock`] | a cheap clock for ages and idle times |
-//! | [`fork`] | makes a child process for a request |
-//! | [`fork_gate`] | checks that a fork is safe beside other threads |
-//! | [`child_process`] | waits for a child process, and signals it |
+//! | [`exclusive`] | waits for one listener on several threads; a request wakes one of them |
+//! | [`waker`] | ends waits from another thread |
+//! | [`signal`] | handles Ctrl-C, SIGTERM and SIGHUP |
+//! | [`coarse_clock`] | measures ages and idle times cheaply |
+//! | [`fork`] | forks a child process for a request |
+//! | [`fork_gate`] | ensures that a fork is safe beside other threads |
+//! | [`thread_list`] | counts the threads of this process |
+//! | [`signal_mask`] | blocks termination signals during a fork |
+//! | [`close_on_fork`] | replaces descriptors in children |
+//! | [`child_process`] | waits for a child process and signals it |
 //! | [`child_channel`] | carries stop requests from children to their parent |
 
-// One of the two modules with unsafe code; `coroutine` is the other.
+// Only this module and `coroutine` contain unsafe code.
 #![allow(unsafe_code)]
 
 #[cfg(not(unix))]
 compile_error!(
-    "socketserver supports Unix systems only (it is tested on Linux): Windows has neither the \
-     poll(2) nor the Unix socket calls that src/sys is written with"
+    "socketserver supports Unix systems only (it is tested on Linux), because src/sys uses poll(2) \
+     and Unix sockets: build it for a Unix target"
 );
 
 pub(crate) mod accept;
 pub(crate) mod child_channel;
 pub(crate) mod child_process;
+pub(crate) mod close_on_fork;
 pub(crate) mod coarse_clock;
 pub(crate) mod datagram;
 pub(crate) mod exclusive;
@@ -40,5 +43,8 @@ pub(crate) mod poll;
 pub(crate) mod poller;
 pub(crate) mod recv_batch;
 pub(crate) mod signal;
+pub(crate) mod signal_mask;
 pub(crate) mod socket;
+pub(crate) mod thread_list;
+pub(crate) mod unix_address;
 pub(crate) mod waker;

@@ -1,7 +1,7 @@
-//! Waiting for descriptors, with `poll(2)`.
+//! Waits for descriptors, with `poll(2)`.
 //!
-//! `poll` and not `epoll`: it keeps no state in the kernel, so a forked child cannot disturb its
-//! parent through an inherited epoll set, and with two or three descriptors it is as fast.
+//! `poll` has two advantages over `epoll`: it keeps no state in the kernel, so a forked child cannot
+//! disturb its parent through an inherited epoll set; and it is as fast with two or three descriptors.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -10,17 +10,18 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
-/// The direction in which bytes move through a socket.
+/// Direction of a transfer through a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     Receive,
     Send,
 }
 
-/// Waits until at least one of `fds` is readable (or broken, which a read then reports) or
-/// `timeout` is over, and says which are. `None` waits without limit.
+/// Waits until at least one of `fds` is readable or `timeout` expires. Returns for each whether it is
+/// readable. A descriptor with an error counts as readable, because a read then returns the error.
+/// `None` waits without limit.
 ///
-/// A signal does not cut the wait short: it goes on with what is left of the timeout.
+/// After a signal, the wait continues for the rest of the timeout.
 pub(crate) fn wait_readable<const N: usize>(
     fds: [BorrowedFd<'_>; N],
     timeout: Option<Duration>,
@@ -28,7 +29,7 @@ pub(crate) fn wait_readable<const N: usize>(
     wait(fds, PollFlags::IN, timeout)
 }
 
-/// The same for writing.
+/// Waits until at least one of `fds` is writable; see [`wait_readable`].
 pub(crate) fn wait_writable<const N: usize>(
     fds: [BorrowedFd<'_>; N],
     timeout: Option<Duration>,
@@ -36,7 +37,7 @@ pub(crate) fn wait_writable<const N: usize>(
     wait(fds, PollFlags::OUT, timeout)
 }
 
-/// The same for any number of descriptors.
+/// Waits for any number of descriptors; see [`wait_readable`].
 pub(crate) fn wait_any_readable<'a>(
     fds: impl IntoIterator<Item = BorrowedFd<'a>>,
     timeout: Option<Duration>,
@@ -44,7 +45,7 @@ pub(crate) fn wait_any_readable<'a>(
     wait_any(fds, PollFlags::IN, timeout)
 }
 
-/// The same for writing.
+/// Waits for any number of descriptors to become writable; see [`wait_readable`].
 pub(crate) fn wait_any_writable<'a>(
     fds: impl IntoIterator<Item = BorrowedFd<'a>>,
     timeout: Option<Duration>,
@@ -74,17 +75,17 @@ fn wait<const N: usize>(
 }
 
 fn poll(polled: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<()> {
-    // The clock is read once, and again only if a signal came.
+    // The clock is read once, and again only after a signal.
     let started = timeout.map(|_| Instant::now());
-    let mut left = timeout;
+    let mut remaining = timeout;
     loop {
-        match rustix::event::poll(polled, left.map(timespec).as_ref()) {
+        match rustix::event::poll(polled, remaining.map(timespec).as_ref()) {
             Ok(_) => return Ok(()),
             Err(Errno::INTR) => {
-                let passed = started.map(|started| started.elapsed());
-                left = timeout
-                    .zip(passed)
-                    .map(|(timeout, passed)| timeout.saturating_sub(passed));
+                let elapsed = started.map(|started| started.elapsed());
+                remaining = timeout
+                    .zip(elapsed)
+                    .map(|(timeout, elapsed)| timeout.saturating_sub(elapsed));
             }
             Err(error) => return Err(error.into()),
         }

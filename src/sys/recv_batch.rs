@@ -1,17 +1,17 @@
-//! Datagrams that were received, several by one system call, and not yet served.
+//! Batch of datagrams that one system call has received.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::BorrowedFd;
 
-/// Datagrams of a UDP socket, in the order of their arrival, each in a buffer of its own. The
-/// buffers are kept, and only what was ever received into them takes memory.
+/// Received datagrams of a UDP socket that are not yet served, in the order of their arrival. Each has
+/// its own buffer. The buffers are reused. Only pages that have ever received data take memory.
 #[derive(Debug, Default)]
 pub(crate) struct RecvBatch {
     slots: Vec<Slot>,
-    /// The number of the first slot whose datagram was not taken yet.
+    /// Index of the first slot with a datagram that was not yet taken.
     next: usize,
-    /// The number of slots that were filled last.
+    /// Number of slots that the last call filled.
     filled: usize,
 }
 
@@ -31,24 +31,28 @@ impl Slot {
 }
 
 impl RecvBatch {
-    /// How many datagrams one call can receive: with 32, it is no faster.
-    pub(crate) const MOST: usize = platform::MOST;
+    /// Maximum number of datagrams that one call receives. 32 was measured to be no faster.
+    pub(crate) const MAX_LEN: usize = platform::MAX_LEN;
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.next == self.filled
     }
 
-    /// Receives those that are waiting: at least one (else `WouldBlock`), at most `wanted`; of each at
-    /// least the first `size` bytes. Returns how many. None may be left from the last time.
+    /// Receives at most `wanted` datagrams that have arrived, and at least the first `size` bytes of
+    /// each. Returns their number. The batch must be empty.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if no datagram has arrived.
     pub(crate) fn receive(
         &mut self,
         fd: BorrowedFd<'_>,
         wanted: usize,
         size: usize,
     ) -> io::Result<usize> {
-        debug_assert!(self.is_empty(), "these would be lost");
-        let wanted = wanted.clamp(1, Self::MOST);
+        debug_assert!(self.is_empty(), "the batch still has datagrams");
+        let wanted = wanted.clamp(1, Self::MAX_LEN);
         while self.slots.len() < wanted {
             self.slots.push(Slot::empty());
         }
@@ -61,7 +65,8 @@ impl RecvBatch {
         Ok(self.filled)
     }
 
-    /// Takes the first, in exchange for an empty buffer, and says who sent it.
+    /// Swaps the first datagram into `packet`, and keeps the previous buffer of `packet`. Returns the
+    /// sender.
     #[inline]
     pub(crate) fn take_into(&mut self, packet: &mut Vec<u8>) -> Option<SocketAddr> {
         let slot = self.slots[..self.filled].get_mut(self.next)?;
@@ -82,64 +87,65 @@ mod platform {
 
     use super::*;
 
-    pub(super) const MOST: usize = 16;
+    pub(super) const MAX_LEN: usize = 16;
 
-    /// Room for the address of a peer, of either family.
+    /// Address of a peer, of either family.
     #[derive(Clone, Copy)]
     #[repr(C)]
-    union Name {
+    union PeerAddress {
         any: libc::sockaddr,
         v4: libc::sockaddr_in,
         v6: libc::sockaddr_in6,
     }
 
-    /// Fills the spare capacity of the first slots, and says of how many.
+    /// Receives into the spare capacity of the slots. Returns the number of filled slots.
     pub(super) fn receive(fd: BorrowedFd<'_>, slots: &mut [Slot]) -> io::Result<usize> {
-        let mut names = [const { MaybeUninit::<Name>::uninit() }; MOST];
-        let mut parts = [const { MaybeUninit::<libc::iovec>::uninit() }; MOST];
-        let mut messages = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; MOST];
-        let places = names.iter_mut().zip(&mut parts).zip(&mut messages);
-        for (slot, ((name, part), message)) in slots.iter_mut().zip(places) {
-            let room = slot.packet.spare_capacity_mut();
-            let part = part.write(libc::iovec {
-                iov_base: room.as_mut_ptr().cast(),
-                iov_len: room.len(),
+        let mut addresses = [const { MaybeUninit::<PeerAddress>::uninit() }; MAX_LEN];
+        let mut buffers = [const { MaybeUninit::<libc::iovec>::uninit() }; MAX_LEN];
+        let mut messages = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; MAX_LEN];
+        let parts = addresses.iter_mut().zip(&mut buffers).zip(&mut messages);
+        for (slot, ((address, buffer), message)) in slots.iter_mut().zip(parts) {
+            let spare = slot.packet.spare_capacity_mut();
+            let buffer = buffer.write(libc::iovec {
+                iov_base: spare.as_mut_ptr().cast(),
+                iov_len: spare.len(),
             });
-            // SAFETY: all fields may be zero; some systems have more of them than are set below.
+            // SAFETY: all fields may be zero. Some systems have more fields than are set below.
             let mut header: libc::msghdr = unsafe { zeroed() };
-            header.msg_name = name.as_mut_ptr().cast();
-            header.msg_namelen = size_of::<Name>() as libc::socklen_t;
-            header.msg_iov = part;
+            header.msg_name = address.as_mut_ptr().cast();
+            header.msg_namelen = size_of::<PeerAddress>() as libc::socklen_t;
+            header.msg_iov = buffer;
             header.msg_iovlen = 1;
             message.write(libc::mmsghdr {
                 msg_hdr: header,
                 msg_len: 0,
             });
         }
-        let count = slots.len().min(MOST);
+        let count = slots.len().min(MAX_LEN);
         let received = receive_all(fd, &mut messages[..count])?;
-        for ((slot, message), name) in slots.iter_mut().zip(&messages).zip(&names).take(received) {
-            // SAFETY: the header was written above, and `msg_len` bytes of the slot's spare capacity
-            // by the call.
+        let filled = slots.iter_mut().zip(&messages).zip(&addresses);
+        for ((slot, message), address) in filled.take(received) {
+            // SAFETY: the loop above has written the header, and the call has written `msg_len` bytes
+            // of the slot's spare capacity.
             unsafe {
                 let size = message.assume_init_ref().msg_len as usize;
                 slot.packet.set_len(size);
             }
-            // SAFETY: the call has written the address of a peer, as every UDP socket does.
-            slot.peer = peer(unsafe { name.assume_init_ref() })?;
+            // SAFETY: the call has written the sender's address, which every UDP datagram has.
+            slot.peer = socket_addr(unsafe { address.assume_init_ref() })?;
         }
         Ok(received)
     }
 
-    /// `recvmmsg(2)`, without waiting. Every header has to be initialised, and what it points to
-    /// has to be writable.
+    /// Calls `recvmmsg(2)` without waiting. Every header must be initialised, and the memory that it
+    /// points to must be writable.
     fn receive_all(
         fd: BorrowedFd<'_>,
         messages: &mut [MaybeUninit<libc::mmsghdr>],
     ) -> io::Result<usize> {
         loop {
-            // SAFETY: the pointer and the number are those of initialised headers, whose pointers are to
-            // names, parts and buffers that live in the caller's frame or in its slots.
+            // SAFETY: pointer and length describe initialised headers. Their pointers refer to
+            // addresses and buffers in the caller's frame or in its slots.
             let received = unsafe {
                 libc::recvmmsg(
                     fd.as_raw_fd(),
@@ -162,19 +168,19 @@ mod platform {
     }
 
     #[inline]
-    fn peer(name: &Name) -> io::Result<SocketAddr> {
-        // SAFETY: every address begins with its family, which says what it is.
+    fn socket_addr(address: &PeerAddress) -> io::Result<SocketAddr> {
+        // SAFETY: every address begins with its family, which determines the valid field.
         unsafe {
-            match i32::from(name.any.sa_family) {
+            match i32::from(address.any.sa_family) {
                 libc::AF_INET => {
-                    let address = Ipv4Addr::from(u32::from_be(name.v4.sin_addr.s_addr));
-                    Ok((address, u16::from_be(name.v4.sin_port)).into())
+                    let ip = Ipv4Addr::from(u32::from_be(address.v4.sin_addr.s_addr));
+                    Ok((ip, u16::from_be(address.v4.sin_port)).into())
                 }
                 libc::AF_INET6 => {
-                    let (address, port) = (name.v6.sin6_addr.s6_addr, name.v6.sin6_port);
-                    let (flow, scope) = (name.v6.sin6_flowinfo, name.v6.sin6_scope_id);
-                    let port = u16::from_be(port);
-                    Ok(SocketAddrV6::new(address.into(), port, u32::from_be(flow), scope).into())
+                    let ip = address.v6.sin6_addr.s6_addr.into();
+                    let port = u16::from_be(address.v6.sin6_port);
+                    let flow = u32::from_be(address.v6.sin6_flowinfo);
+                    Ok(SocketAddrV6::new(ip, port, flow, address.v6.sin6_scope_id).into())
                 }
                 _ => Err(rustix::io::Errno::AFNOSUPPORT.into()),
             }
@@ -187,8 +193,8 @@ mod platform {
     use super::*;
     use crate::sys::datagram::recv_whole_inet;
 
-    /// There is no such call.
-    pub(super) const MOST: usize = 1;
+    /// One, because these systems have no `recvmmsg(2)`.
+    pub(super) const MAX_LEN: usize = 1;
 
     pub(super) fn receive(fd: BorrowedFd<'_>, slots: &mut [Slot]) -> io::Result<usize> {
         slots[0].peer = recv_whole_inet(fd, &mut slots[0].packet)?;
@@ -204,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn datagrams_come_out_in_order_with_their_senders() {
+    fn datagrams_keep_their_order_and_senders() {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let socket = UdpSocket::bind(address).unwrap();
             let clients = [(); 2].map(|()| UdpSocket::bind(address).unwrap());
@@ -216,8 +222,8 @@ mod tests {
             let mut batch = RecvBatch::default();
             let mut received = Vec::new();
             while received.len() < sent.len() {
-                let some = batch.receive(socket.as_fd(), 3, 6).unwrap();
-                assert!((1..=3).contains(&some) && !batch.is_empty());
+                let count = batch.receive(socket.as_fd(), 3, 6).unwrap();
+                assert!((1..=3).contains(&count) && !batch.is_empty());
                 let mut packet = Vec::new();
                 while let Some(peer) = batch.take_into(&mut packet) {
                     packet.truncate(6);
@@ -231,8 +237,8 @@ mod tests {
             let expected = expected.map(|(n, packet)| (packet.to_owned(), peers[n % 2]));
             assert_eq!(received, expected.collect::<Vec<_>>());
 
-            let nothing = batch.receive(socket.as_fd(), 3, 6).unwrap_err();
-            assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+            let error = batch.receive(socket.as_fd(), 3, 6).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
             assert!(batch.is_empty());
         }
     }

@@ -2,32 +2,32 @@
 
 use nix::sys::signal::{SigHandler, Signal, signal};
 
-use crate::sys::fork_gate::{park, unparked, wait_until_asleep};
+use crate::sys::fork_gate::{park, unparked};
+use crate::sys::thread_list::wait_until_asleep;
 
-/// How `ctrlc` names the thread that it waits on.
+/// Name of the thread on which `ctrlc` waits for signals.
 const CTRLC_THREAD: &str = "ctrl-c";
 
-/// Runs `on_signal` on a thread of its own at every SIGINT, SIGTERM and SIGHUP of this process.
+/// Calls `on_signal` on a separate thread for every SIGINT, SIGTERM and SIGHUP of this process.
 ///
-/// A SIGHUP that is ignored stays ignored: that is how `nohup` asks a program to outlive its
-/// terminal.
+/// An ignored SIGHUP stays ignored, because `nohup` uses it to let a program outlive its terminal.
 pub(crate) fn on_termination(
     mut on_signal: impl FnMut() + Send + 'static,
 ) -> Result<(), ctrlc::Error> {
-    // SAFETY: `SigIgn` runs no code in signal context; the previous disposition is put back
-    // below, or replaced by that of `ctrlc`.
-    let hangup = unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) };
+    // SAFETY: `SigIgn` runs no code in signal context. The previous disposition is restored below, or
+    // `ctrlc` replaces it.
+    let previous_hangup = unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) };
     let installed = ctrlc::set_handler(move || unparked(&mut on_signal));
     if installed.is_ok() {
-        // From now on its thread waits for signals, and holds nothing meanwhile.
+        // Counts the thread of `ctrlc` as parked, because it holds no lock while it waits for signals.
         wait_until_asleep(CTRLC_THREAD);
         park();
     }
-    if let Ok(previous) = hangup
+    if let Ok(previous) = previous_hangup
         && (installed.is_err() || matches!(previous, SigHandler::SigIgn))
     {
-        // SAFETY: `previous` is what this process had installed before this function ran, so
-        // its handler, if it is one, was and is fit to run in signal context.
+        // SAFETY: this process had installed `previous` before this function ran. A handler in it is
+        // therefore suitable for signal context.
         let _ = unsafe { signal(Signal::SIGHUP, previous) };
     }
     installed

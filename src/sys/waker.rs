@@ -1,13 +1,13 @@
-//! A descriptor that becomes readable when another thread asks for attention.
+//! Descriptor that becomes readable when another thread wakes its waiters.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-use crate::sys::fork::{CloseOnFork, close_on_fork};
+use crate::sys::close_on_fork::{CloseOnFork, close_on_fork};
 
-/// One end is written to wake, the other is in the accept loop's `poll` set. Waking is
-/// level-triggered: every loop that waits sees it until somebody calls [`Waker::drain`].
+/// Pair of sockets: a wake-up writes to one; the accept loops poll the other. Level-triggered: every
+/// waiting loop sees a wake-up until [`Waker::drain`] is called.
 #[derive(Debug)]
 pub(crate) struct Waker {
     receiver: UnixStream,
@@ -22,18 +22,18 @@ impl Waker {
         Ok(Self { receiver, sender })
     }
 
-    /// Keeps both ends from forked children; see [`close_on_fork`].
+    /// Replaces both sockets in forked children; see [`close_on_fork`].
     pub(crate) fn close_on_fork(&self) -> CloseOnFork<2> {
         close_on_fork([&self.receiver, &self.sender], None)
     }
 
-    /// Ends the wait of every loop that polls this. Never blocks; a full buffer means that a
-    /// wake-up is pending already.
+    /// Wakes every loop that polls this. Never blocks. The error of a full buffer is ignored, because
+    /// a wake-up is already pending then.
     pub(crate) fn wake(&self) {
         let _ = (&self.sender).write(&[1]);
     }
 
-    /// Takes back every wake-up so far.
+    /// Consumes all pending wake-ups.
     pub(crate) fn drain(&self) {
         let mut bytes = [0; 64];
         while matches!((&self.receiver).read(&mut bytes), Ok(n) if n == bytes.len()) {}

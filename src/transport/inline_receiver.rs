@@ -70,7 +70,7 @@ pub(super) struct UdpInlineReceiver<'a> {
 
 impl<'a> UdpInlineReceiver<'a> {
     pub(super) fn new(udp: &'a Udp, server: &'a ServerHandle, is_only_loop: bool) -> Self {
-        let max_batch = if is_only_loop { RecvBatch::MOST } else { 1 };
+        let max_batch = if is_only_loop { RecvBatch::MAX_LEN } else { 1 };
         Self {
             udp,
             server,

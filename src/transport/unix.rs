@@ -42,7 +42,7 @@ impl UnixStream {
         let accepted_timeouts = AcceptedTimeouts::new(listener.as_fd(), &options.timeouts)?;
         listener.set_nonblocking(true)?;
         Ok(Self {
-            address: sys::socket::unix_address(&listener.local_addr()?),
+            address: sys::unix_address::unix_address(&listener.local_addr()?),
             listener,
             request_queue_size: options.request_queue_size,
             timeouts: options.timeouts,
@@ -126,7 +126,7 @@ impl UnixDatagram {
         socket.set_write_timeout(Some(
             options.timeouts.write.unwrap_or(DATAGRAM_SEND_TIMEOUT),
         ))?;
-        let address = sys::socket::unix_address(&socket.local_addr()?);
+        let address = sys::unix_address::unix_address(&socket.local_addr()?);
         let max_packet_size = options.max_packet_size.min(SocketOptions::MAX_PACKET_SIZE);
         Ok(Self {
             socket: Arc::new(socket),
