@@ -63,7 +63,8 @@ pub(crate) fn send_stop_request(stop_request: StopRequest) {
 pub(crate) struct StopRequest {
     /// Id of the server.
     pub(crate) server: u64,
-    /// Run of the server during which the child was forked.
+    /// Number of the server's runs that had ended at the time of the request. A later run ignores the
+    /// request.
     pub(crate) run: u64,
 }
 

@@ -183,17 +183,17 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("refused to fork: this process ")?;
         match self {
-            Self::UnparkedThreads(1) => f.write_str("has another thread")?,
-            Self::UnparkedThreads(n) => write!(f, "has {n} other threads")?,
-            Self::UnknownThreads(_) => {
-                f.write_str("may have other threads (the system does not report their number)")?
-            }
+            Self::UnparkedThreads(1) => f.write_str("has another thread, which")?,
+            Self::UnparkedThreads(n) => write!(f, "has {n} other threads, which")?,
+            Self::UnknownThreads(_) => f.write_str(
+                "may have other threads (the system does not report their number), which",
+            )?,
         }
         f.write_str(
-            " outside the waits of this library, and a lock held there would never be released in \
-             the child process. Serve on the only thread of the process (`serve_forever`, not \
-             `spawn`), or use another strategy. If you know that no such lock matters, use `unsafe \
-             { Forking::new_unchecked() }`, which forks without this check",
+            " may hold locks that would never be released in the child process. Serve on the only \
+             thread of the process (`serve_forever`, not `spawn`), or use another strategy. If you \
+             know that no such lock matters, use `unsafe { Forking::new_unchecked() }`, which forks \
+             without this check",
         )
     }
 }
@@ -246,8 +246,13 @@ mod tests {
     #[test]
     fn a_refusal_states_cause_and_next_step() {
         let text = Refused::UnparkedThreads(2).to_string();
-        assert!(text.starts_with("refused to fork: this process has 2 other threads outside"));
-        for part in ["locks", "`serve_forever`", "another strategy", "`unsafe {"] {
+        assert!(text.starts_with("refused to fork: this process has 2 other threads, which"));
+        for part in [
+            "may hold locks",
+            "`serve_forever`",
+            "another strategy",
+            "`unsafe {",
+        ] {
             assert!(text.contains(part), "{text}");
         }
     }
