@@ -57,7 +57,7 @@ pub enum Error {
     /// [`server_activate`](crate::Server::server_activate) has not been called.
     NotActivated,
     /// `serve_forever` or `handle_request` is already running, on another thread or in a caller on
-    /// this thread.
+    /// this thread. Also returned in a forked child process, because the server belongs to the parent.
     AlreadyServing,
     /// The accept loop ended, because of an error of the listening socket that a retry cannot fix
     /// ([`AcceptErrorKind::Fatal`](crate::AcceptErrorKind::Fatal)), or an error of the strategy's
@@ -168,23 +168,30 @@ fn bind_advice(address: &str, error: &io::Error) -> &'static str {
         io::ErrorKind::InvalidFilename => {
             " (the path of a Unix socket has at most 107 bytes: use a shorter path)"
         }
-        _ => "",
+        _ => descriptor_advice(error),
     }
 }
 
 /// Next step if the system did not provide a thread or a descriptor.
 fn resource_advice(error: &io::Error) -> &'static str {
     match Errno::from_io_error(error) {
+        Some(Errno::AGAIN) => {
+            " (too many threads: raise the limit of the user with `ulimit -u`, or that of the \
+             container)"
+        }
+        _ => descriptor_advice(error),
+    }
+}
+
+/// Next step if there is no free descriptor.
+fn descriptor_advice(error: &io::Error) -> &'static str {
+    match Errno::from_io_error(error) {
         Some(Errno::MFILE) => {
             " (this process has reached its limit of open descriptors: raise it with `ulimit -n`)"
         }
         Some(Errno::NFILE) => {
             " (the system has reached its limit of open descriptors: raise it, on Linux with \
-             `sysctl fs.file-max`)"
-        }
-        Some(Errno::AGAIN) => {
-            " (too many threads: raise the limit of the user with `ulimit -u`, or that of the \
-             container)"
+             `sysctl -w fs.file-max=NUMBER`)"
         }
         _ => "",
     }
@@ -228,6 +235,7 @@ mod tests {
             (bind("/run/s", Errno::ACCESS), "write permission"),
             (bind("/run/s", Errno::NOENT), "create the directory"),
             (bind("/run/s", Errno::NAMETOOLONG), "shorter path"),
+            (bind("127.0.0.1:80", Errno::MFILE), "ulimit -n"),
             (resources(Errno::MFILE), "ulimit -n"),
             (resources(Errno::NFILE), "fs.file-max"),
             (resources(Errno::AGAIN), "ulimit -u"),

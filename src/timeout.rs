@@ -132,6 +132,9 @@ impl Error for TimedOut {}
 /// Programs set them through [`ServerOptions`](crate::ServerOptions), whose methods document each
 /// timeout. A custom transport passes them on to
 /// [`StreamRequest::with_timeouts`](crate::StreamRequest::with_timeouts).
+///
+/// > **Coming from Python.** `StreamRequestHandler.timeout`, `None` by default, corresponds to `read`
+/// > and `write`. The other timeouts have no counterpart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TimeoutConfig {
