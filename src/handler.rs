@@ -6,18 +6,18 @@ use crate::request::Request;
 /// Talks to one client. The twin of Python's `BaseRequestHandler`, `StreamRequestHandler` and
 /// `DatagramRequestHandler`.
 ///
-/// A fresh handler is made for each request (see [`Service`](crate::Service)), so its fields
-/// belong to one client and need no lock.
+/// The server makes a new handler for each request (see [`Service`](crate::Service)). Therefore the
+/// handler's fields belong to one client and need no lock.
 ///
 /// - **You implement** [`handle`](Self::handle).
 /// - **You may override** [`setup`](Self::setup) and [`finish`](Self::finish).
 /// - **The server calls** `setup`, `handle`, `finish`, in this order, on the thread that the
-///   [`Strategy`](crate::Strategy) picked. If `setup` fails, the other two are not called; if
-///   `handle` fails, `finish` still is. An `Err` or a panic in any of them ends this request,
-///   reaches [`Service::handle_error`](crate::Service::handle_error), and ends nothing else.
+///   [`Strategy`](crate::Strategy) chose. If `setup` fails, the other two are not called. If `handle` fails,
+///   `finish` is still called. An `Err` or a panic in any of them ends only this request, and is passed to
+///   [`Service::handle_error`](crate::Service::handle_error).
 ///
-/// Implemented for one kind of request it serves one transport; written for every
-/// [`Request`] it serves all four:
+/// A handler that implements this trait for one request type serves one transport. A handler that
+/// implements it for every [`Request`] serves all four:
 ///
 /// ```
 /// use socketserver::{Request, RequestHandler, Result};
@@ -52,7 +52,12 @@ use crate::request::Request;
             is `handler_fn(|request: &mut {R}| ...)`"
 )]
 pub trait RequestHandler<R: Request> {
-    /// Runs before [`handle`](Self::handle): the place for a timeout or a socket option.
+    /// Runs before [`handle`](Self::handle): the place for a timeout or a socket option. The default does
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// An error ends the request without `handle` and [`finish`](Self::finish).
     fn setup(&mut self, request: &mut R) -> Result {
         let _ = request;
         Ok(())
@@ -60,24 +65,34 @@ pub trait RequestHandler<R: Request> {
 
     /// Serves the client.
     ///
-    /// When it returns, a stream is closed (in order: the client reads the end of the stream), and
-    /// a datagram's reply, if one was written, is sent.
+    /// After it and [`finish`](Self::finish) have returned, a stream is closed in order: the client reads the
+    /// end of the stream. A datagram's reply, if there is one, is sent if both have succeeded.
+    ///
+    /// # Errors
+    ///
+    /// An error is passed to [`Service::handle_error`](crate::Service::handle_error), after `finish`.
     fn handle(&mut self, request: &mut R) -> Result;
 
-    /// Runs after [`handle`](Self::handle), also if that failed, and also while the server is
-    /// stopping ([`is_shutting_down`](crate::ServerHandle::is_shutting_down) tells); but not in a child
-    /// process ([`Forking`](crate::Forking)) that a signal ended.
+    /// Runs after [`handle`](Self::handle), also if `handle` failed or panicked, and also while the server
+    /// stops ([`is_shutting_down`](crate::ServerHandle::is_shutting_down)). It does not run in a child
+    /// process ([`Forking`](crate::Forking)) that was ended by a signal. The default does nothing.
+    ///
+    /// # Errors
+    ///
+    /// An error is passed to [`Service::handle_error`](crate::Service::handle_error). An error of `handle` is
+    /// then its [`context`](crate::HandlerError::context).
     fn finish(&mut self, request: &mut R) -> Result {
         let _ = request;
         Ok(())
     }
 }
 
-/// Makes a server's service out of one function, for servers that need no handler type.
+/// Makes a [`Service`](crate::Service) from one function that serves a client, for servers that need no
+/// handler type.
 ///
-/// The argument's type has to be written out; it says which transport is meant. (Without it the
-/// compiler says "type annotations needed for `&mut _`"; without `handler_fn`, "closure is expected
-/// to take 0 arguments, but it takes 1 argument".)
+/// Write out the type of the argument, because it determines the transport. Without the type, the compiler
+/// reports "type annotations needed for `&mut _`". Without `handler_fn`, it reports "closure is expected to
+/// take 0 arguments, but it takes 1 argument".
 ///
 /// ```
 /// use socketserver::{Request, TcpRequest, TcpServer, handler_fn};
@@ -94,13 +109,13 @@ pub fn handler_fn<R, F>(function: F) -> FnService<F>
 where
     R: Request,
     F: Fn(&mut R) -> Result + 'static,
-    // The compiler quotes this line, and so its comment, to whoever captures an `Rc`.
+    // The compiler quotes the next line with its comment if the function captures an `Rc`.
     F: Send + Sync, // many threads call it: `Arc`, not `Rc`; `Mutex`, not `RefCell` or `Cell`
 {
     FnService { function }
 }
 
-/// The service that [`handler_fn`] makes.
+/// The service that [`handler_fn`] returns.
 #[derive(Clone, Copy, Debug)]
 pub struct FnService<F> {
     pub(crate) function: F,

@@ -1,4 +1,4 @@
-//! Jobs: one verified request, ready to run.
+//! Jobs: verified requests that are ready to run.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -12,18 +12,16 @@ use crate::panics::catch_panic;
 use crate::reentrancy::{self, Role};
 use crate::request::{Request, RequestKind};
 use crate::service::Service;
-use crate::state::ConnectionState;
-use crate::state::Rejection;
 use crate::state::connectionless::ConnectionlessRequest;
 use crate::state::counters::{Outcome, RejectionReason};
-use crate::state::{InFlight, ServerState};
+use crate::state::{ConnectionState, InFlight, Rejection, ServerState};
 
-/// One request joined with its service, whatever their types: all that a
-/// [`Strategy`](crate::Strategy) sees of either.
+/// One request with its service, of any types. A [`Strategy`](crate::Strategy) gets requests only in this
+/// form.
 ///
-/// [`run`](Self::run) it, on any thread, at any time. If that turns out to be impossible,
-/// [`reject`](Self::reject) it. Just dropping it closes the connection without a word to the
-/// client.
+/// [`run`](Self::run) it, on any thread, at any time. If it cannot be run, [`reject`](Self::reject) it. A
+/// job that is dropped closes its connection without a rejection message and without an orderly end, and
+/// is counted in [`Stats::dropped`](crate::Stats::dropped).
 #[must_use = "a job that is dropped closes its connection without serving it"]
 pub struct Job {
     request: Box<dyn Runnable>,
@@ -45,43 +43,45 @@ impl Job {
         Self { request }
     }
 
-    /// Runs the request to its end: handler, errors, closing. Python: `process_request_thread`,
-    /// or the synchronous `process_request`.
+    /// Runs the request to its end: calls the handler, handles errors, closes the request. Python:
+    /// `process_request_thread`, or the synchronous `process_request`.
     ///
-    /// Never panics: what the handler does wrong ends in
+    /// Never panics: errors and panics of the handler are passed to
     /// [`Service::handle_error`](crate::Service::handle_error).
     #[doc(alias = "process_request_thread")]
     pub fn run(self) {
         self.request.run();
     }
 
-    /// The descriptor of its connection, if that belongs to it alone and to its end.
+    /// The descriptor of the connection, if the request is its only owner until it is dropped.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.request.descriptor()
     }
 
-    /// The server's, whose job this is.
+    /// The state of the job's server.
     pub(crate) fn state(&self) -> &Arc<ServerState> {
         self.request.state()
     }
 
-    /// Runs the request in a forked child, and says how that went. The job stays as it is: all that
-    /// it has ends with the process.
+    /// Runs the request in a forked child process, and returns its outcome. Drops nothing of the job,
+    /// because the process ends afterwards.
     pub(crate) fn run_in_child(mut self) -> Outcome {
         let outcome = self.request.run_in_child();
         std::mem::forget(self);
         outcome
     }
 
-    /// Closes the parent's copy of the request, which goes on in a child: it is counted out when the
+    /// Closes the parent's copy of a request that a child process serves. The request is in flight until the
     /// result is dropped.
     pub(crate) fn leave_to_child(self) -> InFlight {
-        self.request.close()
+        self.request.leave_to_child()
     }
 
-    /// Gives the job back because it cannot be run. With an `error`, that is reported to
-    /// [`Service::handle_error`](crate::Service::handle_error); without one, it was the
-    /// strategy's choice (its queue is full, say), and the request is counted as rejected.
+    /// Makes the value with which a strategy returns a job that it does not run.
+    ///
+    /// An `error` is passed to [`Service::handle_error`](crate::Service::handle_error), and the request is
+    /// counted as failed. `None` is for a decision of the strategy, for example because its queue is full;
+    /// the request is counted as rejected.
     pub fn reject(self, error: Option<BoxError>) -> Rejected {
         Rejected {
             job: self,
@@ -97,7 +97,8 @@ impl fmt::Debug for Job {
     }
 }
 
-/// A job that a strategy could not, or would not, run. The server closes its request in order.
+/// A job that a strategy does not run. The server rejects the client and closes the request. Made by
+/// [`Job::reject`].
 #[derive(Debug)]
 pub struct Rejected {
     job: Job,
@@ -112,26 +113,27 @@ impl Rejected {
         self
     }
 
+    /// Rejects the client, and closes the request.
     pub(crate) fn close(self) {
         self.job.request.reject(self.error, &self.rejection);
     }
 }
 
-/// What can be done with a request whose type is not known.
+/// The operations of a job, without the types of its request and service.
 trait Runnable: Send {
     fn run(self: Box<Self>);
     fn reject(self: Box<Self>, error: Option<BoxError>, rejection: &Rejection);
     fn state(&self) -> &Arc<ServerState>;
     fn descriptor(&self) -> Option<BorrowedFd<'_>>;
     fn run_in_child(&mut self) -> Outcome;
-    fn close(self: Box<Self>) -> InFlight;
+    fn leave_to_child(self: Box<Self>) -> InFlight;
 }
 
 struct Verified<R, S> {
     request: R,
     service: Arc<S>,
     kind: RequestKind,
-    // Dropped last: when no request is in flight, all of them are closed.
+    // Declared, and so dropped, after the request: a request that is not in flight is closed.
     in_flight: InFlight,
 }
 
@@ -143,11 +145,11 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
             kind,
             in_flight,
         } = &mut *self;
-        // A strategy may run it right here, in the accept loop, which it holds up then.
+        // If a strategy runs the job in the accept loop, the loop cannot end before the connection does.
         let in_loop =
             *kind == RequestKind::Connection && reentrancy::is(in_flight.state().id(), Role::Loop);
         let state = in_loop.then(|| Arc::clone(in_flight.state()));
-        let _can_be_cut = state.as_ref().map(|state| state.connection_in_loop());
+        let _in_loop = state.as_ref().map(|state| state.connection_in_loop());
         serve(request, service, in_flight);
         let _ = catch_panic(|| drop(self));
     }
@@ -183,14 +185,14 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
         self.in_flight.outcome
     }
 
-    fn close(self: Box<Self>) -> InFlight {
+    fn leave_to_child(self: Box<Self>) -> InFlight {
         let Self {
             request,
             service,
             mut in_flight,
             ..
         } = *self;
-        // From here on, this is all that is known of it.
+        // The parent has no connection of this request any more, so it lists the request itself.
         if let Some(connection_state) = request.connection_state() {
             in_flight.was_force_closed = connection_state.end();
             in_flight.list(ConnectionlessRequest {
@@ -204,7 +206,8 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
     }
 }
 
-/// Takes a request to its end, but for closing it, which dropping it does. Never panics.
+/// Runs a request: calls the handler, handles errors, and ends the request in order. Dropping the request
+/// closes it afterwards. Never panics.
 pub(crate) fn serve<R: Request, S: Service<R>, C: Borrow<Arc<ServerState>>>(
     request: &mut R,
     service: &Arc<S>,
@@ -214,11 +217,11 @@ pub(crate) fn serve<R: Request, S: Service<R>, C: Borrow<Arc<ServerState>>>(
     let in_loop = reentrancy::is(state.id(), Role::Loop);
     let entered = (!in_loop).then(|| reentrancy::enter(state.id(), Role::Request));
 
-    // What is left to go wrong is in the handler's error: its text, its drop.
     if let Some(connection_state) = request.connection_state() {
         connection_state.run();
     }
-    let served = catch_panic(|| match finish_request(request, service) {
+    // `finish_request` and `handle_error` catch panics. The drop of the handler's error can still panic.
+    let outcome = catch_panic(|| match finish_request(request, service) {
         Ok(()) => Outcome::Completed,
         Err(error) => {
             handle_error(&**service, request, &error);
@@ -228,7 +231,7 @@ pub(crate) fn serve<R: Request, S: Service<R>, C: Borrow<Arc<ServerState>>>(
     let was_force_closed = request.connection_state().is_some_and(ConnectionState::end);
     let _ = catch_panic(|| request.shutdown_request());
     drop(entered);
-    in_flight.outcome = served.unwrap_or(Outcome::Failed);
+    in_flight.outcome = outcome.unwrap_or(Outcome::Failed);
     if was_force_closed {
         in_flight.force_closed(|| {
             let client_address = request.client_address().clone().into();
@@ -237,10 +240,10 @@ pub(crate) fn serve<R: Request, S: Service<R>, C: Borrow<Arc<ServerState>>>(
     }
 }
 
-/// Makes the handler and takes it through `setup`, `handle` and `finish`, then sends the reply.
+/// Makes the handler, calls its `setup`, `handle` and `finish`, then sends the reply.
 ///
-/// The rules are CPython's: if `setup` fails, the other two are not called; `finish` is called
-/// even if `handle` failed, and if it fails too, its error stands, with the first as its context.
+/// As in CPython: if `setup` fails, the other two are not called. `finish` is called even if `handle`
+/// failed. If both fail, the error is that of `finish`, with the error of `handle` as its context.
 fn finish_request<R: Request, S: Service<R>>(
     request: &mut R,
     service: &Arc<S>,
@@ -262,7 +265,7 @@ fn finish_request<R: Request, S: Service<R>>(
     HandlerError::catch(Stage::Reply, || Ok(request.reply()?))
 }
 
-/// Calls the hook. A panic in it has been printed by the panic hook and costs nothing else.
+/// Calls [`Service::handle_error`]. A panic in it has no effect, except that the panic hook prints it.
 pub(crate) fn handle_error<R: Request, S: Service<R>>(
     service: &S,
     request: &mut R,

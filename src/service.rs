@@ -1,4 +1,4 @@
-//! Services: what a Python program puts into its server subclass.
+//! Services: shared state, hooks, and the making of handlers.
 
 use std::io;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use crate::handler::{FnService, RequestHandler};
 use crate::handler_error::HandlerError;
 use crate::request::Request;
 
-/// Shared state, hooks, and the making of handlers: what a Python program puts into a subclass of
-/// the server, or into module globals.
+/// Makes the handlers of a server, holds the state that they share, and has the server's hooks. In Python,
+/// these are in a subclass of the server, or in module globals.
 ///
-/// A closure that makes a handler is a service already: `|| MyHandler`, `MyHandler::default`.
-/// For shared state, implement the trait on the type that holds it and give each handler a
-/// clone of the `Arc`:
+/// A closure or function without arguments that returns a handler is a service: `|| MyHandler`,
+/// `MyHandler::default`. For shared state, implement the trait on the type that holds it, and give each
+/// handler a clone of the `Arc`:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -49,16 +49,15 @@ use crate::request::Request;
 /// # Ok::<(), socketserver::BoxError>(())
 /// ```
 ///
-/// For several servers with one state (TCP and UDP twins, say), pass each a clone of an `Arc` of it:
-/// that is a service too.
+/// Several servers can share one state, for example TCP and UDP servers of one protocol: pass each server a
+/// clone of the same `Arc`. An `Arc` of a service is a service too.
 ///
 /// - **You implement** [`request_handler`](Self::request_handler).
-/// - **You may override** the other methods; they have Python's names and defaults.
-/// - **The server calls** them all. `verify_request`, `handle_timeout`, `service_actions` and
-///   `get_request_error` run on the thread that accepts, so they should be quick;
-///   `request_handler` and `handle_error` run where the request runs (`handle_error` for a request
-///   that could not be run: on the thread that accepts). A panic in a hook costs at most the request
-///   at hand.
+/// - **You may override** the other methods. They have Python's names and defaults.
+/// - **The server calls** all methods. `verify_request`, `handle_timeout`, `service_actions` and
+///   `get_request_error` run on an accept thread, so they should return quickly. `request_handler` and
+///   `handle_error` run where the request runs; `handle_error` runs on an accept thread for a request that
+///   could not be run. A panic in a hook fails at most the current request.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a service for requests of type `{R}`",
     label = "makes no handlers for the requests of this server",
@@ -73,7 +72,7 @@ use crate::request::Request;
             for Unix servers they are `UnixStreamRequest` and `UnixDatagramRequest`"
 )]
 pub trait Service<R: Request>: Send + Sync + 'static {
-    /// What talks to one client.
+    /// The type of the handlers. Python: `RequestHandlerClass`.
     type Handler: RequestHandler<R>;
 
     /// Makes the handler for one request. Python: calling `RequestHandlerClass`.
@@ -83,46 +82,45 @@ pub trait Service<R: Request>: Send + Sync + 'static {
     #[doc(alias = "gevent.local.local")]
     fn request_handler(self: &Arc<Self>) -> Self::Handler;
 
-    /// Whether to serve this request. `false` closes it in order, without a handler. The default
-    /// serves everybody.
+    /// Returns whether to serve this request. `false` rejects it: it is closed in order, without a handler.
+    /// The default returns `true`.
     ///
-    /// A panic here refuses this request and reaches [`handle_error`](Self::handle_error).
-    /// (Python: an exception here ends the server and leaks the connection.)
+    /// A panic closes this request, and is passed to [`handle_error`](Self::handle_error). (Python: an
+    /// exception ends the server and leaks the connection.)
     fn verify_request(&self, request: &R) -> bool {
         let _ = request;
         true
     }
 
-    /// Told about every error and panic in the course of a request, before it is closed. A stream can
-    /// still be written to; a datagram's reply will not be sent, but
-    /// [`send_to`](crate::DatagramRequest::send_to) works.
+    /// Handles an error or a panic of a request, before the request is closed. A stream can still be written
+    /// to. A datagram's reply is not sent, but [`send_to`](crate::DatagramRequest::send_to) works.
     ///
-    /// The default prints what Python's prints ([`HandlerError::report`]), and nothing where the
-    /// client merely went away. Errors know no file and line, as a traceback does; for a panic,
-    /// Rust's panic hook has printed these before ([`std::panic::set_hook`] changes that).
+    /// The default prints to stderr, like Python's ([`HandlerError::report`]), except if the client only
+    /// disconnected. Errors have no file and line, unlike a traceback. For a panic, Rust's panic hook has
+    /// printed them before ([`std::panic::set_hook`] changes that).
     fn handle_error(&self, request: &mut R, error: &HandlerError) {
         error.report(request.client_address());
     }
 
-    /// Called when [`Server::handle_request`](crate::Server::handle_request) saw no request
-    /// within its timeout. The default does nothing.
+    /// Called if [`Server::handle_request`](crate::Server::handle_request) receives no request within its
+    /// timeout. The default does nothing.
     fn handle_timeout(&self) {}
 
-    /// Called by `serve_forever` after each request that it took in, and at least every
-    /// [`poll_interval`](crate::Server::poll_interval). Where the strategy has several accept loops (a
-    /// thread pool of datagrams), on several threads at the same time. The default does nothing.
+    /// Called by `serve_forever` after each request that it accepted, and at least every
+    /// [`poll_interval`](crate::Server::poll_interval). If the strategy has several accept loops (a thread
+    /// pool of a datagram server), several threads call it at the same time. The default does nothing.
     fn service_actions(&self) {}
 
-    /// Told about every error of the listening socket: of `accept(2)`, or of `recvfrom(2)` for
-    /// datagrams. The server goes on by itself if it can; [`Stats`](crate::Stats) counts them.
-    /// The default does nothing. (Python drops these errors without a trace.)
+    /// Called for each error of the listening socket: of `accept(2)`, or of `recvfrom(2)` for datagrams. The
+    /// server continues if it can. [`Stats::accept_errors`](crate::Stats::accept_errors) counts these
+    /// errors. The default does nothing. (Python ignores them without a report.)
     #[doc(alias = "get_request")]
     fn get_request_error(&self, error: &io::Error) {
         let _ = error;
     }
 }
 
-/// A closure that makes a handler: every `Fn() -> H`.
+/// Every closure or function without arguments that returns a handler.
 impl<R, F, H> Service<R> for F
 where
     R: Request,
@@ -136,11 +134,17 @@ where
     }
 }
 
-/// Every `Fn() -> H`. It is here for the sake of messages: who passes a handler where its maker
-/// belongs should read the notes of `Service`, not that `Fn()` is missing; who passes a closure that
-/// does not fit should read why.
+/// A closure or function without arguments that returns a handler: every `Fn() -> H`.
+///
+/// A program need not name this trait: pass `|| MyHandler` to `bind`, or implement [`Service`] for your own
+/// type. The trait exists because of the compiler's messages. With it between [`Service`] and `Fn`, a
+/// program that passes a handler instead of its factory gets the notes of `Service`, and not the message
+/// that `Fn()` is not implemented. For a closure that does not fit, the compiler states the reason.
 pub trait HandlerFactory {
+    /// The type of the handlers.
     type Handler;
+
+    /// Makes the handler for one request: calls the closure.
     fn make(&self) -> Self::Handler;
 }
 
@@ -153,7 +157,7 @@ impl<F: Fn() -> H, H> HandlerFactory for F {
     }
 }
 
-/// Several servers can share one service: give each a clone of its `Arc`.
+/// Shares one service between several servers: pass each server a clone of the `Arc`.
 #[diagnostic::do_not_recommend]
 impl<R, S> Service<R> for Arc<S>
 where
@@ -199,7 +203,7 @@ where
     }
 }
 
-/// The handler that [`handler_fn`](crate::handler_fn)'s service makes for each request.
+/// The handler that the service of [`handler_fn`](crate::handler_fn) makes for each request.
 #[derive(Debug)]
 pub struct FnHandler<F>(Arc<FnService<F>>);
 

@@ -1,4 +1,4 @@
-//! Requests of datagram servers: one packet, and the reply to it.
+//! Requests of datagram servers: one packet and the reply to it.
 
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
@@ -11,25 +11,33 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::address::{Address, UnixAddress};
-use crate::request::RequestLifecycle;
-use crate::request::{Request, spare};
-use crate::state::Rejection;
+use crate::request::{Request, RequestLifecycle, packet_buffers};
 use crate::state::sender::Live;
-use crate::state::{Sender, ServerHandle, ServerState};
+use crate::state::{Rejection, Sender, ServerHandle, ServerState};
 use crate::sys;
 
-/// A bound datagram socket: [`UdpSocket`] or [`UnixDatagram`].
+/// A bound datagram socket: [`UdpSocket`], [`UnixDatagram`], or a type of your own.
 ///
-/// - **You implement** it to add a datagram transport; [`DatagramRequest`] does the rest.
-/// - **The server calls** all of it.
+/// - **You implement** it, both methods, to serve another kind of datagrams. [`DatagramRequest`] adds the
+///   rest, and your [`Transport::get_request`](crate::Transport::get_request) makes the request.
+/// - **The server calls** [`send_to`](Self::send_to), from any thread, also from several at the same time;
+///   [`recv_from`](Self::recv_from) is for your transport.
 pub trait DatagramSocket: Send + Sync + 'static {
     /// The type of client addresses.
     type Address: Address;
 
-    /// Receives one waiting datagram, or fails with `WouldBlock` if there is none.
+    /// Receives one datagram without waiting, and returns its size in `buffer` and the client's address.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if there is none; otherwise an error of `recvfrom(2)`.
     fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, Self::Address)>;
 
     /// Sends one datagram and returns its size.
+    ///
+    /// # Errors
+    ///
+    /// An error of `sendto(2)`.
     fn send_to(&self, data: &[u8], to: &Self::Address) -> io::Result<usize>;
 }
 
@@ -59,32 +67,33 @@ impl DatagramSocket for UnixDatagram {
 
 /// A datagram of a datagram server: see [`Request`] for how to read and answer it.
 ///
-/// What the handler writes is reaped and sent to the client as **one** datagram when the
-/// handler succeeded; a handler that fails or writes nothing sends nothing. For several replies,
-/// for an empty one, or for a packet to somebody else, there is [`send_to`](Self::send_to), which
-/// sends at once.
+/// All writes of the handler are collected, and sent to the client as **one** datagram after the handler
+/// has succeeded. A handler that fails or writes nothing sends nothing. For several replies, for an empty
+/// reply, or for a packet to another address, [`send_to`](Self::send_to) sends at once.
 ///
 /// > **Coming from Python.** `self.request` was the pair `(data, socket)`: `data` is
 /// > [`packet()`](Self::packet), `socket.sendto(reply, address)` is
-/// > [`send_to(reply, address)`](Self::send_to). `DatagramRequestHandler` there always answers, even
-/// > with an empty datagram and even after an exception. An unbound Unix client can be
-/// > served here; only a reply to it is an error.
+/// > [`send_to(reply, address)`](Self::send_to). Python's `DatagramRequestHandler` always answers, even
+/// > with an empty datagram and even after an exception. Here, an unbound Unix client can be served; only
+/// > a reply to it is an error.
 pub struct DatagramRequest<S: DatagramSocket> {
     packet: Vec<u8>,
-    /// How much of the packet was read.
+    /// Number of bytes of the packet that were read.
     position: usize,
     truncated: bool,
     reply: Vec<u8>,
     client_address: S::Address,
     socket: Arc<S>,
     server: ServerHandle,
-    /// A handler got hold of the socket itself.
+    /// A handler has called [`socket`](Self::socket).
     socket_used: AtomicBool,
 }
 
 impl<S: DatagramSocket> DatagramRequest<S> {
-    /// Makes a request of a received datagram: for transports of your own. `truncated` says that
-    /// there was more of it than `data`.
+    /// Makes a request from a received datagram. For the
+    /// [`get_request`](crate::Transport::get_request) of your own transport.
+    ///
+    /// `truncated`: the datagram was longer than `data`.
     pub fn new(
         data: &[u8],
         truncated: bool,
@@ -92,7 +101,7 @@ impl<S: DatagramSocket> DatagramRequest<S> {
         socket: Arc<S>,
         server: &ServerHandle,
     ) -> Self {
-        let [mut packet, reply] = spare::take();
+        let [mut packet, reply] = packet_buffers::take();
         packet.extend_from_slice(data);
         server.0.counters.count_bytes(data.len() as u64, 0);
         let server = server.clone();
@@ -108,14 +117,14 @@ impl<S: DatagramSocket> DatagramRequest<S> {
         }
     }
 
-    /// Whether it is one of this server's.
+    /// Whether this is a request of this socket and server. A handler can exchange two requests.
     #[inline]
     pub(crate) fn belongs_to(&self, socket: &Arc<S>, server: &ServerHandle) -> bool {
         Arc::ptr_eq(&self.socket, socket) && Arc::ptr_eq(&self.server.0, &server.0)
     }
 
-    /// Makes it that of another datagram, which `receive` adds to the empty packet, and says where it
-    /// is from. The memory of the last one is used again, but for the reply to a giant.
+    /// Replaces the packet by another datagram. `receive` appends it to the empty packet and returns the
+    /// client's address. The buffers are used again, except one for a large reply.
     #[inline]
     pub(crate) fn renew<E>(
         &mut self,
@@ -123,7 +132,7 @@ impl<S: DatagramSocket> DatagramRequest<S> {
         receive: impl FnOnce(&mut Vec<u8>) -> Result<S::Address, E>,
     ) -> Result<(), E> {
         self.position = 0;
-        spare::empty(&mut self.reply);
+        packet_buffers::clear(&mut self.reply);
         self.packet.clear();
         self.client_address = receive(&mut self.packet)?;
         self.truncated = self.packet.len() > max_packet_size;
@@ -133,31 +142,31 @@ impl<S: DatagramSocket> DatagramRequest<S> {
         Ok(())
     }
 
-    /// Whether a handler got hold of the socket itself.
+    /// Whether a handler has called [`socket`](Self::socket).
     #[inline]
     pub(crate) fn was_socket_used(&self) -> bool {
         self.socket_used.load(Ordering::Relaxed)
     }
 
-    /// The whole packet, however much of it was read.
+    /// The whole packet, including the part that was read already.
     #[doc(alias = "data")]
     pub fn packet(&self) -> &[u8] {
         &self.packet
     }
 
     /// Whether the datagram was longer than the server's
-    /// [`max_packet_size`](crate::ServerOptions::max_packet_size) and lost its end. No UDP datagram is,
-    /// with the default. (Python cuts at 8192 bytes and does not tell.)
+    /// [`max_packet_size`](crate::ServerOptions::max_packet_size) and lost its end. With the default, no UDP
+    /// datagram is. (Python truncates at 8192 bytes and does not report it.)
     pub fn truncated(&self) -> bool {
         self.truncated
     }
 
-    /// Sends a datagram from the server's socket at once, to anybody. Python:
+    /// Sends a datagram from the server's socket at once, to any address. Python:
     /// `socket.sendto(data, address)`.
     ///
     /// # Errors
     ///
-    /// What `sendto(2)` says; `AddrNotAvailable` for an unnamed Unix address.
+    /// An error of `sendto(2)`; `AddrNotAvailable` for an unnamed Unix address.
     #[doc(alias = "sendto")]
     pub fn send_to(&self, data: &[u8], address: &S::Address) -> io::Result<()> {
         let sent = self.socket.send_to(data, address)?;
@@ -167,9 +176,9 @@ impl<S: DatagramSocket> DatagramRequest<S> {
 
     /// The server's socket, for its options.
     ///
-    /// A handler can receive from it too; but of the datagrams that are waiting, a busy
-    /// [`Sequential`](crate::Sequential) server may have taken in some already. It does not do so any
-    /// more once a handler has called this.
+    /// A handler can also receive from it. But a [`Sequential`](crate::Sequential) server receives several
+    /// datagrams at once, and may have received some of them before the handler. It stops doing so after a
+    /// handler has called this method.
     pub fn socket(&self) -> &S {
         self.socket_used.store(true, Ordering::Relaxed);
         &self.socket
@@ -178,7 +187,7 @@ impl<S: DatagramSocket> DatagramRequest<S> {
 
 impl<S: DatagramSocket> Drop for DatagramRequest<S> {
     fn drop(&mut self) {
-        spare::leave([mem::take(&mut self.packet), mem::take(&mut self.reply)]);
+        packet_buffers::give_back([mem::take(&mut self.packet), mem::take(&mut self.reply)]);
     }
 }
 
@@ -257,13 +266,13 @@ impl<S: DatagramSocket> BufRead for DatagramRequest<S> {
 }
 
 impl<S: DatagramSocket> Write for DatagramRequest<S> {
-    /// Adds to the reply.
+    /// Appends to the reply.
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         self.reply.extend_from_slice(data);
         Ok(data.len())
     }
 
-    /// Does nothing: the reply is one datagram and is sent when the handler has succeeded.
+    /// Does nothing: the reply is one datagram, which is sent after the handler has succeeded.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -279,7 +288,8 @@ impl<S: DatagramSocket> fmt::Debug for DatagramRequest<S> {
     }
 }
 
-/// The client of a datagram, as a [`Sender`] sees it. It does not keep the server's port.
+/// The client of a datagram, for a [`Sender`]. It refers weakly to the socket, so that a sender does not
+/// keep the server's port open.
 struct Client<S: DatagramSocket> {
     socket: Weak<S>,
     address: S::Address,
@@ -299,5 +309,6 @@ impl<S: DatagramSocket> Live for Client<S> {
         Ok(())
     }
 
+    /// Does nothing: a datagram has no connection.
     fn interrupt(&self) {}
 }

@@ -1,32 +1,33 @@
-//! What the server does with a request, whatever its transport.
+//! The methods of a request that only the server calls.
 
 use std::io;
 use std::os::fd::BorrowedFd;
 
 use crate::state::{ConnectionState, Rejection};
 
-/// The server's side of a request. It seals [`Request`](super::Request): requests of other sockets are
-/// [`StreamRequest`](super::StreamRequest)s and [`DatagramRequest`](super::DatagramRequest)s too.
+/// The server's side of a request. It seals [`Request`](crate::Request), because programs cannot name
+/// it: requests of other sockets are [`StreamRequest`](crate::StreamRequest)s and
+/// [`DatagramRequest`](crate::DatagramRequest)s too.
 pub trait RequestLifecycle {
-    /// The descriptor of a connection that belongs to this request alone until its end.
+    /// The descriptor of a connection, if the request is its only owner until it is dropped.
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
     }
 
-    /// The state of a connection that is visible outside its handler.
+    /// The state that the server and its handles see while the handler runs. `None` for a datagram.
     fn connection_state(&self) -> Option<&ConnectionState> {
         None
     }
 
-    /// Sends the collected reply, if there is one: called once, after the handler succeeded.
+    /// Sends the collected reply, if there is one. Called once, after the handler has succeeded.
     fn reply(&mut self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Ends the request in order, before it is dropped. A stream tells its client that no more bytes
-    /// follow; dropping alone does not, because a forking parent drops its copy.
+    /// Ends the request in order, before it is dropped: the client of a stream reads its end. A drop alone
+    /// only closes the descriptor, because a forking parent drops its copy while the child serves.
     fn shutdown_request(&mut self);
 
-    /// Rejects the client, without waiting, and ends the request.
+    /// Rejects the client without waiting, and ends the request.
     fn reject(&mut self, rejection: &Rejection);
 }

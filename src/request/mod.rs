@@ -1,11 +1,15 @@
 //! Requests: what a handler reads from and writes to.
 
-mod buffer;
+mod broadcast_message;
 mod connection;
 mod datagram;
+mod direction;
 mod lifecycle;
-mod spare;
+mod packet_buffers;
+mod pending_io;
+mod read_buffer;
 mod stream;
+mod stream_halves;
 mod stream_socket;
 mod timeouts;
 
@@ -15,12 +19,13 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 
 pub use self::datagram::{DatagramRequest, DatagramSocket};
-pub use self::stream::{StreamReader, StreamRequest, StreamWriter};
+pub use self::stream::StreamRequest;
+pub use self::stream_halves::{StreamReader, StreamWriter};
 pub use self::stream_socket::StreamSocket;
 pub use crate::state::{Activity, RequestInfo, Sender};
 
-pub(crate) use self::buffer::have_spare;
 pub(crate) use self::lifecycle::RequestLifecycle;
+pub(crate) use self::read_buffer::ensure_read_buffer;
 
 use crate::address::Address;
 use crate::state::ServerHandle;
@@ -34,27 +39,27 @@ pub type UnixStreamRequest = StreamRequest<UnixStream>;
 /// A datagram of a Unix datagram server.
 pub type UnixDatagramRequest = DatagramRequest<UnixDatagram>;
 
-/// One request, whatever the transport: a connection, or a datagram and the reply to it.
+/// One request of any transport: a connection, or a datagram and the reply to it.
 ///
-/// It is a [`BufRead`] (Python: `self.rfile`) and a [`Write`] (Python: `self.wfile`), so
-/// `read_until`, `read_exact`, `write!` and every parser that reads from a `BufRead` work on it, and
-/// it has the socket calls that Python programs use: [`recv`](Self::recv),
-/// [`send_all`](Self::send_all), [`readline`](Self::readline). All of them share one buffer, so
-/// they can be mixed freely and nothing is lost between them.
+/// Every request is a [`BufRead`] (Python: `self.rfile`) and a [`Write`] (Python: `self.wfile`). Therefore
+/// `read_until`, `read_exact`, `write!` and every parser that reads from a `BufRead` work on it. It also
+/// has the socket calls that Python programs use: [`recv`](Self::recv), [`send_all`](Self::send_all),
+/// [`readline`](Self::readline). All of them share one buffer, so they can be mixed and no bytes are lost
+/// between them.
 ///
-/// There is no need for `request.by_ref()`, which is ambiguous, because `Read` and `Write` both have
-/// it: `request.take(10)` leaves the request to the handler as well.
+/// Write `request.take(10)` instead of `request.by_ref().take(10)`. `by_ref` is ambiguous, because `Read`
+/// and `Write` both have it, and not needed: `request` is a reference already, and the handler keeps it.
 ///
 /// | | stream | datagram |
 /// | --- | --- | --- |
-/// | reading | waits for the client; empty at the end of the stream | from the packet; empty at its end |
-/// | `recv(n)` | what is there, at most `n` bytes | the first `n` bytes, then the next; [`packet()`](DatagramRequest::packet) is all of it |
-/// | writing | is sent at once, all of it | is reaped and sent as one datagram when the handler succeeded, unless it is empty |
-/// | when the handler returns | the stream is closed in order | the reply is sent, if something was written |
+/// | reading | waits for the client; empty at the end of the stream | reads from the packet; empty at its end |
+/// | `recv(n)` | the available bytes, at most `n` | the first `n` bytes, then the next; [`packet()`](DatagramRequest::packet) is the whole packet |
+/// | writing | sends at once and completely | is collected, and sent as one datagram after the handler has succeeded, unless it is empty |
+/// | when the handler returns | the stream is closed in order | the reply is sent, if there is one |
 ///
 /// - **You call** all methods.
 /// - **You implement** [`StreamSocket`] or [`DatagramSocket`] for a socket of your own; the request
-///   types of this module then serve it. The trait itself is sealed.
+///   types of this module then serve it. `Request` itself is sealed.
 #[doc(alias = "rfile")]
 #[doc(alias = "wfile")]
 #[doc(alias = "makefile")]
@@ -70,29 +75,31 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
     /// [`UnixAddress`](crate::UnixAddress).
     type Address: Address;
 
-    /// Who sent the request.
+    /// The address of the client. Python: `self.client_address`.
     fn client_address(&self) -> &Self::Address;
 
-    /// The server's life cycle: [`shutdown`](ServerHandle::shutdown) works from here, under every
-    /// strategy.
+    /// The handle of the server. Its [`shutdown`](ServerHandle::shutdown) can be called in a handler, under
+    /// every strategy. Python: `self.server`.
     fn server(&self) -> &ServerHandle;
 
-    /// A cheap handle that other threads, and the handlers of other clients, can write to this
-    /// client with: the member list of a chat server is a map of these.
+    /// Returns a handle with which other threads, and the handlers of other clients, can write to this
+    /// client. It is cheap to clone. The member list of a chat server is a map of such handles.
     #[doc(alias = "gevent.queue.Queue")]
     fn sender(&self) -> Sender;
 
-    /// Bounds how long each following read and write may wait; `None` removes the bound. A read
-    /// or write that runs into it is an error of kind [`TimedOut`](io::ErrorKind::TimedOut), and
-    /// the request stays usable. For a datagram there is nothing to wait for: it does nothing.
+    /// Sets how long each following read and each following write may wait; `None` removes the limit. A
+    /// read or write that times out fails with an error of kind [`TimedOut`](io::ErrorKind::TimedOut), and
+    /// the request stays usable. Has no effect on a datagram, whose reads and writes do not wait.
     ///
-    /// It takes the place of the server's [`read_timeout`](crate::ServerOptions::read_timeout) and
-    /// [`write_timeout`](crate::ServerOptions::write_timeout). Its other times stay: where it has an
-    /// [`idle_timeout`](crate::ServerOptions::idle_timeout), say, that is for the reads after an answer.
+    /// Replaces the server's [`read_timeout`](crate::ServerOptions::read_timeout) and
+    /// [`write_timeout`](crate::ServerOptions::write_timeout). The server's other timeouts stay. For
+    /// example, an [`idle_timeout`](crate::ServerOptions::idle_timeout) applies to the reads after an
+    /// answer.
     ///
-    /// Python: the `timeout` attribute of `StreamRequestHandler`, or `settimeout`. There, after
-    /// one timeout, `rfile` refuses every further read. It is the kernel that keeps the time, with
-    /// coarse timers: a timeout can come some percent late.
+    /// The kernel measures the time with coarse timers: a timeout can expire some percent late.
+    ///
+    /// Python: the `timeout` attribute of `StreamRequestHandler`, or `settimeout`. In Python, after one
+    /// timeout, `rfile` rejects every further read.
     ///
     /// # Errors
     ///
@@ -102,51 +109,51 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
     #[doc(alias = "asyncio.wait_for")]
     fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) -> io::Result<()>;
 
-    /// Ends the conversation now instead of when the handler returns. A stream is shut down in
-    /// both directions: later writes fail, later reads see its end, after what had arrived before. Of
-    /// a datagram, the rest of the packet and the reply written so far are dropped.
+    /// Ends the request now instead of when the handler returns. A stream is shut down in both directions:
+    /// later writes fail, and later reads return the bytes that had arrived, then the end of the stream.
+    /// Of a datagram, the unread part of the packet and the reply so far are discarded.
     fn close(&mut self);
 
-    /// Receives at most `size` bytes: what is there, waiting only if nothing is. Empty at the end
-    /// of the stream or packet (and for a `size` of 0). Python: `request.recv(size)`.
+    /// Receives the available bytes, at most `size`. Waits only if none are available. Empty at the end of
+    /// the stream or packet, and for a `size` of 0. Python: `request.recv(size)`.
     ///
-    /// One `recv` is not one message: a stream has no message borders. Use
-    /// [`readline`](Self::readline) or [`read_exactly`](Self::read_exactly) where there are some.
+    /// One `recv` is not one message, because a stream has no message boundaries. Use
+    /// [`readline`](Self::readline) or [`read_exactly`](Self::read_exactly) if the protocol has messages.
     ///
     /// # Errors
     ///
     /// `TimedOut` as set by [`set_timeout`](Self::set_timeout) or by the server's options
-    /// ([`TimeoutKind`](crate::TimeoutKind)); `ConnectionReset` if the client
-    /// crashed; [`ShuttingDown`](crate::ShuttingDown) if the server cut the connection to stop.
+    /// ([`TimeoutKind`](crate::TimeoutKind)); `ConnectionReset` if the client crashed; `ConnectionAborted`
+    /// with [`ShuttingDown`](crate::ShuttingDown) inside if the server force-closed the connection to stop.
     fn recv(&mut self, size: usize) -> io::Result<Vec<u8>> {
         if size == 0 {
             return Ok(Vec::new());
         }
-        let there = self.fill_buf()?;
-        let data = there[..there.len().min(size)].to_vec();
+        let available = self.fill_buf()?;
+        let data = available[..available.len().min(size)].to_vec();
         self.consume(data.len());
         Ok(data)
     }
 
-    /// Sends all of `data` (a text, bytes): at once to a stream, as part of the reply to a datagram
-    /// (which is not sent if it stays empty). Python: `request.sendall(data)`.
+    /// Sends all of `data` (text or bytes). A stream sends it at once; a datagram request appends it to the
+    /// reply, which is not sent if it stays empty. Python: `request.sendall(data)`.
     ///
     /// # Errors
     ///
-    /// `BrokenPipe` or `ConnectionReset` if the client is gone, `TimedOut` if it does not read;
-    /// part of `data` may have been sent then.
+    /// `BrokenPipe` or `ConnectionReset` if the client is gone, `TimedOut` if it does not read,
+    /// `ConnectionAborted` with [`ShuttingDown`](crate::ShuttingDown) inside if the server force-closed the
+    /// connection to stop. In all cases, a part of `data` may have been sent.
     #[doc(alias = "sendall")]
     fn send_all<D: AsRef<[u8]>>(&mut self, data: D) -> io::Result<()> {
         self.write_all(data.as_ref())
     }
 
-    /// Reads one line with its `\n`, but at most `limit` bytes of it. Python:
-    /// `rfile.readline(limit)`.
+    /// Reads one line with its `\n`, but at most `limit` bytes of it. Python: `rfile.readline(limit)`.
     ///
-    /// No `\n` at the end means that the line is longer (the next call goes on with it), or that
-    /// the client closed the stream without one; an empty result is the end. Without a limit a
-    /// client could fill the memory, so there is no default. If it fails half-way, by a timeout say,
-    /// what it had read of the line is gone.
+    /// A result without `\n` at the end means that the line is longer, and the next call continues it, or
+    /// that the client ended the stream without `\n`. An empty result is the end of the stream. There is no
+    /// default limit, because without a limit a client could fill the memory. If the call fails after a
+    /// part of the line, for example by a timeout, this part is lost.
     ///
     /// # Errors
     ///
@@ -157,10 +164,10 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
         Ok(line)
     }
 
-    /// The next line with its `\n`; `None` at the end. Python: `for line in self.rfile`.
+    /// Reads the next line with its `\n`; `None` at the end. Python: `for line in self.rfile`.
     ///
-    /// A line of more than `limit` bytes is an error: a piece of it that passes for a line would make
-    /// the rest of it look like the next one. (Python's loop has no limit.)
+    /// A line of more than `limit` bytes is an error, because otherwise the handler would take its parts for
+    /// several lines. (Python's loop has no limit.)
     ///
     /// ```
     /// # use socketserver::{Request, UdpRequest, Result};
@@ -172,34 +179,35 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
     /// }
     /// ```
     ///
-    /// (`for line in request.lines()` is possible too, but borrows the request, so that the loop
-    /// could not answer; a stream can be [split](StreamRequest::split).)
+    /// `for line in request.lines()` is possible too, but borrows the request, so that the loop cannot
+    /// answer. A stream can be [split](StreamRequest::split).
     ///
     /// # Errors
     ///
-    /// `InvalidData` for a line that is too long; else as for [`recv`](Self::recv).
+    /// `InvalidData` for a line that is too long; otherwise as for [`recv`](Self::recv).
     fn next_line(&mut self, limit: usize) -> io::Result<Option<Vec<u8>>> {
         let line = self.readline(limit)?;
-        let is_force_closed = line.len() == limit && !line.ends_with(b"\n");
-        if is_force_closed && !self.fill_buf()?.is_empty() {
+        let may_continue = line.len() == limit && !line.ends_with(b"\n");
+        if may_continue && !self.fill_buf()?.is_empty() {
             let error = format!("the client sent a line of more than {limit} bytes");
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
         Ok((!line.is_empty()).then_some(line))
     }
 
-    /// Reads exactly `size` bytes: for length-prefixed messages. Python: `rfile.read(size)`, which
-    /// may return less.
+    /// Reads exactly `size` bytes, for length-prefixed messages. Python: `rfile.read(size)`, which may
+    /// return less.
     ///
-    /// Memory is taken as the bytes arrive, so a client that announces gigabytes and sends none
-    /// costs nothing; still, check lengths that come from the network.
+    /// Memory is allocated as the bytes arrive. Therefore a client that announces gigabytes and sends none
+    /// costs at most 64 KiB. Still, check lengths that come from the network.
     ///
-    /// A client that is done at the border of two messages also ends in `UnexpectedEof`, if the
-    /// handler tries to read a third. Look first: `request.fill_buf()?.is_empty()` is the end.
+    /// The end of the stream between two messages is also an `UnexpectedEof` for a handler that reads the
+    /// next message. Check first: `request.fill_buf()?.is_empty()` is `true` at the end.
     ///
     /// # Errors
     ///
-    /// `UnexpectedEof` if the stream or packet ends before; else as for [`recv`](Self::recv).
+    /// `UnexpectedEof` if the stream or packet ends before `size` bytes; otherwise as for
+    /// [`recv`](Self::recv).
     fn read_exactly(&mut self, size: usize) -> io::Result<Vec<u8>> {
         let mut data = Vec::new();
         while data.len() < size {
@@ -210,7 +218,7 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
         Ok(data)
     }
 
-    /// Reads exactly `N` bytes into an array, for numbers: `u32::from_be_bytes(request.read_bytes()?)`.
+    /// Reads exactly `N` bytes into an array. For numbers: `u32::from_be_bytes(request.read_bytes()?)`.
     /// Python: `struct.unpack("!I", self.rfile.read(4))`.
     ///
     /// # Errors
@@ -224,10 +232,10 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
     }
 }
 
-/// The kind of requests that a transport receives.
+/// The kind of requests that a transport receives: [`Transport::KIND`](crate::Transport::KIND).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RequestKind {
-    /// A connection: may last long, and mostly waits for its client.
+    /// A connection. It can last long, and its handler can wait for the client.
     Connection,
     /// One datagram, received in full before its handler runs.
     Datagram,

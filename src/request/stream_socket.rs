@@ -1,4 +1,4 @@
-//! The sockets under stream requests.
+//! The sockets of stream requests.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -11,26 +11,144 @@ use crate::coroutine::stream_io;
 use crate::sys;
 use crate::sys::poll::Direction;
 
-/// A connected stream socket: [`TcpStream`], [`UnixStream`], or something that wraps one, such as
+/// A connected stream socket: [`TcpStream`], [`UnixStream`], or a type of your own that wraps one, such as
 /// a TLS session.
 ///
-/// Reads, writes and the end of both are asked for through `&self`, at the same time, from several
-/// threads.
+/// [`StreamRequest`] adds to it what all connections have: the read buffer, timeouts, senders, counters
+/// and force-close. [`Transport::get_request`] makes the request.
 ///
-/// - **You implement** it to add a stream transport; [`StreamRequest`] does the rest.
-/// - **The server calls** all of it.
-/// - **One that panics** costs its own request: the handler if it is that which reads or writes, nothing if
-///   it is being closed. For others who send to its client it is an error.
+/// - **You implement** it to serve another kind of connection.
+/// - **The server calls** all methods.
+///
+/// | method | you | the default |
+/// | --- | --- | --- |
+/// | [`recv`](Self::recv), [`send`](Self::send), [`try_send`](Self::try_send), [`shutdown`](Self::shutdown), [`set_timeout`](Self::set_timeout) | implement | none |
+/// | [`read_timeout`](Self::read_timeout), [`write_timeout`](Self::write_timeout) | pass on | "unknown": timeouts can expire late |
+/// | [`set_timeouts`](Self::set_timeouts) | pass on | the shorter timeout for both directions |
+/// | [`descriptor`](Self::descriptor) | pass on | `None`: waits cost more |
+/// | [`before_close`](Self::before_close) | pass on | closing with unread input resets the connection |
+/// | [`wait_readable`](Self::wait_readable), [`wait_writable`](Self::wait_writable) | implement if the descriptor does not show readiness | wait for the descriptor |
+/// | [`recv_spare`](Self::recv_spare), [`before_recv`](Self::before_recv) | implement to save memory under [`Coroutines`](crate::Coroutines) | one buffer of 64 KiB for each waiting coroutine |
+///
+/// "Pass on" is for a socket that wraps another: call the method of the inner socket.
+///
+/// # Rules
+///
+/// - **Concurrency.** All methods take `&self`. At the same time, one thread reads, one thread writes, and
+///   any thread calls [`shutdown`](Self::shutdown) or reads a timeout. A lock that is held during a
+///   blocking read or write must not be needed by `shutdown`.
+/// - **Waiting.** Wait only in the methods of an inner `StreamSocket`, such as
+///   `StreamSocket::recv(&self.inner, buffer)`, and not in [`Read::read`](io::Read::read). These
+///   methods block a thread, but park a coroutine.
+/// - **Timeouts.** A read or write whose timeout expired fails with an error of kind
+///   [`TimedOut`](io::ErrorKind::TimedOut) that is not an error of the operating system
+///   ([`raw_os_error`](io::Error::raw_os_error) is `None`). The methods of the inner `StreamSocket` do so;
+///   `Read::read` fails with `WouldBlock` instead.
+/// - **Other errors.** `Interrupted` is tried again. `BrokenPipe`, `ConnectionReset` and
+///   `ConnectionAborted` mean that the client is gone
+///   ([`is_disconnect`](crate::HandlerError::is_disconnect)).
+/// - **Panics.** A panic in a read or write of the handler fails its request. For another thread that sends
+///   to this client, it is an error. A panic in `shutdown`, in `before_close` or in the drop of the socket
+///   is caught and has no effect.
+///
+/// # Example
+///
+/// A socket that masks all bytes in both directions:
+///
+/// ```
+/// use socketserver::request::StreamSocket;
+/// use std::io;
+/// use std::net::{Shutdown, SocketAddr, TcpStream};
+/// use std::os::fd::BorrowedFd;
+/// use std::time::Duration;
+///
+/// struct Masked(TcpStream);
+///
+/// fn mask(data: &[u8]) -> Vec<u8> {
+///     data.iter().map(|byte| byte ^ 0x55).collect()
+/// }
+///
+/// impl StreamSocket for Masked {
+///     type Address = SocketAddr;
+///
+///     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+///         let size = StreamSocket::recv(&self.0, buffer)?;
+///         let plain = mask(&buffer[..size]);
+///         buffer[..size].copy_from_slice(&plain);
+///         Ok(size)
+///     }
+///
+///     fn send(&self, data: &[u8]) -> io::Result<usize> {
+///         StreamSocket::send(&self.0, &mask(data))
+///     }
+///
+///     fn try_send(&self, data: &[u8]) -> io::Result<usize> {
+///         StreamSocket::try_send(&self.0, &mask(data))
+///     }
+///
+///     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+///         StreamSocket::shutdown(&self.0, how)
+///     }
+///
+///     fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+///         StreamSocket::set_timeout(&self.0, timeout)
+///     }
+///
+///     fn set_timeouts(&self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
+///         StreamSocket::set_timeouts(&self.0, read, write)
+///     }
+///
+///     fn read_timeout(&self) -> Option<Duration> {
+///         StreamSocket::read_timeout(&self.0)
+///     }
+///
+///     fn write_timeout(&self) -> Option<Duration> {
+///         StreamSocket::write_timeout(&self.0)
+///     }
+///
+///     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+///         StreamSocket::descriptor(&self.0)
+///     }
+///
+///     fn before_close(&self) {
+///         StreamSocket::before_close(&self.0);
+///     }
+/// }
+///
+/// # use socketserver::{StreamRequest, ServerHandle};
+/// fn masked_request(
+///     connection: TcpStream,
+///     client: SocketAddr,
+///     server: &ServerHandle,
+/// ) -> StreamRequest<Masked> {
+///     StreamRequest::new(Masked(connection), client, server)
+/// }
+/// ```
+///
+/// [`StreamRequest`]: crate::StreamRequest
+/// [`Transport::get_request`]: crate::Transport::get_request
 pub trait StreamSocket: Send + Sync + 'static {
     /// The type of client addresses.
     type Address: Address;
 
-    /// Receives what is there, waiting for the first byte; 0 is the end of the stream.
+    /// Receives at least one byte into `buffer`, waiting if none is available, and returns how many.
+    /// Returns 0 at the end of the stream, and at once after a [`shutdown`](Self::shutdown) of both
+    /// directions.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` if nothing arrives within the read timeout.
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// The same, to the end of `buffer`, as much as fits in without making it larger. One that waits in
-    /// [`before_recv`](Self::before_recv), so that the buffer is not kept meanwhile, fails with
-    /// `WouldBlock` if nothing is there. The default fills the free part with zeros first, and waits.
+    /// Receives like [`recv`](Self::recv), but appends to `buffer`, at most its free capacity.
+    ///
+    /// The default fills the free capacity with zeros first, and calls `recv`, which waits. Meanwhile the
+    /// waiting request holds the buffer. An implementation that waits in
+    /// [`before_recv`](Self::before_recv) instead does not wait here.
+    ///
+    /// # Errors
+    ///
+    /// As for `recv`. `WouldBlock` if nothing is available and the wait is in `before_recv`.
     fn recv_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         let start = buffer.len();
         buffer.resize(buffer.capacity(), 0);
@@ -39,78 +157,118 @@ pub trait StreamSocket: Send + Sync + 'static {
         received
     }
 
-    /// Called before each [`recv_spare`](Self::recv_spare), when no buffer is held: the place to wait if
-    /// it is known that nothing is there, or, `in_vain`, because the last attempt has failed with
-    /// `WouldBlock`. The default does nothing, and says in the latter case that this was unexpected.
-    fn before_recv(&self, in_vain: bool) -> io::Result<()> {
-        if in_vain {
+    /// Waits for input while the request holds no buffer. Called before each
+    /// [`recv_spare`](Self::recv_spare).
+    ///
+    /// `would_block`: the last `recv_spare` failed with `WouldBlock`, and this method must wait. If not, it
+    /// can wait if it is known that no input is available.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` if nothing arrives within the read timeout. The default does not wait, and fails with
+    /// `WouldBlock` if `would_block`, because the default `recv_spare` never does so.
+    fn before_recv(&self, would_block: bool) -> io::Result<()> {
+        if would_block {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         Ok(())
     }
 
-    /// The descriptor, if there is one that belongs to this connection alone and to its end: waiting
-    /// for it is cheaper then. The default is `None`.
+    /// The socket's descriptor, if this connection is its only owner until the socket is dropped. Default:
+    /// `None`.
+    ///
+    /// With it, a coroutine and [`broadcast`](crate::ServerHandle::broadcast) wait at less cost, and
+    /// [`Rejection::Reset`](crate::Rejection::Reset) resets the connection instead of closing it.
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
     }
 
-    /// Sends some of `data`, waiting for room, and returns how much.
+    /// Sends at least one byte of `data`, waiting until the socket has space for it, and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` if there is no space within the write timeout.
     fn send(&self, data: &[u8]) -> io::Result<usize>;
 
-    /// Sends what there is room for, without waiting.
+    /// Sends as much of `data` as the socket has space for, without waiting, and returns how much.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if there is no space.
     fn try_send(&self, data: &[u8]) -> io::Result<usize>;
 
-    /// Ends one direction or both; wakes whoever waits in it.
+    /// Ends one direction or both. Must not wait.
+    ///
+    /// After the handler, the server calls it with `Write`, so that the client reads the end of the stream.
+    /// [`Request::close`](crate::Request::close), [`Sender::close`](crate::Sender::close) and a stop call it
+    /// with `Both`, from any thread, also more than once. From then on, reads and writes that wait and all
+    /// later ones must return. Errors are ignored.
     fn shutdown(&self, how: Shutdown) -> io::Result<()>;
 
-    /// Bounds how long each read and each write may wait. One that waits in vain for that long fails with
-    /// an error of kind [`TimedOut`](io::ErrorKind::TimedOut).
+    /// Sets how long each following read and each following write may wait. `None`: without limit.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a timeout of zero.
     fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// The same, with a time for each of the two. The default sets both to the shorter one: one of them
-    /// may be over too early, and is then waited for again.
+    /// Sets the timeout of each read and the timeout of each write.
+    ///
+    /// The default sets the shorter one for both. A read or write that times out too early because of that
+    /// is tried again.
+    ///
+    /// # Errors
+    ///
+    /// As for [`set_timeout`](Self::set_timeout).
     fn set_timeouts(&self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
         self.set_timeout([read, write].into_iter().flatten().min())
     }
 
-    /// How long each write may wait, which is also how long one may wait for another to the same
-    /// client. The default is without limit.
+    /// How long each write may wait. `None`, the default: without limit, or unknown.
+    ///
+    /// A write also waits at most this long for other writes to the same client, and this long in all if
+    /// it is sent in several parts.
     fn write_timeout(&self) -> Option<Duration> {
         None
     }
 
-    /// How long each read may wait. The default is without limit, or that it is not known: a time that is
-    /// longer than what the socket was set to ([`Deadlines`]) can then be over late, by as much as that.
+    /// How long each read may wait. `None`, the default: without limit, or unknown.
+    ///
+    /// If it is unknown, a longer timeout of the [`TimeoutConfig`](crate::transport::TimeoutConfig) can
+    /// expire late, by as much as the socket's timeout.
     fn read_timeout(&self) -> Option<Duration> {
         None
     }
 
-    /// Waits until there may be something to receive, whatever time reads have. `false` if `timeout` is
-    /// over (`None`: without limit). Called after a read has timed out for which there is more time. The
-    /// default waits for the [`descriptor`](Self::descriptor); without one, it says at once that there
-    /// may be something, so that the read is tried again.
+    /// Waits until input may be available, at most for `timeout` (`None`: without limit), whatever the read
+    /// timeout is. Returns `false` if `timeout` expires.
+    ///
+    /// Called if a read has timed out and a longer timeout applies, before a first read that was delayed, and
+    /// while the connection [lingers](crate::ServerOptions::linger). The default waits for the
+    /// [`descriptor`](Self::descriptor). Without a descriptor it returns `true` at once, and the read is
+    /// tried again.
     fn wait_readable(&self, timeout: Option<Duration>) -> io::Result<bool> {
         self.descriptor().map_or(Ok(true), |descriptor| {
             stream_io::wait(descriptor, Direction::Receive, timeout)
         })
     }
 
-    /// The same for room to send.
+    /// Waits until there may be space to send, like [`wait_readable`](Self::wait_readable). Called if a write
+    /// has timed out and a longer timeout applies.
     fn wait_writable(&self, timeout: Option<Duration>) -> io::Result<bool> {
         self.descriptor().map_or(Ok(true), |descriptor| {
             stream_io::wait(descriptor, Direction::Send, timeout)
         })
     }
 
-    /// Called between the shutdown of the writing side and closing, if the client has not ended its
-    /// side: the place to see to it that closing does not reset the connection. The default does
-    /// nothing.
+    /// Prepares the close, after the shutdown of the writing side, if the client has not ended its side: the
+    /// place to discard unread input, so that closing does not reset the connection. Must not wait. The
+    /// default does nothing.
     fn before_close(&self) {}
 }
 
 macro_rules! stream_socket {
-    ($socket:ty, $address:ty, $most:expr) => {
+    ($socket:ty, $address:ty, $max_send:expr) => {
         impl StreamSocket for $socket {
             type Address = $address;
 
@@ -122,8 +280,8 @@ macro_rules! stream_socket {
                 stream_io::recv_spare(self.as_fd(), buffer)
             }
 
-            fn before_recv(&self, in_vain: bool) -> io::Result<()> {
-                stream_io::before_recv(self.as_fd(), in_vain)
+            fn before_recv(&self, would_block: bool) -> io::Result<()> {
+                stream_io::before_recv(self.as_fd(), would_block)
             }
 
             fn descriptor(&self) -> Option<BorrowedFd<'_>> {
@@ -131,7 +289,7 @@ macro_rules! stream_socket {
             }
 
             fn send(&self, data: &[u8]) -> io::Result<usize> {
-                stream_io::send(self.as_fd(), &data[..data.len().min($most)])
+                stream_io::send(self.as_fd(), &data[..data.len().min($max_send)])
             }
 
             fn try_send(&self, data: &[u8]) -> io::Result<usize> {
@@ -164,17 +322,18 @@ macro_rules! stream_socket {
             }
 
             fn before_close(&self) {
-                // Closing with unread input resets the connection, and what the client has not
-                // received by then is lost to it.
+                // Closing with unread input resets the connection. Then the client loses what it has not
+                // received yet.
                 stream_io::discard_input(self.as_fd());
             }
         }
     };
 }
 
-/// How much a Unix socket is given at once. The kernel begins its timeout anew with every part that it
-/// finds room for, so that one large write to a client that reads slowly would never be over.
-const UNIX_PIECE: usize = 256 * 1024;
+/// Size in bytes of the largest single send to a Unix socket. The kernel begins the send timeout again
+/// with each part that it has space for, so that a larger send to a client that reads slowly would not
+/// time out.
+const MAX_UNIX_SEND: usize = 256 * 1024;
 
 stream_socket!(TcpStream, SocketAddr, usize::MAX);
-stream_socket!(UnixStream, UnixAddress, UNIX_PIECE);
+stream_socket!(UnixStream, UnixAddress, MAX_UNIX_SEND);

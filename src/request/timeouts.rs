@@ -1,434 +1,331 @@
-//! When the reads and writes of a connection are over.
+//! The timeouts of a connection, and which of them applies to a read or write.
 //!
-//! It is the kernel that keeps the time: a socket has a timeout for receiving and one for sending, which
-//! cost nothing until they are over. They are set to the shortest time that may count. When one is over
-//! before the time that does count, what is left of it is waited for here. So there is no system call more
-//! for a read or a write that is in time, and a look at the clock only where a whole request has a time.
+//! The kernel measures the time. A socket has one timeout for receiving and one for sending, which cost
+//! nothing until they expire. They are set to the shortest timeout that may apply. If a socket's timeout
+//! expires before the timeout that applies, the rest of the time is waited for here. Therefore a read or
+//! write that does not time out costs no additional system call, and the clock is read only if the
+//! connection has a request timeout.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::request::direction::{DirectionTimeouts, socket_timeout, wait_ready};
+use crate::request::pending_io::{Expiration, PendingIo};
 use crate::request::stream_socket::StreamSocket;
 use crate::sys::poll::Direction;
 use crate::sys::socket::check_timeout;
 use crate::timeout::{TimedOut, TimeoutConfig, TimeoutKind};
 
-/// The kind of timeout that a direction has if nothing more is known.
-fn kind_of(direction: Direction) -> TimeoutKind {
-    match direction {
-        Direction::Receive => TimeoutKind::Read,
-        Direction::Send => TimeoutKind::Write,
-    }
-}
+/// The handler has received nothing yet.
+const NO_INPUT: u8 = 0;
+/// The last transfer was from the client to the handler.
+const INPUT_LAST: u8 = 1;
+/// The last transfer was to the client, after input.
+const OUTPUT_LAST: u8 = 2;
 
-/// The socket's own timeout for a direction, if the socket reports one.
-fn own_timeout(direction: Direction, socket: &impl StreamSocket) -> Option<Duration> {
-    match direction {
-        Direction::Receive => socket.read_timeout(),
-        Direction::Send => socket.write_timeout(),
-    }
-}
-
-fn wait_ready(
-    direction: Direction,
-    socket: &impl StreamSocket,
-    timeout: Option<Duration>,
-) -> io::Result<bool> {
-    match direction {
-        Direction::Receive => socket.wait_readable(timeout),
-        Direction::Send => socket.wait_writable(timeout),
-    }
-}
-
-/// The timeout error of a connection whose only timeouts are those of its socket.
-#[cold]
-pub(super) fn timed_out(direction: Direction, socket: &impl StreamSocket) -> io::Error {
-    TimedOut::error(kind_of(direction), own_timeout(direction, socket))
-}
-
-/// A time that may change, in microseconds; 0 is none.
-#[derive(Default)]
-struct Time(AtomicU64);
-
-impl Time {
-    fn new(time: Option<Duration>) -> Self {
-        let new = Self::default();
-        new.set(time);
-        new
-    }
-
-    fn get(&self) -> Option<Duration> {
-        match self.0.load(Ordering::Relaxed) {
-            0 => None,
-            micros => Some(Duration::from_micros(micros)),
-        }
-    }
-
-    fn set(&self, time: Option<Duration>) {
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.0.store(
-            time.map_or(0, |time| micros(time).max(1)),
-            Ordering::Relaxed,
-        );
-    }
-}
-
-/// The client has sent nothing yet.
-const SILENT: u8 = 0;
-/// Bytes of the client were the last that moved.
-const ASKING: u8 = 1;
-/// It was written to after that.
-const ANSWERED: u8 = 2;
-
-/// The times of one connection, and what is to be known to tell which one counts.
+/// The timeouts of one connection, and the facts that decide which of them applies.
 pub(super) struct ConnectionTimeouts {
-    read: Time,
-    write: Time,
+    /// The timeouts of each read and each write. The handler can change them.
+    per_call: DirectionTimeouts,
     first_byte: Option<Duration>,
     idle: Option<Duration>,
     request: Option<Duration>,
     linger: Option<Duration>,
-    /// When it began, if a time counts from there.
+    /// When the connection was accepted. Set only if `first_byte` or `request` is.
     accepted: Option<Instant>,
-    /// What the socket's own times were set to.
-    receiving: Time,
-    sending: Time,
-    /// One of the three above.
+    /// The timeouts that the socket itself has.
+    socket: DirectionTimeouts,
+    /// `NO_INPUT`, `INPUT_LAST` or `OUTPUT_LAST`.
     progress: AtomicU8,
-    /// That the request was not over in time has been counted.
-    is_late: AtomicBool,
-}
-
-/// A read or write that may have to wait.
-pub(super) struct PendingIo {
-    direction: Direction,
-    kind: TimeoutKind,
-    /// When its time began, if that was looked at.
-    since: Option<Instant>,
-}
-
-impl PendingIo {
-    /// One that has just begun to wait.
-    fn new(kind: TimeoutKind, direction: Direction) -> Self {
-        let since = None;
-        Self {
-            direction,
-            kind,
-            since,
-        }
-    }
+    /// The expiration of the request timeout has been counted.
+    request_timeout_recorded: AtomicBool,
 }
 
 impl ConnectionTimeouts {
-    /// How much is written at once where a whole request has a time: a write of more to a Unix socket has
-    /// the socket's own time for each part of it that there is room for.
-    const PIECE: usize = 64 * 1024;
+    /// Size in bytes of the largest single write if there is a request timeout: in a larger write to a
+    /// Unix socket, the socket's timeout begins again with each part that the kernel has space for.
+    const MAX_TIMED_WRITE: usize = 64 * 1024;
 
-    /// A socket's own time is not made shorter than this to be in time for the end of the request: the
-    /// kernel counts in ticks of up to 10 ms.
+    /// The kernel counts in ticks of up to 10 ms. A socket's timeout is not shortened further because of
+    /// the request timeout.
     const TICK: Duration = Duration::from_millis(10);
 
-    /// What the kernel makes of a time is at most this much longer.
+    /// The kernel rounds a timeout up by at most this much.
     const ROUNDING: Duration = Self::TICK;
 
-    /// For a connection that was just accepted, whose socket has been set to
+    /// The timeouts of a connection that was just accepted, if it has any. Its socket has been set to
     /// [`TimeoutConfig::socket_timeouts`].
-    pub(super) fn new(timeouts: &TimeoutConfig) -> Option<Self> {
-        if timeouts.is_empty() {
+    pub(super) fn new(config: &TimeoutConfig) -> Option<Self> {
+        if config.is_empty() {
             return None;
         }
-        let (receiving, sending) = timeouts.socket_timeouts();
-        let counts_from_accept = timeouts.first_byte.or(timeouts.request).is_some();
+        let (receive, send) = config.socket_timeouts();
+        let counts_from_accept = config.first_byte.or(config.request).is_some();
         Some(Self {
-            read: Time::new(timeouts.read),
-            write: Time::new(timeouts.write),
-            first_byte: timeouts.first_byte,
-            idle: timeouts.idle,
-            request: timeouts.request,
-            linger: timeouts.linger,
+            per_call: DirectionTimeouts::new(config.read, config.write),
+            first_byte: config.first_byte,
+            idle: config.idle,
+            request: config.request,
+            linger: config.linger,
             accepted: counts_from_accept.then(Instant::now),
-            receiving: Time::new(receiving),
-            sending: Time::new(sending),
-            progress: AtomicU8::new(SILENT),
-            is_late: AtomicBool::new(false),
+            socket: DirectionTimeouts::new(receive, send),
+            progress: AtomicU8::new(NO_INPUT),
+            request_timeout_recorded: AtomicBool::new(false),
         })
     }
 
-    /// Notes that the request was not over in time. Returns whether that is news.
-    pub(super) fn note_late(&self) -> bool {
-        !self.is_late.swap(true, Ordering::Relaxed)
+    /// Records that the request timeout expired. Returns `true` the first time.
+    pub(super) fn record_request_timeout(&self) -> bool {
+        !self.request_timeout_recorded.swap(true, Ordering::Relaxed)
     }
 
-    /// How long to wait, after the request, for the client to end its side.
+    /// How long to wait, after the request, until the client ends its side.
     pub(super) fn linger(&self) -> Option<Duration> {
         self.linger
     }
 
-    /// Notes that the handler got bytes of the client.
+    /// Records that the handler got bytes from the client.
     #[inline]
-    pub(super) fn note_read(&self) {
-        if self.progress.load(Ordering::Relaxed) != ASKING {
-            self.progress.store(ASKING, Ordering::Relaxed);
+    pub(super) fn record_input(&self) {
+        if self.progress.load(Ordering::Relaxed) != INPUT_LAST {
+            self.progress.store(INPUT_LAST, Ordering::Relaxed);
         }
     }
 
-    /// Notes that the client was written to.
+    /// Records that bytes were sent to the client.
     #[inline]
-    pub(super) fn note_written(&self) {
-        if self.progress.load(Ordering::Relaxed) == ASKING {
-            self.progress.store(ANSWERED, Ordering::Relaxed);
+    pub(super) fn record_output(&self) {
+        if self.progress.load(Ordering::Relaxed) == INPUT_LAST {
+            self.progress.store(OUTPUT_LAST, Ordering::Relaxed);
         }
     }
 
-    /// How many bytes are written at once.
+    /// Size in bytes of the largest single write.
     #[inline]
-    pub(super) fn piece(&self) -> usize {
+    pub(super) fn max_write(&self) -> usize {
         if self.request.is_some() {
-            Self::PIECE
+            Self::MAX_TIMED_WRITE
         } else {
             usize::MAX
         }
     }
 
-    /// Begins a read.
+    /// Begins a read: decides which timeout applies to it.
     #[inline]
     pub(super) fn begin_read(&self, socket: &impl StreamSocket) -> io::Result<PendingIo> {
-        self.approach(Direction::Receive, socket)?;
+        self.check_request_timeout(Direction::Receive, socket)?;
         match self.progress.load(Ordering::Relaxed) {
-            SILENT if self.first_byte.is_some() => self.begin_first_read(socket),
-            ANSWERED if self.idle.is_some() => {
-                Ok(PendingIo::new(TimeoutKind::Idle, Direction::Receive))
-            }
-            _ => Ok(PendingIo::new(TimeoutKind::Read, Direction::Receive)),
+            NO_INPUT if self.first_byte.is_some() => self.begin_first_read(socket),
+            OUTPUT_LAST if self.idle.is_some() => Ok(PendingIo::read(TimeoutKind::Idle, None)),
+            _ => Ok(PendingIo::read(TimeoutKind::Read, None)),
         }
     }
 
-    /// The first one. Its time has begun when the client was accepted: long ago, maybe, if the handler was
-    /// waiting for a thread. What has come meanwhile has come in time.
+    /// Begins the first read. Its timeout began when the connection was accepted. That can be long ago,
+    /// if the request waited for a thread; input that arrived meanwhile is in time.
     #[cold]
     fn begin_first_read(&self, socket: &impl StreamSocket) -> io::Result<PendingIo> {
-        let mut wait = PendingIo::new(TimeoutKind::FirstByte, Direction::Receive);
-        wait.since = self.accepted;
+        let read = PendingIo::read(TimeoutKind::FirstByte, self.accepted);
+        // The socket's timeout begins now. Being late by 1/16 of it is tolerated.
         let passed = self.accepted.map(|accepted| accepted.elapsed());
-        let soon = self.receiving.get().map(|time| time / 16);
-        if passed > soon {
-            let end = self.end_of(&wait);
-            if !wait_ready(wait.direction, socket, end.left())? {
-                return Err(end.error());
+        let tolerated = self
+            .socket
+            .get(Direction::Receive)
+            .map(|timeout| timeout / 16);
+        if passed > tolerated {
+            let expiration = self.expiration(&read);
+            if !wait_ready(read.direction, socket, expiration.remaining())? {
+                return Err(expiration.error());
             }
         }
-        Ok(wait)
+        Ok(read)
     }
 
-    /// Begins a write, or a part of one that was begun at `started`.
+    /// Begins a write, or a part of a write that began at `started`.
     #[inline]
     pub(super) fn begin_write(
         &self,
         socket: &impl StreamSocket,
         started: Option<Instant>,
     ) -> io::Result<PendingIo> {
-        self.approach(Direction::Send, socket)?;
-        let mut wait = PendingIo::new(TimeoutKind::Write, Direction::Send);
-        wait.since = started;
-        Ok(wait)
+        self.check_request_timeout(Direction::Send, socket)?;
+        Ok(PendingIo::write(started))
     }
 
-    /// Looks whether the request as a whole is over, or nearly: then the socket's own time, which begins
-    /// anew with each read and write, may be too long.
+    /// Fails if the request timeout has expired. If it will soon, shortens the socket's timeouts, which
+    /// begin again with each read and write.
     #[inline]
-    fn approach(&self, direction: Direction, socket: &impl StreamSocket) -> io::Result<()> {
-        let Some(end) = self.end_of_request() else {
+    fn check_request_timeout(
+        &self,
+        direction: Direction,
+        socket: &impl StreamSocket,
+    ) -> io::Result<()> {
+        let Some(end) = self.request_end() else {
             return Ok(());
         };
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        let remaining = end.saturating_duration_since(Instant::now());
+        if remaining.is_zero() {
             return Err(TimedOut::error(TimeoutKind::Request, self.request));
         }
-        let own = self.own(direction).get();
-        if own.is_none_or(|own| own > 2 * Self::TICK && own > left / 2) {
-            return self.shorten(direction, socket);
+        let timeout = self.socket.get(direction);
+        if timeout.is_none_or(|timeout| timeout > 2 * Self::TICK && timeout > remaining / 2) {
+            return self.shorten_socket_timeouts(direction, socket);
         }
         Ok(())
     }
 
-    /// Makes the socket's own times so short that they are good for half of what is left of the request.
-    /// That is to be done again when the other half is over, and so on: a few times in all, however many
-    /// reads and writes there are.
+    /// Sets the socket's timeouts to at most a quarter of what is left of the request timeout. That is
+    /// short enough until half of the rest has passed. Therefore a request needs this only a few times,
+    /// for any number of reads and writes.
     #[cold]
-    fn shorten(&self, direction: Direction, socket: &impl StreamSocket) -> io::Result<()> {
-        self.adopt(direction, socket);
-        self.set_own(socket)
+    fn shorten_socket_timeouts(
+        &self,
+        direction: Direction,
+        socket: &impl StreamSocket,
+    ) -> io::Result<()> {
+        self.adopt_socket_timeout(direction, socket);
+        self.update_socket_timeouts(socket)
     }
 
-    fn set_own(&self, socket: &impl StreamSocket) -> io::Result<()> {
-        let left = |end: Instant| end.saturating_duration_since(Instant::now());
-        let left = self.end_of_request().map(left);
-        let first_byte = self.first_byte;
-        let is_silent = self.progress.load(Ordering::Relaxed) == SILENT;
-        let timeouts = TimeoutConfig {
-            read: self.read.get(),
-            write: self.write.get(),
-            first_byte: first_byte.filter(|_| is_silent),
+    fn update_socket_timeouts(&self, socket: &impl StreamSocket) -> io::Result<()> {
+        let remaining = |end: Instant| end.saturating_duration_since(Instant::now());
+        let remaining = self.request_end().map(remaining);
+        let has_no_input = self.progress.load(Ordering::Relaxed) == NO_INPUT;
+        let config = TimeoutConfig {
+            read: self.per_call.get(Direction::Receive),
+            write: self.per_call.get(Direction::Send),
+            first_byte: self.first_byte.filter(|_| has_no_input),
             idle: self.idle,
-            request: left.map(|left| left.max(4 * Self::TICK)),
+            request: remaining.map(|remaining| remaining.max(4 * Self::TICK)),
             linger: None,
         };
-        let (receiving, sending) = timeouts.socket_timeouts();
-        socket.set_timeouts(receiving, sending)?;
-        self.receiving.set(receiving);
-        self.sending.set(sending);
-        self.note_own(socket);
+        let (receive, send) = config.socket_timeouts();
+        socket.set_timeouts(receive, send)?;
+        self.socket.set(Direction::Receive, receive);
+        self.socket.set(Direction::Send, send);
+        self.record_socket_timeouts(socket);
         Ok(())
     }
 
-    /// Notes which times the socket has, which need not be those that it was asked to have.
-    pub(super) fn note_own(&self, socket: &impl StreamSocket) {
+    /// Records the timeouts that the socket reports, which can differ from those that were set.
+    pub(super) fn record_socket_timeouts(&self, socket: &impl StreamSocket) {
         for direction in [Direction::Receive, Direction::Send] {
-            if let Some(time) = own_timeout(direction, socket) {
-                self.own(direction).set(Some(time));
+            if let Some(timeout) = socket_timeout(direction, socket) {
+                self.socket.set(direction, Some(timeout));
             }
         }
     }
 
-    /// Changes the time of each read and each write.
+    /// Changes the timeouts of each read and each write.
     pub(super) fn set_timeout(
         &self,
         timeout: Option<Duration>,
         socket: &impl StreamSocket,
     ) -> io::Result<()> {
         check_timeout(timeout)?;
-        self.read.set(timeout);
-        self.write.set(timeout);
-        self.set_own(socket)
+        self.per_call.set(Direction::Receive, timeout);
+        self.per_call.set(Direction::Send, timeout);
+        self.update_socket_timeouts(socket)
     }
 
-    /// The time that the socket has, if it says so. Where that is not what was set here, somebody has set
-    /// it by other means, and it counts from now on.
-    fn adopt(&self, direction: Direction, socket: &impl StreamSocket) -> Option<Duration> {
-        let found = own_timeout(direction, socket)?;
-        let own = self.own(direction).get();
-        let is_own =
-            own.is_some_and(|own| found >= own && found.saturating_sub(own) <= Self::ROUNDING);
-        if !is_own {
-            self.own(direction).set(Some(found));
-            self.of(direction).set(Some(found));
-        }
-        Some(found)
-    }
-
-    /// Goes on waiting, because the socket's own time is over, if that is not the one that counts.
-    #[cold]
-    pub(super) fn wait_on(
+    /// Returns the timeout that the socket reports. If it is not the recorded one, the handler has set it
+    /// on the socket itself, and from now on it is the timeout of each call too.
+    fn adopt_socket_timeout(
         &self,
-        wait: &mut PendingIo,
+        direction: Direction,
+        socket: &impl StreamSocket,
+    ) -> Option<Duration> {
+        let reported = socket_timeout(direction, socket)?;
+        let is_recorded = self.socket.get(direction).is_some_and(|recorded| {
+            reported >= recorded && reported.saturating_sub(recorded) <= Self::ROUNDING
+        });
+        if !is_recorded {
+            self.socket.set(direction, Some(reported));
+            self.per_call.set(direction, Some(reported));
+        }
+        Some(reported)
+    }
+
+    /// Continues the wait of a read or write after the socket's timeout has expired. Fails if the
+    /// timeout that applies expires too.
+    #[cold]
+    pub(super) fn continue_wait(
+        &self,
+        pending: &mut PendingIo,
         socket: &impl StreamSocket,
     ) -> io::Result<()> {
-        let passed = self.adopt(wait.direction, socket).unwrap_or_default();
-        wait.since = wait.since.or_else(|| Instant::now().checked_sub(passed));
-        let end = self.end_of(wait);
-        let left = end.left();
-        if left == Some(Duration::ZERO) || !wait_ready(wait.direction, socket, left)? {
-            return Err(end.error());
+        let passed = self.adopt_socket_timeout(pending.direction, socket);
+        let passed = passed.unwrap_or_default();
+        pending.since = pending.since.or_else(|| Instant::now().checked_sub(passed));
+        let expiration = self.expiration(pending);
+        let remaining = expiration.remaining();
+        if remaining == Some(Duration::ZERO) || !wait_ready(pending.direction, socket, remaining)? {
+            return Err(expiration.error());
         }
         Ok(())
     }
 
-    /// Whether a write that began at `started` has had its time.
-    pub(super) fn end_write(&self, socket: &impl StreamSocket, started: Instant) -> io::Result<()> {
-        self.adopt(Direction::Send, socket);
-        let end = self.end_of(&PendingIo {
-            direction: Direction::Send,
-            kind: TimeoutKind::Write,
-            since: Some(started),
-        });
-        match end.left() {
-            Some(Duration::ZERO) => Err(end.error()),
+    /// Fails if a timeout of a write that began at `started` has expired.
+    pub(super) fn check_write(
+        &self,
+        socket: &impl StreamSocket,
+        started: Instant,
+    ) -> io::Result<()> {
+        self.adopt_socket_timeout(Direction::Send, socket);
+        let expiration = self.expiration(&PendingIo::write(Some(started)));
+        match expiration.remaining() {
+            Some(Duration::ZERO) => Err(expiration.error()),
             _ => Ok(()),
         }
     }
 
-    /// How long a write may wait for others.
+    /// How long a write may wait until other writes to the same client have ended.
     #[cold]
-    pub(super) fn time_for_turn(&self, socket: &impl StreamSocket) -> Option<Duration> {
-        self.adopt(Direction::Send, socket);
-        let wait = PendingIo {
-            direction: Direction::Send,
-            kind: TimeoutKind::Write,
-            since: Some(Instant::now()),
-        };
-        self.end_of(&wait).left()
+    pub(super) fn write_lock_timeout(&self, socket: &impl StreamSocket) -> Option<Duration> {
+        self.adopt_socket_timeout(Direction::Send, socket);
+        let write = PendingIo::write(Some(Instant::now()));
+        self.expiration(&write).remaining()
     }
 
-    /// What a write was over by that waited for others in vain.
+    /// The error of a write for which [`write_lock_timeout`](Self::write_lock_timeout) expired.
     #[cold]
-    pub(super) fn no_turn(&self) -> io::Error {
-        match self.end_of_request() {
+    pub(super) fn write_lock_error(&self) -> io::Error {
+        match self.request_end() {
             Some(end) if end <= Instant::now() => {
                 TimedOut::error(TimeoutKind::Request, self.request)
             }
-            _ => TimedOut::error(TimeoutKind::Write, self.write.get()),
+            _ => TimedOut::error(TimeoutKind::Write, self.per_call.get(Direction::Send)),
         }
     }
 
-    fn own(&self, direction: Direction) -> &Time {
-        match direction {
-            Direction::Receive => &self.receiving,
-            Direction::Send => &self.sending,
-        }
-    }
-
-    fn of(&self, direction: Direction) -> &Time {
-        match direction {
-            Direction::Receive => &self.read,
-            Direction::Send => &self.write,
-        }
-    }
-
-    fn end_of_request(&self) -> Option<Instant> {
+    /// When the request timeout expires.
+    fn request_end(&self) -> Option<Instant> {
         self.accepted?.checked_add(self.request?)
     }
 
-    /// What ends a wait first.
-    fn end_of(&self, wait: &PendingIo) -> End {
-        let time = match wait.kind {
+    /// The timeout that expires first: the request timeout, or the timeout of the read or write.
+    fn expiration(&self, pending: &PendingIo) -> Expiration {
+        let timeout = match pending.kind {
             TimeoutKind::FirstByte => self.first_byte,
             TimeoutKind::Idle => self.idle,
-            _ => self.of(wait.direction).get(),
+            _ => self.per_call.get(pending.direction),
         };
-        let at = wait
+        let at = pending
             .since
-            .zip(time)
-            .and_then(|(since, time)| since.checked_add(time));
-        match (self.end_of_request(), at) {
-            (Some(end), at) if at.is_none_or(|at| end <= at) => End {
+            .zip(timeout)
+            .and_then(|(since, timeout)| since.checked_add(timeout));
+        match (self.request_end(), at) {
+            (Some(end), at) if at.is_none_or(|at| end <= at) => Expiration {
                 kind: TimeoutKind::Request,
-                time: self.request,
+                timeout: self.request,
                 at: Some(end),
             },
-            _ => End {
-                kind: wait.kind,
-                time,
+            _ => Expiration {
+                kind: pending.kind,
+                timeout,
                 at,
             },
         }
-    }
-}
-
-/// The end of a wait.
-struct End {
-    kind: TimeoutKind,
-    time: Option<Duration>,
-    /// `None` is never.
-    at: Option<Instant>,
-}
-
-impl End {
-    fn left(&self) -> Option<Duration> {
-        Some(self.at?.saturating_duration_since(Instant::now()))
-    }
-
-    fn error(&self) -> io::Error {
-        TimedOut::error(self.kind, self.time)
     }
 }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::job::{Job, Rejected};
-use crate::request::have_spare;
+use crate::request::ensure_read_buffer;
 use crate::state::counters::Outcome;
 use crate::strategy::children::{Children, Forked, ReapSummary, Snapshot};
 use crate::strategy::scheduling::Schedule;
@@ -254,7 +254,7 @@ impl Forking {
         let max_children = self.max_children.load(Ordering::Relaxed);
         self.children
             .preallocate(max_children.min(Self::DEFAULT_MAX_CHILDREN));
-        have_spare();
+        ensure_read_buffer();
     }
 
     /// Waits until the loop is woken, a stop request of a child arrives, one of `children` exits or, if

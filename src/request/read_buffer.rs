@@ -1,56 +1,56 @@
-//! Where received bytes wait until the handler reads them.
+//! The read buffer of a stream request.
 
 use std::cell::Cell;
 use std::hint::black_box;
 use std::io;
 
-/// Large enough that big transfers need few system calls: at messages of 100 KiB, 16 KiB buffers
-/// reach 0.68 of the rate of 64 KiB ones.
+/// Size of a buffer in bytes. Large transfers need few system calls with it: for messages of 100 KiB,
+/// 16 KiB buffers reach 0.68 of the rate of 64 KiB buffers.
 const SIZE: usize = 64 * 1024;
 
 thread_local! {
-    /// The buffer of this thread, while no request on it holds unread bytes.
+    /// The buffer of this thread, while no request on it uses the buffer.
     static SPARE: Cell<Option<Vec<u8>>> = const { Cell::new(None) };
 }
 
-/// Makes sure that this thread has a buffer. A child that is forked from it then need not get one:
-/// that costs more page faults than serving a short request.
-pub(crate) fn have_spare() {
+/// Allocates this thread's buffer, if it has none. A child process that is forked from the thread then
+/// need not allocate it, which costs more page faults than serving a short request.
+pub(crate) fn ensure_read_buffer() {
     let _ = SPARE.try_with(|spare| {
-        let buffer = spare.take().unwrap_or_else(buffer_behind_room);
+        let buffer = spare.take().unwrap_or_else(buffer_after_gap);
         spare.set(Some(buffer));
     });
 }
 
-/// A buffer, with free memory before it. What requests keep on the heap finds room there, next to the
-/// beginning of the buffer, and not far behind it: each page more that both sides of a fork write to
-/// is two page faults.
-fn buffer_behind_room() -> Vec<u8> {
-    const ROOM: usize = 2048;
+/// Allocates a buffer with free memory before it. Requests then allocate next to the beginning of the
+/// buffer instead of far behind it, because each additional page that both sides of a fork write to
+/// costs two page faults.
+fn buffer_after_gap() -> Vec<u8> {
+    const GAP: usize = 2048;
 
-    // Unseen by the optimizer, which leaves out memory that nobody uses.
-    let room = black_box(Vec::<u8>::with_capacity(ROOM));
+    // `black_box`, because the optimizer removes an allocation that is not used.
+    let gap = black_box(Vec::<u8>::with_capacity(GAP));
     let buffer = new_buffer();
-    drop(room);
+    drop(gap);
     buffer
 }
 
-/// Only what is written to it takes memory.
+/// Allocates a buffer. The kernel assigns memory only to the pages that are written to.
 fn new_buffer() -> Vec<u8> {
     Vec::with_capacity(SIZE)
 }
 
-/// A read buffer that belongs to the thread and is lent to the request: a request owns one only
-/// while it holds bytes that were received and not yet read, or is receiving some.
+/// A read buffer that a request borrows from its thread. The request holds it only while it receives, and
+/// while it has bytes that were received and not yet read.
 #[derive(Debug, Default)]
 pub(super) struct ReadBuffer {
     received: Option<Vec<u8>>,
-    /// How much of it was read.
+    /// Number of bytes of `received` that were read.
     read: usize,
 }
 
 impl ReadBuffer {
-    /// The bytes that were received and not yet read.
+    /// Bytes that were received and not yet read.
     pub(super) fn unread(&self) -> &[u8] {
         match &self.received {
             Some(received) => &received[self.read..],
@@ -69,8 +69,7 @@ impl ReadBuffer {
         }
     }
 
-    /// Refills an empty buffer by `receive`, which adds to the vector as much as there is room for
-    /// in it.
+    /// Refills an empty buffer. `receive` appends to the vector, at most its free capacity.
     pub(super) fn fill<T>(
         &mut self,
         receive: impl FnOnce(&mut Vec<u8>) -> io::Result<T>,
@@ -78,7 +77,8 @@ impl ReadBuffer {
         debug_assert!(self.unread().is_empty(), "unread bytes would be lost");
         let spare = SPARE.try_with(Cell::take).ok().flatten();
         let mut buffer = spare.unwrap_or_else(new_buffer);
-        // LeftoverDatagrams here until then: what a panic leaves in it was not received.
+        // Stored only after `receive`: bytes that it leaves in the buffer when it panics do not count as
+        // received.
         let outcome = receive(&mut buffer);
         let is_empty = buffer.is_empty();
         self.received = Some(buffer);
@@ -88,6 +88,7 @@ impl ReadBuffer {
         outcome.map(drop)
     }
 
+    /// Returns the buffer to the thread.
     fn give_back(&mut self) {
         self.read = 0;
         if let Some(mut buffer) = self.received.take() {
@@ -107,12 +108,12 @@ impl Drop for ReadBuffer {
 mod tests {
     use super::*;
 
-    fn spare_here() -> bool {
+    fn thread_has_buffer() -> bool {
         SPARE.with(|spare| {
-            let bytes = spare.take();
-            let there = bytes.is_some();
-            spare.set(bytes);
-            there
+            let buffer = spare.take();
+            let has_buffer = buffer.is_some();
+            spare.set(buffer);
+            has_buffer
         })
     }
 
@@ -126,12 +127,12 @@ mod tests {
             })
             .unwrap();
         assert_eq!(buffer.unread(), b"abc");
-        assert!(!spare_here());
+        assert!(!thread_has_buffer());
         buffer.consume(1);
         assert_eq!(buffer.unread(), b"bc");
         buffer.consume(2);
         assert_eq!(buffer.unread(), b"");
-        assert!(spare_here());
+        assert!(thread_has_buffer());
     }
 
     #[test]
@@ -140,8 +141,8 @@ mod tests {
         buffer
             .fill::<()>(|_| Err(io::ErrorKind::TimedOut.into()))
             .unwrap_err();
-        assert!(spare_here());
+        assert!(thread_has_buffer());
         buffer.fill(|_| Ok(())).unwrap();
-        assert!(buffer.unread().is_empty() && spare_here());
+        assert!(buffer.unread().is_empty() && thread_has_buffer());
     }
 }
