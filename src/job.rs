@@ -14,7 +14,7 @@ use crate::request::{Request, RequestKind};
 use crate::service::Service;
 use crate::state::connectionless::ConnectionlessRequest;
 use crate::state::counters::{Outcome, RejectionReason};
-use crate::state::{ConnectionState, InFlight, Rejection, ServerState};
+use crate::state::{ConnectionState, InFlight, Rejection, RequestInfo, ServerState};
 
 /// One request with its service, of any types. A [`Strategy`](crate::Strategy) gets requests only in this
 /// form.
@@ -197,7 +197,7 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
             in_flight.was_force_closed = connection_state.end();
             in_flight.list(ConnectionlessRequest {
                 client_address: request.client_address().clone().into(),
-                began: connection_state.began(),
+                accepted_at: connection_state.accepted_at(),
                 process: None,
             });
         }
@@ -233,9 +233,10 @@ pub(crate) fn serve<R: Request, S: Service<R>, C: Borrow<Arc<ServerState>>>(
     drop(entered);
     in_flight.outcome = outcome.unwrap_or(Outcome::Failed);
     if was_force_closed {
-        in_flight.force_closed(|| {
+        in_flight.record_force_closed(|| {
             let client_address = request.client_address().clone().into();
-            Some(request.connection_state()?.info(client_address))
+            let state = request.connection_state()?;
+            Some(RequestInfo::of_connection(state, client_address))
         });
     }
 }

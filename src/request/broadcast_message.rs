@@ -7,8 +7,7 @@ use std::time::Duration;
 use crate::coroutine::fair_mutex::FairMutexGuard;
 use crate::request::connection::Connection;
 use crate::request::stream_socket::StreamSocket;
-use crate::state::broadcast::{Delivery, Progress};
-use crate::state::sender::Live;
+use crate::state::live_connection::{Delivery, LiveConnection, Progress};
 
 /// A message that is sent without waiting, in as many steps as the client needs.
 pub(super) struct BroadcastMessage<'a, S: StreamSocket> {
@@ -37,7 +36,7 @@ impl<S: StreamSocket> Delivery for BroadcastMessage<'_, S> {
             self.sending = connection.sending.lock(|| Some(Duration::ZERO));
         }
         if self.sending.is_none() {
-            return Ok(Progress::InLine);
+            return Ok(Progress::Locked);
         }
         while self.sent < self.data.len() {
             match connection.socket.try_send(&self.data[self.sent..]) {
@@ -48,7 +47,7 @@ impl<S: StreamSocket> Delivery for BroadcastMessage<'_, S> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Ok(Progress::NoRoom);
+                    return Ok(Progress::BufferFull);
                 }
                 Err(error) => return Err(connection.mark_disconnect(error)),
             }
@@ -60,10 +59,10 @@ impl<S: StreamSocket> Delivery for BroadcastMessage<'_, S> {
         self.connection.socket.descriptor()
     }
 
-    fn give_up(&self) {
+    fn cancel(&self) {
         // After a part of a message, the client would take the next message for the rest of it.
         if (1..self.data.len()).contains(&self.sent) {
-            self.connection.interrupt();
+            self.connection.shutdown();
         }
     }
 }

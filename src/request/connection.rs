@@ -4,6 +4,7 @@ use std::io;
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
+use crate::address::SocketAddress;
 use crate::coroutine::fair_mutex::{FairMutex, FairMutexGuard};
 use crate::coroutine::stream_io;
 use crate::handler_error::{ClientGone, ShuttingDown};
@@ -13,9 +14,8 @@ use crate::request::direction::timed_out;
 use crate::request::pending_io::PendingIo;
 use crate::request::stream_socket::StreamSocket;
 use crate::request::timeouts::ConnectionTimeouts;
-use crate::state::broadcast::Delivery;
-use crate::state::sender::{Live, LiveConnection};
-use crate::state::{Activity, ConnectionState, RequestInfo};
+use crate::state::live_connection::{Delivery, LiveConnection, Recipient};
+use crate::state::{Activity, ConnectionState, Registration};
 use crate::sys::poll::Direction;
 use crate::timeout::TimeoutKind;
 
@@ -33,7 +33,7 @@ pub(super) struct Connection<S: StreamSocket> {
     /// `None`: the only timeouts are those of the socket.
     pub(super) timeouts: Option<ConnectionTimeouts>,
     /// Declared, and so dropped, after the socket: its drop reports that a descriptor is free.
-    pub(super) state: ConnectionState,
+    pub(super) state: Registration,
 }
 
 impl<S: StreamSocket> Connection<S> {
@@ -240,7 +240,7 @@ fn retry_interrupted<T>(mut operation: impl FnMut() -> io::Result<T>) -> io::Res
     }
 }
 
-impl<S: StreamSocket> Live for Connection<S> {
+impl<S: StreamSocket> Recipient for Connection<S> {
     fn send_all(&self, mut data: &[u8]) -> io::Result<()> {
         let _sending = self.lock_sending()?;
         let mut started = (data.len() > SHORT_WRITE).then(Instant::now);
@@ -261,11 +261,6 @@ impl<S: StreamSocket> Live for Connection<S> {
         }
         Ok(())
     }
-
-    fn interrupt(&self) {
-        // Fails if the client is gone; then there is nothing to end.
-        let _ = catch_panic(|| self.socket.shutdown(Shutdown::Both));
-    }
 }
 
 impl<S: StreamSocket> LiveConnection for Connection<S> {
@@ -273,14 +268,19 @@ impl<S: StreamSocket> LiveConnection for Connection<S> {
         &self.state
     }
 
-    fn info(&self) -> RequestInfo {
-        self.state.info(self.client_address.clone().into())
+    fn client_address(&self) -> SocketAddress {
+        self.client_address.clone().into()
     }
 
-    fn cut(&self) {
+    fn shutdown(&self) {
+        // Fails if the client is gone; then there is nothing to end.
+        let _ = catch_panic(|| self.socket.shutdown(Shutdown::Both));
+    }
+
+    fn force_close(&self) {
         // An ended connection may belong to a child process by now, which a shutdown would end too.
-        if self.state.cut() || self.state.is_lingering() {
-            self.interrupt();
+        if self.state.mark_force_closed() || self.state.is_lingering() {
+            self.shutdown();
         }
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::address::{Address, UnixAddress};
 use crate::request::{Request, RequestLifecycle, packet_buffers};
-use crate::state::sender::Live;
+use crate::state::live_connection::Recipient;
 use crate::state::{Rejection, Sender, ServerHandle, ServerState};
 use crate::sys;
 
@@ -296,7 +296,7 @@ struct Client<S: DatagramSocket> {
     server: Weak<ServerState>,
 }
 
-impl<S: DatagramSocket> Live for Client<S> {
+impl<S: DatagramSocket> Recipient for Client<S> {
     fn send_all(&self, data: &[u8]) -> io::Result<()> {
         let socket = self
             .socket
@@ -308,7 +308,4 @@ impl<S: DatagramSocket> Live for Client<S> {
         }
         Ok(())
     }
-
-    /// Does nothing: a datagram has no connection.
-    fn interrupt(&self) {}
 }

@@ -14,8 +14,8 @@ use crate::request::stream_halves::{StreamReader, StreamWriter};
 use crate::request::stream_socket::StreamSocket;
 use crate::request::timeouts::ConnectionTimeouts;
 use crate::request::{Request, RequestLifecycle};
-use crate::state::sender::Live;
-use crate::state::{ConnectionState, Rejection, Sender, ServerHandle};
+use crate::state::live_connection::LiveConnection;
+use crate::state::{ConnectionState, Registration, Rejection, Sender, ServerHandle};
 use crate::sys;
 use crate::timeout::TimeoutConfig;
 
@@ -96,7 +96,7 @@ impl<S: StreamSocket> StreamRequest<S> {
             client_address,
             sending: FairMutex::default(),
             timeouts,
-            state: ConnectionState::begin(server, connection.clone()),
+            state: Registration::new(server, connection.clone()),
         });
         Self {
             reader: StreamReader::new(Arc::clone(&connection)),
@@ -167,7 +167,7 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
     }
 
     fn close(&mut self) {
-        self.connection().interrupt();
+        self.connection().shutdown();
     }
 }
 

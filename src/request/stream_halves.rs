@@ -8,7 +8,8 @@ use crate::handler_error::ClientGone;
 use crate::request::connection::Connection;
 use crate::request::read_buffer::ReadBuffer;
 use crate::request::stream_socket::StreamSocket;
-use crate::state::sender::{Live, write_formatted};
+use crate::state::live_connection::Recipient;
+use crate::state::sender::write_formatted;
 
 /// Size in bytes from which a read goes past the read buffer. Smaller reads go through it, so that each
 /// does not cost a system call.

@@ -231,10 +231,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 .into_inner()
         };
         let inline_receiver = inline.then(inline_receiver).flatten()?;
-        Some((
-            inline_receiver,
-            self.state().connectionless.current_datagram(),
-        ))
+        Some((inline_receiver, self.state().connectionless.register_loop()))
     }
 
     /// One request of the transport's. A panic of it, if it is not this crate's, is an error of that client.

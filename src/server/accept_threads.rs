@@ -61,9 +61,9 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                     is_force_closed = true;
                     // Somebody else may have done it; the loops have time to end all the same.
                     if state.life_cycle.claim_force_close() {
-                        state.connections.cut();
+                        state.connections.force_close_all();
                     }
-                    deadline = state.loops_given_up_at();
+                    deadline = state.loop_join_deadline();
                 }
                 Err(RecvTimeoutError::Timeout) => return outcome,
                 // The last loop to end has taken the last sender with it.

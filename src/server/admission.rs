@@ -23,7 +23,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     #[inline]
     pub(super) fn admission(&self) -> Admission {
         match T::KIND {
-            RequestKind::Connection => self.state().limits.admission(self.state()),
+            RequestKind::Connection => self.state().limits.admission(&self.state().counters),
             RequestKind::Datagram => Admission::Admit,
         }
     }
@@ -38,7 +38,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     ) -> io::Result<()> {
         let state = self.state();
         let entry = match T::KIND {
-            RequestKind::Connection => state.limits.try_admit(state),
+            RequestKind::Connection => state.limits.try_admit(&state.counters, &state.waker),
             RequestKind::Datagram => Entry::Unlimited,
         };
         match entry {
@@ -53,7 +53,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 let request = next()?;
                 let _ = catch_panic(|| {
                     let address = || request.client_address().clone().into().ip();
-                    match permit.admit(address) {
+                    match permit.admit(address, |client| InFlight::begin_for(state, client)) {
                         Ok(in_flight) => self.process_request(request, in_flight, place),
                         Err((reason, rejection)) => self.reject_client(request, reason, &rejection),
                     }

@@ -80,7 +80,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         // If that is not possible, the few are lost that come while the last one is served.
         let _ = catch_panic(|| self.transport.stop_new_connections());
         let state = self.state();
-        let _drains = state.loop_drains();
+        let _serving = state.serve_backlog();
         let place = LoopThread::Caller;
         let _leave = self.leave_on_drop(&place);
         let _entered = reentrancy::enter(state.id(), Role::Loop);

@@ -38,7 +38,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let state = self.state();
         let mut in_flight = in_flight;
         if T::KIND == RequestKind::Datagram {
-            in_flight.list(ConnectionlessRequest::now(
+            in_flight.list(ConnectionlessRequest::new(
                 request.client_address().clone().into(),
             ));
         }

@@ -101,7 +101,7 @@ impl<M: Strategy> DrainOnDrop<M> {
             Duration::ZERO
         };
         let _ = catch_panic(|| self.strategy.server_close(grace_period));
-        state.life_cycle.end(|| state.waker.wake());
+        state.life_cycle.finish_closing(|| state.waker.wake());
         let report = DrainReport::of(&state);
         report.log(&state);
         report
@@ -132,11 +132,11 @@ impl<M: Strategy> DrainOnDrop<M> {
                     return;
                 }
                 if let Some(connection) = connection.upgrade() {
-                    connection.cut();
+                    connection.force_close();
                 }
             }
         }
-        state.connections.cut();
+        state.connections.force_close_all();
         let _ = catch_panic(|| self.strategy.scheduling().force_close());
     }
 }

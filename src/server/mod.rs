@@ -34,7 +34,7 @@ use crate::panics::catch_panic_io;
 use crate::request::RequestKind;
 use crate::service::Service;
 use crate::state::limits::LimitConfig;
-use crate::state::{ServerHandle, ServerState, ShutdownConfig, Stats};
+use crate::state::{ServerHandle, ServerState, ShutdownConfig, Stats, servers};
 use crate::strategy::{Forking, Strategy};
 use crate::sys::close_on_fork::close_on_fork;
 use crate::transport::{Bind, FromListener, Transport};
@@ -146,7 +146,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
             },
         )?;
         let handle = ServerHandle(Arc::new(state));
-        handle.0.register_for_children();
+        servers::register(&handle.0);
         // The replies of datagram servers leave by the socket that they receive with.
         let needed_by = (T::KIND == RequestKind::Datagram).then(|| handle.0.id());
         let private = close_on_fork([&transport.as_fd()], needed_by);

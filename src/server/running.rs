@@ -103,11 +103,11 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
         // A handler in the loop is cut off after the grace period; one that does not notice is
         // left behind with the loop and the server. So is one that stops its own server.
         if reentrancy::is_busy_for(state.id())
-            || !state.wait_until_stopped(state.loops_given_up_at())
+            || !state.wait_until_stopped(state.loop_join_deadline())
         {
             // The loop may leave yet; that it was stopped for good has to be known then, too.
             state.life_cycle.begin_closing(|| state.stats());
-            state.life_cycle.end(|| state.waker.wake());
+            state.life_cycle.finish_closing(|| state.waker.wake());
             let report = DrainReport::of(&state);
             report.log(&state);
             return Ok(report);

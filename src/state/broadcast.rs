@@ -1,4 +1,4 @@
-//! Sending one message to many clients, of which some may not read.
+//! Sending one message to many clients at the same time.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -7,51 +7,31 @@ use std::time::{Duration, Instant};
 
 use crate::coroutine::blocking;
 use crate::panics::catch_panic_io;
-use crate::state::sender::LiveConnection;
+use crate::state::live_connection::{Delivery, LiveConnection, Progress};
 use crate::sys::poll::wait_any_writable;
 
-/// A message on its way to one client.
-pub(crate) trait Delivery: Send {
-    /// Sends what there is room for, without waiting.
-    fn advance(&mut self) -> io::Result<Progress>;
-
-    /// Writable when there is room for more. `None`: that cannot be waited for.
-    fn descriptor(&self) -> Option<BorrowedFd<'_>>;
-
-    /// Sends no more of it. A client that has got a part of it is closed.
-    fn give_up(&self);
-}
-
-/// How far a message has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    Done,
-    /// The client does not read.
-    NoRoom,
-    /// Somebody else is sending to this client.
-    InLine,
-}
-
-struct UnderWay<'a> {
-    /// Which client's it is.
-    place: usize,
+/// A delivery that has not ended.
+struct PendingDelivery<'a> {
+    /// Position of the client, and of its result.
+    index: usize,
     delivery: Box<dyn Delivery + 'a>,
-    in_line: bool,
+    is_locked: bool,
 }
 
-impl UnderWay<'_> {
-    /// What to wait for. A client that somebody else is sending to may have room all the time.
+impl PendingDelivery<'_> {
+    /// Descriptor to wait for. `None` while another sender is sending, because the socket may be writable
+    /// all that time.
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        (!self.in_line)
+        (!self.is_locked)
             .then(|| self.delivery.descriptor())
             .flatten()
     }
 }
 
-/// How long to wait for what cannot be waited for, before looking again.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// Retry interval of deliveries that have no descriptor to wait for.
+const RETRY_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Sends `data` to all of `clients`, side by side, within `timeout`. Returns how each of them went.
+/// Sends `data` to all `clients` at the same time, at most for `timeout`. Returns a result for each client.
 pub(crate) fn send_to_all(
     clients: &[Arc<dyn LiveConnection>],
     data: &[u8],
@@ -59,53 +39,56 @@ pub(crate) fn send_to_all(
 ) -> Vec<io::Result<()>> {
     let deadline = Instant::now().checked_add(timeout);
     let mut results: Vec<_> = clients.iter().map(|_| None).collect();
-    let mut under_way: Vec<_> = clients
+    let mut pending: Vec<_> = clients
         .iter()
         .enumerate()
-        .map(|(place, client)| UnderWay {
-            place,
+        .map(|(index, client)| PendingDelivery {
+            index,
             delivery: client.deliver(data),
-            in_line: false,
+            is_locked: false,
         })
         .collect();
     loop {
-        under_way.retain_mut(|one| {
-            let advance = || one.delivery.advance();
+        pending.retain_mut(|pending| {
+            let advance = || pending.delivery.advance();
             let progress = catch_panic_io("sending", io::ErrorKind::Other, advance);
-            one.in_line = matches!(progress, Ok(Progress::InLine));
+            pending.is_locked = matches!(progress, Ok(Progress::Locked));
             match progress {
-                Ok(Progress::Done) => results[one.place] = Some(Ok(())),
+                Ok(Progress::Done) => results[pending.index] = Some(Ok(())),
                 Ok(_) => return true,
-                Err(error) => results[one.place] = Some(Err(error)),
+                Err(error) => results[pending.index] = Some(Err(error)),
             }
             false
         });
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if under_way.is_empty() || left == Some(Duration::ZERO) {
+        if pending.is_empty() || left == Some(Duration::ZERO) {
             break;
         }
-        let fds: Vec<_> = under_way.iter().filter_map(UnderWay::descriptor).collect();
-        let left = if fds.len() == under_way.len() {
+        let fds: Vec<_> = pending
+            .iter()
+            .filter_map(PendingDelivery::descriptor)
+            .collect();
+        let left = if fds.len() == pending.len() {
             left
         } else {
-            Some(left.map_or(LOOK_AGAIN, |left| left.min(LOOK_AGAIN)))
+            Some(left.map_or(RETRY_INTERVAL, |left| left.min(RETRY_INTERVAL)))
         };
-        // On another thread, if this one has coroutines to run.
+        // Waits on another thread if this thread runs coroutines.
         if blocking(|| wait_any_writable(fds, left)).is_err() {
             break;
         }
     }
-    for one in &under_way {
-        one.delivery.give_up();
+    for pending in &pending {
+        pending.delivery.cancel();
     }
-    let late = || {
+    let timed_out = || {
         Err(io::Error::new(
             io::ErrorKind::TimedOut,
-            "timed out: the client did not take all of the message within its time",
+            "timed out: the client did not receive the whole message in time",
         ))
     };
     results
         .into_iter()
-        .map(|result| result.unwrap_or_else(late))
+        .map(|result| result.unwrap_or_else(timed_out))
         .collect()
 }

@@ -1,55 +1,45 @@
-//! What is known about a live connection, from outside its handler.
+//! The state of a connection that is visible outside its handler.
 
-use std::sync::Weak;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use crate::address::SocketAddress;
-use crate::state::sender::LiveConnection;
-use crate::state::{Activity, RequestInfo, ServerHandle};
+use crate::state::Activity;
 use crate::sys::coarse_clock::Moment;
 
-/// The part of a connection that others look at while its handler works: kept by whoever reads and
-/// writes, at the cost of a few stores. It is also the connection's place in the server's registry,
-/// which it leaves when it is dropped.
+/// Counters, activity and end of one connection. Reads and writes update them at the cost of a few stores.
 ///
-/// Each number has one writer at a time: what was received, the handler; what was sent, whoever has the
-/// turn to send. So they are stored, not added to.
+/// Each counter has one writer at a time: the handler for received bytes, the holder of the sending lock
+/// for sent bytes. Therefore a load and a store are enough, and no atomic addition is needed.
 #[derive(Debug)]
 pub struct ConnectionState {
-    pub(crate) server: ServerHandle,
-    place: usize,
     id: u64,
-    began: Moment,
-    /// When something last went over the connection.
-    last: AtomicU64,
+    accepted_at: Moment,
+    /// Bits of the `Moment` of the last read or write.
+    last_io: AtomicU64,
     received: AtomicU64,
     sent: AtomicU64,
     activity: AtomicU8,
-    /// `CUT` and `ENDED`, whichever came first, and above them what the handler was doing when it was cut.
+    /// `FORCE_CLOSED` and `ENDED` in the low bits. Above them, the activity at the time of the force-close.
     end_state: AtomicU8,
 }
 
-/// The server has cut the connection, to stop.
-const CUT: u8 = 1;
-/// The handler is done.
+/// The server has force-closed the connection.
+const FORCE_CLOSED: u8 = 1;
+/// The handler has ended.
 const ENDED: u8 = 2;
-/// Where in the end_state the activity begins.
-const CUT_IN: u32 = 2;
+/// Position of the activity in `end_state`.
+const ACTIVITY_SHIFT: u32 = 2;
 
 impl ConnectionState {
-    /// Those of a connection that was accepted just now.
-    pub(crate) fn begin(server: &ServerHandle, connection: Weak<dyn LiveConnection>) -> Self {
-        let (place, id) = server.0.connections.register(connection);
+    /// State of a connection that is being accepted.
+    pub(super) fn new(id: u64) -> Self {
         let now = Moment::now();
         Self {
-            server: server.clone(),
-            place,
             id,
-            began: now,
-            last: AtomicU64::new(now.to_bits()),
+            accepted_at: now,
+            last_io: AtomicU64::new(now.to_bits()),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
-            activity: AtomicU8::new(Activity::Waiting as u8),
+            activity: AtomicU8::new(Activity::Queued as u8),
             end_state: AtomicU8::new(0),
         }
     }
@@ -68,10 +58,11 @@ impl ConnectionState {
 
     #[inline]
     fn touch(&self) {
-        self.last.store(Moment::now().to_bits(), Ordering::Relaxed);
+        self.last_io
+            .store(Moment::now().to_bits(), Ordering::Relaxed);
     }
 
-    /// Does what may take as long as the client likes.
+    /// Runs `work`, which may wait for the client, and shows `activity` meanwhile.
     #[inline]
     pub(crate) fn during<T>(&self, activity: Activity, work: impl FnOnce() -> T) -> T {
         self.activity.store(activity as u8, Ordering::Relaxed);
@@ -80,89 +71,78 @@ impl ConnectionState {
         result
     }
 
-    /// The handler is at work from now on.
+    /// Sets the activity to [`Activity::Running`].
     #[inline]
     pub(crate) fn run(&self) {
         let running = Activity::Running as u8;
         self.activity.store(running, Ordering::Relaxed);
     }
 
-    /// The handler is done. Returns whether the connection was cut before.
+    /// Records the end of the handler. Returns whether the connection was force-closed before.
     #[inline]
     pub(crate) fn end(&self) -> bool {
-        self.end_state.fetch_or(ENDED, Ordering::SeqCst) & CUT != 0
+        self.end_state.fetch_or(ENDED, Ordering::SeqCst) & FORCE_CLOSED != 0
     }
 
-    /// The connection is cut, to stop. Returns whether this is the first time, and in time.
-    pub(crate) fn cut(&self) -> bool {
-        let cut = CUT | self.activity.load(Ordering::Relaxed) << CUT_IN;
+    /// Records a force-close and the present activity. Returns whether this is the first force-close
+    /// and the handler has not ended.
+    pub(crate) fn mark_force_closed(&self) -> bool {
+        let force_closed = FORCE_CLOSED | self.activity.load(Ordering::Relaxed) << ACTIVITY_SHIFT;
         let before = self
             .end_state
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |end_state| {
-                (end_state & CUT == 0).then_some(end_state | cut)
+                (end_state & FORCE_CLOSED == 0).then_some(end_state | force_closed)
             });
         before == Ok(0)
     }
 
     #[inline]
     pub(crate) fn is_force_closed(&self) -> bool {
-        self.end_state.load(Ordering::SeqCst) & CUT != 0
+        self.end_state.load(Ordering::SeqCst) & FORCE_CLOSED != 0
     }
 
-    /// Whether nobody has to wait for it any more.
+    /// Returns whether the handler has ended and the connection does not linger.
     pub(crate) fn has_ended(&self) -> bool {
         self.end_state.load(Ordering::SeqCst) & ENDED != 0 && !self.is_lingering()
     }
 
-    /// Whether it has ended, and waits for its client to do so.
+    /// Returns whether the server waits for the client to close its side.
     pub(crate) fn is_lingering(&self) -> bool {
         self.activity.load(Ordering::Relaxed) == Activity::Lingering as u8
     }
 
-    /// When it was accepted.
-    pub(crate) fn began(&self) -> Moment {
-        self.began
+    /// Number of this connection, unique in its server.
+    pub(super) fn id(&self) -> u64 {
+        self.id
     }
 
+    pub(crate) fn accepted_at(&self) -> Moment {
+        self.accepted_at
+    }
+
+    /// Time of the last read or write.
+    pub(super) fn last_io(&self) -> Moment {
+        Moment::from_bits(self.last_io.load(Ordering::Relaxed))
+    }
+
+    /// Returns the present activity, or, for a force-closed connection, the activity at that time.
+    pub(super) fn activity(&self) -> Activity {
+        let end_state = self.end_state.load(Ordering::SeqCst);
+        Activity::from_u8(if end_state & FORCE_CLOSED != 0 {
+            end_state >> ACTIVITY_SHIFT
+        } else {
+            self.activity.load(Ordering::Relaxed)
+        })
+    }
+
+    /// Numbers of bytes received and sent.
     pub(crate) fn bytes(&self) -> (u64, u64) {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         (load(&self.received), load(&self.sent))
-    }
-
-    /// All of it, as it is now; of a connection that was cut, what it was doing then.
-    pub(crate) fn info(&self, client_address: SocketAddress) -> RequestInfo {
-        let end_state = self.end_state.load(Ordering::SeqCst);
-        let activity = if end_state & CUT != 0 {
-            end_state >> CUT_IN
-        } else {
-            self.activity.load(Ordering::Relaxed)
-        };
-        let (received, sent) = self.bytes();
-        let now = Moment::now();
-        RequestInfo {
-            id: self.id,
-            client_address,
-            age: now.since(self.began),
-            idle: now.since(Moment::from_bits(self.last.load(Ordering::Relaxed))),
-            activity: Activity::of(activity),
-            bytes_received: received,
-            bytes_sent: sent,
-            process_id: None,
-            sender: None,
-        }
     }
 }
 
 fn add(counter: &AtomicU64, bytes: usize) {
     let before = counter.load(Ordering::Relaxed);
     counter.store(before + bytes as u64, Ordering::Relaxed);
-}
-
-impl Drop for ConnectionState {
-    fn drop(&mut self) {
-        let (received, sent) = self.bytes();
-        let state = &self.server.0;
-        state.connections.unregister(self.place, received, sent);
-        state.announce_descriptor();
-    }
 }

@@ -1,62 +1,65 @@
-//! Requests that are no live connection of this process: datagrams, and what runs in child processes.
+//! Requests that are no live connection of this process: datagrams, and requests in child processes.
 
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
+use slab::Slab;
 
 use crate::address::SocketAddress;
 use crate::state::{Activity, RequestInfo};
 use crate::sys::coarse_clock::Moment;
 
-/// Who these requests are from, for whoever asks what is still running.
+/// The list of these requests, for [`ServerHandle::requests`](crate::ServerHandle::requests).
 #[derive(Default)]
 pub(crate) struct ConnectionlessRequests {
-    list_entry: Mutex<List>,
+    list: Mutex<List>,
     loops: Mutex<Vec<Weak<CurrentDatagram>>>,
 }
 
 #[derive(Default)]
 struct List {
-    places: Vec<Option<(u64, ConnectionlessRequest)>>,
-    free: Vec<usize>,
-    ever: u64,
+    /// Each request with its id.
+    entries: Slab<(u64, ConnectionlessRequest)>,
+    /// Number of requests that were ever listed.
+    total: u64,
 }
 
-/// One such request.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionlessRequest {
     pub(crate) client_address: SocketAddress,
-    pub(crate) began: Moment,
+    pub(crate) accepted_at: Moment,
+    /// Id of the child process that runs the request.
     pub(crate) process: Option<u32>,
 }
 
-/// Its place in the list, until this is dropped.
+/// The entry of one request in the list. Dropping it removes the entry.
 pub(crate) struct ListEntry {
     requests: Arc<ConnectionlessRequests>,
-    place: usize,
+    key: usize,
 }
 
-/// What an accept loop is busy with that serves datagrams on the spot: they come and go too fast to
-/// enter them into a list.
+/// The datagram that one accept loop serves inline. Such datagrams are not listed one by one, because
+/// they are too short-lived.
 pub(crate) struct CurrentDatagram {
     current: Mutex<(u64, Option<ConnectionlessRequest>)>,
 }
 
-/// Connections are numbered from 1, these from here, and those on each current_datagram from a multiple of it, so
-/// that no number is given twice.
-const FIRST: u64 = 1 << 48;
+/// First id of listed requests. Ids of connections start at 1. Ids of the datagrams of each accept loop
+/// start at a multiple of this number. Therefore no id is used twice.
+const FIRST_ID: u64 = 1 << 48;
 
 impl ConnectionlessRequest {
-    pub(crate) fn now(client_address: SocketAddress) -> Self {
+    /// A request that is accepted now, by this process.
+    pub(crate) fn new(client_address: SocketAddress) -> Self {
         Self {
             client_address,
-            began: Moment::now(),
+            accepted_at: Moment::now(),
             process: None,
         }
     }
 
     fn info(&self, id: u64) -> RequestInfo {
-        let age = self.began.elapsed();
+        let age = self.accepted_at.elapsed();
         RequestInfo {
             id,
             client_address: self.client_address.clone(),
@@ -72,84 +75,71 @@ impl ConnectionlessRequest {
 }
 
 impl ConnectionlessRequests {
-    pub(crate) fn list(self: &Arc<Self>, other: ConnectionlessRequest) -> ListEntry {
-        let mut list = self.list_entry.lock();
-        list.ever += 1;
-        let entry = Some((FIRST + list.ever, other));
-        let place = match list.free.pop() {
-            Some(place) => {
-                list.places[place] = entry;
-                place
-            }
-            None => {
-                list.places.push(entry);
-                list.places.len() - 1
-            }
-        };
+    /// Lists a request until the result is dropped.
+    pub(crate) fn list(self: &Arc<Self>, request: ConnectionlessRequest) -> ListEntry {
+        let mut list = self.list.lock();
+        list.total += 1;
+        let id = FIRST_ID + list.total;
         ListEntry {
             requests: Arc::clone(self),
-            place,
+            key: list.entries.insert((id, request)),
         }
     }
 
-    /// A place for what a loop is busy with.
-    pub(crate) fn current_datagram(&self) -> Arc<CurrentDatagram> {
+    /// Registers an accept loop that serves datagrams inline.
+    pub(crate) fn register_loop(&self) -> Arc<CurrentDatagram> {
         let mut loops = self.loops.lock();
-        loops.retain(|current_datagram| current_datagram.strong_count() > 0);
-        let first = FIRST * (2 + loops.len() as u64);
-        let current_datagram = Arc::new(CurrentDatagram {
-            current: Mutex::new((first, None)),
+        loops.retain(|current| current.strong_count() > 0);
+        let first_id = FIRST_ID * (2 + loops.len() as u64);
+        let current = Arc::new(CurrentDatagram {
+            current: Mutex::new((first_id, None)),
         });
-        loops.push(Arc::downgrade(&current_datagram));
-        current_datagram
+        loops.push(Arc::downgrade(&current));
+        current
     }
 
     pub(crate) fn infos(&self) -> Vec<RequestInfo> {
-        let list = self.list_entry.lock();
-        let list_entry = list.places.iter().flatten();
-        let mut infos: Vec<_> = list_entry.map(|(id, other)| other.info(*id)).collect();
+        let list = self.list.lock();
+        let entries = list.entries.iter();
+        let mut infos: Vec<_> = entries
+            .map(|(_, (id, request))| request.info(*id))
+            .collect();
         drop(list);
-        let desks: Vec<_> = self.loops.lock().iter().filter_map(Weak::upgrade).collect();
-        infos.extend(
-            desks
-                .iter()
-                .filter_map(|current_datagram| current_datagram.info()),
-        );
+        let loops: Vec<_> = self.loops.lock().iter().filter_map(Weak::upgrade).collect();
+        infos.extend(loops.iter().filter_map(|current| current.info()));
         infos
     }
 }
 
 impl ListEntry {
     pub(crate) fn info(&self) -> Option<RequestInfo> {
-        let list = self.requests.list_entry.lock();
-        let (id, other) = list.places[self.place].as_ref()?;
-        Some(other.info(*id))
+        let list = self.requests.list.lock();
+        let (id, request) = list.entries.get(self.key)?;
+        Some(request.info(*id))
     }
 
-    /// It is known by now in which process it runs.
+    /// Records the child process that runs the request.
     pub(crate) fn set_process(&self, process: u32) {
-        if let Some((_, other)) = &mut self.requests.list_entry.lock().places[self.place] {
-            other.process = Some(process);
+        if let Some((_, request)) = self.requests.list.lock().entries.get_mut(self.key) {
+            request.process = Some(process);
         }
     }
 }
 
 impl Drop for ListEntry {
     fn drop(&mut self) {
-        let mut list = self.requests.list_entry.lock();
-        list.places[self.place] = None;
-        list.free.push(self.place);
+        self.requests.list.lock().entries.remove(self.key);
     }
 }
 
 impl CurrentDatagram {
-    /// The loop is busy with a datagram from there, until the result is dropped.
+    /// Shows that the loop serves a datagram of this client, until the result is dropped.
     #[inline]
     pub(crate) fn begin(&self, client_address: SocketAddress) -> DatagramInProgress<'_> {
         let mut current = self.current.lock();
         *current = (
             current.0 + 1,
-            Some(ConnectionlessRequest::now(client_address)),
+            Some(ConnectionlessRequest::new(client_address)),
         );
         DatagramInProgress(self)
     }

@@ -1,79 +1,76 @@
-//! The registry of live connections: what can be list_entry, written to, and cut off.
+//! The registry of live connections.
 
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
+use slab::Slab;
 
-use crate::state::sender::LiveConnection;
+use crate::state::live_connection::LiveConnection;
 
 #[derive(Default)]
 pub(crate) struct Connections {
     registry: Mutex<Registry>,
 }
 
-/// Numbered places, so that entering and leaving take no time to speak of: every connection locks
-/// this twice. There are as many as there ever were connections at the same time.
+/// Every connection locks the registry twice. Registering and unregistering take constant time, because a
+/// slab reuses the entry that was freed last.
 #[derive(Default)]
 struct Registry {
-    /// Weak, so that a connection is closed when its request is over.
-    places: Vec<Option<Weak<dyn LiveConnection>>>,
-    /// Last in, first out: what was used last is in the caches.
-    free: Vec<usize>,
-    /// How many connections there ever were.
-    ever: u64,
-    /// What went over those that have left.
+    /// Weak, so that a connection is closed when its request ends.
+    entries: Slab<Weak<dyn LiveConnection>>,
+    /// Number of connections that were ever registered.
+    total: u64,
+    /// Bytes of the connections that were unregistered.
     received: u64,
     sent: u64,
 }
 
 impl Registry {
     fn live(&self) -> Vec<Arc<dyn LiveConnection>> {
-        let places = self.places.iter().flatten();
-        places.filter_map(Weak::upgrade).collect()
+        let entries = self.entries.iter();
+        entries.filter_map(|(_, entry)| entry.upgrade()).collect()
     }
 }
 
 impl Connections {
-    /// Enters a connection, which may still be in the making: gives it a place, which it has to leave,
-    /// and a number that no other has.
+    /// Registers a connection, which may still be under construction. Returns the key for
+    /// [`unregister`](Self::unregister), and a number that no other connection of this server has.
     pub(crate) fn register(&self, connection: Weak<dyn LiveConnection>) -> (usize, u64) {
         let mut registry = self.registry.lock();
-        registry.ever += 1;
-        let number = registry.ever;
-        if let Some(place) = registry.free.pop() {
-            registry.places[place] = Some(connection);
-            return (place, number);
-        }
-        registry.places.push(Some(connection));
-        (registry.places.len() - 1, number)
+        registry.total += 1;
+        let number = registry.total;
+        (registry.entries.insert(connection), number)
     }
 
-    /// To be called once for each place, by the connection that has it, when it is dropped. `received`
-    /// and `sent` are what went over it.
-    pub(crate) fn unregister(&self, place: usize, received: u64, sent: u64) {
+    /// Removes a connection that is being dropped. `received` and `sent` are its numbers of bytes.
+    ///
+    /// # Panics
+    ///
+    /// If the key was unregistered before.
+    pub(crate) fn unregister(&self, key: usize, received: u64, sent: u64) {
         let mut registry = self.registry.lock();
-        registry.free.push(place);
         registry.received += received;
         registry.sent += sent;
-        let left = registry.places[place].take();
+        let connection = registry.entries.remove(key);
+        // Unlocked before `connection` is dropped, because that may free memory.
         drop(registry);
-        drop(left);
+        drop(connection);
     }
 
-    /// Those that there are now.
+    /// Returns the connections that exist now.
     ///
-    /// Whoever drops one of them last removes it from the registry, which is not locked any more.
+    /// Dropping the last reference to a connection unregisters it. The registry is unlocked by then.
     pub(crate) fn live(&self) -> Vec<Arc<dyn LiveConnection>> {
         self.registry.lock().live()
     }
 
-    /// How many bytes came in, and how many went out, over all connections that there ever were.
+    /// Numbers of bytes received and sent by all connections that ever existed.
     pub(crate) fn bytes(&self) -> (u64, u64) {
         let registry = self.registry.lock();
-        // Of these, none can leave before the lock is given back.
+        // None of these can be unregistered while the registry is locked.
         let live = registry.live();
-        let gone = (registry.received, registry.sent);
-        let bytes = live.iter().fold(gone, |(received, sent), connection| {
+        let ended = (registry.received, registry.sent);
+        let bytes = live.iter().fold(ended, |(received, sent), connection| {
             let (more_received, more_sent) = connection.connection_state().bytes();
             (received + more_received, sent + more_sent)
         });
@@ -82,10 +79,10 @@ impl Connections {
         bytes
     }
 
-    /// Cuts every connection, so that handlers that wait on one get an error.
-    pub(crate) fn cut(&self) {
+    /// Force-closes every connection. Handlers that wait for their clients get an error.
+    pub(crate) fn force_close_all(&self) {
         for connection in self.live() {
-            connection.cut();
+            connection.force_close();
         }
     }
 }
@@ -115,12 +112,12 @@ mod tests {
     }
 
     #[test]
-    fn only_those_that_are_there_are_listed_and_cut() {
+    fn only_live_connections_are_listed_and_force_closed() {
         let server = server();
         let [mut first, second, mut third] = [(); 3].map(|()| client(&server).0);
         drop(second);
         assert_eq!(server.requests().len(), 2);
-        server.0.connections.cut();
+        server.0.connections.force_close_all();
         for request in [&mut first, &mut third] {
             let error = request.recv(1).unwrap_err();
             assert!(crate::ShuttingDown::is_cause_of(&error));
@@ -130,40 +127,42 @@ mod tests {
     }
 
     #[test]
-    fn there_are_no_more_places_than_connections_at_the_same_time() {
+    fn no_more_entries_exist_than_connections_at_the_same_time() {
         let server = server();
         for _ in 0..10 {
             let clients = [(); 3].map(|()| client(&server));
-            assert_eq!(server.0.connections.live().len(), 3);
+            let registry = server.0.connections.registry.lock();
+            let keys: Vec<_> = registry.entries.iter().map(|(key, _)| key).collect();
+            assert_eq!(keys, [0, 1, 2]);
+            drop(registry);
             drop(clients);
         }
-        assert_eq!(server.0.connections.registry.lock().places.len(), 3);
     }
 
     #[test]
-    fn what_has_gone_over_a_connection_is_counted_while_it_lives_and_afterwards() {
+    fn bytes_are_counted_while_a_connection_lives_and_afterwards() {
         let server = server();
         let (mut request, theirs) = client(&server);
         std::io::Write::write_all(&mut &theirs, b"12345").unwrap();
         assert_eq!(request.recv(3).unwrap(), b"123");
         request.send_all("12").unwrap();
-        // As it was received, not as it was read.
+        // Bytes count when they are received, not when the handler reads them.
         assert_eq!(server.0.connections.bytes(), (5, 2));
         drop(request);
         assert_eq!(server.0.connections.bytes(), (5, 2));
     }
 
-    /// Whoever drops it last makes it leave the registry, which must not be locked then.
+    /// Dropping the last reference to a connection locks the registry, which must be unlocked then.
     #[test]
-    fn connections_may_end_while_they_are_looked_at() {
+    fn connections_may_end_while_the_registry_is_read() {
         let server = server();
         let (done, ended) = mpsc::channel();
-        let looking = server.clone();
+        let reader = server.clone();
         thread::spawn(move || {
             for _ in 0..1000 {
-                looking.requests();
-                looking.0.connections.bytes();
-                looking.0.connections.cut();
+                reader.requests();
+                reader.0.connections.bytes();
+                reader.0.connections.force_close_all();
             }
             done.send(())
         });

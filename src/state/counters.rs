@@ -7,36 +7,36 @@ use crate::accept_error::AcceptErrorKind;
 use crate::state::{AcceptErrorCounts, RejectionCounts, Stats, TimeoutCounts};
 use crate::timeout::TimeoutKind;
 
-/// The counters themselves.
+/// The live counters behind [`Stats`].
 ///
-/// A request is counted twice: when it is taken in, and, by how it ended, when it is over. What
-/// is running is the difference, so that no third counter can disagree.
+/// A request is counted twice: once when it is accepted, and once, by its outcome, when it ends. The number
+/// of active requests is the difference, so that no third counter can disagree.
 #[derive(Default)]
 pub(crate) struct Counters {
     accepted: AtomicU64,
     ended: [AtomicU64; Outcome::COUNT],
-    /// Of those who were accepted for no other purpose.
+    /// Requests that were accepted only to be rejected.
     rejected_on_accept: [AtomicU64; RejectionReason::COUNT],
     timeouts: [AtomicU64; TimeoutKind::COUNT],
     accept_errors: [AtomicU64; AcceptErrorKind::COUNT],
-    /// Of connections that have ended, and of datagrams.
+    /// Bytes of datagrams. Those of connections are in the registry.
     bytes_received: AtomicU64,
     bytes_sent: AtomicU64,
     worker_stalls: AtomicU64,
 }
 
-/// How a request ended.
+/// The way in which a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Completed,
     Failed,
     ForceClosed,
     Rejected(RejectionReason),
-    /// Closed without a word, by a strategy that dropped its job.
+    /// A strategy dropped the job, which closed the connection without a message.
     Dropped,
 }
 
-/// Why a request was turned away.
+/// The reason why a request was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RejectionReason {
     VerifyRequest,
@@ -51,12 +51,12 @@ pub(crate) enum RejectionReason {
 impl fmt::Display for RejectionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::VerifyRequest => "`verify_request` said no",
-            Self::Strategy => "the strategy has no room",
-            Self::MaxConnections => "there are as many connections as there may be",
-            Self::MaxPerClient => "this client has as many connections as it may have",
-            Self::AcceptRate => "clients come too fast",
-            Self::Descriptors => "there are no descriptors",
+            Self::VerifyRequest => "`verify_request` returned false",
+            Self::Strategy => "the strategy rejected it",
+            Self::MaxConnections => "`max_connections` is reached",
+            Self::MaxPerClient => "`max_per_client` is reached",
+            Self::AcceptRate => "`accept_rate` is exceeded",
+            Self::Descriptors => "no descriptor is available",
             Self::Closing => "the server is being closed",
         })
     }
@@ -91,8 +91,8 @@ impl Counters {
         self.ended[outcome.index()].fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Counts a request that is taken in only to be turned away. It is never active, not for a moment:
-    /// one more than the limit would be.
+    /// Counts a request that is accepted only to be rejected. It is never active, because then the number
+    /// of active requests could exceed a limit.
     pub(crate) fn count_rejected_on_accept(&self, reason: RejectionReason) {
         self.rejected_on_accept[reason as usize].fetch_add(1, Ordering::SeqCst);
     }
@@ -118,23 +118,25 @@ impl Counters {
         self.worker_stalls.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many requests are running or waiting for a thread.
-    pub(crate) fn active(&self) -> u64 {
-        // What has ended is read first, so that it cannot be more than what was accepted.
+    /// Number of requests that are running or queued.
+    pub(crate) fn active(&self) -> usize {
+        // Ended requests are read first, so that they cannot be more than the accepted ones.
         let ended: u64 = self.ended.iter().map(|n| n.load(Ordering::SeqCst)).sum();
-        self.accepted.load(Ordering::SeqCst) - ended
+        let active = self.accepted.load(Ordering::SeqCst) - ended;
+        usize::try_from(active).unwrap_or(usize::MAX)
     }
 
-    /// How many were accepted, and how they ended, as of one moment: what is active must not seem to be more
-    /// than a limit allows because one has ended and the next has come between two looks.
-    fn requests(&self) -> (u64, [u64; Outcome::COUNT]) {
-        /// Where so many end that no two looks agree, there may be one too many.
-        const LOOKS: usize = 1000;
+    /// Returns the number of accepted requests and the numbers of ended ones at one point in time. Otherwise
+    /// the number of active requests could seem to exceed a limit, because one request ends and the next is
+    /// accepted between two loads.
+    fn request_counts(&self) -> (u64, [u64; Outcome::COUNT]) {
+        /// After so many attempts, the result may be inconsistent.
+        const MAX_ATTEMPTS: usize = 1000;
 
         let ended = || self.ended.each_ref().map(|n| n.load(Ordering::SeqCst));
         let mut before = ended();
-        for _ in 0..LOOKS {
-            // After what has ended, so that it cannot be less.
+        for _ in 0..MAX_ATTEMPTS {
+            // Read after the ended requests, so that it cannot be less.
             let accepted = self.accepted.load(Ordering::SeqCst);
             let after = ended();
             if before == after {
@@ -145,9 +147,9 @@ impl Counters {
         (self.accepted.load(Ordering::SeqCst), before)
     }
 
-    /// All but the bytes of connections that have not ended.
+    /// Returns all counters, without the bytes of connections.
     pub(crate) fn stats(&self) -> Stats {
-        let (accepted, ended) = self.requests();
+        let (accepted, ended) = self.request_counts();
         let ended = |outcome: Outcome| ended[outcome.index()];
         let rejected_on_accept = self.rejected_on_accept.each_ref();
         let rejected_on_accept = rejected_on_accept.map(|n| n.load(Ordering::SeqCst));

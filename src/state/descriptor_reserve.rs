@@ -1,4 +1,4 @@
-//! A descriptor that is kept for the moment when there are no others.
+//! One descriptor kept in reserve, for the time when the process has no others.
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,17 +7,17 @@ use parking_lot::Mutex;
 
 use crate::sys;
 
-/// Out of descriptors, a server cannot even tell a client so: the connection is there, in the kernel's
-/// queue, and cannot be taken out of it. With one in reserve it can, one client after the other.
+/// The reserve of one server. Without a free descriptor, a connection cannot be accepted, and therefore it
+/// cannot be rejected either: it stays in the backlog. The reserve allows rejecting one client at a time.
 #[derive(Default)]
 pub(crate) struct DescriptorReserve {
     descriptor: Mutex<Option<OwnedFd>>,
-    /// How many loops wait for a descriptor.
+    /// Number of accept loops that wait for a descriptor.
     waiters: AtomicUsize,
 }
 
 impl DescriptorReserve {
-    /// Puts a descriptor by, if there is none. Returns whether there is one now.
+    /// Opens the reserve descriptor if it is missing. Returns whether there is one now.
     pub(crate) fn refill(&self) -> bool {
         let mut descriptor = self.descriptor.lock();
         if descriptor.is_none() {
@@ -26,12 +26,13 @@ impl DescriptorReserve {
         descriptor.is_some()
     }
 
-    /// Whether there is one to be had beyond the reserve.
+    /// Returns whether a descriptor is available in addition to the reserve.
     pub(crate) fn is_descriptor_free(&self) -> bool {
         self.refill() && sys::socket::placeholder().is_ok()
     }
 
-    /// Does what needs a descriptor. Whoever else wants one at this moment may get it instead.
+    /// Closes the reserve descriptor and runs `work`, which needs a descriptor. Another thread may take
+    /// the descriptor first.
     pub(crate) fn with_released<T>(&self, work: impl FnOnce() -> T) -> T {
         let mut descriptor = self.descriptor.lock();
         drop(descriptor.take());
@@ -40,7 +41,7 @@ impl DescriptorReserve {
         result
     }
 
-    /// A loop waits for a descriptor until the result is dropped.
+    /// Records that an accept loop waits for a descriptor, until the result is dropped.
     pub(crate) fn wait_for_descriptor(&self) -> DescriptorWait<'_> {
         self.waiters.fetch_add(1, Ordering::SeqCst);
         DescriptorWait(self)

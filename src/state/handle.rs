@@ -1,4 +1,4 @@
-//! The handle: what others may do with a server while it serves.
+//! Controlling a server while it serves.
 
 use std::fmt;
 use std::io;
@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 use crate::address::SocketAddress;
 use crate::reentrancy::{self, Role};
 use crate::state::broadcast::send_to_all;
-use crate::state::server_state::info_with_sender;
 use crate::state::{Phase, RequestInfo, ServerState, Stats};
 
-/// Controls a server from anywhere: another thread, a signal handler's thread, one of its own
-/// handlers ([`Request::server`](crate::Request::server)). Cheap to clone.
+/// Controls a server from other threads and from its own handlers
+/// ([`Request::server`](crate::Request::server)). Cheap to clone.
 ///
 /// ```
 /// use socketserver::{Request, TcpRequest, TcpServer, handler_fn};
@@ -30,35 +29,35 @@ use crate::state::{Phase, RequestInfo, ServerState, Stats};
 pub struct ServerHandle(pub(crate) Arc<ServerState>);
 
 impl ServerHandle {
-    /// Asks `serve_forever` to return. Does not wait for that, so it can be called from anywhere,
-    /// any number of times, and cannot deadlock; the loop is woken at once.
+    /// Requests that `serve_forever` return, and wakes the accept loop at once. Does not wait until it
+    /// returns. Therefore it cannot deadlock, and it can be called on any thread, any number of times.
     ///
-    /// - Running requests go on; [`Server::server_close`](crate::Server::server_close), or
+    /// - Running requests continue. [`Server::server_close`](crate::Server::server_close), or
     ///   dropping the server, waits for them.
-    /// - Where the loop runs the requests itself ([`Sequential`](crate::Sequential)), it returns
-    ///   after the request at hand, which is cut off after the
+    /// - If the accept loop runs the requests itself ([`Sequential`](crate::Sequential)), it returns
+    ///   after the present request, which is force-closed after the
     ///   [grace period](crate::Server::grace_period).
-    /// - Before the first `serve_forever`, the request is remembered: that `serve_forever` will
-    ///   return at once. After a `serve_forever` has returned it does nothing, so that a late or
-    ///   second call does not end the next run.
-    /// - [`Server::handle_request`](crate::Server::handle_request) ends as well.
+    /// - Before the first `serve_forever`, the stop is remembered: that `serve_forever` returns at once.
+    ///   After a `serve_forever` has returned, the call does nothing, so that a late or second call does
+    ///   not end the next run.
+    /// - [`Server::handle_request`](crate::Server::handle_request) returns too.
     ///
-    /// > **Coming from Python.** There, `shutdown()` waits until the loop has left, which takes up
-    /// > to `poll_interval`, and waits for ever on the thread that runs the loop. Here waiting is a
-    /// > call of its own: [`wait`](Self::wait).
+    /// > **Coming from Python.** There, `shutdown()` waits until the loop has ended, which takes up
+    /// > to `poll_interval`. On the thread that runs the loop, it waits forever. Here, waiting is a
+    /// > separate call: [`wait`](Self::wait).
     pub fn shutdown(&self) {
         self.0.request_stop();
     }
 
-    /// Waits until `serve_forever` has returned, at most `timeout` (`None`: without limit).
-    /// Returns whether it has; `true` at once if it is not running.
+    /// Waits until `serve_forever` has returned, at most for `timeout` (`None`: without limit).
+    /// Returns whether it has returned. If it is not running, returns `true` at once.
     ///
-    /// On a thread that runs the loop, as a handler of a sequential server does, it returns
-    /// `false` at once instead of waiting for itself.
+    /// On a thread that runs the accept loop, as the handlers of a sequential server do, returns `false` at
+    /// once instead of waiting for itself. Also returns `false` at once in a forked child.
     ///
-    /// "Not running" is also a server that has not begun to serve: a thread that is started before
-    /// `serve_forever` may find that. After [`spawn`](crate::Server::spawn) it is running, so that the main
-    /// thread can do something at intervals until a stop is asked for:
+    /// A server that has not begun to serve is not running either. Therefore a thread started before
+    /// `serve_forever` may get `true`. After [`spawn`](crate::Server::spawn) the server is running, so that
+    /// the main thread can do something at intervals until a stop is requested:
     ///
     /// ```
     /// # use socketserver::prelude::*;
@@ -81,15 +80,14 @@ impl ServerHandle {
             && self.0.wait_until_stopped(deadline_after(timeout.into()))
     }
 
-    /// Whether a stop was asked for since the server has begun to serve, or it is being closed. A
-    /// handler that works for long, or keeps its client for many requests, can look at this from time to
-    /// time. It costs next to nothing.
+    /// Returns whether a stop was requested since the server began to serve, or the server is being closed. A
+    /// handler that runs for a long time should check this from time to time. The cost is one atomic load.
     #[doc(alias = "_BaseServer__shutdown_request")]
     pub fn is_shutting_down(&self) -> bool {
         self.0.life_cycle.is_shutting_down()
     }
 
-    /// Where the server is in its life.
+    /// Returns the phase of the server's life. In a forked child, always [`Phase::Serving`].
     pub fn phase(&self) -> Phase {
         if self.0.in_forked_child() {
             return Phase::Serving;
@@ -97,44 +95,45 @@ impl ServerHandle {
         self.0.life_cycle.phase()
     }
 
-    /// Whether the server serves, and goes on doing so: what a health check should say. `false` from the
-    /// moment when a stop is asked for, also while a [lame duck](crate::Server::lame_duck) still serves.
+    /// Returns whether the server serves and no stop was requested, for a health check. `false` from the
+    /// request of a stop on, also while a [lame duck](crate::Server::lame_duck) continues to serve.
     #[doc(alias = "readiness")]
     #[doc(alias = "health")]
     pub fn is_ready(&self) -> bool {
         self.phase() == Phase::Serving && !self.is_shutting_down()
     }
 
-    /// The requests that are running, or waiting for a thread, right now: who, since when, doing what.
-    /// While a stop waits, these are the ones that it waits for.
+    /// Returns the requests that are running or queued now. A stop waits for these requests. In a forked
+    /// child, the list is empty.
     ///
-    /// Python's `_threads` is a list of threads, and nothing tells whom they serve.
-    ///
-    /// In a forked child the list is empty.
+    /// > **Coming from Python.** `_threads` is a list of threads, without the clients that they serve.
     #[doc(alias = "connections")]
     #[doc(alias = "_threads")]
     pub fn requests(&self) -> Vec<RequestInfo> {
         self.0.requests()
     }
 
-    /// Sends all of `data` to the client of every live connection, side by side, and returns how that
-    /// went, in the order of [`requests`](Self::requests). It takes at most `timeout`, however many do
-    /// not read. A client that has not taken all of it by then is an error of kind `TimedOut`; one that
-    /// has taken a part of it is closed, because what would come next could only confuse it. One that has
-    /// taken nothing stays, and costs the next broadcast the whole time again, unless you
+    /// Sends all of `data` to the client of every live connection, to all at the same time, and returns a
+    /// result for each. The whole call takes at most `timeout`, also if many clients do not read.
+    ///
+    /// A client that has not received all of it by then has an error of kind `TimedOut`. If it has received
+    /// a part, its connection is closed, because the next message would begin in the middle of this one. If
+    /// it has received nothing, it stays connected, and the next broadcast may wait for it again, unless you
     /// [`close`](RequestInfo::close) it.
     ///
-    /// Each message arrives in one piece, not mixed with what handlers and senders send. Clients of
-    /// datagrams are not connected, and get nothing.
+    /// The message does not mix with what handlers and senders send. Clients of datagrams get nothing,
+    /// because they are not connected.
+    ///
+    /// In a forked child, sends nothing and returns an empty list.
     ///
     /// ```
     /// # use socketserver::prelude::*;
     /// # use std::time::Duration;
     /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.readline(100).map(drop)?));
     /// # let server = ThreadingTcpServer::bind("127.0.0.1:0", service)?.spawn()?;
-    /// let sent = server.handle().broadcast("the kitchen closes in ten minutes\n", Duration::from_secs(1));
-    /// let heard = sent.iter().filter(|(_, result)| result.is_ok()).count();
-    /// println!("{heard} of {} clients know", sent.len());
+    /// let results = server.handle().broadcast("the server stops in ten minutes\n", Duration::from_secs(1));
+    /// let received = results.iter().filter(|(_, result)| result.is_ok()).count();
+    /// println!("{received} of {} clients have the message", results.len());
     /// # Ok::<(), BoxError>(())
     /// ```
     #[doc(alias = "send_to_all")]
@@ -147,15 +146,16 @@ impl ServerHandle {
             return Vec::new();
         }
         let live = self.0.connections.live();
-        let infos: Vec<_> = live.iter().map(info_with_sender).collect();
+        let infos: Vec<_> = live.iter().map(RequestInfo::with_sender).collect();
         let results = send_to_all(&live, data.as_ref(), timeout);
         infos.into_iter().zip(results).collect()
     }
 
-    /// Waits until no request is running, at most `timeout` (`None`: without limit). Returns whether it
-    /// came to that. In a handler of this server it returns `false` at once instead of waiting for itself.
+    /// Waits until no request is running or queued, at most for `timeout` (`None`: without limit). Returns
+    /// whether that is so. In a handler of this server, returns `false` at once instead of waiting for
+    /// itself. Also returns `false` at once in a forked child.
     ///
-    /// It does not keep new ones from coming: after [`shutdown`](Self::shutdown), none do.
+    /// Does not stop the server from accepting new requests. Call [`shutdown`](Self::shutdown) first for that.
     pub fn wait_until_idle(&self, timeout: impl Into<Option<Duration>>) -> bool {
         if self.0.in_forked_child() || reentrancy::is_busy_for(self.0.id()) {
             return false;
@@ -164,12 +164,13 @@ impl ServerHandle {
         self.0.wait_until_idle(deadline)
     }
 
-    /// Where the server is bound; with port 0 asked for, the port that the system picked.
+    /// Returns the address to which the server is bound. If port 0 was requested, it contains the port that
+    /// the system chose.
     pub fn server_address(&self) -> &SocketAddress {
         &self.0.address
     }
 
-    /// The server's counters at this moment.
+    /// Returns a snapshot of the server's counters.
     pub fn stats(&self) -> Stats {
         self.0.stats()
     }

@@ -1,37 +1,42 @@
-//! Requests between accept and their end.
+//! Requests between their acceptance and their end.
 
 use std::borrow::Borrow;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::state::connectionless::{ConnectionlessRequest, ListEntry};
 use crate::state::counters::Outcome;
 use crate::state::limits::Client;
 use crate::state::{RequestInfo, ServerState};
 
-/// A request that was accepted and has not ended. It is counted in when this is made and out, by its
-/// outcome, when it is dropped.
+/// A request that was accepted and has not ended. Creating it counts the request as accepted. Dropping it
+/// counts the request as ended, with its `outcome`.
 ///
-/// It owns its server's state if the request goes to another thread, and borrows it if not.
+/// It owns the server's state if the request goes to another thread, and borrows it otherwise.
 pub(crate) struct InFlight<C: Borrow<Arc<ServerState>> = Arc<ServerState>> {
     state: C,
     pub(crate) outcome: Outcome,
-    /// Whose it is, if that is counted.
-    pub(super) client: Option<Client>,
-    /// Where it is list_entry, if it is no live connection of this process.
+    /// The client, if connections per client are counted.
+    client: Option<Client>,
+    /// The entry in the list of connectionless requests, if it is one.
     list_entry: Option<ListEntry>,
-    /// Its connection was cut before it was left to another process.
+    /// The connection was force-closed before a child process took over the request.
     pub(crate) was_force_closed: bool,
 }
 
 impl<C: Borrow<Arc<ServerState>>> InFlight<C> {
     #[inline]
     pub(crate) fn begin(state: C) -> Self {
+        Self::begin_for(state, None)
+    }
+
+    /// Begins a request that counts for `client`.
+    #[inline]
+    pub(crate) fn begin_for(state: C, client: Option<Client>) -> Self {
         state.borrow().counters.count_accepted();
         Self {
             state,
             outcome: Outcome::Dropped,
-            client: None,
+            client,
             list_entry: None,
             was_force_closed: false,
         }
@@ -41,20 +46,21 @@ impl<C: Borrow<Arc<ServerState>>> InFlight<C> {
         self.state.borrow()
     }
 
-    /// Has it list_entry until it ends.
-    pub(crate) fn list(&mut self, other: ConnectionlessRequest) {
-        self.list_entry = Some(self.state().connectionless.list(other));
+    /// Lists the request as `request` until it ends.
+    pub(crate) fn list(&mut self, request: ConnectionlessRequest) {
+        self.list_entry = Some(self.state().connectionless.list(request));
     }
 
-    /// It runs in another process.
+    /// Records the child process that runs the request.
     pub(crate) fn set_process(&self, process: u32) {
         if let Some(list_entry) = &self.list_entry {
             list_entry.set_process(process);
         }
     }
 
-    /// It has ended, because it was cut off, or told to.
-    pub(crate) fn force_closed(&mut self, request: impl FnOnce() -> Option<RequestInfo>) {
+    /// Sets the outcome of a request that ended because the server force-closed its connection or told
+    /// its child process to end. `request` describes a request that is not listed.
+    pub(crate) fn record_force_closed(&mut self, request: impl FnOnce() -> Option<RequestInfo>) {
         self.outcome = Outcome::ForceClosed;
         self.state().record_force_closed(|| match &self.list_entry {
             Some(list_entry) => list_entry.info(),
@@ -64,7 +70,7 @@ impl<C: Borrow<Arc<ServerState>>> InFlight<C> {
 }
 
 impl InFlight<&Arc<ServerState>> {
-    /// The same request, for another thread.
+    /// Converts the request for use on another thread.
     pub(crate) fn into_owned(mut self) -> InFlight {
         let owned = InFlight {
             state: Arc::clone(self.state),
@@ -73,7 +79,7 @@ impl InFlight<&Arc<ServerState>> {
             list_entry: self.list_entry.take(),
             was_force_closed: self.was_force_closed,
         };
-        // It goes on, so it is not counted out; there is nothing left in it to be dropped.
+        // Dropping it would count the request as ended. No field is left that needs to be dropped.
         std::mem::forget(self);
         owned
     }
@@ -87,20 +93,7 @@ impl<C: Borrow<Arc<ServerState>>> Drop for InFlight<C> {
             state.limits.remove_client(client);
         }
         state.counters.count_ended(self.outcome);
-        state.limits.notify_place_free(state);
-        if state.draining.load(Ordering::SeqCst) > 0 {
-            state.announce_end();
-        }
-    }
-}
-
-/// A connection that is served inside an accept loop.
-pub(crate) struct InLoop<'a> {
-    pub(super) state: &'a ServerState,
-}
-
-impl Drop for InLoop<'_> {
-    fn drop(&mut self) {
-        self.state.in_loop.fetch_sub(1, Ordering::SeqCst);
+        state.limits.notify_place_free(&state.waker);
+        state.notify_request_ended();
     }
 }

@@ -2,30 +2,31 @@
 
 use std::fmt;
 
-/// Where a server is in its life; from [`ServerHandle::phase`](crate::ServerHandle::phase).
+/// The phase of a server's life, from [`ServerHandle::phase`](crate::ServerHandle::phase).
 ///
-/// | phase | new clients | running requests | it ends |
+/// | phase | new clients | running requests | ends |
 /// | --- | --- | --- | --- |
-/// | `Bound` | wait in the kernel's queue | go on | when somebody serves, or closes |
-/// | `Serving` | are taken in | run | by a stop |
-/// | `LameDuck` | are taken in | run | when [`lame_duck`](crate::Server::lame_duck) is over |
-/// | `Draining` | those in the queue are [served or rejected](crate::Server::backlog_policy), others rejected by the system | go on | when none is left, or the [grace period](crate::Server::grace_period) is over |
-/// | `Closing` | are rejected by the system | are cut off | when none is left, or after [`force_close_timeout`](crate::Server::force_close_timeout) |
-/// | `Stopped` | are rejected by the system | were abandoned, if there are any | |
+/// | `Bound` | wait in the backlog | continue | when the server begins to serve, or is closed |
+/// | `Serving` | are accepted | run | when a stop is requested |
+/// | `LameDuck` | are accepted | run | when [`lame_duck`](crate::Server::lame_duck) expires |
+/// | `Draining` | in the backlog: are [served or rejected](crate::Server::backlog_policy); later ones are rejected by the system | continue | when no request is left, or the [grace period](crate::Server::grace_period) expires |
+/// | `Closing` | are rejected by the system | are force-closed | when no request is left, or [`force_close_timeout`](crate::Server::force_close_timeout) expires |
+/// | `Stopped` | are rejected by the system | have ended or were abandoned | |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
-    /// It does not serve: not yet, not any more, or not right now.
+    /// The server does not serve: not yet, no longer, or between two calls.
     Bound,
-    /// It serves.
+    /// The server accepts clients.
     Serving,
-    /// A stop was asked for. It serves on for a while, so that whoever sends clients here can notice.
+    /// A stop was requested. The server continues to serve for a while, so that a load balancer can notice.
     LameDuck,
-    /// It takes in nobody new, and waits for running requests.
+    /// The server accepts no new clients and waits for running requests.
     Draining,
-    /// The grace period is over: connections are cut, so that handlers that wait for their clients end.
+    /// The grace period has expired. Connections are force-closed, so that handlers that wait for their
+    /// clients end.
     Closing,
-    /// It is closed.
+    /// The server is closed.
     Stopped,
 }
 

@@ -1,23 +1,26 @@
-//! What can be told about a request that is running.
+//! Descriptions of running requests.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::SocketAddress;
-use crate::state::Sender;
+use crate::state::live_connection::LiveConnection;
+use crate::state::{Activity, ConnectionState, Sender};
+use crate::sys::coarse_clock::Moment;
 
-/// A request that was running when somebody asked: who, since when, doing what. From
-/// [`ServerHandle::requests`](crate::ServerHandle::requests), and in a
+/// A description of a request that was running or queued when the description was made: its client, its
+/// age, its activity. From [`ServerHandle::requests`](crate::ServerHandle::requests) and
 /// [`DrainReport`](crate::DrainReport).
 ///
-/// Its text (`Display`) is a line for a log: `127.0.0.1:50312, reading, 3.2s old, idle for 1.1s, 12 bytes
-/// in, 40 out`. Times are exact to some milliseconds.
+/// The `Display` text is one line for a log: `127.0.0.1:50312, reading, 3.2s old, idle for 1.1s, 12 bytes
+/// in, 40 out`. Times are accurate to a few milliseconds.
 ///
 /// ```
 /// # use socketserver::prelude::*;
 /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.readline(100).map(drop)?));
 /// # let server = ThreadingTcpServer::bind("127.0.0.1:0", service)?.spawn()?;
-/// // Whoever has been silent for a minute has to leave.
+/// // Closes connections that have been idle for a minute.
 /// for request in server.handle().requests() {
 ///     if request.idle().as_secs() >= 60 {
 ///         println!("closing {request}");
@@ -39,45 +42,43 @@ pub struct RequestInfo {
     pub(crate) sender: Option<Sender>,
 }
 
-/// What a request is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Activity {
-    /// It waits to be run: for a thread, say.
-    Waiting,
-    /// Its handler does something else than reading or writing, which nobody can interrupt.
-    Running,
-    /// Its handler waits for something to read.
-    Reading,
-    /// Its handler, or somebody who sends to its client, waits for the client to read.
-    Writing,
-    /// Its handler has returned, and the client has time to end its side
-    /// ([`linger`](crate::ServerOptions::linger)).
-    Lingering,
-}
-
-impl Activity {
-    pub(super) fn of(number: u8) -> Self {
-        const ALL: [Activity; 5] = [
-            Activity::Waiting,
-            Activity::Running,
-            Activity::Reading,
-            Activity::Writing,
-            Activity::Lingering,
-        ];
-        ALL[usize::from(number) % ALL.len()]
-    }
-}
-
 impl RequestInfo {
-    /// What tells it from all other requests of this server.
+    /// Describes a connection, without a sender.
+    pub(crate) fn of_connection(state: &ConnectionState, client_address: SocketAddress) -> Self {
+        let activity = state.activity();
+        let (bytes_received, bytes_sent) = state.bytes();
+        let now = Moment::now();
+        Self {
+            id: state.id(),
+            client_address,
+            age: now.since(state.accepted_at()),
+            idle: now.since(state.last_io()),
+            activity,
+            bytes_received,
+            bytes_sent,
+            process_id: None,
+            sender: None,
+        }
+    }
+
+    /// Describes a live connection, with a sender.
+    pub(super) fn with_sender(connection: &Arc<dyn LiveConnection>) -> Self {
+        let (state, address) = (connection.connection_state(), connection.client_address());
+        Self {
+            sender: Some(Sender::stream(Arc::downgrade(connection))),
+            ..Self::of_connection(state, address)
+        }
+    }
+
+    /// Returns a number that no other request of this server has.
     pub fn id(&self) -> u64 {
         self.id
     }
 
-    /// Who sent it. An enum of both kinds of addresses, because a handle knows no transport:
-    /// [`socket_addr`](SocketAddress::socket_addr) and [`ip`](SocketAddress::ip) take it apart, and what a
-    /// handler has can be turned into one to compare them.
+    /// Returns the address of the client. Its type covers both kinds of addresses, because a handle does
+    /// not depend on the transport. [`socket_addr`](SocketAddress::socket_addr) and
+    /// [`ip`](SocketAddress::ip) return its parts. The address that a handler has can be converted into this
+    /// type, for example to compare them.
     ///
     /// ```
     /// # use socketserver::{RequestInfo, SocketAddress, ServerHandle};
@@ -91,44 +92,45 @@ impl RequestInfo {
         &self.client_address
     }
 
-    /// How long ago it was taken in.
+    /// Returns the time since the request was accepted.
     pub fn age(&self) -> Duration {
         self.age
     }
 
-    /// How long ago something was last received from the client or sent to it; of a datagram, its age.
+    /// Returns the time since the last bytes were received from the client or sent to it. For a datagram
+    /// or a request in a child process, returns the age.
     pub fn idle(&self) -> Duration {
         self.idle
     }
 
-    /// What it is doing. Of a request that runs in a child process, the parent knows only that:
-    /// [`Activity::Running`].
+    /// Returns what the request is doing. A request in a child process is always [`Activity::Running`],
+    /// because the parent does not know more.
     pub fn activity(&self) -> Activity {
         self.activity
     }
 
-    /// How many bytes were received from the client.
+    /// Returns the number of bytes received from the client. Zero for a datagram and in a child process.
     pub fn bytes_received(&self) -> u64 {
         self.bytes_received
     }
 
-    /// How many bytes were sent to the client.
+    /// Returns the number of bytes sent to the client. Zero for a datagram and in a child process.
     pub fn bytes_sent(&self) -> u64 {
         self.bytes_sent
     }
 
-    /// The process that it runs in, if that is a child.
+    /// Returns the id of the child process that runs the request, if it runs in one.
     pub fn process_id(&self) -> Option<u32> {
         self.process_id
     }
 
-    /// Writes to its client. `None` for a datagram, for a request in a child process, and in a
+    /// Returns a [`Sender`] to the client. `None` for a datagram, for a request in a child process, and in a
     /// [`DrainReport`](crate::DrainReport).
     pub fn sender(&self) -> Option<&Sender> {
         self.sender.as_ref()
     }
 
-    /// Ends its conversation: [`Sender::close`]. Does nothing where there is no [`sender`](Self::sender).
+    /// Closes the connection: [`Sender::close`]. Does nothing if there is no [`sender`](Self::sender).
     #[doc(alias = "kick")]
     pub fn close(&self) {
         if let Some(sender) = &self.sender {
@@ -159,17 +161,5 @@ impl fmt::Display for RequestInfo {
             Some(process) => write!(f, ", in process {process}"),
             None => Ok(()),
         }
-    }
-}
-
-impl fmt::Display for Activity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Waiting => "waiting to be run",
-            Self::Running => "running",
-            Self::Reading => "reading",
-            Self::Writing => "writing",
-            Self::Lingering => "lingering",
-        })
     }
 }

@@ -1,4 +1,4 @@
-//! Writing to a client from somewhere else.
+//! Sending to a client from outside its handler.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -6,52 +6,29 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::panics::catch_panic_io;
-use crate::state::broadcast::{Delivery, send_to_all};
-use crate::state::{ConnectionState, RequestInfo};
+use crate::state::broadcast::send_to_all;
+use crate::state::live_connection::{LiveConnection, Recipient};
 
-/// A live client, seen from outside its handler.
-pub(crate) trait Live: Send + Sync {
-    /// Sends all of `data`, not mixed with what others send.
-    fn send_all(&self, data: &[u8]) -> io::Result<()>;
-
-    /// Ends every read and write that waits on this client, now and later.
-    fn interrupt(&self);
-}
-
-/// A live connection, as the server sees it that cuts it in the end.
-pub(crate) trait LiveConnection: Live {
-    fn connection_state(&self) -> &ConnectionState;
-
-    fn info(&self) -> RequestInfo;
-
-    /// [`interrupt`](Live::interrupt)s it, so that its handler is told that the server did that to stop;
-    /// unless the handler has ended.
-    fn cut(&self);
-
-    /// Begins to send a message, without waiting.
-    fn deliver<'a>(&'a self, data: &'a [u8]) -> Box<dyn Delivery + 'a>;
-}
-
-/// Writes to a client from outside its handler: from other threads, from the handlers of other
-/// clients. Made by [`Request::sender`](crate::Request::sender); cheap to clone.
+/// Sends to a client from outside its handler: from other threads, or from handlers of other clients.
+/// From [`Request::sender`](crate::Request::sender). Cheap to clone.
 ///
-/// To a stream, each [`send_all`](Self::send_all) arrives in one piece: it is not mixed with what
-/// the handler or other senders send at the same time. It does not keep the connection open: once
-/// the handler has returned, sending fails. To a datagram's client, each `send_all` is one
-/// datagram, and works for as long as the server exists.
+/// **Streams**: the bytes of one [`send_all`](Self::send_all) do not mix with what the handler or other
+/// senders send at the same time. A sender does not keep the connection open: when the handler has
+/// returned, sending fails. **Datagrams**: each `send_all` sends one datagram to the client. This works as
+/// long as the server exists.
 ///
 /// ```
 /// use socketserver::prelude::*;
 /// use std::sync::Mutex;
 ///
-/// // Everybody hears what anybody says.
+/// // Every line goes to every client.
 /// let members: Mutex<Vec<Sender>> = Mutex::default();
 /// let chat = handler_fn(move |request: &mut TcpRequest| {
 ///     members.lock().unwrap().push(request.sender());
 ///     while let Some(line) = request.next_line(1000)? {
-///         let listeners = members.lock().unwrap().clone();
-///         for listener in listeners {
-///             let _ = listener.send_all(&line); // an error: that one has left
+///         let recipients = members.lock().unwrap().clone();
+///         for recipient in recipients {
+///             let _ = recipient.send_all(&line); // an error: this client has left
 ///         }
 ///     }
 ///     Ok(())
@@ -59,16 +36,16 @@ pub(crate) trait LiveConnection: Live {
 /// let server = ThreadingTcpServer::bind("127.0.0.1:0", chat)?.spawn()?;
 /// # let mut client = std::net::TcpStream::connect(server.server_address())?;
 /// # client.write_all(b"hello\n")?;
-/// # let mut heard = [0; 6];
-/// # client.read_exact(&mut heard)?;
-/// # assert_eq!(&heard, b"hello\n");
+/// # let mut received = [0; 6];
+/// # client.read_exact(&mut received)?;
+/// # assert_eq!(&received, b"hello\n");
 /// # drop(client);
 /// # Ok::<(), BoxError>(())
 /// ```
 ///
-/// A client that does not read holds up whoever sends to it, for as long as the
-/// [`write_timeout`](crate::ServerOptions::write_timeout) of the server, or the
-/// [timeout](crate::Request::set_timeout) of the request, says.
+/// If a client does not read, `send_all` waits: at most for the
+/// [`write_timeout`](crate::ServerOptions::write_timeout) of the server, or for the
+/// [timeout](crate::Request::set_timeout) of the request.
 #[derive(Clone)]
 #[doc(alias = "broadcast")]
 #[doc(alias = "chat")]
@@ -76,9 +53,9 @@ pub struct Sender(Client);
 
 #[derive(Clone)]
 enum Client {
-    /// Weak, so that a forgotten sender does not keep a connection open.
+    /// Weak, so that a sender that is kept does not keep the connection open.
     Stream(Weak<dyn LiveConnection>),
-    Datagram(Arc<dyn Live>),
+    Datagram(Arc<dyn Recipient>),
 }
 
 impl Sender {
@@ -86,51 +63,51 @@ impl Sender {
         Self(Client::Stream(client))
     }
 
-    pub(crate) fn datagram(client: Arc<dyn Live>) -> Self {
+    pub(crate) fn datagram(client: Arc<dyn Recipient>) -> Self {
         Self(Client::Datagram(client))
     }
 
-    /// Ends the client's conversation, as [`Request::close`](crate::Request::close) does: its
-    /// handler reads the end of the stream, after what had arrived before, and cannot write any more.
-    /// Python:
-    /// `other.request.shutdown(SHUT_RDWR)`. Does nothing for a client that has left, and for the
-    /// client of a datagram, which has no conversation to end.
+    /// Closes the connection, like [`Request::close`](crate::Request::close): the handler reads the bytes
+    /// that have arrived and then the end of the stream, and its writes fail. Does nothing if the request
+    /// has ended, and nothing for a datagram.
+    ///
+    /// > **Coming from Python.** `other.request.shutdown(SHUT_RDWR)`.
     #[doc(alias = "kick")]
     pub fn close(&self) {
         if let Client::Stream(client) = &self.0
             && let Some(client) = client.upgrade()
         {
-            client.interrupt();
+            client.shutdown();
         }
     }
 
-    /// Sends all of `data` (a text, bytes) to the client.
+    /// Sends all of `data` (text or bytes) to the client.
     ///
     /// # Errors
     ///
-    /// `NotConnected` if the client's handler has returned (for a datagram: the server is
-    /// closed); else what [`Request::send_all`](crate::Request::send_all) can return.
+    /// `NotConnected` if the client's handler has returned (for a datagram: if the server is closed).
+    /// Otherwise the errors of [`Request::send_all`](crate::Request::send_all).
     pub fn send_all<D: AsRef<[u8]>>(&self, data: D) -> io::Result<()> {
         let data = data.as_ref();
         match &self.0 {
             Client::Stream(client) => {
                 let client = connected(client)?;
-                // The panic of another client's socket is not one of whoever sends.
+                // A panic in another client's socket must not unwind into the caller.
                 catch_panic_io("sending", io::ErrorKind::Other, || client.send_all(data))
             }
             Client::Datagram(client) => client.send_all(data),
         }
     }
 
-    /// The same, but it takes at most `timeout`, whatever the client's own timeout is. A client that has
-    /// taken only a part by then is closed, because what would come next could only confuse it. (A
-    /// datagram does not wait.)
+    /// Sends all of `data` within `timeout`, which replaces the client's own timeout. If the client has
+    /// received only a part by then, its connection is closed, because the next message would begin in the
+    /// middle of this one. A datagram is sent without waiting.
     ///
-    /// For many clients at once there is [`ServerHandle::broadcast`](crate::ServerHandle::broadcast).
+    /// [`ServerHandle::broadcast`](crate::ServerHandle::broadcast) sends to many clients at the same time.
     ///
     /// # Errors
     ///
-    /// `TimedOut` if the client has not taken all of it in time; else as for
+    /// `TimedOut` if the client has not received all of it in time. Otherwise the errors of
     /// [`send_all`](Self::send_all).
     pub fn send_all_within<D: AsRef<[u8]>>(&self, data: D, timeout: Duration) -> io::Result<()> {
         let data = data.as_ref();
@@ -145,9 +122,12 @@ impl Sender {
 }
 
 fn connected(client: &Weak<dyn LiveConnection>) -> io::Result<Arc<dyn LiveConnection>> {
-    client
-        .upgrade()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the client has left"))
+    client.upgrade().ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::NotConnected,
+            "the connection of this client is closed",
+        )
+    })
 }
 
 impl Write for Sender {
@@ -174,8 +154,8 @@ impl fmt::Debug for Sender {
     }
 }
 
-/// What `write!` does on an unbuffered writer: format first, then send in one piece. (The default
-/// would make a packet of each fragment.)
+/// Implements [`Write::write_fmt`] for an unbuffered writer: formats the whole text first and sends it in one
+/// piece, because the default implementation sends each fragment as a packet of its own.
 pub(crate) fn write_formatted(
     text: fmt::Arguments<'_>,
     send: impl FnOnce(&[u8]) -> io::Result<()>,

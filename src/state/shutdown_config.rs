@@ -1,8 +1,8 @@
-//! The settings of a stop.
+//! The configuration of a shutdown.
 
 use std::time::Duration;
 
-/// What can be chosen about the end.
+/// Settings of [`Server`](crate::Server) for a stop and the close.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ShutdownConfig {
     pub(crate) lame_duck: Duration,
@@ -19,7 +19,7 @@ impl ShutdownConfig {
         force_close_timeout: Duration::from_millis(150),
     };
 
-    /// How long those have at least who are cut off last.
+    /// Minimum time that the connections force-closed last have to end.
     pub(crate) fn min_force_close_time(&self) -> Duration {
         if self.force_close_spread > Duration::ZERO {
             self.force_close_timeout

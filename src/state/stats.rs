@@ -1,69 +1,67 @@
-//! What a server has counted.
+//! Snapshots of a server's counters.
 
 /// A snapshot of a server's counters, from [`ServerHandle::stats`](crate::ServerHandle::stats).
 ///
-/// Every request that was taken in is counted in `accepted`, and, once it has ended, in exactly one of
-/// `completed`, `failed`, `force_closed`, `rejected` and `dropped`; until then it is `active`.
+/// Every accepted request is counted in `accepted`. Until it ends, it is `active`. When it has ended, it is
+/// counted in exactly one of `completed`, `failed`, `force_closed`, `rejected` and `dropped`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Requests taken in: connections accepted, datagrams received.
+    /// Accepted requests: connections and datagrams, including those that were then rejected.
     pub accepted: u64,
-    /// Requests whose handler succeeded.
+    /// Requests whose handler returned `Ok`.
     pub completed: u64,
     /// Requests whose handler returned an error or panicked, or whose child process crashed.
     pub failed: u64,
-    /// Requests whose connection the server cut to stop, however their handlers ended; those of child
-    /// processes that were told to end (SIGTERM, SIGINT, SIGHUP).
+    /// Requests whose connection the server force-closed to stop, whatever their handlers returned, and
+    /// requests whose child process a signal ended (SIGTERM, SIGINT, SIGHUP).
     pub force_closed: u64,
-    /// Requests turned away without a handler; [`rejected_by`](Self::rejected_by) says why.
+    /// Requests rejected without a handler. [`rejected_by`](Self::rejected_by) counts the reasons.
     pub rejected: u64,
-    /// Requests that a strategy dropped, so that they were closed without a word; and those served by
-    /// a child process of which somebody else reaped the exit status.
+    /// Requests that a strategy dropped, which closed their connections without a message. Also requests
+    /// served by a child process whose exit status other code reaped.
     pub dropped: u64,
-    /// Requests that are running or waiting for a thread right now: `accepted` less the five above.
+    /// Requests that are running or queued at the time of the snapshot: `accepted` minus the five above.
     pub active: u64,
-    /// Why requests were turned away: adds up to `rejected`.
+    /// Reasons of rejections. The sum is `rejected`.
     pub rejected_by: RejectionCounts,
-    /// How often a read or write of a request ran out of time.
+    /// Expired timeouts of reads and writes.
     pub timeouts: TimeoutCounts,
     /// Errors of the listening socket.
     pub accept_errors: AcceptErrorCounts,
-    /// Bytes received from clients; without those of child processes.
+    /// Bytes received from clients, without those of child processes.
     pub bytes_received: u64,
-    /// Bytes sent to clients; without those of child processes.
+    /// Bytes sent to clients, without those of child processes.
     pub bytes_sent: u64,
-    /// How often a handler has held up a worker of [`Coroutines`](crate::Coroutines), and with it the
-    /// other clients of that worker, for more than 10 ms without reading or writing.
+    /// How often a handler has occupied a worker of [`Coroutines`](crate::Coroutines) for more than 10 ms
+    /// without reading or writing. The other clients of that worker wait meanwhile.
     pub worker_stalls: u64,
 }
 
-/// How many requests were turned away for which reason: a part of [`Stats`].
+/// Numbers of rejected requests by reason; a part of [`Stats`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RejectionCounts {
-    /// [`verify_request`](crate::Service::verify_request) said no.
+    /// [`verify_request`](crate::Service::verify_request) returned `false`.
     pub verify_request: u64,
-    /// The strategy had no room, and its policy is to turn clients away
-    /// ([`WhenFull::Refuse`](crate::WhenFull::Refuse)).
+    /// The [strategy](crate::Strategy) rejected the request: [`Job::reject`](crate::Job::reject).
     pub strategy: u64,
-    /// The server had as many connections as it may have.
+    /// [`max_connections`](crate::ServerOptions::max_connections) was reached.
     pub max_connections: u64,
-    /// The client's address had as many connections as it may have.
+    /// [`max_per_client`](crate::ServerOptions::max_per_client) was reached.
     pub max_per_client: u64,
-    /// Clients came faster than the server takes them in.
+    /// [`accept_rate`](crate::ServerOptions::accept_rate) was exceeded.
     pub accept_rate: u64,
-    /// The process was out of descriptors for longer than clients are left waiting.
+    /// The process had no free descriptor for longer than clients wait for one.
     pub descriptors: u64,
-    /// The client was still in the queue of the listening socket when the server was closed.
+    /// The connection, or the datagram, was in the backlog when the server was closed.
     pub closing: u64,
 }
 
-/// How often a read or write of a request ran out of which time: a part of [`Stats`].
+/// Numbers of expired timeouts of reads and writes; a part of [`Stats`].
 ///
-/// These are reads and writes, not requests: a handler that tries again is counted again, and so is one
-/// that wants to say good-bye when the time of the whole request is over. Those in child processes are
-/// not counted.
+/// Reads and writes are counted, not requests: if a handler tries again and the timeout expires again, both
+/// count. Only `request` is counted once per request. Timeouts in child processes are not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TimeoutCounts {
@@ -79,7 +77,7 @@ pub struct TimeoutCounts {
     pub request: u64,
 }
 
-/// How many errors of the listening socket were of which kind: a part of [`Stats`].
+/// Numbers of errors of the listening socket by kind; a part of [`Stats`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AcceptErrorCounts {
@@ -92,14 +90,14 @@ pub struct AcceptErrorCounts {
 }
 
 impl AcceptErrorCounts {
-    /// All of them.
+    /// Number of errors of all kinds.
     pub fn total(&self) -> u64 {
         self.retried + self.backed_off + self.fatal
     }
 }
 
 impl Stats {
-    /// How many requests have ended, in whatever way.
+    /// Number of requests that have ended.
     pub(crate) fn ended(&self) -> u64 {
         self.completed + self.failed + self.force_closed + self.rejected + self.dropped
     }

@@ -14,8 +14,7 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::job::Job;
 use crate::panics::catch_panic;
 use crate::state::counters::Outcome;
-use crate::state::server_state::servers;
-use crate::state::{InFlight, ServerState};
+use crate::state::{InFlight, servers};
 use crate::strategy::ChildExit;
 use crate::sys::child_channel::ChildChannel;
 use crate::sys::child_process::{Child, ChildStatus, TerminationSignal};
@@ -100,7 +99,7 @@ impl Children {
             Ok(channel) => channel,
             Err(error) => return Err((job, error)),
         };
-        let hold = || (self.running.lock(), servers());
+        let hold = || (self.running.lock(), servers::lock());
         match fork(permission, job.state().id(), channel, hold) {
             Ok((Side::Parent(process), (running, servers))) => {
                 drop(servers);
@@ -152,7 +151,7 @@ impl Children {
     /// Carries out the pending stop requests. Never waits.
     pub(super) fn receive_stop_requests(&self) {
         if let Some(channel) = self.channel.get() {
-            iter::from_fn(|| channel.receive()).for_each(ServerState::receive_stop_request);
+            iter::from_fn(|| channel.receive()).for_each(servers::deliver_stop_request);
         }
     }
 
@@ -233,10 +232,12 @@ impl Children {
     fn count_out(&self, mut request: InFlight, status: ChildStatus) {
         let killed_by_server = self.is_signalled() && status.is_kill();
         match status {
-            _ if killed_by_server || status.is_termination() => request.force_closed(|| None),
+            _ if killed_by_server || status.is_termination() => {
+                request.record_force_closed(|| None)
+            }
             // The child does not know that its connection was force-closed before the fork: to its
             // handler, the client seems to have left.
-            _ if request.was_force_closed => request.force_closed(|| None),
+            _ if request.was_force_closed => request.record_force_closed(|| None),
             ChildStatus::Code(0) => request.outcome = Outcome::Completed,
             ChildStatus::Code(_) | ChildStatus::Signal(_) => request.outcome = Outcome::Failed,
             ChildStatus::Unknown => request.outcome = Outcome::Dropped,

@@ -1,16 +1,15 @@
 //! Admission: whether the next connection is accepted, waits in the backlog or is rejected.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::state::counters::RejectionReason;
+use crate::state::counters::{Counters, RejectionReason};
 use crate::state::limits::client_counts::ClientCounts;
-use crate::state::limits::{Client, LimitConfig};
-use crate::state::{InFlight, OverloadPolicy, Rejection, ServerState};
+use crate::state::limits::{Admission, Client, LimitConfig, OverloadPolicy, Rejection};
+use crate::sys::waker::Waker;
 
 /// The limits of a server and their use.
 ///
@@ -34,17 +33,6 @@ struct Usage {
     clients: ClientCounts,
 }
 
-/// The decision about the next connection.
-#[derive(Debug)]
-pub(crate) enum Admission {
-    /// It is accepted.
-    Admit,
-    /// It waits in the backlog, until a place comes free or for this long at most.
-    Wait(Option<Duration>),
-    /// It is accepted and rejected.
-    Reject(RejectionReason),
-}
-
 /// The result of trying to admit one connection.
 pub(crate) enum Entry<'a> {
     /// No limit is set.
@@ -57,8 +45,9 @@ pub(crate) enum Entry<'a> {
 /// A place for the next connection, and a token. Dropping it returns both, unless a connection was
 /// [admitted](Self::admit) with it.
 pub(crate) struct Permit<'a> {
-    server: &'a Arc<ServerState>,
+    limits: &'a Limits,
     usage: &'a Mutex<Usage>,
+    waker: &'a Waker,
 }
 
 impl Limits {
@@ -79,25 +68,30 @@ impl Limits {
 
     /// Returns the present decision about the next connection.
     #[inline]
-    pub(crate) fn admission(&self, server: &ServerState) -> Admission {
+    pub(crate) fn admission(&self, counters: &Counters) -> Admission {
         match &self.usage {
             None => Admission::Admit,
-            Some(usage) => usage.lock().admission(server, Instant::now()),
+            Some(usage) => usage.lock().admission(counters, Instant::now()),
         }
     }
 
-    /// Reserves a place and a token for the next connection, if the limits allow it.
+    /// Reserves a place and a token for the next connection, if the limits allow it. `waker` wakes the
+    /// accept loops of the server.
     #[inline]
-    pub(crate) fn try_admit<'a>(&'a self, server: &'a Arc<ServerState>) -> Entry<'a> {
+    pub(crate) fn try_admit<'a>(&'a self, counters: &Counters, waker: &'a Waker) -> Entry<'a> {
         let Some(usage) = &self.usage else {
             return Entry::Unlimited;
         };
         let now = Instant::now();
         let mut locked = usage.lock();
-        match locked.admission(server, now) {
+        match locked.admission(counters, now) {
             Admission::Admit => {
-                locked.reserve(server, now);
-                Entry::Permit(Permit { server, usage })
+                locked.reserve(counters, now);
+                Entry::Permit(Permit {
+                    limits: self,
+                    usage,
+                    waker,
+                })
             }
             Admission::Wait(_) => Entry::Wait,
             Admission::Reject(reason) => Entry::Reject(reason, locked.rejection(reason)),
@@ -105,19 +99,23 @@ impl Limits {
     }
 
     /// Announces that the calling loop is going to wait for a place, until the result is dropped. The
-    /// loop has to check once more before it waits, because places that came free earlier woke no loop.
+    /// loop has to check once more before it waits, because places that became free earlier woke no loop.
     pub(crate) fn wait_for_place(&self) -> PlaceWait<'_> {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         PlaceWait(&self.waiting)
     }
 
-    /// Returns how long it takes until there is a token; `None` if there is one.
+    /// Returns the time until a token is available; `None` if one is.
     pub(crate) fn next_token(&self) -> Option<Duration> {
         let usage = self.usage.as_ref()?.lock();
-        usage.config.accept_rate.as_ref()?.lacks(Instant::now())
+        usage
+            .config
+            .accept_rate
+            .as_ref()?
+            .time_until_token(Instant::now())
     }
 
-    /// Counts out a connection of this client.
+    /// Removes a connection of this client.
     pub(crate) fn remove_client(&self, client: Client) {
         if let Some(usage) = &self.usage {
             usage.lock().clients.remove(client);
@@ -126,30 +124,30 @@ impl Limits {
 
     /// Wakes an accept loop that waits for a place. Called after the counters were updated.
     #[inline]
-    pub(crate) fn notify_place_free(&self, server: &ServerState) {
+    pub(crate) fn notify_place_free(&self, waker: &Waker) {
         if self.waiting.load(Ordering::SeqCst) > 0 {
-            server.waker.wake();
+            waker.wake();
         }
     }
 }
 
 impl Usage {
-    fn admission(&mut self, server: &ServerState, now: Instant) -> Admission {
-        match self.admission_by_connections(server, now) {
+    fn admission(&mut self, counters: &Counters, now: Instant) -> Admission {
+        match self.admission_by_connections(counters, now) {
             Admission::Admit => self.admission_by_rate(now),
             other => other,
         }
     }
 
-    fn is_full(&self, server: &ServerState) -> bool {
-        let taken = || server.active().saturating_add(self.reserved);
+    fn is_full(&self, counters: &Counters) -> bool {
+        let taken = || counters.active().saturating_add(self.reserved);
         self.config
             .max_connections
             .is_some_and(|most| taken() >= most)
     }
 
-    fn admission_by_connections(&mut self, server: &ServerState, now: Instant) -> Admission {
-        if !self.is_full(server) {
+    fn admission_by_connections(&mut self, counters: &Counters, now: Instant) -> Admission {
+        if !self.is_full(counters) {
             self.full_since = None;
             return Admission::Admit;
         }
@@ -163,14 +161,15 @@ impl Usage {
         let Some(bucket) = &self.config.accept_rate else {
             return Admission::Admit;
         };
-        let Some(lacks) = bucket.lacks(now) else {
+        let Some(until_token) = bucket.time_until_token(now) else {
             return Admission::Admit;
         };
         let policy = &self.config.at_accept_rate;
         let admission = policy.admission(RejectionReason::AcceptRate, bucket.empty_since(), now);
-        match self.unless_reserved(admission, Some(lacks)) {
+        match self.unless_reserved(admission, Some(until_token)) {
             Admission::Wait(left) => {
-                Admission::Wait(Some(left.map_or(lacks, |left| left.min(lacks))))
+                let left = left.map_or(until_token, |left| left.min(until_token));
+                Admission::Wait(Some(left))
             }
             other => other,
         }
@@ -190,12 +189,12 @@ impl Usage {
             || self.config.at_accept_rate != OverloadPolicy::Wait
     }
 
-    fn reserve(&mut self, server: &ServerState, now: Instant) {
+    fn reserve(&mut self, counters: &Counters, now: Instant) {
         self.reserved += 1;
         if let Some(bucket) = &mut self.config.accept_rate {
             bucket.take(now);
         }
-        if self.is_full(server) {
+        if self.is_full(counters) {
             self.full_since = Some(now);
         }
     }
@@ -209,12 +208,14 @@ impl Usage {
     }
 }
 
-impl<'a> Permit<'a> {
-    /// Admits the connection, unless its client has as many connections as it may have.
-    pub(crate) fn admit(
+impl Permit<'_> {
+    /// Admits the connection, unless its client has as many connections as it may have. `count` counts it as
+    /// accepted, for this client if connections per client are limited, and returns its request.
+    pub(crate) fn admit<T>(
         self,
         address: impl FnOnce() -> Option<IpAddr>,
-    ) -> Result<InFlight<&'a Arc<ServerState>>, (RejectionReason, Rejection)> {
+        count: impl FnOnce(Option<Client>) -> T,
+    ) -> Result<T, (RejectionReason, Rejection)> {
         let mut usage = self.usage.lock();
         let mut client = None;
         if let Some(most) = usage.config.max_per_client {
@@ -227,18 +228,17 @@ impl<'a> Permit<'a> {
                 return Err((reason, rejection));
             }
         }
-        // Under the lock, so that the place moves from the permit to the counters in one step.
-        let mut in_flight = InFlight::begin(self.server);
-        in_flight.client = client;
+        // Called under the lock, so that the place moves from the permit to the counters in one step.
+        let request = count(client);
         usage.reserved -= 1;
         let may_reject = usage.may_reject();
         drop(usage);
         if may_reject {
             // A loop may wait because this permit was out; now it can decide.
-            self.server.limits.notify_place_free(self.server);
+            self.limits.notify_place_free(self.waker);
         }
         std::mem::forget(self);
-        Ok(in_flight)
+        Ok(request)
     }
 
     fn give_back(mut usage: MutexGuard<'_, Usage>) {
@@ -253,7 +253,7 @@ impl Drop for Permit<'_> {
     fn drop(&mut self) {
         Self::give_back(self.usage.lock());
         // A notification may have been missed because of this permit.
-        self.server.limits.notify_place_free(self.server);
+        self.limits.notify_place_free(self.waker);
     }
 }
 
@@ -269,10 +269,12 @@ impl Drop for PlaceWait<'_> {
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, SocketAddr};
+    use std::sync::Arc;
     use std::thread;
 
     use super::*;
     use crate::state::limits::token_bucket::TokenBucket;
+    use crate::state::{InFlight, ServerState};
 
     fn server(limits: LimitConfig) -> Arc<ServerState> {
         let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
@@ -298,11 +300,21 @@ mod tests {
         Some(Ipv4Addr::from_bits(host).into())
     }
 
-    fn permit(server: &Arc<ServerState>) -> Permit<'_> {
-        match server.limits.try_admit(server) {
+    fn try_admit(server: &ServerState) -> Entry<'_> {
+        server.limits.try_admit(&server.counters, &server.waker)
+    }
+
+    fn permit(server: &ServerState) -> Permit<'_> {
+        match try_admit(server) {
             Entry::Permit(permit) => permit,
-            _ => panic!("there is capacity"),
+            _ => panic!("the server must have capacity"),
         }
+    }
+
+    type Admitted<'a> = Result<InFlight<&'a Arc<ServerState>>, (RejectionReason, Rejection)>;
+
+    fn admit(server: &Arc<ServerState>, address: Option<IpAddr>) -> Admitted<'_> {
+        permit(server).admit(|| address, |client| InFlight::begin_for(server, client))
     }
 
     #[track_caller]
@@ -314,40 +326,34 @@ mod tests {
     }
 
     #[test]
-    fn without_limits_everybody_is_free() {
+    fn without_limits_every_connection_is_admitted() {
         let unlimited = server(LimitConfig::default());
-        assert!(matches!(
-            unlimited.limits.try_admit(&unlimited),
-            Entry::Unlimited
-        ));
+        assert!(matches!(try_admit(&unlimited), Entry::Unlimited));
         let limited = server(max_connections(1));
-        assert!(matches!(
-            limited.limits.try_admit(&limited),
-            Entry::Permit(_)
-        ));
+        assert!(matches!(try_admit(&limited), Entry::Permit(_)));
         expect_unused(&limited);
     }
 
     #[test]
-    fn a_pass_that_is_not_used_takes_nothing() {
+    fn an_unused_permit_returns_its_place_and_token() {
         let server = server(LimitConfig {
             max_connections: Some(1),
             ..burst(1)
         });
         for _ in 0..3 {
             let permit = permit(&server);
-            assert!(matches!(server.limits.try_admit(&server), Entry::Wait));
+            assert!(matches!(try_admit(&server), Entry::Wait));
             drop(permit);
         }
-        let in_flight = permit(&server).admit(|| None).unwrap();
+        let in_flight = admit(&server, None).unwrap();
         assert!(matches!(
-            server.limits.admission(&server),
+            server.limits.admission(&server.counters),
             Admission::Wait(None)
         ));
         drop(in_flight);
         // The place is free again; the token is used up.
         assert!(matches!(
-            server.limits.admission(&server),
+            server.limits.admission(&server.counters),
             Admission::Wait(Some(_))
         ));
         expect_unused(&server);
@@ -355,7 +361,7 @@ mod tests {
 
     /// Another accept loop may have accepted the client, so that the permit stays unused.
     #[test]
-    fn nobody_is_turned_away_for_a_pass_that_comes_to_nothing() {
+    fn an_unused_permit_causes_no_rejection() {
         let by_connections = LimitConfig {
             at_max_connections: Rejection::Close.into(),
             ..max_connections(1)
@@ -367,34 +373,31 @@ mod tests {
         for limits in [by_connections, by_rate] {
             let server = server(limits);
             let unused = permit(&server);
-            assert!(matches!(server.limits.try_admit(&server), Entry::Wait));
+            assert!(matches!(try_admit(&server), Entry::Wait));
             drop(unused);
-            let in_flight = permit(&server).admit(|| None).unwrap();
-            assert!(matches!(
-                server.limits.try_admit(&server),
-                Entry::Reject(..)
-            ));
+            let in_flight = admit(&server, None).unwrap();
+            assert!(matches!(try_admit(&server), Entry::Reject(..)));
             drop(in_flight);
             expect_unused(&server);
         }
     }
 
     #[test]
-    fn a_client_that_is_turned_away_gives_its_place_back() {
+    fn a_rejected_client_returns_its_place() {
         let server = server(LimitConfig {
             max_connections: Some(2),
             max_per_client: Some(1),
             at_max_per_client: Rejection::Reset,
             ..burst(2)
         });
-        let first = permit(&server).admit(|| ip(1)).unwrap();
+        let first = admit(&server, ip(1)).unwrap();
         for _ in 0..3 {
-            let rejected = permit(&server).admit(|| ip(1)).err();
+            let rejected = admit(&server, ip(1)).err();
             let expected = (RejectionReason::MaxPerClient, Rejection::Reset);
             assert_eq!(rejected, Some(expected));
         }
         // An owned request counts for its client too.
-        let second = permit(&server).admit(|| ip(2)).unwrap().into_owned();
+        let second = admit(&server, ip(2)).unwrap().into_owned();
         drop((first, second));
         expect_unused(&server);
     }
@@ -407,9 +410,9 @@ mod tests {
             ..max_connections(1)
         });
         let usage = server.limits.usage.as_ref().unwrap();
-        let at = |now| usage.lock().admission(&server, now);
+        let at = |now| usage.lock().admission(&server.counters, now);
         let start = Instant::now();
-        let first = permit(&server).admit(|| None).unwrap();
+        let first = admit(&server, None).unwrap();
         let end = Instant::now() + TIME;
         assert!(matches!(at(start + TIME / 2), Admission::Wait(Some(left)) if left >= TIME / 2));
         assert!(matches!(
@@ -419,7 +422,7 @@ mod tests {
         drop(first);
         assert!(matches!(at(end), Admission::Admit));
         // The limit is reached anew, so that the time starts anew.
-        let _next = permit(&server).admit(|| None).unwrap();
+        let _next = admit(&server, None).unwrap();
         assert!(matches!(at(start + TIME / 2), Admission::Wait(Some(_))));
     }
 
@@ -436,10 +439,11 @@ mod tests {
                 scope.spawn(move || {
                     let mut held = Vec::new();
                     for turn in 0..20_000_u32 {
-                        if let Entry::Permit(permit) = server.limits.try_admit(server)
+                        if let Entry::Permit(permit) = try_admit(server)
                             && turn % 3 != 0
                         {
-                            held.extend(permit.admit(|| ip(n / 2)).ok());
+                            let count = |client| InFlight::begin_for(server, client);
+                            held.extend(permit.admit(|| ip(n / 2), count).ok());
                         }
                         assert!(server.counters.stats().active <= CAP);
                         if turn % 5 == 0 {
@@ -454,9 +458,9 @@ mod tests {
         });
         expect_unused(&server);
         let all: Vec<_> = (0..CAP as u32)
-            .map(|n| permit(&server).admit(|| ip(n)).unwrap())
+            .map(|n| admit(&server, ip(n)).unwrap())
             .collect();
-        assert!(matches!(server.limits.try_admit(&server), Entry::Wait));
+        assert!(matches!(try_admit(&server), Entry::Wait));
         drop(all);
         expect_unused(&server);
     }

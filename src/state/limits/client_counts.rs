@@ -1,13 +1,13 @@
-//! Who is who among the clients, and how many connections each has.
+//! Numbers of connections of each client.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Those who count as one client.
+/// The addresses that count as one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Client {
     V4(Ipv4Addr),
-    /// The first 64 bits, the network: whoever has one has all of its addresses.
+    /// The first 64 bits, which are the network, because one host can use all addresses of its network.
     V6([u8; 8]),
 }
 
@@ -23,14 +23,14 @@ impl Client {
     }
 }
 
-/// How many connections each client has. Those who have none are not in here.
+/// Number of connections of each client. Contains no clients without connections.
 #[derive(Debug, Default)]
 pub(super) struct ClientCounts {
     connections: HashMap<Client, usize>,
 }
 
 impl ClientCounts {
-    /// With no more room than this, nothing is given back.
+    /// Capacity up to which no memory is returned.
     const SMALL: usize = 64;
 
     #[cfg(test)]
@@ -38,7 +38,7 @@ impl ClientCounts {
         self.connections.len()
     }
 
-    /// Counts a connection in. `false`: the client has `most` already.
+    /// Adds a connection. Returns `false` if the client has `most` already.
     pub(super) fn add(&mut self, client: Client, most: usize) -> bool {
         let connections = self.connections.entry(client).or_insert(0);
         let has_capacity = *connections < most;
@@ -46,7 +46,7 @@ impl ClientCounts {
         has_capacity
     }
 
-    /// Counts a connection out that was counted in.
+    /// Removes a connection that was added.
     pub(super) fn remove(&mut self, client: Client) {
         if let Some(connections) = self.connections.get_mut(&client) {
             *connections -= 1;
@@ -55,7 +55,7 @@ impl ClientCounts {
             }
         }
         self.connections.remove(&client);
-        // Many clients of once do not take memory for ever.
+        // Returns memory after a time with many clients.
         if self.connections.capacity() > Self::SMALL.max(8 * self.connections.len()) {
             self.connections
                 .shrink_to(Self::SMALL.max(2 * self.connections.len()));
@@ -88,7 +88,7 @@ mod tests {
             ("127.0.0.1", "127.0.0.2"),
             ("::ffff:127.0.0.1", "::ffff:127.0.0.2"),
             ("127.0.0.1", "::1"),
-            // Mapped, and not: one bit apart.
+            // An IPv4-mapped address, and one that differs from it by one bit and is not mapped.
             ("::ffff:127.0.0.1", "::fffe:127.0.0.1"),
             ("2001:db8:1:2::1", "2001:db8:1:3::1"),
             ("2001:db8:1:2::1", "2001:db8:0:2::1"),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_no_connection_is_forgotten() {
+    fn a_client_without_connections_is_forgotten() {
         let mut clients = ClientCounts::default();
         let [one, other] = ["192.0.2.1", "2001:db8::1"].map(client);
         assert!(clients.add(one, 2) && clients.add(one, 2) && clients.add(other, 2));

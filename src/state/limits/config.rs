@@ -1,9 +1,9 @@
-//! The limits of a server, as they are set.
+//! Configuration of the limits.
 
 use crate::state::limits::TokenBucket;
 use crate::state::{OverloadPolicy, Rejection};
 
-/// What [`ServerOptions`](crate::ServerOptions) says about limits.
+/// The settings of [`ServerOptions`](crate::ServerOptions) for limits.
 #[derive(Debug)]
 pub(crate) struct LimitConfig {
     pub(crate) max_connections: Option<usize>,

@@ -1,9 +1,8 @@
-//! What a server does about clients beyond its limits.
+//! Policies for clients beyond the limits of a server.
 
 use std::time::{Duration, Instant};
 
 use crate::state::counters::RejectionReason;
-use crate::state::limits::Admission;
 
 /// How a server rejects a client: without a handler, and without calling
 /// [`verify_request`](crate::Service::verify_request). Rejected clients are counted in
@@ -27,6 +26,17 @@ pub enum Rejection {
     Reset,
 }
 
+/// The decision about the next connection.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    /// It is accepted.
+    Admit,
+    /// It waits in the backlog, until a place becomes free or for this long at most.
+    Wait(Option<Duration>),
+    /// It is accepted and rejected.
+    Reject(RejectionReason),
+}
+
 impl Rejection {
     /// A rejection that sends `message` first.
     pub fn message(message: impl Into<Vec<u8>>) -> Self {
@@ -34,7 +44,7 @@ impl Rejection {
     }
 }
 
-/// What a server does while one of its limits is reached:
+/// The policy of a server while one of its limits is reached:
 /// [`max_connections`](crate::ServerOptions::max_connections),
 /// [`accept_rate`](crate::ServerOptions::accept_rate).
 ///
