@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What a request is doing.
+/// The activity of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Activity {

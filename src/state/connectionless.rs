@@ -45,7 +45,7 @@ pub(crate) struct CurrentDatagram {
 }
 
 /// First id of listed requests. Ids of connections start at 1. Ids of the datagrams of each accept loop
-/// start at a multiple of this number. Therefore no id is used twice.
+/// start at a multiple of this number.
 const FIRST_ID: u64 = 1 << 48;
 
 impl ConnectionlessRequest {

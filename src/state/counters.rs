@@ -19,7 +19,7 @@ pub(crate) struct Counters {
     rejected_on_accept: [AtomicU64; RejectionReason::COUNT],
     timeouts: [AtomicU64; TimeoutKind::COUNT],
     accept_errors: [AtomicU64; AcceptErrorKind::COUNT],
-    /// Bytes of datagrams. Those of connections are in the registry.
+    /// Bytes of datagrams. The registry counts the bytes of connections.
     bytes_received: AtomicU64,
     bytes_sent: AtomicU64,
     worker_stalls: AtomicU64,

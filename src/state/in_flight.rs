@@ -11,7 +11,7 @@ use crate::state::{RequestInfo, ServerState};
 /// A request that was accepted and has not ended. Creating it counts the request as accepted. Dropping it
 /// counts the request as ended, with its `outcome`.
 ///
-/// It owns the server's state if the request goes to another thread, and borrows it otherwise.
+/// Owns the server's state if the request goes to another thread, and borrows it otherwise.
 pub(crate) struct InFlight<C: Borrow<Arc<ServerState>> = Arc<ServerState>> {
     state: C,
     pub(crate) outcome: Outcome,

@@ -18,7 +18,7 @@ pub(crate) fn register(server: &Arc<ServerState>) {
     servers.push(Arc::downgrade(server));
 }
 
-/// In the parent process: stops the server that a child process names, unless its run has ended.
+/// Stops the server that a child process names, unless that run has ended. Called in the parent process.
 pub(crate) fn deliver_stop_request(stop_request: StopRequest) {
     let servers: Vec<_> = lock().iter().filter_map(Weak::upgrade).collect();
     if let Some(server) = servers

@@ -7,14 +7,14 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Accepted requests: connections and datagrams, including those that were then rejected.
+    /// Accepted requests: connections and datagrams, including rejected ones.
     pub accepted: u64,
     /// Requests whose handler returned `Ok`.
     pub completed: u64,
     /// Requests whose handler returned an error or panicked, or whose child process crashed.
     pub failed: u64,
-    /// Requests whose connection the server force-closed to stop, whatever their handlers returned, and
-    /// requests whose child process a signal ended (SIGTERM, SIGINT, SIGHUP).
+    /// Requests whose connection the server force-closed to stop, whatever their handlers returned. Also
+    /// requests whose child process was ended by SIGTERM, SIGINT or SIGHUP, or killed by the server.
     pub force_closed: u64,
     /// Requests rejected without a handler. [`rejected_by`](Self::rejected_by) counts the reasons.
     pub rejected: u64,
@@ -29,9 +29,9 @@ pub struct Stats {
     pub timeouts: TimeoutCounts,
     /// Errors of the listening socket.
     pub accept_errors: AcceptErrorCounts,
-    /// Bytes received from clients, without those of child processes.
+    /// Bytes received from clients, except by child processes.
     pub bytes_received: u64,
-    /// Bytes sent to clients, without those of child processes.
+    /// Bytes sent to clients, except by child processes.
     pub bytes_sent: u64,
     /// How often a handler has occupied a worker of [`Coroutines`](crate::Coroutines) for more than 10 ms
     /// without reading or writing. The other clients of that worker wait meanwhile.
@@ -65,15 +65,15 @@ pub struct RejectionCounts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TimeoutCounts {
-    /// [`TimeoutKind::Read`].
+    /// [`TimeoutKind::Read`](crate::TimeoutKind::Read).
     pub read: u64,
-    /// [`TimeoutKind::Write`].
+    /// [`TimeoutKind::Write`](crate::TimeoutKind::Write).
     pub write: u64,
-    /// [`TimeoutKind::FirstByte`].
+    /// [`TimeoutKind::FirstByte`](crate::TimeoutKind::FirstByte).
     pub first_byte: u64,
-    /// [`TimeoutKind::Idle`].
+    /// [`TimeoutKind::Idle`](crate::TimeoutKind::Idle).
     pub idle: u64,
-    /// [`TimeoutKind::Request`].
+    /// [`TimeoutKind::Request`](crate::TimeoutKind::Request).
     pub request: u64,
 }
 
@@ -81,11 +81,11 @@ pub struct TimeoutCounts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AcceptErrorCounts {
-    /// [`AcceptErrorKind::Retry`].
+    /// [`AcceptErrorKind::Retry`](crate::AcceptErrorKind::Retry).
     pub retried: u64,
-    /// [`AcceptErrorKind::BackOff`].
+    /// [`AcceptErrorKind::BackOff`](crate::AcceptErrorKind::BackOff).
     pub backed_off: u64,
-    /// [`AcceptErrorKind::Fatal`].
+    /// [`AcceptErrorKind::Fatal`](crate::AcceptErrorKind::Fatal).
     pub fatal: u64,
 }
 

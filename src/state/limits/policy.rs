@@ -29,11 +29,11 @@ pub enum Rejection {
 /// The decision about the next connection.
 #[derive(Debug)]
 pub(crate) enum Admission {
-    /// It is accepted.
+    /// The connection is accepted.
     Admit,
-    /// It waits in the backlog, until a place becomes free or for this long at most.
+    /// The connection waits in the backlog, until a place becomes free or for this long at most.
     Wait(Option<Duration>),
-    /// It is accepted and rejected.
+    /// The connection is accepted and rejected.
     Reject(RejectionReason),
 }
 

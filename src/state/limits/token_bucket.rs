@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Stores the time when the bucket is full again instead of a number of tokens. Therefore no fraction of a token
-/// is lost by rounding, also if the rate is low and the bucket is read often.
+/// Stores the time when the bucket is full again instead of a number of tokens. Therefore no fraction of a
+/// token is lost by rounding, also if the rate is low and the bucket is read often.
 #[derive(Debug)]
 pub(crate) struct TokenBucket {
     /// Time in which one token is added.
