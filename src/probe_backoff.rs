@@ -1,30 +1,33 @@
-//! Whether to try something that may be in vain.
+//! Back-off for attempts that may fail.
 
-/// What is tried often while it succeeds, and less often, down to every 32nd time, while it does not.
+/// Decides whether to make an attempt that is cheap to skip. After a failure it skips twice as many
+/// occasions as before, at most 32; after a success, half as many.
 #[derive(Debug, Default)]
-pub(super) struct ProbeBackoff {
-    /// How many occasions to let pass.
-    skip: u32,
-    caution: u32,
+pub(crate) struct ProbeBackoff {
+    /// Number of occasions to skip before the next attempt.
+    left_to_skip: u32,
+    /// Number of occasions that were to be skipped after the last attempt.
+    interval: u32,
 }
 
 impl ProbeBackoff {
-    const MAX_CAUTION: u32 = 32;
+    const MAX_INTERVAL: u32 = 32;
 
-    /// Whether to try, this time. The outcome has to be [noted](Self::note).
-    pub(super) fn should_try(&mut self) -> bool {
-        let worth_it = self.skip == 0;
-        self.skip = self.skip.saturating_sub(1);
-        worth_it
+    /// Returns whether to make the attempt on this occasion. If so, the caller passes the outcome to
+    /// [`record`](Self::record).
+    pub(crate) fn should_try(&mut self) -> bool {
+        let is_due = self.left_to_skip == 0;
+        self.left_to_skip = self.left_to_skip.saturating_sub(1);
+        is_due
     }
 
-    pub(super) fn note(&mut self, succeeded: bool) {
-        self.caution = if succeeded {
-            self.caution / 2
+    pub(crate) fn record(&mut self, succeeded: bool) {
+        self.interval = if succeeded {
+            self.interval / 2
         } else {
-            (self.caution * 2).clamp(1, Self::MAX_CAUTION)
+            (self.interval * 2).clamp(1, Self::MAX_INTERVAL)
         };
-        self.skip = self.caution;
+        self.left_to_skip = self.interval;
     }
 }
 
@@ -34,19 +37,19 @@ mod tests {
 
     #[test]
     fn what_fails_is_tried_less_and_less_often_until_it_succeeds() {
-        let mut guess = ProbeBackoff::default();
-        let mut tries = 0;
+        let mut backoff = ProbeBackoff::default();
+        let mut attempts = 0;
         for _ in 0..1000 {
-            if guess.should_try() {
-                tries += 1;
-                guess.note(false);
+            if backoff.should_try() {
+                attempts += 1;
+                backoff.record(false);
             }
         }
-        assert!((20..60).contains(&tries), "{tries}");
+        assert!((20..60).contains(&attempts), "{attempts}");
         for _ in 0..6 {
-            while !guess.should_try() {}
-            guess.note(true);
+            while !backoff.should_try() {}
+            backoff.record(true);
         }
-        assert!(guess.should_try());
+        assert!(backoff.should_try());
     }
 }

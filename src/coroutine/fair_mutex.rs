@@ -1,4 +1,4 @@
-//! A lock for those who wait while they hold it.
+//! A lock that may be held during a wait.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,38 +9,38 @@ use parking_lot::Mutex;
 
 use crate::coroutine::Waiter;
 
-/// A lock that is held while a message is sent, which may lock as long as its client likes. So whoever
-/// waits for it does so in the way of its strategy: as a thread, or as a coroutine that lets others go on.
-/// First come, first served.
+/// A first-come-first-served lock that is held while a message is sent, which may take as long as the
+/// client likes. Threads and coroutines can wait for it: a coroutine lets other coroutines run
+/// during the wait.
 #[derive(Default)]
 pub(crate) struct FairMutex {
-    /// One of the three below.
+    /// `FREE`, `LOCKED` or `CONTENDED`.
     state: AtomicU8,
-    waiters: Mutex<VecDeque<Arc<Waiting>>>,
+    queue: Mutex<VecDeque<Arc<QueuedWaiter>>>,
 }
 
 const FREE: u8 = 0;
-const TAKEN: u8 = 1;
-/// Somebody waits, or did.
+const LOCKED: u8 = 1;
+/// Locked. The holder has to look at `queue` when it unlocks.
 const CONTENDED: u8 = 2;
 
-/// Somebody in the waiters.
-struct Waiting {
+struct QueuedWaiter {
     waiter: Waiter,
     has_lock: AtomicBool,
 }
 
 impl FairMutex {
-    /// Waits for one's turn, at most `timeout`. `None` if that is over.
+    /// Waits for the lock, at most `timeout`. Returns `None` if the time has passed, and for a coroutine
+    /// that would have to wait but may not, because it panics.
     #[inline]
     pub(crate) fn lock(
         &self,
         timeout: impl FnOnce() -> Option<Duration>,
     ) -> Option<FairMutexGuard<'_>> {
-        let free = self
-            .state
-            .compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed);
-        match free {
+        let locked =
+            self.state
+                .compare_exchange(FREE, LOCKED, Ordering::Acquire, Ordering::Relaxed);
+        match locked {
             Ok(_) => Some(FairMutexGuard(self)),
             Err(_) => self.lock_contended(timeout()),
         }
@@ -48,46 +48,47 @@ impl FairMutex {
 
     #[cold]
     fn lock_contended(&self, timeout: Option<Duration>) -> Option<FairMutexGuard<'_>> {
-        let waiting = {
-            let mut waiters = self.waiters.lock();
-            // Whoever gives it back from now on has to look into the waiters.
+        let queued = {
+            let mut queue = self.queue.lock();
+            // From here on, an unlock looks at the queue.
             if self.state.swap(CONTENDED, Ordering::Acquire) == FREE {
                 return Some(FairMutexGuard(self));
             }
-            let waiting = Arc::new(Waiting {
-                waiter: Waiter::here()?,
+            let queued = Arc::new(QueuedWaiter {
+                waiter: Waiter::current()?,
                 has_lock: AtomicBool::new(false),
             });
-            waiters.push_back(Arc::clone(&waiting));
-            waiting
+            queue.push_back(Arc::clone(&queued));
+            queued
         };
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
-            if waiting.has_lock.load(Ordering::Acquire) {
+            if queued.has_lock.load(Ordering::Acquire) {
                 return Some(FairMutexGuard(self));
             }
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                return self.give_up(&waiting);
+                return self.give_up(&queued);
             }
             Waiter::wait(deadline);
         }
     }
 
-    /// Leaves the waiters, unless it was one's turn in the last moment.
-    fn give_up(&self, waiting: &Arc<Waiting>) -> Option<FairMutexGuard<'_>> {
-        let mut waiters = self.waiters.lock();
-        if waiting.has_lock.load(Ordering::Acquire) {
+    /// Leaves the queue, unless the lock was handed over in the meantime.
+    fn give_up(&self, queued: &Arc<QueuedWaiter>) -> Option<FairMutexGuard<'_>> {
+        let mut queue = self.queue.lock();
+        if queued.has_lock.load(Ordering::Acquire) {
             return Some(FairMutexGuard(self));
         }
-        waiters.retain(|other| !Arc::ptr_eq(other, waiting));
+        queue.retain(|other| !Arc::ptr_eq(other, queued));
         None
     }
 
+    /// Passes the lock to the first waiter in the queue, or frees it.
     #[cold]
     fn hand_over(&self) {
         let next = {
-            let mut waiters = self.waiters.lock();
-            match waiters.pop_front() {
+            let mut queue = self.queue.lock();
+            match queue.pop_front() {
                 None => {
                     self.state.store(FREE, Ordering::Release);
                     return;
@@ -98,19 +99,19 @@ impl FairMutex {
                 }
             }
         };
-        next.waiter.call();
+        next.waiter.wake();
     }
 }
 
-/// One's turn, until it is dropped.
+/// Unlocks the mutex when it is dropped.
 pub(crate) struct FairMutexGuard<'a>(&'a FairMutex);
 
 impl Drop for FairMutexGuard<'_> {
     #[inline]
     fn drop(&mut self) {
         let state = &self.0.state;
-        let passed = state.compare_exchange(TAKEN, FREE, Ordering::Release, Ordering::Relaxed);
-        if passed.is_err() {
+        let unlocked = state.compare_exchange(LOCKED, FREE, Ordering::Release, Ordering::Relaxed);
+        if unlocked.is_err() {
             self.0.hand_over();
         }
     }
@@ -125,14 +126,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_at_a_time_and_everybody_in_the_end() {
-        let turn = FairMutex::default();
+    fn one_thread_at_a_time_holds_the_lock_and_each_gets_it() {
+        let mutex = FairMutex::default();
         let (inside, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
         thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..1000 {
-                        let _guard = turn.lock(|| None).unwrap();
+                        let _guard = mutex.lock(|| None).unwrap();
                         assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
                         thread::yield_now();
                         inside.fetch_sub(1, Ordering::SeqCst);
@@ -142,38 +143,38 @@ mod tests {
             }
         });
         assert_eq!(done.load(Ordering::SeqCst), 8000);
-        assert_eq!(turn.state.load(Ordering::SeqCst), FREE);
+        assert_eq!(mutex.state.load(Ordering::SeqCst), FREE);
     }
 
     #[test]
-    fn a_wait_for_it_ends_in_time_and_leaves_no_trace() {
-        let turn = FairMutex::default();
-        let guard = turn.lock(|| None).unwrap();
+    fn a_waiter_that_times_out_leaves_the_queue() {
+        let mutex = FairMutex::default();
+        let guard = mutex.lock(|| None).unwrap();
         let soon = || Some(Duration::from_millis(10));
         thread::scope(|scope| {
-            assert!(scope.spawn(|| turn.lock(soon).is_none()).join().unwrap());
+            assert!(scope.spawn(|| mutex.lock(soon).is_none()).join().unwrap());
         });
-        assert!(turn.waiters.lock().is_empty());
+        assert!(mutex.queue.lock().is_empty());
         drop(guard);
-        assert!(turn.lock(soon).is_some());
+        assert!(mutex.lock(soon).is_some());
     }
 
     #[test]
-    fn who_waits_gets_it_when_it_is_given_back() {
-        let turn = FairMutex::default();
-        let guard = turn.lock(|| None).unwrap();
-        let (got, has_got) = channel();
+    fn a_waiter_gets_the_lock_when_it_is_released() {
+        let mutex = FairMutex::default();
+        let guard = mutex.lock(|| None).unwrap();
+        let (sender, receiver) = channel();
         thread::scope(|scope| {
             scope.spawn(|| {
-                let guard = turn.lock(|| None);
-                got.send(guard.is_some()).unwrap();
+                let guard = mutex.lock(|| None);
+                sender.send(guard.is_some()).unwrap();
             });
-            while turn.waiters.lock().is_empty() {
+            while mutex.queue.lock().is_empty() {
                 thread::yield_now();
             }
-            assert!(has_got.try_recv().is_err());
+            assert!(receiver.try_recv().is_err());
             drop(guard);
-            assert!(has_got.recv().unwrap());
+            assert!(receiver.recv().unwrap());
         });
     }
 }

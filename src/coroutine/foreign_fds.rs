@@ -1,47 +1,104 @@
-//! Who waits for which socket that is not its own.
+//! Waits for sockets that the waiting coroutine does not own.
 
 use std::collections::BTreeMap;
-use std::os::fd::RawFd;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::time::Duration;
 
-use crate::coroutine::slots::Token;
+use crate::coroutine::park::Token;
 use crate::sys::poll::Direction;
+use crate::sys::poller::{Poller, Watch};
 
-/// Coroutines that wait for sockets that they do not own, in the order of these: there may be as many as
-/// there are connections, so nobody looks at all of them.
+/// Sockets that coroutines of a worker wait for without owning them, such as a connection that a
+/// [`Sender`](crate::Sender) writes to.
 #[derive(Default)]
 pub(super) struct ForeignFds {
-    waiting: BTreeMap<(RawFd, Token), Direction>,
+    /// A second poller of the worker, because a poller can watch a socket only once. `None` until the
+    /// first wait.
+    poller: Option<Poller>,
+    waits: Waits,
 }
 
 impl ForeignFds {
-    pub(super) fn add(&mut self, fd: RawFd, token: Token, direction: Direction) {
-        self.waiting.insert((fd, token), direction);
+    /// Registers a wait, which ends with the next readiness of the socket. Before the first wait,
+    /// `add_poller` is called to add the second poller to that of the worker.
+    pub(super) fn watch(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        token: Token,
+        direction: Direction,
+        add_poller: impl FnOnce(BorrowedFd<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let poller = match &self.poller {
+            Some(poller) => poller,
+            None => {
+                let poller = Poller::new()?;
+                add_poller(poller.as_fd())?;
+                self.poller.insert(poller)
+            }
+        };
+        let raw_fd = fd.as_raw_fd();
+        let is_wanted = |wanted| direction == wanted || self.waits.contains(raw_fd, wanted);
+        let watch = Watch::OneShot {
+            readable: is_wanted(Direction::Receive),
+            writable: is_wanted(Direction::Send),
+        };
+        poller.set(fd, raw_fd as u64, watch)?;
+        self.waits.insert(raw_fd, token, direction);
+        Ok(())
     }
 
-    pub(super) fn remove(&mut self, fd: RawFd, token: Token) {
-        self.waiting.remove(&(fd, token));
+    pub(super) fn forget(&mut self, fd: RawFd, token: Token) {
+        self.waits.remove(fd, token);
     }
 
-    /// Whether somebody waits for this.
-    pub(super) fn wait_for(&self, fd: RawFd, direction: Direction) -> bool {
-        self.of(fd).any(|(_, wanted)| wanted == direction)
+    /// Ends the waits for all sockets that are ready, and calls `wake` for each. An event is reported
+    /// once. Therefore all coroutines that wait for a socket are woken, and try again.
+    pub(super) fn take_ready(&mut self, mut wake: impl FnMut(Token)) -> io::Result<()> {
+        let Self { poller, waits } = self;
+        let Some(poller) = poller else {
+            return Ok(());
+        };
+        poller.wait(Some(Duration::ZERO), |event| {
+            waits.take(event.key as RawFd, &mut wake);
+        })
+    }
+}
+
+/// Waits, sorted by socket because there may be as many as connections.
+#[derive(Default)]
+struct Waits {
+    by_fd: BTreeMap<(RawFd, Token), Direction>,
+}
+
+impl Waits {
+    fn insert(&mut self, fd: RawFd, token: Token, direction: Direction) {
+        self.by_fd.insert((fd, token), direction);
     }
 
-    /// Takes all who wait for a socket, and calls `tell` for each.
-    pub(super) fn take(&mut self, fd: RawFd, mut tell: impl FnMut(Token)) {
+    fn remove(&mut self, fd: RawFd, token: Token) {
+        self.by_fd.remove(&(fd, token));
+    }
+
+    fn contains(&self, fd: RawFd, direction: Direction) -> bool {
+        self.of(fd).any(|(_, awaited)| awaited == direction)
+    }
+
+    /// Removes all waits for a socket, and calls `wake` for each.
+    fn take(&mut self, fd: RawFd, mut wake: impl FnMut(Token)) {
         loop {
             let Some((token, _)) = self.of(fd).next() else {
                 return;
             };
             self.remove(fd, token);
-            tell(token);
+            wake(token);
         }
     }
 
     fn of(&self, fd: RawFd) -> impl Iterator<Item = (Token, Direction)> {
-        let all = (fd, Token::from_key(0))..=(fd, Token::from_key(u64::MAX));
-        let those = self.waiting.range(all);
-        those.map(|((_, token), direction)| (*token, *direction))
+        let all_tokens = (fd, Token::from_key(0))..=(fd, Token::from_key(u64::MAX));
+        let waits = self.by_fd.range(all_tokens);
+        waits.map(|((_, token), direction)| (*token, *direction))
     }
 }
 
@@ -50,22 +107,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_who_wait_for_a_socket_are_found() {
-        let mut foreign_fds = ForeignFds::default();
+    fn all_waits_for_a_socket_are_found() {
+        let mut waits = Waits::default();
         let tokens = [0, 1 << 40, u64::MAX - 4].map(Token::from_key);
         for token in tokens {
             for fd in [6, 7, 8] {
-                foreign_fds.add(fd, token, Direction::Receive);
+                waits.insert(fd, token, Direction::Receive);
             }
         }
-        assert!(foreign_fds.wait_for(7, Direction::Receive));
-        assert!(!foreign_fds.wait_for(7, Direction::Send));
-        foreign_fds.add(7, tokens[1], Direction::Send);
-        assert!(foreign_fds.wait_for(7, Direction::Send));
-        foreign_fds.remove(7, tokens[0]);
+        assert!(waits.contains(7, Direction::Receive));
+        assert!(!waits.contains(7, Direction::Send));
+        waits.insert(7, tokens[1], Direction::Send);
+        assert!(waits.contains(7, Direction::Send));
+        waits.remove(7, tokens[0]);
         let mut take = |fd| {
             let mut taken = Vec::new();
-            foreign_fds.take(fd, |token| taken.push(token));
+            waits.take(fd, |token| taken.push(token));
             taken
         };
         let taken = take(7);

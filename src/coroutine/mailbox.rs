@@ -1,4 +1,4 @@
-//! How other threads reach a worker.
+//! Access to a worker from other threads.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -8,47 +8,48 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::coroutine::slots::Token;
+use crate::coroutine::park::Token;
 use crate::sys::waker::Waker;
 
-/// What is asked of a worker.
+/// A request to a worker.
 pub(super) enum Message {
-    /// Let this coroutine go on.
+    /// Let this coroutine run.
     Wake(Token),
-    /// Do this, not as a coroutine.
-    Do(Box<dyn FnOnce() + Send>),
+    /// Run this function, outside of coroutines.
+    Run(Box<dyn FnOnce() + Send>),
 }
 
-/// What others see of a worker.
+/// The part of a worker that other threads see: its messages and its load.
 pub(crate) struct Mailbox {
     messages: Mutex<Messages>,
-    /// There are messages.
-    full: AtomicBool,
-    /// The worker sleeps, or is about to: a letter has to wake it.
-    asleep: AtomicBool,
+    /// Whether the worker has to look at `messages`.
+    has_news: AtomicBool,
+    /// Whether the worker sleeps or is about to. A message then has to wake it.
+    is_asleep: AtomicBool,
     waker: Waker,
-    /// How many coroutines it has, and how many more it was reserved.
+    /// Number of coroutines of the worker.
     live: AtomicUsize,
+    /// Number of coroutines that other workers are sending to it.
     reserved: AtomicUsize,
-    /// When the worker has last looked for what has come, in nanoseconds after `epoch` and never 0; 0 if
-    /// it waits.
+    /// The moment of the last poll for events, in nanoseconds after `epoch` and never 0. 0 while the
+    /// worker sleeps.
     busy_since: AtomicU64,
     epoch: Instant,
 }
 
 #[derive(Default)]
 struct Messages {
-    waiting: Vec<Message>,
-    /// No more messages but wake-ups.
-    closed: bool,
+    pending: Vec<Message>,
+    /// Whether the worker accepts wake-ups only.
+    is_closed: bool,
 }
 
 impl Mailbox {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
             messages: Mutex::default(),
-            full: AtomicBool::new(false),
-            asleep: AtomicBool::new(false),
+            has_news: AtomicBool::new(false),
+            is_asleep: AtomicBool::new(false),
             waker: Waker::new()?,
             live: AtomicUsize::new(0),
             reserved: AtomicUsize::new(0),
@@ -57,63 +58,63 @@ impl Mailbox {
         })
     }
 
-    // ---- for others ----
+    // ---- for other threads ----
 
     pub(super) fn wake(&self, token: Token) {
-        self.messages.lock().waiting.push(Message::Wake(token));
-        self.call_attention();
+        self.messages.lock().pending.push(Message::Wake(token));
+        self.notify();
     }
 
-    /// Has the worker do something; not as a coroutine. Gives it back if the worker is about to end.
-    pub(crate) fn ask<F: FnOnce() + Send + 'static>(&self, act: F) -> Result<(), F> {
+    /// Makes the worker run `work` outside of coroutines. Returns `work` if the mailbox is closed.
+    pub(crate) fn submit<F: FnOnce() + Send + 'static>(&self, work: F) -> Result<(), F> {
         {
             let mut messages = self.messages.lock();
-            if messages.closed {
-                return Err(act);
+            if messages.is_closed {
+                return Err(work);
             }
-            messages.waiting.push(Message::Do(Box::new(act)));
+            messages.pending.push(Message::Run(Box::new(work)));
         }
-        self.call_attention();
+        self.notify();
         Ok(())
     }
 
-    /// Lets the worker end once it has nothing more to do.
+    /// Lets the worker end as soon as it has no coroutine left.
     pub(crate) fn close(&self) {
-        self.messages.lock().closed = true;
-        self.call_attention();
+        self.messages.lock().is_closed = true;
+        self.notify();
     }
 
-    /// Has the worker look around.
-    pub(crate) fn call_attention(&self) {
-        self.full.store(true, Ordering::SeqCst);
-        // Here the letter is posted and then the sleeper looked for; there sleep is announced and then
-        // messages looked for. Whichever comes first, one of the two sees the other.
-        if self.asleep.swap(false, Ordering::SeqCst) {
+    fn notify(&self) {
+        self.has_news.store(true, Ordering::SeqCst);
+        // Here, `has_news` is written before `is_asleep` is read. In `prepare_sleep`, `is_asleep` is
+        // written before `has_news` is read. Whichever comes first, one side sees the other.
+        if self.is_asleep.swap(false, Ordering::SeqCst) {
             self.waker.wake();
         }
     }
 
-    /// How many coroutines the worker has, or will have from what is in the box.
-    pub(crate) fn live(&self) -> usize {
+    /// Number of coroutines of the worker, reserved ones included.
+    pub(crate) fn load(&self) -> usize {
         self.live.load(Ordering::SeqCst) + self.reserved.load(Ordering::SeqCst)
     }
 
-    /// Promises the worker another coroutine, if it has fewer than `most`.
-    pub(crate) fn reserve(&self, most: usize) -> bool {
+    /// Reserves capacity for a coroutine, unless the load would exceed `max_load`. Returns whether it
+    /// did.
+    pub(crate) fn reserve(&self, max_load: usize) -> bool {
         self.reserved.fetch_add(1, Ordering::SeqCst);
-        let has_capacity = self.live() <= most;
+        let has_capacity = self.load() <= max_load;
         if !has_capacity {
             self.release();
         }
         has_capacity
     }
 
-    /// A reserve was kept, or given up.
+    /// Ends a reservation: the coroutine has arrived, or will not.
     pub(crate) fn release(&self) {
         self.reserved.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// For how long the worker has not looked for what has come.
+    /// Time since the worker last polled for events. `None` while it sleeps.
     pub(crate) fn busy_for(&self) -> Option<Duration> {
         match self.busy_since.load(Ordering::Relaxed) {
             0 => None,
@@ -139,41 +140,42 @@ impl Mailbox {
         self.busy_since.store(since, Ordering::Relaxed);
     }
 
-    /// Announces sleep. `false` if there is something to do instead.
-    pub(super) fn fall_asleep(&self) -> bool {
-        self.asleep.store(true, Ordering::SeqCst);
-        if self.full.load(Ordering::SeqCst) {
-            self.asleep.store(false, Ordering::SeqCst);
+    /// Announces that the worker is about to sleep. Returns `false` if it has to look at messages
+    /// instead.
+    pub(super) fn prepare_sleep(&self) -> bool {
+        self.is_asleep.store(true, Ordering::SeqCst);
+        if self.has_news() {
+            self.is_asleep.store(false, Ordering::SeqCst);
             return false;
         }
         true
     }
 
-    pub(super) fn wake_up(&self) {
-        self.asleep.store(false, Ordering::SeqCst);
+    pub(super) fn end_sleep(&self) {
+        self.is_asleep.store(false, Ordering::SeqCst);
     }
 
-    /// Takes back what has woken the worker.
+    /// Clears the wake-ups of the waker.
     pub(super) fn drain_waker(&self) {
         self.waker.drain();
     }
 
-    /// Empties the box, if there is something in it.
+    /// Takes all messages.
     #[inline]
     pub(super) fn take(&self) -> Vec<Message> {
-        if !self.full.load(Ordering::SeqCst) {
+        if !self.has_news() {
             return Vec::new();
         }
-        self.full.store(false, Ordering::SeqCst);
-        std::mem::take(&mut self.messages.lock().waiting)
+        self.has_news.store(false, Ordering::SeqCst);
+        std::mem::take(&mut self.messages.lock().pending)
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.full.load(Ordering::SeqCst)
+    pub(super) fn has_news(&self) -> bool {
+        self.has_news.load(Ordering::SeqCst)
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.messages.lock().closed
+        self.messages.lock().is_closed
     }
 }
 
@@ -183,8 +185,8 @@ impl AsFd for Mailbox {
     }
 }
 
-/// Lets a coroutine go on, from any thread. A call too many does no harm: whoever waits looks again
-/// whether there is still something to wait for.
+/// Wakes a coroutine from any thread. An unneeded wake-up is harmless, because each wait checks its
+/// condition again.
 #[derive(Clone)]
 pub(super) struct Unpark {
     pub(super) mailbox: Arc<Mailbox>,
@@ -192,8 +194,8 @@ pub(super) struct Unpark {
 }
 
 impl Unpark {
-    /// Whether both let the same coroutine go on.
-    pub(super) fn is(&self, other: &Self) -> bool {
+    /// Returns whether both wake the same coroutine.
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
         self.token == other.token && Arc::ptr_eq(&self.mailbox, &other.mailbox)
     }
 

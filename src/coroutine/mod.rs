@@ -1,22 +1,24 @@
-//! Coroutines: handlers that wait without a thread of their own.
+//! Coroutines: handlers that wait without occupying a thread.
 //!
-//! A [`Worker`] is what a thread needs to run them. Each runs until its code has to wait; then the stack
-//! is switched ([`switch`]) and another one goes on. The code that waits does not know: its read or
-//! write comes to [`stream_io`](super::stream) as under every other strategy, and there a thread-local
-//! tells whether a coroutine runs ([`with_current`]).
+//! A [`Worker`] runs coroutines on one thread. Each coroutine runs until its code has to wait. Then the
+//! worker [switches](switch) to the stack of another one. The code of a coroutine does not change for
+//! this: its reads and writes pass through [`stream_io`], as under every other strategy, and a
+//! thread-local tells there whether a coroutine runs ([`with_current`]).
 //!
-//! | module | what it does |
+//! | module | contents |
 //! | --- | --- |
-//! | [`switch`] | switches stacks, and says why that is sound |
-//! | [`task`] | what the code of a coroutine asks of its worker |
-//! | [`worker`] | who runs when |
-//! | [`state`] | who can go on, who waits for what, and until when |
-//! | [`slots`] | the coroutines of a worker, and what each waits for |
-//! | [`foreign_fds`] | who waits for sockets of somebody else |
-//! | [`timers`] | whose time is over |
-//! | [`mailbox`] | how other threads reach a worker |
-//! | [`waiter`] | waits of a coroutine, or of a thread, for somebody else |
-//! | [`blocking_pool`] | threads for what would hold up a worker |
+//! | [`worker`] | the worker: runs its coroutines and its event loop, waits for requests |
+//! | [`scheduler`] | the schedule: which coroutines are ready, which wait, for what and until when |
+//! | [`slots`], [`own_socket`], [`park`] | one coroutine; its connection; its identity and what it waits for |
+//! | [`timers`] | the ends of waits |
+//! | [`foreign_fds`] | waits for sockets that the waiting coroutine does not own |
+//! | [`mailbox`] | access to a worker from other threads |
+//! | [`switch`] | switches between stacks, and the reasons why this is sound |
+//! | [`task`] | the running coroutine, as its own code sees it |
+//! | [`stream_io`] | reads and writes of connections |
+//! | [`waiter`] | waits for other threads and coroutines; [`sleep`] |
+//! | [`monitor`], [`fair_mutex`] | a value to wait for; a lock that may be held during a wait |
+//! | [`blocking_pool`] | threads for blocking calls; [`blocking`] |
 
 // One of the two modules with unsafe code; `sys` is the other.
 #![allow(unsafe_code)]
@@ -26,8 +28,10 @@ pub(crate) mod fair_mutex;
 mod foreign_fds;
 mod mailbox;
 pub(crate) mod monitor;
+mod own_socket;
+mod park;
+mod scheduler;
 mod slots;
-mod state;
 pub(crate) mod stream_io;
 mod switch;
 mod task;
@@ -40,7 +44,9 @@ pub use self::waiter::sleep;
 
 pub(crate) use self::blocking_pool::BlockingPool;
 pub(crate) use self::mailbox::Mailbox;
+pub(crate) use self::park::WaitLimit;
+pub(crate) use self::scheduler::Attempt;
 pub(crate) use self::switch::{is_coroutine, with_current};
-pub(crate) use self::task::{Limit, Task};
+pub(crate) use self::task::Task;
 pub(crate) use self::waiter::Waiter;
 pub(crate) use self::worker::{AcceptFds, Worker};

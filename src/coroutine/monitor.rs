@@ -1,4 +1,4 @@
-//! Waiting for another thread, as a thread or as a coroutine.
+//! A value that threads and coroutines can wait for.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,18 +8,19 @@ use std::time::{Duration, Instant};
 use crate::coroutine::{Waiter, is_coroutine};
 use crate::sys::fork_gate::parked;
 
-/// A value behind a lock, and a way to wait for it to change.
+/// A value behind a lock, and a wait for it to change.
 ///
-/// Of `std` and not of `parking_lot`, because threads that wait here are parked while others fork: a
-/// waiting thread of `parking_lot` is in a table of the whole process, which in the child would lead
-/// to a thread that does not exist. Here the kernel knows, and nobody else.
+/// The lock is one of `std`, not of `parking_lot`, because threads that wait here are parked while
+/// other threads fork. `parking_lot` lists waiting threads in a table of the process. A forked child
+/// would inherit entries of threads that do not exist there. The waits of `std` are known to the
+/// kernel alone.
 #[derive(Default)]
 pub(crate) struct Monitor<T> {
     value: Mutex<T>,
     changed: Condvar,
-    /// Coroutines that wait, and whether there are any: they are called for every change.
-    callers: Mutex<Vec<Waiter>>,
-    has_callers: AtomicBool,
+    /// Coroutines that wait. Each change wakes all of them.
+    coroutines: Mutex<Vec<Waiter>>,
+    has_coroutines: AtomicBool,
 }
 
 impl<T> Monitor<T> {
@@ -27,43 +28,51 @@ impl<T> Monitor<T> {
         Self {
             value: Mutex::new(value),
             changed: Condvar::new(),
-            callers: Mutex::default(),
-            has_callers: AtomicBool::new(false),
+            coroutines: Mutex::default(),
+            has_coroutines: AtomicBool::new(false),
         }
     }
 
-    /// Nothing that is done under such a lock leaves the value unfit if it panics.
+    /// Locks the value. Ignores poisoning, because no user of a monitor leaves the value inconsistent
+    /// if it panics.
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.value.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Wakes one thread and all coroutines.
     pub(crate) fn notify_one(&self) {
         self.changed.notify_one();
-        self.call_all();
+        self.wake_coroutines();
     }
 
+    /// Wakes all threads and all coroutines.
     pub(crate) fn notify_all(&self) {
         self.changed.notify_all();
-        self.call_all();
+        self.wake_coroutines();
     }
 
-    fn call_all(&self) {
-        if self.has_callers.load(Ordering::SeqCst) {
-            let callers = {
-                let mut callers = self.callers();
-                self.has_callers.store(false, Ordering::SeqCst);
-                std::mem::take(&mut *callers)
+    fn wake_coroutines(&self) {
+        if self.has_coroutines.load(Ordering::SeqCst) {
+            let coroutines = {
+                let mut coroutines = self.coroutines();
+                self.has_coroutines.store(false, Ordering::SeqCst);
+                std::mem::take(&mut *coroutines)
             };
-            callers.iter().for_each(Waiter::call);
+            coroutines.iter().for_each(Waiter::wake);
         }
     }
 
-    fn callers(&self) -> MutexGuard<'_, Vec<Waiter>> {
-        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn coroutines(&self) -> MutexGuard<'_, Vec<Waiter>> {
+        self.coroutines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until `condition` no longer holds (`true`), or until `deadline` is over (`false`). `None`
-    /// waits without limit.
+    /// Waits while `condition` holds, at most until `deadline`. `None` waits without limit. Returns
+    /// `true` if the condition no longer holds, and `false` if the time has passed.
+    ///
+    /// Coroutines release the lock during the wait, as threads do. A coroutine that may not wait,
+    /// because it panics, blocks its thread.
     pub(crate) fn wait_while<'a>(
         &'a self,
         mut value: MutexGuard<'a, T>,
@@ -73,40 +82,40 @@ impl<T> Monitor<T> {
         if !condition(&value) {
             return (value, true);
         }
-        value = match is_coroutine().then(Waiter::here).flatten() {
-            Some(here) => self.wait_as_coroutine(value, deadline, &condition, here),
-            None => parked(|| self.wait(value, deadline, &condition)),
+        value = match is_coroutine().then(Waiter::current).flatten() {
+            Some(current) => self.wait_as_coroutine(value, deadline, &condition, current),
+            None => parked(|| self.wait_as_thread(value, deadline, &condition)),
         };
-        let holds = condition(&value);
-        (value, !holds)
+        let still_holds = condition(&value);
+        (value, !still_holds)
     }
 
-    /// A lock that is held while others go on would keep them from it on this very thread: it is given
-    /// back before.
     fn wait_as_coroutine<'a>(
         &'a self,
         mut value: MutexGuard<'a, T>,
         deadline: Option<Instant>,
         condition: impl Fn(&T) -> bool,
-        here: Waiter,
+        current: Waiter,
     ) -> MutexGuard<'a, T> {
-        let over = || deadline.is_some_and(|deadline| deadline <= Instant::now());
-        while condition(&value) && !over() {
-            // Entered under the lock: whoever changes the value after that sees it.
-            self.callers().push(here.clone());
-            self.has_callers.store(true, Ordering::SeqCst);
+        let is_expired = || deadline.is_some_and(|deadline| deadline <= Instant::now());
+        while condition(&value) && !is_expired() {
+            // Listed under the lock, so that the next change wakes it. Then the lock is released,
+            // because another coroutine on this thread may need it.
+            self.coroutines().push(current.clone());
+            self.has_coroutines.store(true, Ordering::SeqCst);
             drop(value);
             Waiter::wait(deadline);
             value = self.lock();
         }
-        // Whoever gives up, again and again, must not make the list longer each time.
-        if over() && self.has_callers.load(Ordering::SeqCst) {
-            self.callers().retain(|caller| !caller.is(&here));
+        // Otherwise waits that expire would make the list longer each time.
+        if is_expired() && self.has_coroutines.load(Ordering::SeqCst) {
+            self.coroutines()
+                .retain(|other| !other.is_same_as(&current));
         }
         value
     }
 
-    fn wait<'a>(
+    fn wait_as_thread<'a>(
         &self,
         mut value: MutexGuard<'a, T>,
         deadline: Option<Instant>,
@@ -143,40 +152,40 @@ mod tests {
     use super::*;
     use crate::coroutine::{BlockingPool, Worker};
 
-    /// Runs `work` as a coroutine, on this thread.
+    /// Runs `work` as a coroutine on this thread.
     fn as_coroutine(work: impl FnOnce() + 'static) {
         let worker = Worker::new(64 * 1024, BlockingPool::default(), |_| {}).unwrap();
         let done = Rc::new(std::cell::Cell::new(false));
         let stack = worker.take_stack().unwrap();
-        let seen = Rc::clone(&done);
+        let done_inside = Rc::clone(&done);
         worker.start(stack, None, move || {
             work();
-            seen.set(true);
+            done_inside.set(true);
         });
         worker.mailbox().close();
         worker.run();
-        assert!(done.get(), "it has panicked");
+        assert!(done.get(), "the coroutine panicked");
     }
 
     #[test]
-    fn those_who_have_given_up_are_forgotten() {
+    fn coroutines_whose_waits_expire_are_removed() {
         let monitor = Arc::new(Monitor::new(false));
-        let waited = Arc::clone(&monitor);
+        let awaited = Arc::clone(&monitor);
         as_coroutine(move || {
             for _ in 0..10 {
                 let deadline = Instant::now() + Duration::from_millis(2);
-                let value = waited.lock();
-                let (value, came) = waited.wait_while(value, Some(deadline), |value| !value);
-                assert!(!came && !*value);
+                let value = awaited.lock();
+                let (value, changed) = awaited.wait_while(value, Some(deadline), |value| !value);
+                assert!(!changed && !*value);
             }
         });
-        assert_eq!(monitor.callers().len(), 0);
+        assert_eq!(monitor.coroutines().len(), 0);
     }
 
     #[test]
-    fn a_coroutine_hears_of_a_change_by_a_thread() {
+    fn a_coroutine_sees_a_change_by_a_thread() {
         let monitor = Arc::new(Monitor::new(0));
-        let waited = Arc::clone(&monitor);
+        let awaited = Arc::clone(&monitor);
         let changer = std::thread::spawn(move || {
             for _ in 0..1000 {
                 *monitor.lock() += 1;
@@ -185,9 +194,9 @@ mod tests {
         });
         as_coroutine(move || {
             for least in [1, 10, 500, 1000] {
-                let value = waited.lock();
-                let (value, came) = waited.wait_while(value, None, |value| *value < least);
-                assert!(came && *value >= least);
+                let value = awaited.lock();
+                let (value, changed) = awaited.wait_while(value, None, |value| *value < least);
+                assert!(changed && *value >= least);
             }
         });
         changer.join().unwrap();

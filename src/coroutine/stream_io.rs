@@ -1,7 +1,7 @@
-//! Moving bytes through the sockets of connections.
+//! Reads from and writes to the sockets of connections.
 //!
-//! A handler's reads and writes wait in [`stream_io`] and nowhere else: there it is decided whether that
-//! blocks the thread, or lets it go on with other coroutines.
+//! A handler's reads and writes wait in [`stream_io`] and nowhere else. It decides whether a wait blocks
+//! the thread, or lets the thread run other coroutines.
 
 use std::error::Error;
 use std::fmt;
@@ -14,16 +14,16 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use socket2::SockRef;
 
-use crate::coroutine::{Limit, Task, is_coroutine, with_current};
+use crate::coroutine::{Attempt, Task, WaitLimit, is_coroutine, with_current};
 use crate::sys::poll;
 use crate::sys::poll::Direction;
 use crate::timeout::{TimedOut, TimeoutKind};
 
-/// Runs one read or write of a request to its end: the only place where a handler waits.
+/// Runs one read or write of a request. This is the only place where a handler waits.
 ///
-/// The sockets of requests are in blocking mode, so `operation`, called with `false`, waits in the
-/// kernel, bounded by the socket's own timeout; `WouldBlock` means that this is over. Called with
-/// `true`, it must not wait.
+/// The sockets of requests are in blocking mode. `operation(false)` waits in the kernel, at most for the
+/// socket's own timeout; `WouldBlock` then means that the timeout has expired. `operation(true)` must
+/// not wait.
 #[inline]
 fn stream_io<T>(
     fd: BorrowedFd<'_>,
@@ -35,21 +35,22 @@ fn stream_io<T>(
     }
     match operation(false) {
         Ok(value) => Ok(value),
-        Err(Errno::INTR) => resume(fd, direction, || operation(true)),
+        Err(Errno::INTR) => resume_after_signal(fd, direction, || operation(true)),
         Err(Errno::AGAIN) => Err(timed_out(direction)),
         Err(error) => Err(error.into()),
     }
 }
 
-/// What a read or write of a coroutine does if it cannot be done at once.
+/// Reaction of a coroutine to `WouldBlock`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OnWouldBlock {
+    /// Wait, and try again.
     Park,
-    /// It is `WouldBlock`.
+    /// Return the error.
     Fail,
 }
 
-/// The same for a coroutine: it is the worker of its thread that waits.
+/// Runs one read or write of a coroutine. If it waits, the worker runs other coroutines.
 fn coroutine_io<T>(
     fd: BorrowedFd<'_>,
     direction: Direction,
@@ -57,43 +58,45 @@ fn coroutine_io<T>(
     on_would_block: OnWouldBlock,
 ) -> io::Result<T> {
     loop {
-        let attempt = with_current(|task| {
+        let result = with_current(|task| {
             task.spend();
-            // Where it is known that this is in vain, it is not tried; `before_recv` has asked that for
-            // those who do not wait here.
-            if on_would_block == OnWouldBlock::Park && task.is_exhausted(fd, direction) {
+            // Skips attempts that are known to fail. For `Fail`, `before_recv` has checked this.
+            if on_would_block == OnWouldBlock::Park && task.expects_would_block(fd, direction) {
                 return Err(Errno::AGAIN);
             }
-            let attempt = operation();
-            if let Err(Errno::AGAIN) = attempt {
-                task.note(fd, direction, false, true);
+            let result = operation();
+            if let Err(Errno::AGAIN) = result {
+                task.record_attempt(fd, direction, Attempt::WouldBlock);
             }
-            attempt
+            result
         });
-        match attempt.unwrap_or(Err(Errno::AGAIN)) {
+        match result.unwrap_or(Err(Errno::AGAIN)) {
             Ok(value) => return Ok(value),
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) if on_would_block == OnWouldBlock::Park => {
-                coroutine_wait(fd, direction)?
+                park_coroutine(fd, direction)?
             }
             Err(error) => return Err(error.into()),
         }
     }
 }
 
-/// Lets other coroutines go on until the socket may be ready.
-fn coroutine_wait(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<()> {
+/// Suspends the coroutine until the socket may be ready, at most for the socket's own timeout.
+fn park_coroutine(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<()> {
     if !Task::can_wait() {
         return Err(CannotWait::error());
     }
-    match with_current(|task| task.wait_for(fd, direction, Limit::OfSocket)).transpose()? {
-        // It may have become ready in time, while another coroutine held up the worker.
+    let in_time =
+        with_current(|task| task.wait_for_socket(fd, direction, WaitLimit::SocketTimeout));
+    match in_time.transpose()? {
+        // The socket may have become ready in time, while another coroutine blocked the worker.
         Some(false) if !is_ready(fd, direction)? => Err(timed_out(direction)),
         _ => Ok(()),
     }
 }
 
-/// Park until the socket may be ready, whatever timeout it has. `false` if this one is over.
+/// Waits until the socket may be ready, at most `timeout`. The socket's own timeout does not count.
+/// `None` waits without limit. Returns `false` if the time has passed.
 pub(crate) fn wait(
     fd: BorrowedFd<'_>,
     direction: Direction,
@@ -103,7 +106,7 @@ pub(crate) fn wait(
         return poll_for(fd, direction, timeout);
     }
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    // The worker is told of changes, and this socket may be ready already.
+    // The worker is notified of changes only, and this socket may be ready already.
     while !is_ready(fd, direction)? {
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Ok(false);
@@ -111,12 +114,13 @@ pub(crate) fn wait(
         if !Task::can_wait() {
             return Err(CannotWait::error());
         }
-        with_current(|task| task.wait_for(fd, direction, Limit::Until(deadline))).transpose()?;
+        let limit = WaitLimit::Until(deadline);
+        with_current(|task| task.wait_for_socket(fd, direction, limit)).transpose()?;
     }
     Ok(true)
 }
 
-/// A wait that could not even begin.
+/// Error of a read or write that would have to wait in a coroutine that panics.
 #[derive(Debug)]
 struct CannotWait;
 
@@ -129,7 +133,8 @@ impl CannotWait {
 impl fmt::Display for CannotWait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "the client keeps the handler waiting, which a coroutine cannot do while it panics",
+            "the read or write would have to wait for the client, and a coroutine cannot wait while \
+             it panics",
         )
     }
 }
@@ -152,21 +157,23 @@ fn poll_for(
     Ok(ready)
 }
 
-/// Park until there may be something to receive, if it is known that there is nothing, or if an attempt
-/// was `in_vain`: for coroutines, whose [`recv_spare`] does not wait. Threads wait there.
+/// In a coroutine, waits until there may be something to receive, if `would_block` (the last attempt
+/// failed with `WouldBlock`) or if the next attempt is expected to. Threads wait in [`recv_spare`]
+/// instead.
 #[inline]
-pub(crate) fn before_recv(fd: BorrowedFd<'_>, in_vain: bool) -> io::Result<()> {
-    let known = || with_current(|task| task.is_exhausted(fd, Direction::Receive)) == Some(true);
-    if is_coroutine() && (in_vain || known()) {
-        return coroutine_wait(fd, Direction::Receive);
+pub(crate) fn before_recv(fd: BorrowedFd<'_>, would_block: bool) -> io::Result<()> {
+    let is_expected =
+        || with_current(|task| task.expects_would_block(fd, Direction::Receive)) == Some(true);
+    if is_coroutine() && (would_block || is_expected()) {
+        return park_coroutine(fd, Direction::Receive);
     }
     Ok(())
 }
 
-/// Goes on after a signal has force_closed a read or write. Just repeating it would start its timeout
-/// anew, so that one that is longer than the pause between two signals would never be over.
+/// Continues a read or write of a thread after a signal has interrupted it. A plain repetition would
+/// restart its timeout, which would then never expire if signals come more often.
 #[cold]
-fn resume<T>(
+fn resume_after_signal<T>(
     fd: BorrowedFd<'_>,
     direction: Direction,
     mut operation: impl FnMut() -> Result<T, Errno>,
@@ -190,7 +197,7 @@ fn resume<T>(
     }
 }
 
-/// The socket's own time is over.
+/// The error for a read or write whose socket timeout has expired.
 #[cold]
 pub(crate) fn timed_out(direction: Direction) -> io::Error {
     let kind = match direction {
@@ -200,8 +207,8 @@ pub(crate) fn timed_out(direction: Direction) -> io::Error {
     TimedOut::error(kind, None)
 }
 
-/// Whether an error says that a socket's own time is over. That the kernel has given up a connection
-/// (ETIMEDOUT), because the other side is out of reach, is of the same kind.
+/// Returns whether an error reports that a socket timeout has expired. The kernel's `ETIMEDOUT` has the
+/// same kind but another meaning: it gave the connection up, because the client cannot be reached.
 pub(crate) fn is_timeout(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut
         && error.raw_os_error().is_none()
@@ -210,7 +217,7 @@ pub(crate) fn is_timeout(error: &io::Error) -> bool {
             .is_some_and(|inner| inner.is::<CannotWait>())
 }
 
-/// Receives what is there, waiting for the first byte. 0 is the end of the stream.
+/// Receives available bytes, and waits for the first. Returns 0 at the end of the stream.
 #[inline]
 pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     stream_io(fd, Direction::Receive, |dont_wait| {
@@ -218,8 +225,9 @@ pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     })
 }
 
-/// The same, to the free part of `buffer`. In a coroutine it does not wait, with `buffer` in its hands,
-/// but fails with `WouldBlock`: give the buffer back, then [`before_recv`].
+/// Like [`recv`], into the spare capacity of `buffer`. In a coroutine, it fails with `WouldBlock` instead
+/// of waiting, so that idle connections hold no buffer. The caller releases `buffer`, calls
+/// [`before_recv`], and tries again.
 #[inline]
 pub(crate) fn recv_spare(fd: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Result<usize> {
     let mut receive = |dont_wait| {
@@ -230,9 +238,10 @@ pub(crate) fn recv_spare(fd: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Result
     }
     let received = coroutine_io(fd, Direction::Receive, || receive(true), OnWouldBlock::Fail);
     if received.is_ok() {
-        // What leaves room in the buffer has taken all there was; the next attempt can be saved.
+        // If the buffer is not full, nothing is left to receive, and the next attempt can be skipped.
         let exhausted = buffer.len() < buffer.capacity();
-        with_current(|task| task.note(fd, Direction::Receive, true, exhausted));
+        let attempt = Attempt::Moved { exhausted };
+        with_current(|task| task.record_attempt(fd, Direction::Receive, attempt));
     }
     received
 }
@@ -245,7 +254,8 @@ fn recv_flags(dont_wait: bool) -> RecvFlags {
     }
 }
 
-/// Sends some of `data`, waiting for room. A vanished client is an error, never a SIGPIPE.
+/// Sends a part of `data`, and waits for space. Returns the number of bytes sent. If the client has
+/// closed its socket, this is an error, never a SIGPIPE.
 #[inline]
 pub(crate) fn send(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {
     stream_io(fd, Direction::Send, |dont_wait| {
@@ -258,8 +268,8 @@ pub(crate) fn send(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {
     })
 }
 
-/// Ends one direction or both. (`std` would do it by the C library: another page of code for a forked
-/// child to map.)
+/// Shuts down one or both directions. (`std` would call the C library, and a forked child would map one
+/// more page of code.)
 pub(crate) fn shutdown(fd: BorrowedFd<'_>, how: std::net::Shutdown) -> io::Result<()> {
     let how = match how {
         std::net::Shutdown::Read => Shutdown::Read,
@@ -269,14 +279,14 @@ pub(crate) fn shutdown(fd: BorrowedFd<'_>, how: std::net::Shutdown) -> io::Resul
     Ok(rustix::net::shutdown(fd, how)?)
 }
 
-/// Sends as much of `data` as there is room for right now, without waiting.
+/// Sends as much of `data` as there is space for, without waiting. Returns the number of bytes sent.
 pub(crate) fn try_send(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
     Ok(rustix::net::send(fd, data, flags)?)
 }
 
-/// Throws away what was received and not read, up to a limit, without waiting.
-// Not a part of its caller, whose stack it would make larger for all who do not need this.
+/// Discards up to 1 MiB of received bytes, without waiting.
+// Not inlined, because the buffer would enlarge the stack frame of its caller.
 #[inline(never)]
 pub(crate) fn discard_input(fd: BorrowedFd<'_>) {
     let mut buffer = [0; 16 * 1024];
@@ -290,22 +300,21 @@ pub(crate) fn discard_input(fd: BorrowedFd<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 
     use nix::libc;
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
-    use std::os::fd::AsFd;
-    use std::os::unix::net::UnixStream;
-
     use super::*;
     use crate::sys::socket::set_timeout;
 
-    /// Runs `work` while its thread is force_closed by one signal after the other.
+    /// Runs `work` while signals interrupt its thread continuously.
     fn under_signals<T>(work: impl FnOnce() -> T) -> T {
         extern "C" fn ignore(_: libc::c_int) {}
-        // Without SA_RESTART, so that force_closed calls fail with EINTR.
+        // Without SA_RESTART, interrupted calls fail with EINTR.
         let action = SigAction::new(
             SigHandler::Handler(ignore),
             SaFlags::empty(),
@@ -313,13 +322,13 @@ mod tests {
         );
         // SAFETY: the handler does nothing, which is safe in signal context.
         unsafe { sigaction(Signal::SIGUSR1, &action) }.unwrap();
-        // SAFETY: it has no preconditions.
+        // SAFETY: `pthread_self` has no preconditions.
         let target = unsafe { libc::pthread_self() };
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
             let interrupter = scope.spawn(|| {
                 while !done.load(Ordering::SeqCst) {
-                    // SAFETY: the thread lives, because it waits below until this loop has ended.
+                    // SAFETY: the thread is alive, because it joins this one below.
                     unsafe { libc::pthread_kill(target, libc::SIGUSR1) };
                     thread::yield_now();
                 }

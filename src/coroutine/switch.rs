@@ -1,22 +1,23 @@
-//! Switching stacks: the only part of the coroutines that the compiler cannot check.
+//! Switches between stacks: the part of the coroutines that the compiler cannot check.
 //!
-//! What makes it sound:
+//! Reasons why it is sound:
 //!
-//! - **A coroutine stays on its thread.** Neither it nor its worker is `Send`, so thread-locals, `Rc`s
-//!   and lock guards on its stack mean the same before and after a switch.
-//! - **A coroutine is run to its end or never touched again.** A suspended one is not dropped but leaked
-//!   ([`ManuallyDrop`]): what lives on its stack, and may have been lent to another thread
-//!   ([`super::blocking`]), stays where it is.
-//! - **[`CURRENT`] points to the frame of the coroutine that runs**, and to nothing while none does. It
-//!   is set when the coroutine starts, taken away before each switch out of it, put back after each
-//!   switch into it.
-//! - **Nobody suspends while unwinding** ([`Task::can_wait`]): the count of panics belongs to the thread.
-//! - **The end of a stack is a page that cannot be accessed.** Rust's functions touch every page of their
-//!   frames in order, so an overflow ends the process there and cannot go past it.
+//! - **A coroutine stays on its thread.** Neither a coroutine nor its worker is `Send`. Therefore
+//!   thread-locals, `Rc`s and lock guards on its stack have the same meaning before and after a switch.
+//! - **A coroutine runs to its end or is never touched again.** A suspended coroutine is leaked, not
+//!   dropped ([`ManuallyDrop`]). Values on its stack stay in place, because they may be lent to another
+//!   thread ([`super::blocking`]).
+//! - **[`CURRENT`] points to the stack of the coroutine that runs**, and is null while none runs. It is
+//!   set when a coroutine starts, cleared before each switch out of it, and restored after each switch
+//!   into it.
+//! - **A coroutine does not suspend while it unwinds** ([`Task::can_wait`]), because `std` counts panics
+//!   by thread.
+//! - **A stack ends with a page that cannot be accessed.** Functions in Rust touch the pages of their
+//!   frames in order. Therefore an overflow ends the process at this page.
 //!
-//! What remains is what every library of this kind has to leave to its user: a scoped thread-local (a
-//! pointer into one stack frame, kept in a thread-local for the duration of a closure) shows through to
-//! other coroutines if a handler waits inside such a closure.
+//! One hazard is left to the user, as by every library of this kind: a scoped thread-local (a pointer to
+//! a stack frame that is stored in a thread-local during a closure) is visible to other coroutines if the
+//! handler waits inside the closure.
 
 use std::cell::Cell;
 use std::io;
@@ -29,38 +30,37 @@ use corosensei::{CoroutineResult, Yielder};
 
 use crate::coroutine::task::Task;
 
-/// The memory that a coroutine runs on.
+/// The stack of a coroutine.
 pub(crate) struct Stack {
     memory: DefaultStack,
-    /// Where it begins.
+    /// The address at which the coroutine begins. Stacks grow downwards from it.
     base: StackPointer,
 }
 
 impl Stack {
-    /// At most this far into its first page a stack begins. What a handler needs while it waits mostly
-    /// fits into the rest of it.
-    const SHIFT: usize = 2048;
+    /// Bound of the distance between the start of `memory` and `base`. The frames of a handler that
+    /// waits mostly fit into the rest of the first page.
+    const MAX_SHIFT: usize = 2048;
     const STEP: usize = 128;
 
-    /// At least `size` bytes, of which only what is touched takes memory, and a page that must not be
-    /// touched.
+    /// Maps at least `size` bytes, and a guard page. Only pages that are touched use memory.
     pub(super) fn new(size: usize) -> io::Result<Self> {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        static NEXT_SHIFT: AtomicUsize = AtomicUsize::new(0);
 
-        let memory = DefaultStack::new(size + Self::SHIFT)?;
-        // If all began at the same place of a page, they would share a few lines of the processor's
-        // cache, and push each other out of it.
-        let shift = NEXT.fetch_add(Self::STEP, Ordering::Relaxed) % Self::SHIFT;
+        let memory = DefaultStack::new(size + Self::MAX_SHIFT)?;
+        // If all stacks began at the same offset in a page, they would compete for a few lines of the
+        // processor's cache.
+        let shift = NEXT_SHIFT.fetch_add(Self::STEP, Ordering::Relaxed) % Self::MAX_SHIFT;
         let base = memory.base().get() - shift;
         Ok(Self {
-            base: StackPointer::new(base).expect("memory does not begin at 0"),
+            base: StackPointer::new(base).expect("a mapping is not at address 0"),
             memory,
         })
     }
 }
 
-// SAFETY: it is a part of a stack that has a guard page at the same end: what is left out is at the
-// other, a multiple of the alignment, and was asked for in addition.
+// SAFETY: this is a part of a valid stack with a guard page at the same limit. Only its base is moved,
+// by a multiple of the alignment, and its size was requested in addition to the bytes left out.
 unsafe impl corosensei::stack::Stack for Stack {
     fn base(&self) -> StackPointer {
         self.base
@@ -71,11 +71,12 @@ unsafe impl corosensei::stack::Stack for Stack {
     }
 }
 
-/// Code that is suspended, or has not begun yet.
+/// A coroutine that is suspended, or has not started yet.
 pub(super) struct Coroutine(ManuallyDrop<corosensei::Coroutine<(), (), (), Stack>>);
 
 impl Coroutine {
-    /// Prepares `work` to run on `stack`, as what `task` describes.
+    /// Prepares `work` to run on `stack`. `work` must not panic. [`with_current`] passes `task` to its
+    /// code.
     pub(super) fn new(stack: Stack, task: Task, work: impl FnOnce() + 'static) -> Self {
         let entry = move |yielder: &Yielder<(), ()>, ()| {
             let running = Running { task, yielder };
@@ -88,7 +89,7 @@ impl Coroutine {
         )))
     }
 
-    /// Runs it until it suspends or ends; the stack comes back at its end. `work` must not panic.
+    /// Runs it until it suspends (`Ok`) or ends (`Err`, with its stack).
     #[inline]
     pub(super) fn resume(mut self) -> Result<Self, Stack> {
         match self.0.resume(()) {
@@ -98,7 +99,7 @@ impl Coroutine {
     }
 }
 
-/// The frame at the bottom of a coroutine's stack.
+/// The outermost frame on the stack of a coroutine.
 struct Running {
     task: Task,
     yielder: *const Yielder<(), ()>,
@@ -108,29 +109,33 @@ thread_local! {
     static CURRENT: Cell<*const Running> = const { Cell::new(ptr::null()) };
 }
 
-/// Whether this is the code of a coroutine.
+/// Returns whether the caller runs in a coroutine.
 #[inline]
 pub(crate) fn is_coroutine() -> bool {
     !CURRENT.get().is_null()
 }
 
-/// Calls `act` with the coroutine that runs, if one does.
+/// Calls `act` with the coroutine that runs. Returns `None` outside of coroutines.
 #[inline]
 pub(crate) fn with_current<T>(act: impl FnOnce(&Task) -> T) -> Option<T> {
     let running = CURRENT.get();
     if running.is_null() {
         return None;
     }
-    // SAFETY: it points to a frame of the stack that this code runs on, further down, so it is there
-    // until `act` has returned, however often that switches. Nobody has a mutable reference to it.
+    // SAFETY: the pointer is to an outer frame of the stack that this code runs on. The frame exists
+    // until `act` has returned, however often `act` switches. No mutable reference to it exists.
     Some(act(unsafe { &(*running).task }))
 }
 
-/// Switches from the coroutine that runs to its worker, until that resumes it.
+/// Switches from the coroutine that runs to its worker. Returns when the worker resumes it.
 pub(super) fn suspend() {
     let running = CURRENT.replace(ptr::null());
-    debug_assert!(!running.is_null(), "only a coroutine can suspend");
-    // SAFETY: as in `with_current`; the yielder is that of this very coroutine, further down still.
+    debug_assert!(
+        !running.is_null(),
+        "`suspend` was called outside of a coroutine"
+    );
+    // SAFETY: the frame exists, as in `with_current`. The yielder is that of the same coroutine, in a
+    // frame that is further out.
     unsafe { (*(*running).yielder).suspend(()) };
     CURRENT.set(running);
 }

@@ -1,4 +1,4 @@
-//! What the code of a coroutine can ask of its worker.
+//! The running coroutine.
 
 use std::cell::Cell;
 use std::io;
@@ -9,30 +9,23 @@ use std::time::Instant;
 
 use crate::coroutine::blocking_pool::BlockingPool;
 use crate::coroutine::mailbox::Unpark;
-use crate::coroutine::slots::{ParkReason, Token};
+use crate::coroutine::park::{ParkReason, Token, WaitLimit};
+use crate::coroutine::scheduler::Attempt;
 use crate::coroutine::switch;
-use crate::coroutine::worker::{Prepared, Worker};
+use crate::coroutine::worker::{SocketWait, Worker};
 use crate::sys::poll::Direction;
 
 /// The coroutine that runs, as its own code sees it.
 pub(crate) struct Task {
     worker: Rc<Worker>,
     token: Token,
-    /// How many more reads and writes it may do before others have their turn.
+    /// Number of reads and writes left before other coroutines run.
     budget: Cell<u32>,
 }
 
-/// How long a wait for a socket may last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Limit {
-    /// As long as the socket's own timeout says.
-    OfSocket,
-    /// Until then, or without limit.
-    Until(Option<Instant>),
-}
-
 impl Task {
-    /// A client that always sends must not keep those of others from being served.
+    /// Number of reads and writes in a row. A client that always sends must not keep the worker from
+    /// serving other clients.
     const BUDGET: u32 = 32;
 
     pub(super) fn new(worker: Rc<Worker>, token: Token) -> Self {
@@ -43,13 +36,13 @@ impl Task {
         }
     }
 
-    /// Whether it may wait. Not while it unwinds: that a thread is panicking is known of the thread, and
-    /// other coroutines would take it for theirs.
+    /// Returns whether the coroutine may wait. It may not while it unwinds, because `std` counts panics
+    /// by thread: other coroutines of the thread would seem to panic.
     pub(crate) fn can_wait() -> bool {
         !thread::panicking()
     }
 
-    /// Counts a read or write, and lets others have their turn if it has had enough.
+    /// Counts a read or write, and lets other coroutines run if the budget is used up.
     #[inline]
     pub(crate) fn spend(&self) {
         match self.budget.get() {
@@ -59,72 +52,75 @@ impl Task {
         }
     }
 
-    /// Goes on when all others that can go on have had their turn.
+    /// Suspends until all other coroutines that are ready have run.
     pub(super) fn yield_now(&self) {
         self.worker.enqueue(self.token);
         self.suspend();
     }
 
-    /// Whether an attempt to receive or send is known, or likely enough, to be in vain.
+    /// Returns whether an attempt to receive or send is known, or expected, to fail with `WouldBlock`.
     #[inline]
-    pub(crate) fn is_exhausted(&self, fd: BorrowedFd<'_>, direction: Direction) -> bool {
-        let state = &mut *self.worker.state();
-        state.is_exhausted(self.token, fd.as_raw_fd(), direction)
+    pub(crate) fn expects_would_block(&self, fd: BorrowedFd<'_>, direction: Direction) -> bool {
+        let scheduler = &mut *self.worker.scheduler();
+        scheduler.expects_would_block(self.token, fd.as_raw_fd(), direction)
     }
 
-    /// Notes how an attempt to receive or send went: whether bytes were `moved`, and whether there are no
-    /// more now, or is no room for more.
     #[inline]
-    pub(crate) fn note(&self, fd: BorrowedFd<'_>, direction: Direction, moved: bool, last: bool) {
-        let state = &mut *self.worker.state();
-        state.note_attempt(self.token, fd.as_raw_fd(), direction, moved, last);
-    }
-
-    /// Waits until the socket may be ready. `false` if the time for that is over.
-    pub(crate) fn wait_for(
+    pub(crate) fn record_attempt(
         &self,
         fd: BorrowedFd<'_>,
         direction: Direction,
-        limit: Limit,
+        attempt: Attempt,
+    ) {
+        let scheduler = &mut *self.worker.scheduler();
+        scheduler.record_attempt(self.token, fd.as_raw_fd(), direction, attempt);
+    }
+
+    /// Waits until the socket may be ready. Returns `false` if the time has passed.
+    pub(crate) fn wait_for_socket(
+        &self,
+        fd: BorrowedFd<'_>,
+        direction: Direction,
+        limit: WaitLimit,
     ) -> io::Result<bool> {
-        match self.worker.prepare_wait(self.token, fd, direction)? {
-            Prepared::Foreign => self.wait_for_other(fd, direction, limit),
-            Prepared::Own => Ok(self.park(ParkReason::Own(direction), limit)),
-            Prepared::Delayed => {
+        match self.worker.prepare_socket_wait(self.token, fd, direction)? {
+            SocketWait::Own => Ok(self.park(ParkReason::OwnSocket(direction), limit)),
+            SocketWait::Foreign => self.wait_for_foreign_fd(fd, direction, limit),
+            SocketWait::Retry => {
                 self.suspend();
                 Ok(true)
             }
         }
     }
 
-    /// The same for a socket that this coroutine does not own, which may be closed, and its number be
-    /// that of another one, before the next time.
+    /// Waits for a socket that the coroutine does not own. The socket may be closed before the next
+    /// wait, and its number used for another one. Therefore each wait registers it anew.
     #[cold]
-    fn wait_for_other(
+    fn wait_for_foreign_fd(
         &self,
         fd: BorrowedFd<'_>,
         direction: Direction,
-        limit: Limit,
+        limit: WaitLimit,
     ) -> io::Result<bool> {
-        let raw = fd.as_raw_fd();
-        self.worker.watch_other(fd, self.token, direction)?;
-        let in_time = self.park(ParkReason::Foreign(raw, direction), limit);
-        // Whatever has ended the wait.
-        self.worker.forget_other(raw, self.token);
+        let raw_fd = fd.as_raw_fd();
+        self.worker.watch_foreign_fd(fd, self.token, direction)?;
+        let in_time = self.park(ParkReason::ForeignFd(raw_fd, direction), limit);
+        // Readiness has removed it already; a timeout or a wake-up has not.
+        self.worker.forget_foreign_fd(raw_fd, self.token);
         Ok(in_time)
     }
 
-    /// Waits until somebody calls, or until `deadline`: `false` then. It may come back for nothing.
-    pub(super) fn wait_for_call(&self, deadline: Option<Instant>) -> bool {
-        self.park(ParkReason::Call, Limit::Until(deadline))
+    /// Waits for an [`unpark`](Unpark::unpark). Returns `false` if `deadline` has passed. May return
+    /// without either.
+    pub(super) fn wait_for_wake(&self, deadline: Option<Instant>) -> bool {
+        self.park(ParkReason::Wake, WaitLimit::Until(deadline))
     }
 
-    /// The threads for what would hold up the worker.
     pub(super) fn blocking_pool(&self) -> BlockingPool {
         self.worker.blocking_pool()
     }
 
-    /// What ends such a wait.
+    /// Returns the means for other threads to end a [`wait_for_wake`](Self::wait_for_wake).
     pub(super) fn unpark(&self) -> Unpark {
         Unpark {
             mailbox: self.worker.mailbox(),
@@ -132,10 +128,11 @@ impl Task {
         }
     }
 
-    fn park(&self, wait: ParkReason, limit: Limit) -> bool {
-        self.worker.park(self.token, wait, limit);
+    fn park(&self, reason: ParkReason, limit: WaitLimit) -> bool {
+        self.worker.scheduler().park(self.token, reason, limit);
         self.suspend();
-        !std::mem::take(&mut self.worker.state().slots.own(self.token).timed_out)
+        let scheduler = &mut *self.worker.scheduler();
+        !std::mem::take(&mut scheduler.slots.running(self.token).timed_out)
     }
 
     fn suspend(&self) {

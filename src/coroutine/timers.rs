@@ -1,14 +1,14 @@
-//! When waits are over.
+//! Ends of waits.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::coroutine::slots::Token;
+use crate::coroutine::park::Token;
 
-/// Waits that end at a time, the next one first. A coroutine enters one only if it has none that is as
-/// early (see [`Slot::timer`](super::slots::Slot::timer)), and an entry whose coroutine waits for something
-/// later by then is entered anew: so each has few of them, however often it waits.
+/// Ends of waits, the earliest first. A coroutine adds an entry only if it has none that is as early (see
+/// [`Slot::timer`](super::slots::Slot::timer)). If its wait ends later than an entry that is due, the entry
+/// is added again. Therefore each coroutine has few entries, however often it waits.
 #[derive(Default)]
 pub(super) struct Timers {
     entries: BinaryHeap<Reverse<(Instant, Token)>>,
@@ -23,7 +23,7 @@ impl Timers {
         self.entries.len()
     }
 
-    /// Forgets entries that mean nothing any more.
+    /// Removes the entries for which `keep` returns `false`.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(Instant, Token) -> bool) {
         self.entries
             .retain(|Reverse((at, token))| keep(*at, *token));
@@ -33,8 +33,8 @@ impl Timers {
         self.entries.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Takes one entry whose time has come.
-    pub(super) fn due(&mut self, now: Instant) -> Option<(Instant, Token)> {
+    /// Removes and returns an entry that is due.
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Instant, Token)> {
         if self.next()? > now {
             return None;
         }
@@ -42,42 +42,42 @@ impl Timers {
     }
 }
 
-/// A wait for a socket that has begun and may become a long one.
+/// A wait for a socket whose timeout was not looked up yet.
 #[derive(Clone, Copy)]
-pub(super) struct Begun {
+pub(super) struct ShortWait {
     pub(super) token: Token,
-    /// Which of its waits.
+    /// [`Slot::wait_number`](super::slots::Slot::wait_number) of this wait.
     pub(super) number: u32,
     pub(super) since: Instant,
 }
 
-/// Waits for sockets whose timeout nobody has asked for yet. The kernel keeps it with the socket, and
-/// asking costs a system call, which most waits are too short for: only those that have lasted for
-/// [`SHORT`](Self::SHORT) are looked at.
+/// Waits for sockets whose timeouts were not looked up yet, the oldest first. The kernel stores the
+/// timeout of a socket, and to look it up costs a system call. Most waits are too short for that.
+/// Therefore only waits that have lasted [`MAX_AGE`](Self::MAX_AGE) are looked up.
 #[derive(Default)]
 pub(super) struct ShortWaits {
-    begun: VecDeque<Begun>,
+    waits: VecDeque<ShortWait>,
 }
 
 impl ShortWaits {
-    const SHORT: Duration = Duration::from_millis(1);
+    const MAX_AGE: Duration = Duration::from_millis(1);
 
-    pub(super) fn add(&mut self, begun: Begun) {
-        self.begun.push_back(begun);
+    pub(super) fn add(&mut self, wait: ShortWait) {
+        self.waits.push_back(wait);
     }
 
-    /// When there is one to look at.
+    /// The moment at which the next timeout has to be looked up.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.begun.front().map(|begun| begun.since + Self::SHORT)
+        self.waits.front().map(|wait| wait.since + Self::MAX_AGE)
     }
 
-    /// Takes one that is no longer short, if it still lasts.
-    pub(super) fn due(&mut self, now: Instant) -> Option<Begun> {
-        let begun = *self.begun.front()?;
-        if now.saturating_duration_since(begun.since) < Self::SHORT {
+    /// Removes and returns a wait that is no longer short. It may have ended in the meantime.
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<ShortWait> {
+        let wait = *self.waits.front()?;
+        if now.saturating_duration_since(wait.since) < Self::MAX_AGE {
             return None;
         }
-        self.begun.pop_front()
+        self.waits.pop_front()
     }
 }
 
@@ -92,11 +92,11 @@ mod tests {
         let [first, second] = [1, 2].map(Token::from_key);
         timers.add(now + Duration::from_secs(2), second);
         timers.add(now + Duration::from_secs(1), first);
-        assert!(timers.due(now).is_none());
+        assert!(timers.pop_due(now).is_none());
         let later = now + Duration::from_secs(3);
-        assert_eq!(timers.due(later).unwrap().1, first);
-        assert_eq!(timers.due(later).unwrap().1, second);
-        assert!(timers.due(later).is_none() && timers.next().is_none());
+        assert_eq!(timers.pop_due(later).unwrap().1, first);
+        assert_eq!(timers.pop_due(later).unwrap().1, second);
+        assert!(timers.pop_due(later).is_none() && timers.next().is_none());
     }
 
     #[test]
@@ -104,13 +104,13 @@ mod tests {
         let mut waits = ShortWaits::default();
         let since = Instant::now();
         let token = Token::from_key(7);
-        waits.add(Begun {
+        waits.add(ShortWait {
             token,
             number: 1,
             since,
         });
-        assert!(waits.due(since).is_none());
-        assert_eq!(waits.due(waits.next().unwrap()).unwrap().token, token);
+        assert!(waits.pop_due(since).is_none());
+        assert_eq!(waits.pop_due(waits.next().unwrap()).unwrap().token, token);
         assert!(waits.next().is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! Waiting for somebody else, be it as a coroutine or as a thread.
+//! Waits for other threads and coroutines.
 
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -8,29 +8,30 @@ use crate::coroutine::switch::with_current;
 use crate::coroutine::task::Task;
 use crate::sys::fork_gate::parked;
 
-/// Whoever waits, seen from those who can end that.
+/// A thread or coroutine that can wait until another one wakes it.
 #[derive(Clone)]
-pub(crate) struct Waiter(Who);
+pub(crate) struct Waiter(Kind);
 
 #[derive(Clone)]
-enum Who {
+enum Kind {
     Coroutine(Unpark),
     Thread(Thread),
 }
 
 impl Waiter {
-    /// Whoever calls this. `None` for a coroutine that is not allowed to wait.
-    pub(crate) fn here() -> Option<Self> {
+    /// The coroutine that runs or, outside of coroutines, the current thread. `None` for a coroutine
+    /// that may not wait, because it panics.
+    pub(crate) fn current() -> Option<Self> {
         match with_current(|task| Task::can_wait().then(|| task.unpark())) {
-            Some(unpark) => unpark.map(|unpark| Self(Who::Coroutine(unpark))),
-            None => Some(Self(Who::Thread(thread::current()))),
+            Some(unpark) => unpark.map(|unpark| Self(Kind::Coroutine(unpark))),
+            None => Some(Self(Kind::Thread(thread::current()))),
         }
     }
 
-    /// Waits until [`call`](Self::call) is called, or until `deadline`; may come back for nothing. Only
-    /// for the one that this is.
+    /// Waits until [`wake`](Self::wake) is called for the [current](Self::current) waiter, or until
+    /// `deadline`. May return without either.
     pub(crate) fn wait(deadline: Option<Instant>) {
-        if with_current(|task| task.wait_for_call(deadline)).is_some() {
+        if with_current(|task| task.wait_for_wake(deadline)).is_some() {
             return;
         }
         parked(|| match deadline {
@@ -41,33 +42,38 @@ impl Waiter {
         });
     }
 
-    /// Whether both are the same one.
-    pub(crate) fn is(&self, other: &Self) -> bool {
+    /// Returns whether both are the same coroutine or thread.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
-            (Who::Coroutine(this), Who::Coroutine(other)) => this.is(other),
-            (Who::Thread(this), Who::Thread(other)) => this.id() == other.id(),
+            (Kind::Coroutine(this), Kind::Coroutine(other)) => this.is_same_as(other),
+            (Kind::Thread(this), Kind::Thread(other)) => this.id() == other.id(),
             _ => false,
         }
     }
 
-    /// Ends the wait, or the next one.
-    pub(crate) fn call(&self) {
+    /// Ends the current wait or, if there is none, the next.
+    pub(crate) fn wake(&self) {
         match &self.0 {
-            Who::Coroutine(unpark) => unpark.unpark(),
-            Who::Thread(thread) => thread.unpark(),
+            Kind::Coroutine(unpark) => unpark.unpark(),
+            Kind::Thread(thread) => thread.unpark(),
         }
     }
 }
 
-/// Waits for at least `duration`, without holding up others: what [`std::thread::sleep`] is, for handlers
-/// that run as [`Coroutines`](crate::Coroutines) too. Under every other strategy, and outside handlers,
-/// the two are the same. A stop of the server does not end it. One of zero lets the others have their turn.
+/// Waits for at least `duration` without blocking other requests.
+///
+/// In a handler that runs under [`Coroutines`](crate::Coroutines), the worker serves other requests
+/// during the wait. Under every other strategy, and outside of handlers, this is
+/// [`std::thread::sleep`]. A stop of the server does not end the wait. A duration of zero lets other
+/// coroutines run that are ready.
+///
+/// A coroutine that panics cannot wait in this way. There, the call blocks the worker.
 ///
 /// Python: `time.sleep`, `gevent.sleep`.
 #[doc(alias = "gevent.sleep")]
 pub fn sleep(duration: Duration) {
     let deadline = Instant::now().checked_add(duration);
-    let slept = with_current(|task| {
+    let has_slept = with_current(|task| {
         if !Task::can_wait() {
             return false;
         }
@@ -75,11 +81,11 @@ pub fn sleep(duration: Duration) {
             task.yield_now();
         }
         while deadline.is_none_or(|deadline| Instant::now() < deadline) {
-            task.wait_for_call(deadline);
+            task.wait_for_wake(deadline);
         }
         true
     });
-    if slept != Some(true) {
+    if has_slept != Some(true) {
         parked(|| thread::sleep(duration));
     }
 }

@@ -1,90 +1,84 @@
-//! Waiting for one socket on several threads, of which each arrival wakes one.
+//! Wait for one listener on several threads, of which each request wakes one.
 //!
-//! With `poll(2)` it wakes them all, and all but one have been woken for nothing. Linux can do better
-//! with an epoll set for each thread. (Only for loops on threads of their own: a set that a forked
-//! process inherits could be disturbed by it.)
+//! `poll(2)` wakes every thread that waits for the listener, and all but one of them find no request.
+//! On Linux, an epoll set for each thread with `EPOLLEXCLUSIVE` avoids this. Only accept loops on
+//! threads of their own use such a set, because a forked child inherits it and could disturb it.
 
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-pub(crate) use self::platform::ExclusiveWait;
+use crate::sys::poller::{Poller, Watch};
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod platform {
-    use std::os::fd::OwnedFd;
-    use std::time::Instant;
+/// The wait of one thread.
+#[derive(Debug)]
+pub(crate) struct ExclusiveWait {
+    poller: Poller,
+}
 
-    use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-    use rustix::io::Errno;
+impl ExclusiveWait {
+    const WAKER: u64 = 0;
+    const LISTENER: u64 = 1;
 
-    use super::*;
-    use crate::sys::poll::timespec;
-
-    /// The set of one thread.
-    #[derive(Debug)]
-    pub(crate) struct ExclusiveWait {
-        set: OwnedFd,
+    /// Watches `waker` for every thread, and `listener` exclusively.
+    ///
+    /// # Errors
+    ///
+    /// No descriptor is left, or the system has no epoll. [`wait_readable`](crate::sys::poll::wait_readable)
+    /// is the replacement.
+    pub(crate) fn new(waker: BorrowedFd<'_>, listener: BorrowedFd<'_>) -> io::Result<Self> {
+        let poller = Poller::new()?;
+        poller.add(waker, Self::WAKER, Watch::Level)?;
+        poller.add(listener, Self::LISTENER, Watch::LevelExclusive)?;
+        Ok(Self { poller })
     }
 
-    const WAKER: u64 = 0;
-    const SHARED: u64 = 1;
-
-    impl ExclusiveWait {
-        /// Readiness of `shared` is told to one of those who wait for it, that of `waker` to all.
-        pub(crate) fn new(waker: BorrowedFd<'_>, shared: BorrowedFd<'_>) -> io::Result<Self> {
-            let set = epoll::create(CreateFlags::CLOEXEC)?;
-            epoll::add(&set, waker, EventData::new_u64(WAKER), EventFlags::IN)?;
-            let exclusive = EventFlags::IN | EventFlags::EXCLUSIVE;
-            epoll::add(&set, shared, EventData::new_u64(SHARED), exclusive)?;
-            Ok(Self { set })
-        }
-
-        /// As [`wait_readable`](crate::sys::poll::wait_readable) for the two.
-        pub(crate) fn wait_readable(&self, timeout: Option<Duration>) -> io::Result<[bool; 2]> {
-            let started = timeout.map(|_| Instant::now());
-            let mut left = timeout;
-            let none = Event {
-                flags: EventFlags::empty(),
-                data: EventData::new_u64(WAKER),
-            };
-            let mut events = [none; 2];
-            loop {
-                match epoll::wait(&self.set, &mut events[..], left.map(timespec).as_ref()) {
-                    Ok(ready) => {
-                        let ready = &events[..ready];
-                        let of = |which| ready.iter().any(|event| event.data.u64() == which);
-                        return Ok([of(WAKER), of(SHARED)]);
-                    }
-                    Err(Errno::INTR) => {
-                        left = timeout
-                            .zip(started)
-                            .map(|(timeout, started)| timeout.saturating_sub(started.elapsed()));
-                    }
-                    Err(error) => return Err(error.into()),
-                }
+    /// Waits until the waker or the listener is readable (or broken), or `timeout` has passed. `None`
+    /// waits without limit. Returns which of the two are readable, in this order. A signal does not end
+    /// the wait.
+    pub(crate) fn wait_readable(&self, timeout: Option<Duration>) -> io::Result<[bool; 2]> {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut left = timeout;
+        loop {
+            let (mut waker, mut listener) = (false, false);
+            self.poller.wait(left, |event| match event.key {
+                Self::WAKER => waker = true,
+                _ => listener = true,
+            })?;
+            if waker || listener {
+                return Ok([waker, listener]);
+            }
+            // The time has passed, or a signal came.
+            if let Some(deadline) = deadline {
+                left = Some(deadline.saturating_duration_since(Instant::now()));
+            }
+            if left == Some(Duration::ZERO) {
+                return Ok([false, false]);
             }
         }
     }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-mod platform {
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use std::io::Write;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
     use super::*;
 
-    /// Not to be had here: `poll(2)` has to do.
-    #[derive(Debug)]
-    pub(crate) struct ExclusiveWait {
-        never: std::convert::Infallible,
-    }
-
-    impl ExclusiveWait {
-        pub(crate) fn new(_waker: BorrowedFd<'_>, _shared: BorrowedFd<'_>) -> io::Result<Self> {
-            Err(io::ErrorKind::Unsupported.into())
-        }
-
-        pub(crate) fn wait_readable(&self, _timeout: Option<Duration>) -> io::Result<[bool; 2]> {
-            match self.never {}
-        }
+    #[test]
+    fn the_wait_reports_which_of_both_is_readable() {
+        let (waker, mut wake) = UnixStream::pair().unwrap();
+        let (listener, mut client) = UnixStream::pair().unwrap();
+        let wait = ExclusiveWait::new(waker.as_fd(), listener.as_fd()).unwrap();
+        let soon = Some(Duration::from_millis(5));
+        assert_eq!(wait.wait_readable(soon).unwrap(), [false, false]);
+        client.write_all(b"a").unwrap();
+        assert_eq!(wait.wait_readable(None).unwrap(), [false, true]);
+        wake.write_all(b"a").unwrap();
+        assert_eq!(wait.wait_readable(None).unwrap(), [true, true]);
+        let zero = Some(Duration::ZERO);
+        assert_eq!(wait.wait_readable(zero).unwrap(), [true, true]);
     }
 }

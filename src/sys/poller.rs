@@ -1,4 +1,4 @@
-//! Which of a worker's sockets are ready.
+//! Readiness of many descriptors, with `epoll(7)`.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -6,78 +6,71 @@ use std::time::Duration;
 
 pub(crate) use self::platform::Poller;
 
-/// What became of a socket.
+/// Readiness of one descriptor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Event {
-    /// What the socket was registered under.
+    /// The key that the descriptor was registered with.
     pub(crate) key: u64,
     pub(crate) readable: bool,
     pub(crate) writable: bool,
-    /// The client has ended its side, or the connection is broken: neither will ever wait again.
-    pub(crate) over: bool,
+    /// The client has ended its side, or the connection is broken. Neither reads nor writes will wait
+    /// again.
+    pub(crate) hung_up: bool,
 }
 
-/// How a socket is watched.
+/// How a descriptor is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watch {
-    /// Told as long as it is readable.
+    /// Reported by each wait while it is readable.
     Level,
-    /// Told when it becomes readable, or, with `writable`, when it becomes that.
+    /// Like `Level`. If several pollers watch a descriptor this way, each readiness event ends the
+    /// waits of one or more of them, not of all.
+    LevelExclusive,
+    /// Reported whenever it becomes readable and, with `writable`, whenever it becomes writable.
     Edge { writable: bool },
-    /// Told once that it has become ready for this.
-    Once { readable: bool, writable: bool },
+    /// Reported once, then no more until the next [`Poller::set`].
+    OneShot { readable: bool, writable: bool },
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod platform {
-    use std::cell::RefCell;
+    use std::mem::MaybeUninit;
     use std::os::fd::{AsFd, OwnedFd};
 
-    use rustix::buffer::spare_capacity;
     use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
     use rustix::io::Errno;
 
     use super::*;
     use crate::sys::poll::timespec;
 
-    /// An epoll set: what is registered stays so until its descriptor is closed.
+    /// An epoll set. A descriptor stays registered until it is closed or removed.
+    #[derive(Debug)]
     pub(crate) struct Poller {
-        set: OwnedFd,
-        events: RefCell<Vec<epoll::Event>>,
+        epoll: OwnedFd,
     }
 
     impl Poller {
-        /// How many events are taken at once: enough to share the cost of the call, few enough for new
-        /// connections not to wait long.
-        const EVENTS: usize = 128;
+        /// The most events that one wait reports: enough to share the cost of the system call, and few
+        /// enough that new connections do not wait long.
+        const MAX_EVENTS: usize = 128;
 
         pub(crate) fn new() -> io::Result<Self> {
-            Ok(Self {
-                set: epoll::create(CreateFlags::CLOEXEC)?,
-                events: RefCell::new(Vec::with_capacity(Self::EVENTS)),
-            })
+            let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+            Ok(Self { epoll })
         }
 
         pub(crate) fn add(&self, fd: BorrowedFd<'_>, key: u64, watch: Watch) -> io::Result<()> {
-            Ok(epoll::add(
-                &self.set,
-                fd,
-                EventData::new_u64(key),
-                flags(watch),
-            )?)
+            let data = EventData::new_u64(key);
+            Ok(epoll::add(&self.epoll, fd, data, flags(watch))?)
         }
 
-        /// Watches what is watched already in another way; reports what is ready by now.
+        /// Changes how a registered descriptor is watched. The next wait reports it if it is ready.
         pub(crate) fn change(&self, fd: BorrowedFd<'_>, key: u64, watch: Watch) -> io::Result<()> {
-            Ok(epoll::modify(
-                &self.set,
-                fd,
-                EventData::new_u64(key),
-                flags(watch),
-            )?)
+            let data = EventData::new_u64(key);
+            Ok(epoll::modify(&self.epoll, fd, data, flags(watch))?)
         }
 
-        /// The same, whether or not it is watched already.
+        /// Calls [`change`](Self::change) or, if the descriptor is not registered, [`add`](Self::add).
         pub(crate) fn set(&self, fd: BorrowedFd<'_>, key: u64, watch: Watch) -> io::Result<()> {
             match self.change(fd, key, watch) {
                 Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => {
@@ -88,32 +81,32 @@ mod platform {
         }
 
         pub(crate) fn remove(&self, fd: BorrowedFd<'_>) {
-            let _ = epoll::delete(&self.set, fd);
+            let _ = epoll::delete(&self.epoll, fd);
         }
 
-        /// Waits until something is ready, at most `timeout`, and calls `tell` for each. A signal ends
-        /// the wait early.
+        /// Waits until a descriptor is ready, at most `timeout`, and calls `on_event` for each that is.
+        /// `None` waits without limit. A signal ends the wait early, without an event.
         pub(crate) fn wait(
             &self,
             timeout: Option<Duration>,
-            mut tell: impl FnMut(Event),
+            mut on_event: impl FnMut(Event),
         ) -> io::Result<()> {
-            let mut events = self.events.borrow_mut();
-            events.clear();
+            let mut buffer = [const { MaybeUninit::uninit() }; Self::MAX_EVENTS];
             let timeout = timeout.map(timespec);
-            match epoll::wait(&self.set, spare_capacity(&mut events), timeout.as_ref()) {
-                Ok(_) | Err(Errno::INTR) => {}
+            let events = match epoll::wait(&self.epoll, &mut buffer, timeout.as_ref()) {
+                Ok((events, _)) => events,
+                Err(Errno::INTR) => return Ok(()),
                 Err(error) => return Err(error.into()),
-            }
-            let over = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
-            for event in events.iter() {
-                // It is packed.
+            };
+            let hung_up = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
+            for event in events {
+                // Copies, because `epoll::Event` is packed.
                 let (flags, key) = (event.flags, event.data.u64());
-                tell(Event {
+                on_event(Event {
                     key,
                     readable: flags.contains(EventFlags::IN),
                     writable: flags.contains(EventFlags::OUT),
-                    over: flags.intersects(over),
+                    hung_up: flags.intersects(hung_up),
                 });
             }
             Ok(())
@@ -122,7 +115,7 @@ mod platform {
 
     impl AsFd for Poller {
         fn as_fd(&self) -> BorrowedFd<'_> {
-            self.set.as_fd()
+            self.epoll.as_fd()
         }
     }
 
@@ -130,13 +123,14 @@ mod platform {
         let flag = |wanted, flag| if wanted { flag } else { EventFlags::empty() };
         match watch {
             Watch::Level => EventFlags::IN,
+            Watch::LevelExclusive => EventFlags::IN | EventFlags::EXCLUSIVE,
             Watch::Edge { writable } => {
                 EventFlags::IN
                     | EventFlags::RDHUP
                     | EventFlags::ET
                     | flag(writable, EventFlags::OUT)
             }
-            Watch::Once { readable, writable } => {
+            Watch::OneShot { readable, writable } => {
                 EventFlags::ONESHOT
                     | flag(readable, EventFlags::IN | EventFlags::RDHUP)
                     | flag(writable, EventFlags::OUT)
@@ -152,7 +146,8 @@ mod platform {
 
     use super::*;
 
-    /// Not to be had here: `Poller::new` says so.
+    /// Not available on this system: `Poller::new` returns an error.
+    #[derive(Debug)]
     pub(crate) struct Poller {
         never: Infallible,
     }
@@ -161,8 +156,8 @@ mod platform {
         pub(crate) fn new() -> io::Result<Self> {
             Err(io::Error::new(
                 io::ErrorKind::Unsupported,
-                "the coroutines of this library need epoll, which this system does not have: take \
-                 another strategy, such as `Threading`",
+                "`Coroutines` needs epoll(7), which this system does not have: use another strategy, \
+                 such as `Threading`",
             ))
         }
 
