@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, Write as _};
 
+use crate::address::Address;
 use crate::error::BoxError;
 use crate::panics::catch_panic;
 use crate::timeout::TimeoutKind;
@@ -182,7 +183,7 @@ impl HandlerError {
     /// traceback. A [disconnect](Self::is_disconnect) is not reported.
     #[doc(alias = "traceback")]
     #[doc(alias = "print_exc")]
-    pub fn report(&self, client_address: &impl crate::Address) {
+    pub fn report(&self, client_address: &impl Address) {
         if self.is_disconnect() {
             return;
         }

@@ -231,7 +231,9 @@ impl<S: DatagramSocket> RequestLifecycle for DatagramRequest<S> {
     fn shutdown_request(&mut self) {}
 
     fn reject(&mut self, rejection: &Rejection) {
-        if let Rejection::Message(message) = rejection {
+        if let Rejection::Message(message) = rejection
+            && !message.is_empty()
+        {
             let _ = self.send_to(message, &self.client_address);
         }
     }

@@ -6,6 +6,7 @@ mod inline_receiver;
 mod options;
 mod tcp;
 mod udp;
+mod udp_batch;
 mod unix;
 
 use std::io;

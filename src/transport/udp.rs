@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::mem;
 use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -12,7 +13,10 @@ use crate::error::Error;
 use crate::request::{RequestKind, UdpRequest};
 use crate::state::ServerHandle;
 use crate::sys;
-use crate::transport::inline_receiver::{LeftoverDatagrams, UdpInlineReceiver};
+use crate::sys::datagram::recv_whole_inet;
+use crate::sys::recv_batch::RecvBatch;
+use crate::transport::inline_receiver::ReceiveInline;
+use crate::transport::udp_batch::{BatchSizer, LeftoverDatagrams};
 use crate::transport::{
     Bind, FromListener, InlineReceiver, SocketOptions, Transport, datagram, inet,
 };
@@ -23,11 +27,11 @@ use crate::transport::{
 #[doc(alias = "SOCK_DGRAM")]
 pub struct Udp {
     /// Shared with the requests, which reply through it.
-    pub(super) socket: Arc<UdpSocket>,
+    socket: Arc<UdpSocket>,
     address: SocketAddr,
-    pub(super) max_packet_size: usize,
+    max_packet_size: usize,
     /// Datagrams that were received and not served when the last loop ended.
-    pub(super) leftover: LeftoverDatagrams,
+    leftover: LeftoverDatagrams,
 }
 
 impl Udp {
@@ -45,12 +49,12 @@ impl Udp {
 
     /// The size of receive buffers: the largest size that a datagram can have, and one byte more than
     /// `max_packet_size`, so that a truncated datagram differs from one that just fits.
-    pub(super) fn buffer_size(&self) -> usize {
+    fn buffer_size(&self) -> usize {
         self.max_packet_size.min(SocketOptions::UDP_PACKET_SIZE) + 1
     }
 
     /// A request without a datagram.
-    pub(super) fn blank_request(&self, server: &ServerHandle) -> UdpRequest {
+    fn blank_request(&self, server: &ServerHandle) -> UdpRequest {
         UdpRequest::new(&[], false, self.address, Arc::clone(&self.socket), server)
     }
 }
@@ -86,6 +90,84 @@ impl Transport for Udp {
         is_only_loop: bool,
     ) -> InlineReceiver<'a, UdpRequest> {
         InlineReceiver::new(UdpInlineReceiver::new(self, server, is_only_loop))
+    }
+}
+
+/// The receiver of a UDP server. Receives several datagrams by one system call where no other loop
+/// could serve them meanwhile.
+struct UdpInlineReceiver<'a> {
+    udp: &'a Udp,
+    server: &'a ServerHandle,
+    request: UdpRequest,
+    batch: RecvBatch,
+    batch_sizer: BatchSizer,
+}
+
+impl<'a> UdpInlineReceiver<'a> {
+    fn new(udp: &'a Udp, server: &'a ServerHandle, is_only_loop: bool) -> Self {
+        let max_batch = if is_only_loop { RecvBatch::MAX_LEN } else { 1 };
+        Self {
+            udp,
+            server,
+            request: udp.blank_request(server),
+            batch: RecvBatch::default(),
+            batch_sizer: BatchSizer::up_to(max_batch),
+        }
+    }
+
+    /// Undoes what a handler may have done to the request.
+    #[inline]
+    fn restore_request(&mut self) {
+        if !self.request.belongs_to(&self.udp.socket, self.server) {
+            // The handler has swapped it with a request of another server.
+            self.request = self.udp.blank_request(self.server);
+        }
+        if self.request.was_socket_used() {
+            // The handler may be about to receive the next datagrams from the socket itself.
+            self.batch_sizer = BatchSizer::up_to(1);
+        }
+    }
+}
+
+impl ReceiveInline<UdpRequest> for UdpInlineReceiver<'_> {
+    #[inline]
+    fn next_buffered(&mut self) -> Option<&mut UdpRequest> {
+        if self.batch.is_empty() && !self.udp.leftover.is_any() {
+            return None;
+        }
+        self.restore_request();
+        let (udp, batch) = (self.udp, &mut self.batch);
+        let received = self.request.renew(udp.max_packet_size, |packet| {
+            let peer = batch.take_into(packet);
+            peer.or_else(|| udp.leftover.take_into(packet)).ok_or(())
+        });
+        received.ok().map(|()| &mut self.request)
+    }
+
+    fn receive(&mut self, speculative: bool) -> io::Result<&mut UdpRequest> {
+        self.restore_request();
+        let (udp, batch) = (self.udp, &mut self.batch);
+        let (socket, size) = (udp.socket.as_fd(), udp.buffer_size());
+        let wanted = self.batch_sizer.next(speculative);
+        if wanted > 1 {
+            let received = batch.receive(socket, wanted, size)?;
+            self.batch_sizer.record_received(received);
+        }
+        self.request.renew(udp.max_packet_size, |packet| {
+            if let Some(peer) = batch.take_into(packet) {
+                return Ok(peer);
+            }
+            packet.reserve_exact(size);
+            recv_whole_inet(socket, packet)
+        })?;
+        Ok(&mut self.request)
+    }
+}
+
+impl Drop for UdpInlineReceiver<'_> {
+    /// Leaves datagrams that were received and not served to the next loop.
+    fn drop(&mut self) {
+        self.udp.leftover.put(mem::take(&mut self.batch));
     }
 }
 
