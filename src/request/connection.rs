@@ -1,21 +1,18 @@
-//! One connection: reads, writes, timeouts and force-close.
+//! One connection: reads, writes and timeouts.
 
 use std::io;
-use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-use crate::address::SocketAddress;
 use crate::coroutine::fair_mutex::{FairMutex, FairMutexGuard};
 use crate::coroutine::stream_io;
 use crate::handler_error::{ClientGone, ShuttingDown};
-use crate::panics::{CatchDropPanic, catch_panic};
-use crate::request::broadcast_message::BroadcastMessage;
+use crate::panics::CatchDropPanic;
 use crate::request::direction::timed_out;
 use crate::request::pending_io::PendingIo;
 use crate::request::stream_socket::StreamSocket;
 use crate::request::timeouts::ConnectionTimeouts;
-use crate::state::live_connection::{Delivery, LiveConnection, Recipient};
-use crate::state::{Activity, ConnectionState, Registration};
+use crate::state::live_connection::Recipient;
+use crate::state::{Activity, Registration};
 use crate::sys::poll::Direction;
 use crate::timeout::TimeoutKind;
 
@@ -260,31 +257,5 @@ impl<S: StreamSocket> Recipient for Connection<S> {
             }
         }
         Ok(())
-    }
-}
-
-impl<S: StreamSocket> LiveConnection for Connection<S> {
-    fn connection_state(&self) -> &ConnectionState {
-        &self.state
-    }
-
-    fn client_address(&self) -> SocketAddress {
-        self.client_address.clone().into()
-    }
-
-    fn shutdown(&self) {
-        // Fails if the client is gone; then there is nothing to end.
-        let _ = catch_panic(|| self.socket.shutdown(Shutdown::Both));
-    }
-
-    fn force_close(&self) {
-        // An ended connection may belong to a child process by now, which a shutdown would end too.
-        if self.state.mark_force_closed() || self.state.is_lingering() {
-            self.shutdown();
-        }
-    }
-
-    fn deliver<'a>(&'a self, data: &'a [u8]) -> Box<dyn Delivery + 'a> {
-        Box::new(BroadcastMessage::new(self, data))
     }
 }

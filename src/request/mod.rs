@@ -1,10 +1,10 @@
 //! Requests: what a handler reads from and writes to.
 
-mod broadcast_message;
 mod connection;
 mod datagram;
 mod direction;
 mod lifecycle;
+mod live_connection;
 mod packet_buffers;
 mod pending_io;
 mod read_buffer;

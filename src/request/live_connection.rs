@@ -1,32 +1,56 @@
-//! One message of a broadcast, on its way to one client.
+//! One connection, as senders, broadcasts and a stop see it.
 
 use std::io;
+use std::net::Shutdown;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+use crate::address::SocketAddress;
 use crate::coroutine::fair_mutex::FairMutexGuard;
+use crate::panics::catch_panic;
 use crate::request::connection::Connection;
 use crate::request::stream_socket::StreamSocket;
+use crate::state::ConnectionState;
 use crate::state::live_connection::{Delivery, LiveConnection, Progress};
 
-/// A message that is sent without waiting, in as many steps as the client needs.
-pub(super) struct BroadcastMessage<'a, S: StreamSocket> {
+impl<S: StreamSocket> LiveConnection for Connection<S> {
+    fn connection_state(&self) -> &ConnectionState {
+        &self.state
+    }
+
+    fn client_address(&self) -> SocketAddress {
+        self.client_address.clone().into()
+    }
+
+    fn shutdown(&self) {
+        // Fails if the client is gone; then there is nothing to end.
+        let _ = catch_panic(|| self.socket.shutdown(Shutdown::Both));
+    }
+
+    fn force_close(&self) {
+        // An ended connection may belong to a child process by now, which a shutdown would end too.
+        if self.state.mark_force_closed() || self.state.is_lingering() {
+            self.shutdown();
+        }
+    }
+
+    fn deliver<'a>(&'a self, data: &'a [u8]) -> Box<dyn Delivery + 'a> {
+        Box::new(BroadcastMessage {
+            connection: self,
+            data,
+            sent: 0,
+            sending: None,
+        })
+    }
+}
+
+/// One message of a broadcast, sent without waiting, in as many steps as the client needs.
+struct BroadcastMessage<'a, S: StreamSocket> {
     connection: &'a Connection<S>,
     data: &'a [u8],
     sent: usize,
     /// Held from the first byte to the last.
     sending: Option<FairMutexGuard<'a>>,
-}
-
-impl<'a, S: StreamSocket> BroadcastMessage<'a, S> {
-    pub(super) fn new(connection: &'a Connection<S>, data: &'a [u8]) -> Self {
-        Self {
-            connection,
-            data,
-            sent: 0,
-            sending: None,
-        }
-    }
 }
 
 impl<S: StreamSocket> Delivery for BroadcastMessage<'_, S> {
