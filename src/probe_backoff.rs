@@ -29,6 +29,11 @@ impl ProbeBackoff {
         };
         self.left_to_skip = self.interval;
     }
+
+    /// Forgets earlier failures, so that every next occasion is tried until one fails.
+    pub(super) fn reset(&mut self) {
+        *self = Self::default();
+    }
 }
 
 #[cfg(test)]

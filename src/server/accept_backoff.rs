@@ -1,60 +1,89 @@
-//! When an accept loop tries to take in the next request.
+//! When an accept loop tries to accept the next request.
 
 use std::time::{Duration, Instant};
 
-/// What a loop remembers from turn to turn: whether to guess that the next request is there
-/// already, and how long to back off.
+use crate::probe_backoff::ProbeBackoff;
+
+/// The memory of an accept loop between two requests: whether to try the next accept without waiting
+/// first, and how long to back off after an error.
 ///
-/// Under load, requests queue up, and taking one without asking `poll` first saves a system call
-/// for each. Where the guess was wrong it has wasted one, so after a wrong guess it is made less
-/// often, down to every 32nd time.
-#[derive(Default)]
+/// Under load, requests are in the backlog already. Accepting one without calling `poll` first saves
+/// a system call for each request. An attempt that finds the backlog empty wastes a system call, so
+/// after failed attempts fewer are made, down to one for every 32 requests.
 pub(super) struct AcceptBackoff {
-    guess: bool,
-    /// How many requests to wait for properly before guessing again.
-    skip: u32,
-    caution: u32,
-    /// How many errors there were since the last request.
+    is_request_likely: bool,
+    /// Decides after which requests the next accept is tried without waiting.
+    attempts_without_wait: ProbeBackoff,
+    /// Number of errors since the last request.
     consecutive_errors: u32,
     delay: Duration,
     /// When to try again after an error.
     retry_at: Option<Instant>,
-    /// Since when there have been no descriptors, if there are none.
+    /// When descriptors ran out; `None` while there are descriptors.
     pub(super) exhausted_since: Option<Instant>,
-    /// How often there was one, and then there was none after all.
+    /// Number of times a descriptor seemed to be free since accepting last worked.
     failed_probes: u32,
     no_probe_until: Option<Instant>,
 }
 
+impl Default for AcceptBackoff {
+    /// Tries the first accept without waiting, because the transport may hold datagrams that an
+    /// earlier loop has received; the listener does not become readable for these.
+    fn default() -> Self {
+        Self {
+            is_request_likely: true,
+            attempts_without_wait: ProbeBackoff::default(),
+            consecutive_errors: 0,
+            delay: Duration::ZERO,
+            retry_at: None,
+            exhausted_since: None,
+            failed_probes: 0,
+            no_probe_until: None,
+        }
+    }
+}
+
 impl AcceptBackoff {
-    const MAX_CAUTION: u32 = 32;
     const MAX_CONSECUTIVE_ERRORS: u32 = 16;
     const FIRST_DELAY: Duration = Duration::from_millis(10);
-    const LONGEST_DELAY: Duration = Duration::from_secs(1);
-    /// How often to look whether there is a descriptor again, that somebody else has closed.
+    const MAX_DELAY: Duration = Duration::from_secs(1);
+    /// Interval between two checks for a free descriptor. Descriptors that code outside this crate
+    /// closes cause no notification.
     pub(super) const PROBE_INTERVAL: Duration = Duration::from_millis(50);
-    /// How long clients are left waiting for a descriptor.
+    /// Time for which connections stay in the backlog for lack of descriptors before they are
+    /// rejected.
     pub(super) const SHED_AFTER: Duration = Duration::from_secs(1);
-    /// How often they begin to wait anew because there seemed to be one.
+    /// From this number of failed probes on, they no longer restart the `SHED_AFTER` time.
     const MAX_PROBES: u32 = 5;
-    /// How many of them are turned away without looking around.
+    /// Number of connections that are rejected before the loop checks for a stop.
     pub(super) const MAX_SHED_AT_ONCE: u32 = 256;
 
+    /// Returns whether the next accept is tried without waiting first.
     pub(super) fn is_request_likely(&self) -> bool {
-        self.guess
+        self.is_request_likely
     }
 
-    pub(super) fn found(&mut self, guessed: bool) {
-        if guessed {
-            self.caution = 0;
+    /// Records that a request was accepted; `without_wait` if the loop did not wait for it.
+    pub(super) fn record_request(&mut self, without_wait: bool) {
+        if without_wait {
+            self.attempts_without_wait.reset();
         }
-        self.guess = self.skip == 0;
-        self.skip = self.skip.saturating_sub(1);
+        self.is_request_likely = self.attempts_without_wait.should_try();
         self.consecutive_errors = 0;
         self.recover();
     }
 
-    /// Nobody waits for what there is none of.
+    /// Records that the backlog was empty; `without_wait` if the loop had not waited for a request.
+    pub(super) fn record_empty(&mut self, without_wait: bool) {
+        // Accepting did not fail for lack of a descriptor.
+        self.recover();
+        if without_wait {
+            self.attempts_without_wait.record(false);
+        }
+        self.is_request_likely = false;
+    }
+
+    /// Clears the state of back-off and descriptor exhaustion.
     pub(super) fn recover(&mut self) {
         self.retry_at = None;
         self.delay = Duration::ZERO;
@@ -62,19 +91,8 @@ impl AcceptBackoff {
         self.failed_probes = 0;
     }
 
-    /// Nobody was there.
-    pub(super) fn missed(&mut self, guessed: bool) {
-        // A descriptor was, or that would have been the error.
-        self.recover();
-        if guessed {
-            self.caution = (self.caution * 2).clamp(1, Self::MAX_CAUTION);
-            self.skip = self.caution;
-        }
-        self.guess = false;
-    }
-
-    /// An error that concerns one client. Many in a row, with no request between them, concern the
-    /// server: whatever it is does not go away by trying again at once.
+    /// Records an error that concerns one client. After too many in a row the loop backs off, because
+    /// then the server has a problem that does not disappear by trying again at once.
     pub(super) fn record_client_error(&mut self) {
         self.consecutive_errors += 1;
         if self.consecutive_errors > Self::MAX_CONSECUTIVE_ERRORS {
@@ -82,14 +100,14 @@ impl AcceptBackoff {
         }
     }
 
-    /// Tries again a little later, and later each time.
+    /// Postpones the next attempt. The delay doubles each time.
     pub(super) fn back_off(&mut self) {
-        self.guess = false;
-        self.delay = (self.delay * 2).clamp(Self::FIRST_DELAY, Self::LONGEST_DELAY);
+        self.is_request_likely = false;
+        self.delay = (self.delay * 2).clamp(Self::FIRST_DELAY, Self::MAX_DELAY);
         self.retry_at = Instant::now().checked_add(self.delay);
     }
 
-    /// There are no descriptors. Where one seemed to be free before, do not look again so soon.
+    /// Records that there are no descriptors. After failed probes, the next probe waits longer.
     pub(super) fn record_fd_exhaustion(&mut self) {
         let now = Instant::now();
         self.exhausted_since.get_or_insert(now);
@@ -97,13 +115,15 @@ impl AcceptBackoff {
         self.no_probe_until = (self.failed_probes > 0).then(|| now + delay);
     }
 
-    /// How long not to look whether there is a descriptor.
+    /// Returns the time until the next check for a free descriptor; `None` if it is due.
     pub(super) fn probe_delay(&self) -> Option<Duration> {
         self.no_probe_until?.checked_duration_since(Instant::now())
     }
 
-    /// There seems to be a descriptor: tries again now. If somebody else gets it, clients have to wait
-    /// once more; but not for ever, if that is always so.
+    /// Makes the next attempt due now, because a descriptor seems to be free.
+    ///
+    /// If the attempt fails because other code took the descriptor, the `SHED_AFTER` time starts anew.
+    /// From the probe number `MAX_PROBES` on it does not, so that connections do not wait for ever.
     pub(super) fn retry(&mut self) {
         self.retry_at = None;
         self.failed_probes += 1;
@@ -112,13 +132,13 @@ impl AcceptBackoff {
         }
     }
 
-    /// How long it is until the next try; `None` if that is now.
+    /// Returns the time until the next attempt; `None` if it is due.
     pub(super) fn remaining_delay(&mut self) -> Option<Duration> {
-        let left = self.retry_at?.checked_duration_since(Instant::now());
-        if left.is_none() {
+        let remaining = self.retry_at?.checked_duration_since(Instant::now());
+        if remaining.is_none() {
             self.retry_at = None;
         }
-        left
+        remaining
     }
 }
 
@@ -127,30 +147,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_guess_is_repeated_less_and_less_often() {
+    fn attempts_without_waiting_become_rare_while_they_fail() {
         let mut backoff = AcceptBackoff::default();
-        let mut guesses = 0;
-        // A client that always waits for its answer: never a second request in the queue.
+        let mut attempts = 0;
+        // One request at a time: each attempt without waiting finds the backlog empty.
         for _ in 0..1000 {
-            backoff.found(false);
+            backoff.record_request(false);
             if backoff.is_request_likely() {
-                guesses += 1;
-                backoff.missed(true);
+                attempts += 1;
+                backoff.record_empty(true);
             }
         }
-        assert!((5..100).contains(&guesses), "{guesses} guesses");
-        // The queue fills: from the next guess on, every one is right.
+        assert!((5..100).contains(&attempts), "{attempts} attempts");
+        // The backlog fills: from the next attempt on, all succeed.
         while !backoff.is_request_likely() {
-            backoff.found(false);
+            backoff.record_request(false);
         }
         for _ in 0..100 {
-            backoff.found(true);
+            backoff.record_request(true);
             assert!(backoff.is_request_likely());
         }
     }
 
     #[test]
-    fn many_errors_in_a_row_are_not_those_of_clients() {
+    fn many_client_errors_in_a_row_cause_a_back_off() {
         let mut backoff = AcceptBackoff::default();
         for _ in 0..AcceptBackoff::MAX_CONSECUTIVE_ERRORS {
             backoff.record_client_error();
@@ -161,19 +181,19 @@ mod tests {
     }
 
     #[test]
-    fn back_off_doubles_up_to_a_second_and_starts_anew() {
+    fn back_off_doubles_up_to_a_second_and_is_reset_by_a_request() {
         let mut backoff = AcceptBackoff::default();
         let delays = [(); 9].map(|()| {
             backoff.back_off();
             assert!(
                 backoff
                     .remaining_delay()
-                    .is_some_and(|left| left <= backoff.delay)
+                    .is_some_and(|remaining| remaining <= backoff.delay)
             );
             backoff.delay.as_millis()
         });
         assert_eq!(delays, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
-        backoff.found(false);
+        backoff.record_request(false);
         backoff.back_off();
         assert_eq!(backoff.delay.as_millis(), 10);
     }

@@ -1,4 +1,14 @@
-//! The accept loop: the same for every transport and every strategy.
+//! The accept loop, for every transport and every strategy.
+//!
+//! A connection passes through these methods of [`AcceptLoop`], in this order:
+//!
+//! 1. [`accept_next`](AcceptLoop::accept_next) waits for it, in the way of the strategy. If there is an
+//!    obstacle, [`wait_for_place`](AcceptLoop::wait_for_place) (limits) or
+//!    [`wait_out_back_off`](AcceptLoop::wait_out_back_off) (errors) leave it in the backlog for now.
+//! 2. [`accept_one`](AcceptLoop::accept_one) asks the limits for a permit, accepts the connection, and
+//!    rejects it if it exceeds a limit.
+//! 3. [`dispatch`](AcceptLoop::dispatch) calls `verify_request` and passes the connection to
+//!    [`Strategy::process_request`], or serves it on this thread.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -11,7 +21,7 @@ use crate::error::Error;
 use crate::logging::log_event;
 use crate::panics::{catch_panic, catch_panic_io};
 use crate::reentrancy::{self, Role};
-use crate::request::{Request, RequestKind};
+use crate::request::RequestKind;
 use crate::server::accept_backoff::AcceptBackoff;
 use crate::service::Service;
 use crate::state::connectionless::CurrentDatagram;
@@ -19,8 +29,7 @@ use crate::state::life_cycle::RunKind;
 use crate::state::limits::Admission;
 use crate::state::server_state::Serving;
 use crate::state::{ServerHandle, ServerState};
-use crate::strategy::LoopThread;
-use crate::strategy::{AcceptWait, Ready, Strategy};
+use crate::strategy::{AcceptWait, LoopThread, Ready, Strategy};
 use crate::sys;
 use crate::transport::{ReceiveInline, Transport};
 
@@ -28,15 +37,15 @@ use crate::transport::{ReceiveInline, Transport};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Handled {
-    /// A request was taken in, and served or rejected.
+    /// A request was accepted, and served or rejected.
     Request,
-    /// None came in time; `handle_timeout` was called.
+    /// No request came in time, and [`Service::handle_timeout`] was called.
     Timeout,
     /// [`ServerHandle::shutdown`] was called.
     Shutdown,
 }
 
-/// What a server gives to those who take in requests for it.
+/// The parts of a server that its accept loops share.
 pub(super) struct AcceptLoop<T: Transport, S: Service<T::Request>> {
     pub(super) transport: Arc<T>,
     pub(super) service: Arc<S>,
@@ -45,17 +54,22 @@ pub(super) struct AcceptLoop<T: Transport, S: Service<T::Request>> {
     pub(super) poll_interval: Option<Duration>,
 }
 
-/// Where a loop that serves requests on the spot gets them, if it is not from `get_request`.
-type LoopReceiver<'a, R> = Option<(Box<dyn ReceiveInline<R> + 'a>, Arc<CurrentDatagram>)>;
+/// The source of datagrams that a loop serves itself, and the entry that lists the current one. `None`
+/// for a loop that calls `get_request`.
+pub(super) type InlineSource<'a, R> =
+    Option<(Box<dyn ReceiveInline<R> + 'a>, Arc<CurrentDatagram>)>;
 
-/// What one accept_next of the loop came to.
+/// How one pass of an accept loop ended.
 pub(super) enum AcceptOutcome {
+    /// A request was accepted, and dispatched or rejected.
     Request,
-    /// No request, this time.
-    Nothing,
-    /// No request until the timeout.
+    /// No request was accepted; the timeout has not expired.
+    NoRequest,
+    /// The timeout expired.
     TimedOut,
 }
+
+// ---- the loops ----
 
 impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     pub(super) fn state(&self) -> &Arc<ServerState> {
@@ -63,25 +77,42 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     }
 
     pub(super) fn serve_forever(&self) -> Result<(), Error> {
-        self.run_forever(self.state().begin_serving(RunKind::Forever)?)
+        self.run_until_stop(self.state().begin_serving(RunKind::Forever)?)
     }
 
-    pub(super) fn run_forever(&self, _serving: Serving) -> Result<(), Error> {
+    pub(super) fn run_until_stop(&self, _serving: Serving) -> Result<(), Error> {
         log_event!(Info, "{}: serving", self.state().address);
         let accept_loops = || Ok(self.strategy.scheduling().accept_loops(T::KIND));
         let accept_loops =
             catch_panic_io("Strategy::accept_loops", io::ErrorKind::Other, accept_loops);
         match accept_loops.map_err(|source| Error::Accept { source })? {
-            0 => self.run_here(),
-            loops => self.run_on_threads(loops),
+            0 => self.run_on_caller_thread(),
+            loops => self.run_on_own_threads(loops),
         }
+    }
+
+    fn run_on_caller_thread(&self) -> Result<(), Error> {
+        let thread = LoopThread::Caller;
+        let _exit = self.exit_on_drop(&thread);
+        let _entered = reentrancy::enter(self.state().id(), Role::Loop);
+        let mut backoff = AcceptBackoff::default();
+        let mut inline = self.inline_source(&thread);
+        while !self.state().is_stopping() {
+            let outcome =
+                self.accept_next(&mut backoff, &mut inline, self.poll_interval, &thread)?;
+            // As in Python: called after the last request, and not if a stop ended the wait.
+            if matches!(outcome, AcceptOutcome::Request) || !self.state().is_stopping() {
+                self.service_actions();
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn handle_request(&self, timeout: Option<Duration>) -> Result<Handled, Error> {
         let state = self.state();
         let _serving = state.begin_serving(RunKind::Once)?;
-        let place = LoopThread::Caller;
-        let _leave = self.leave_on_drop(&place);
+        let thread = LoopThread::Caller;
+        let _exit = self.exit_on_drop(&thread);
         let _entered = reentrancy::enter(state.id(), Role::Loop);
         let timeout = match (timeout, self.transport.timeout()) {
             (Some(server), Some(socket)) => Some(server.min(socket)),
@@ -89,114 +120,122 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         };
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut backoff = AcceptBackoff::default();
-        let mut inline_receiver = None;
+        let mut inline = None;
         loop {
             if state.consume_stop() {
                 return Ok(Handled::Shutdown);
             }
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            match self.accept_next(&mut backoff, &mut inline_receiver, left, &place)? {
+            let remaining =
+                deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            match self.accept_next(&mut backoff, &mut inline, remaining, &thread)? {
                 AcceptOutcome::Request => return Ok(Handled::Request),
                 AcceptOutcome::TimedOut => {
                     let _ = catch_panic(|| self.service.handle_timeout());
                     return Ok(Handled::Timeout);
                 }
-                AcceptOutcome::Nothing => {}
+                AcceptOutcome::NoRequest => {}
             }
         }
     }
 
-    /// The loop on this thread.
-    fn run_here(&self) -> Result<(), Error> {
-        let place = LoopThread::Caller;
-        let _leave = self.leave_on_drop(&place);
-        let _entered = reentrancy::enter(self.state().id(), Role::Loop);
-        let mut backoff = AcceptBackoff::default();
-        let mut inline_receiver = self.inline_receiver(&place);
-        while !self.state().is_stopping() {
-            let accept_next = self.accept_next(
-                &mut backoff,
-                &mut inline_receiver,
-                self.poll_interval,
-                &place,
-            )?;
-            // As in Python, they follow the last request, but not a stop that ended the wait.
-            if matches!(accept_next, AcceptOutcome::Request) || !self.state().is_stopping() {
-                self.service_actions();
-            }
-        }
-        Ok(())
+    pub(super) fn service_actions(&self) {
+        let _ = catch_panic(|| self.service.service_actions());
+        let _ = catch_panic(|| self.strategy.scheduling().service_actions());
     }
 
-    /// Waits for a request and takes it in.
+    /// Calls [`on_accept_loop_exit`](crate::strategy::Scheduling) of the strategy when the result is
+    /// dropped.
+    pub(super) fn exit_on_drop<'a>(&'a self, thread: &'a LoopThread) -> impl Drop + 'a {
+        ExitOnDrop {
+            accept_loop: self,
+            thread,
+        }
+    }
+}
+
+// ---- one pass ----
+
+impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
+    /// Waits for the next request, accepts it and dispatches it.
     pub(super) fn accept_next(
         &self,
         backoff: &mut AcceptBackoff,
-        inline_receiver: &mut LoopReceiver<'_, T::Request>,
+        inline: &mut InlineSource<'_, T::Request>,
         timeout: Option<Duration>,
-        place: &LoopThread,
+        thread: &LoopThread,
     ) -> Result<AcceptOutcome, Error> {
-        if let Some((inline_receiver, current_datagram)) = inline_receiver
-            && let Some(request) = inline_receiver.next_buffered()
-        {
-            let _ = catch_panic(|| self.serve_inline(request, current_datagram));
+        if self.dispatch_buffered(inline) {
             return Ok(AcceptOutcome::Request);
         }
-        if let Some(left) = backoff.remaining_delay() {
-            return self.back_off_accepting(backoff, left, timeout, place);
+        if let Some(delay) = backoff.remaining_delay() {
+            return self.wait_out_back_off(backoff, delay, timeout, thread);
         }
         let rejecting = match self.admission() {
             Admission::Admit => false,
-            Admission::Wait(_) => return self.wait_for_place(timeout, place),
+            Admission::Wait(_) => return self.wait_for_place(timeout, thread),
             Admission::Reject(_) => true,
         };
         let likely = backoff.is_request_likely();
         let wait = AcceptWait {
             likely,
             rejecting,
-            already_received: false,
-            ..self.wait(timeout, place)
+            ..self.wait(timeout, thread)
         };
         match self.wait_by_strategy(&wait) {
             Ok(Ready::TimedOut) => return Ok(AcceptOutcome::TimedOut),
             Ok(Ready::Woken) => {
                 self.state().acknowledge_wake();
-                return Ok(AcceptOutcome::Nothing);
+                return Ok(AcceptOutcome::NoRequest);
             }
-            // A stop goes before the next request, however many are waiting.
-            Ok(Ready::Request) if self.state().is_stopping() => return Ok(AcceptOutcome::Nothing),
+            // A stop takes effect before the next request, even if requests are waiting.
+            Ok(Ready::Request) if self.state().is_stopping() => {
+                return Ok(AcceptOutcome::NoRequest);
+            }
             Ok(Ready::Request) => {}
             Err(error) => return self.handle_accept_error(backoff, error),
         }
-        // A strategy that panics costs the request that it was given, and has dropped.
-        let processed = match inline_receiver {
-            Some((inline_receiver, current_datagram)) => inline_receiver
+        let accepted = match inline {
+            Some((receiver, current_datagram)) => receiver
                 .receive(likely)
-                .map(|request| drop(catch_panic(|| self.serve_inline(request, current_datagram)))),
-            None => self.accept_one(rejecting, || self.get_request(), place),
+                .map(|request| self.dispatch_inline(request, current_datagram)),
+            None => self.accept_one(rejecting, || self.get_request(), thread),
         };
-        match processed {
+        match accepted {
             Ok(()) => {
-                backoff.found(likely);
+                backoff.record_request(likely);
                 Ok(AcceptOutcome::Request)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                backoff.missed(likely);
+                backoff.record_empty(likely);
                 if likely {
-                    // A wrong guess is no accept_next: nothing came, and no time went by.
-                    return self.accept_next(backoff, inline_receiver, timeout, place);
+                    // The loop has not waited yet, so the timeout still counts in full.
+                    return self.accept_next(backoff, inline, timeout, thread);
                 }
                 if T::KIND == RequestKind::Datagram {
-                    // It was said to be ready, and there is none: something else is to be read.
+                    // The socket was readable without a datagram: it has queued errors.
                     sys::datagram::discard_errors(self.transport.as_fd());
                 }
-                Ok(AcceptOutcome::Nothing)
+                Ok(AcceptOutcome::NoRequest)
             }
             Err(error) => self.handle_accept_error(backoff, error),
         }
     }
 
-    /// Does what there is to do about an error of the listening socket, or of waiting for it.
+    /// Serves the next of the datagrams that were received by an earlier system call. Returns whether
+    /// there was one.
+    fn dispatch_buffered(&self, inline: &mut InlineSource<'_, T::Request>) -> bool {
+        let Some((receiver, current_datagram)) = inline else {
+            return false;
+        };
+        let Some(request) = receiver.next_buffered() else {
+            return false;
+        };
+        self.dispatch_inline(request, current_datagram);
+        true
+    }
+
+    /// Counts, logs and reports an error of the listening socket or of the wait for it. Backs off or
+    /// returns the error, depending on its kind.
     fn handle_accept_error(
         &self,
         backoff: &mut AcceptBackoff,
@@ -216,32 +255,37 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             }
             AcceptErrorKind::Fatal => return Err(Error::Accept { source: error }),
         }
-        Ok(AcceptOutcome::Nothing)
+        Ok(AcceptOutcome::NoRequest)
     }
 
-    /// For a loop that goes on: whether there is a better way to take requests in than `get_request`,
-    /// as there can be where each is served before the next is taken.
-    pub(super) fn inline_receiver(&self, place: &LoopThread) -> LoopReceiver<'_, T::Request> {
-        // If it panics, it does so again for each request, and costs that.
-        let inline = catch_panic(|| self.strategy.scheduling().runs_inline(place.is_dedicated()))
-            .unwrap_or(false);
-        let inline_receiver = || {
-            self.transport
-                .inline_receiver(&self.handle, !place.is_dedicated())
-                .into_inner()
-        };
-        let inline_receiver = inline.then(inline_receiver).flatten()?;
-        Some((inline_receiver, self.state().connectionless.register_loop()))
+    /// Returns the source of datagrams for a loop that serves each request before it accepts the next;
+    /// `None` if the strategy or the transport has no such loop.
+    pub(super) fn inline_source(&self, thread: &LoopThread) -> InlineSource<'_, T::Request> {
+        // A strategy that panics here panics again in `dispatch`, where it costs one request.
+        let runs_inline = catch_panic(|| {
+            self.strategy
+                .scheduling()
+                .runs_inline(thread.is_dedicated())
+        })
+        .unwrap_or(false);
+        if !runs_inline {
+            return None;
+        }
+        let is_only_loop = !thread.is_dedicated();
+        let receiver = self.transport.inline_receiver(&self.handle, is_only_loop);
+        let receiver = receiver.into_inner()?;
+        Some((receiver, self.state().connectionless.register_loop()))
     }
 
-    /// One request of the transport's. A panic of it, if it is not this crate's, is an error of that client.
+    /// Accepts one request. A panic of a transport outside this crate is an error that concerns one
+    /// client.
     pub(super) fn get_request(&self) -> io::Result<T::Request> {
         let get_request = || self.transport.get_request(&self.handle);
         let kind = io::ErrorKind::ConnectionAborted;
         catch_panic_io("Transport::get_request", kind, get_request)
     }
 
-    /// Waits in the strategy's way. A panic of it is an error, which ends the loop as others do.
+    /// Calls [`Strategy::wait`]. A panic in it is an error, which ends the loop as other errors do.
     pub(super) fn wait_by_strategy(&self, wait: &AcceptWait<'_>) -> io::Result<Ready> {
         let waiting = || self.strategy.wait(wait);
         catch_panic_io("Strategy::wait", io::ErrorKind::Other, waiting)
@@ -250,7 +294,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     pub(super) fn wait<'a>(
         &'a self,
         timeout: Option<Duration>,
-        place: &'a LoopThread,
+        thread: &'a LoopThread,
     ) -> AcceptWait<'a> {
         AcceptWait {
             listener: self.transport.as_fd(),
@@ -260,38 +304,39 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             already_received: false,
             starved: false,
             rejecting: false,
-            loop_thread: place,
+            loop_thread: thread,
         }
-    }
-
-    /// Tells the strategy, when the result is dropped, that this thread leaves the loop.
-    pub(super) fn leave_on_drop<'a>(&'a self, place: &'a LoopThread) -> impl Drop + 'a {
-        LeaveOnDrop { of: self, place }
-    }
-
-    pub(super) fn service_actions(&self) {
-        let _ = catch_panic(|| self.service.service_actions());
-        let _ = catch_panic(|| self.strategy.scheduling().service_actions());
     }
 }
 
 fn log_accept_error(address: &SocketAddress, kind: AcceptErrorKind, error: &io::Error) {
     match kind {
-        AcceptErrorKind::Retry => log_event!(Debug, "{address}: a client was lost: {error}"),
-        AcceptErrorKind::BackOff => log_event!(Warn, "{address}: cannot take clients in: {error}"),
+        AcceptErrorKind::Retry => {
+            log_event!(
+                Debug,
+                "{address}: an error that concerns one client: {error}"
+            );
+        }
+        AcceptErrorKind::BackOff => {
+            log_event!(Warn, "{address}: cannot accept requests: {error}");
+        }
         AcceptErrorKind::Fatal => log_event!(Error, "{address}: the socket is unusable: {error}"),
     }
 }
 
-/// See [`AcceptLoop::leave_on_drop`].
-struct LeaveOnDrop<'a, T: Transport, S: Service<T::Request>> {
-    of: &'a AcceptLoop<T, S>,
-    place: &'a LoopThread,
+/// See [`AcceptLoop::exit_on_drop`].
+struct ExitOnDrop<'a, T: Transport, S: Service<T::Request>> {
+    accept_loop: &'a AcceptLoop<T, S>,
+    thread: &'a LoopThread,
 }
 
-impl<T: Transport, S: Service<T::Request>> Drop for LeaveOnDrop<'_, T, S> {
+impl<T: Transport, S: Service<T::Request>> Drop for ExitOnDrop<'_, T, S> {
     fn drop(&mut self) {
-        let wait = self.of.wait(None, self.place);
-        let _ = catch_panic(|| self.of.strategy.scheduling().on_accept_loop_exit(&wait));
+        let Self {
+            accept_loop,
+            thread,
+        } = self;
+        let wait = accept_loop.wait(None, thread);
+        let _ = catch_panic(|| accept_loop.strategy.scheduling().on_accept_loop_exit(&wait));
     }
 }

@@ -19,28 +19,28 @@ use crate::sys::fork_gate::parked;
 use crate::transport::Transport;
 
 impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
-    /// As many loops as the strategy wants, each on a thread of its own. This thread looks after
-    /// `service_actions` meanwhile.
-    pub(super) fn run_on_threads(&self, loops: usize) -> Result<(), Error> {
+    /// Runs `loops` accept loops, each on a thread of its own. Meanwhile the calling thread calls
+    /// `service_actions`.
+    pub(super) fn run_on_own_threads(&self, loops: usize) -> Result<(), Error> {
         let state = self.state();
         let _entered = reentrancy::enter(state.id(), Role::Loop);
-        let (ended, ends) = mpsc::channel();
+        let (results_in, results) = mpsc::channel();
         let threads = {
             let _stop = StopOnDrop(state);
-            let threads = self.start_loops(loops, ended)?;
+            let threads = self.start_loop_threads(loops, results_in)?;
             while !state.life_cycle.wait_for_stop(self.poll_interval) {
                 self.service_actions();
             }
             threads
         };
-        self.await_loops(&ends, threads)
+        self.await_loops(&results, threads)
     }
 
-    /// Waits until all loops have ended, but not longer than a handler that holds one up may take: such a
-    /// loop is left behind, with what it has of the server.
+    /// Waits until all loops have ended. A loop whose handler still runs after the force-close is
+    /// abandoned, together with its share of the server.
     fn await_loops(
         &self,
-        ends: &mpsc::Receiver<Result<(), Error>>,
+        results: &mpsc::Receiver<Result<(), Error>>,
         threads: Vec<JoinHandle<()>>,
     ) -> Result<(), Error> {
         let state = self.state();
@@ -48,30 +48,33 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let mut is_force_closed = false;
         let mut outcome = Ok(());
         loop {
-            let next = || match deadline {
+            let next_result = || match deadline {
                 Some(deadline) => {
-                    ends.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+                    results.recv_timeout(deadline.saturating_duration_since(Instant::now()))
                 }
-                None => ends.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                None => results.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
-            match parked(next) {
-                Ok(ended) => outcome = outcome.and(ended),
-                // The grace period is over for all, whoever it is that holds up a loop.
+            match parked(next_result) {
+                Ok(result) => outcome = outcome.and(result),
+                // The grace period has expired for every connection, not only for those that delay a
+                // loop.
                 Err(RecvTimeoutError::Timeout) if !is_force_closed => {
                     is_force_closed = true;
-                    // Somebody else may have done it; the loops have time to end all the same.
+                    // Another thread may have force-closed them. The loops get time to end either way.
                     if state.life_cycle.claim_force_close() {
                         state.connections.force_close_all();
                     }
                     deadline = state.loop_join_deadline();
                 }
                 Err(RecvTimeoutError::Timeout) => return outcome,
-                // The last loop to end has taken the last sender with it.
+                // Every loop has ended and has dropped its sender.
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        // Where nobody knows, waiting could take for ever.
-        if !catch_panic(|| self.strategy.scheduling().keeps_requests_after_loop()).unwrap_or(true) {
+        // A strategy that panics here may keep requests, so that joining could take for ever.
+        let keeps_requests =
+            catch_panic(|| self.strategy.scheduling().keeps_requests_after_loop()).unwrap_or(true);
+        if !keeps_requests {
             for thread in threads {
                 let _ = thread.join();
             }
@@ -79,16 +82,16 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         outcome
     }
 
-    /// Starts the threads; fewer, if not all can be had, but at least one.
-    fn start_loops(
+    /// Starts the threads: fewer than `loops` if the system has no more, but at least one.
+    fn start_loop_threads(
         &self,
         loops: usize,
-        ended: mpsc::Sender<Result<(), Error>>,
+        results: mpsc::Sender<Result<(), Error>>,
     ) -> Result<Vec<JoinHandle<()>>, Error> {
         let mut threads = Vec::new();
         let run = self.state().life_cycle.ended_runs();
         for number in 1..=loops {
-            let (own, ended) = (self.clone(), ended.clone());
+            let (own, results) = (self.clone(), results.clone());
             let builder = || Ok(self.strategy.scheduling().accept_thread_builder());
             let builder = catch_panic_io(
                 "Strategy::accept_thread_builder",
@@ -97,11 +100,10 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             );
             let thread = builder.and_then(|builder| {
                 let named = builder.name(format!("socketserver-{number}"));
-                named.spawn(move || own.run_own_loop(loops, run, ended))
+                named.spawn(move || own.run_loop_thread(loops, run, results))
             });
             match thread {
                 Ok(thread) => threads.push(thread),
-                // Fewer threads serve more slowly, but they serve.
                 Err(_) if !threads.is_empty() => break,
                 Err(source) => {
                     let what = "a thread to serve on";
@@ -112,34 +114,34 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         Ok(threads)
     }
 
-    /// All that such a thread does.
-    fn run_own_loop(self, loops: usize, run: u64, ended: mpsc::Sender<Result<(), Error>>) {
-        let outcome = catch_panic(|| self.own_loop(loops, run)).unwrap_or_else(|_| {
+    /// The whole life of such a thread.
+    fn run_loop_thread(self, loops: usize, run: u64, results: mpsc::Sender<Result<(), Error>>) {
+        let result = catch_panic(|| self.run_own_loop(loops, run)).unwrap_or_else(|_| {
             let source = io::Error::other("an accept loop panicked");
             Err(Error::Accept { source })
         });
         let strategy = Arc::clone(&self.strategy);
-        // From here on this thread has nothing of the server but its strategy: whoever waits for the
-        // loops to end may close it.
+        // The thread keeps only the strategy from here on, because the receiver of the result may
+        // close the server.
         drop(self);
-        let _ = ended.send(outcome);
-        drop(ended);
+        let _ = results.send(result);
+        drop(results);
         let _ = catch_panic(|| strategy.scheduling().finish_requests());
     }
 
-    fn own_loop(&self, loops: usize, run: u64) -> Result<(), Error> {
+    fn run_own_loop(&self, loops: usize, run: u64) -> Result<(), Error> {
         let state = self.state();
-        let place = LoopThread::dedicated(loops, self.transport.as_fd(), state.waker.as_fd());
-        // However this loop ends, the others end too.
+        let thread = LoopThread::dedicated(loops, self.transport.as_fd(), state.waker.as_fd());
+        // However this loop ends, the other loops end too.
         let _stop = StopOnDrop(state);
-        let _leave = self.leave_on_drop(&place);
+        let _exit = self.exit_on_drop(&thread);
         let _entered = reentrancy::enter(state.id(), Role::Loop);
         let mut backoff = AcceptBackoff::default();
-        let mut inline_receiver = self.inline_receiver(&place);
-        // One that was left behind ends when it can, however many runs later.
+        let mut inline = self.inline_source(&thread);
+        // An abandoned loop ends when its handler returns, also if the server serves again by then.
         while !state.is_stopping() && state.life_cycle.ended_runs() == run {
             if let AcceptOutcome::Request =
-                self.accept_next(&mut backoff, &mut inline_receiver, None, &place)?
+                self.accept_next(&mut backoff, &mut inline, None, &thread)?
             {
                 self.service_actions();
             }
@@ -160,7 +162,7 @@ impl<T: Transport, S: Service<T::Request>> Clone for AcceptLoop<T, S> {
     }
 }
 
-/// Asks for a stop when it is dropped, by a panic too.
+/// Requests a stop when it is dropped, also by a panic.
 struct StopOnDrop<'a>(&'a Arc<ServerState>);
 
 impl Drop for StopOnDrop<'_> {

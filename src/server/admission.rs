@@ -14,12 +14,12 @@ use crate::state::{InFlight, Rejection};
 use crate::strategy::{LoopThread, Ready};
 use crate::transport::Transport;
 
-/// How often a loop that waits for a place looks for one itself, where there are several: of these, one is
-/// woken, and a handler may hold it up just then.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// Interval at which a loop that waits for a place checks the limits itself, if there are several
+/// loops. A place that comes free wakes only one of them, and a handler may be delaying that loop.
+const RECHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
-    /// What the limits say about whoever comes next. They are for connections.
+    /// Returns the decision of the limits about the next request. Datagrams have no limits.
     #[inline]
     pub(super) fn admission(&self) -> Admission {
         match T::KIND {
@@ -28,13 +28,19 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         }
     }
 
-    /// Takes in the request that `next` gets, or turns it away, as the limits say. It is `WouldBlock` if they
-    /// say that it has to wait. `rejecting`: the strategy was not asked for room.
+    /// Accepts a request with `accept`, and dispatches or rejects it, as the limits decide.
+    ///
+    /// `rejecting`: the loop expects to reject the request, so it has not waited for capacity of the
+    /// strategy.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if the limits keep the request in the backlog; otherwise the errors of `accept`.
     pub(super) fn accept_one(
         &self,
         rejecting: bool,
-        next: impl FnOnce() -> io::Result<T::Request>,
-        place: &LoopThread,
+        accept: impl FnOnce() -> io::Result<T::Request>,
+        thread: &LoopThread,
     ) -> io::Result<()> {
         let state = self.state();
         let entry = match T::KIND {
@@ -43,32 +49,31 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         };
         match entry {
             Entry::Unlimited => {
-                let request = next()?;
-                let _ =
-                    catch_panic(|| self.process_request(request, InFlight::begin(state), place));
+                let request = accept()?;
+                self.dispatch(request, InFlight::begin(state), thread);
             }
-            // There is room now: all is to be done again, as it is done then.
+            // A place came free since the wait. The loop waits again, now also for the strategy.
             Entry::Permit(_) if rejecting => return Err(io::ErrorKind::WouldBlock.into()),
             Entry::Permit(permit) => {
-                let request = next()?;
+                let request = accept()?;
                 let _ = catch_panic(|| {
                     let address = || request.client_address().clone().into().ip();
                     match permit.admit(address, |client| InFlight::begin_for(state, client)) {
-                        Ok(in_flight) => self.process_request(request, in_flight, place),
+                        Ok(in_flight) => self.dispatch(request, in_flight, thread),
                         Err((reason, rejection)) => self.reject_client(request, reason, &rejection),
                     }
                 });
             }
             Entry::Wait => return Err(io::ErrorKind::WouldBlock.into()),
             Entry::Reject(reason, rejection) => {
-                let request = next()?;
+                let request = accept()?;
                 self.reject_client(request, reason, &rejection);
             }
         }
         Ok(())
     }
 
-    /// Rejects a client without asking the service.
+    /// Rejects a client without calling the service.
     pub(super) fn reject_client(
         &self,
         mut request: T::Request,
@@ -81,29 +86,31 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let _ = catch_panic(|| drop(request));
     }
 
-    /// Leaves clients in the kernel's queue until the limits may say something else, and goes on with
-    /// what else there is to do. As every wait, it ends with a stop.
+    /// Leaves connections in the backlog until the decision of the limits may have changed. A stop
+    /// ends the wait.
     pub(super) fn wait_for_place(
         &self,
         timeout: Option<Duration>,
-        place: &LoopThread,
+        thread: &LoopThread,
     ) -> Result<AcceptOutcome, Error> {
         let state = self.state();
         let _waiting = state.limits.wait_for_place();
-        let Admission::Wait(mut left) = self.admission() else {
-            return Ok(AcceptOutcome::Nothing);
+        let Admission::Wait(mut delay) = self.admission() else {
+            return Ok(AcceptOutcome::NoRequest);
         };
-        if place.is_dedicated() {
-            left = Some(left.map_or(LOOK_AGAIN, |left| left.min(LOOK_AGAIN)));
+        if thread.is_dedicated() {
+            delay = Some(delay.map_or(RECHECK_INTERVAL, |delay| delay.min(RECHECK_INTERVAL)));
         }
-        let (delay, outcome) = match (timeout, left) {
-            (Some(timeout), Some(left)) if left < timeout => (Some(left), AcceptOutcome::Nothing),
-            (None, left) => (left, AcceptOutcome::Nothing),
+        let (delay, on_expiry) = match (timeout, delay) {
+            (Some(timeout), Some(delay)) if delay < timeout => {
+                (Some(delay), AcceptOutcome::NoRequest)
+            }
+            (None, delay) => (delay, AcceptOutcome::NoRequest),
             (timeout, _) => (timeout, AcceptOutcome::TimedOut),
         };
-        match self.wait_without_requests(delay, place)? {
-            Ready::Woken => Ok(AcceptOutcome::Nothing),
-            _ => Ok(outcome),
+        match self.wait_without_accepting(delay, thread)? {
+            Ready::Woken => Ok(AcceptOutcome::NoRequest),
+            _ => Ok(on_expiry),
         }
     }
 }

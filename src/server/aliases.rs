@@ -1,4 +1,4 @@
-//! The combinations of transport and strategy, under Python's names.
+//! Aliases for the combinations of transport and strategy, with Python's names.
 
 use crate::server::Server;
 use crate::strategy::{Coroutines, Forking, Sequential, ThreadPool, Threading};
@@ -12,12 +12,12 @@ pub type TcpServer<S> = Server<Tcp, S, Sequential>;
 pub type UdpServer<S> = Server<Udp, S, Sequential>;
 /// Unix stream sockets, one client at a time. Python: `UnixStreamServer`.
 ///
-/// The socket file stays when the server is gone, as in Python, and then keeps the next one from
-/// binding: remove it before or after.
+/// The socket file stays when the server is closed, as in Python. Remove it, because the next server
+/// cannot bind to this path while it exists.
 pub type UnixStreamServer<S> = Server<UnixStream, S, Sequential>;
 /// Unix datagram sockets, one datagram at a time. Python: `UnixDatagramServer`.
 ///
-/// The socket file stays, as for [`UnixStreamServer`].
+/// The socket file stays when the server is closed: see [`UnixStreamServer`].
 pub type UnixDatagramServer<S> = Server<UnixDatagram, S, Sequential>;
 
 /// TCP, a thread for each client. Python: `ThreadingTCPServer`.
@@ -25,7 +25,7 @@ pub type UnixDatagramServer<S> = Server<UnixDatagram, S, Sequential>;
 pub type ThreadingTcpServer<S> = Server<Tcp, S, Threading>;
 /// UDP, a thread for each datagram. Python: `ThreadingUDPServer`.
 ///
-/// For handlers that wait for something; short ones run many times faster on a
+/// For handlers that wait for something. Short handlers run many times faster on a
 /// [`ThreadPoolUdpServer`] or a plain [`UdpServer`].
 #[doc(alias = "ThreadingUDPServer")]
 pub type ThreadingUdpServer<S> = Server<Udp, S, Threading>;
@@ -48,7 +48,7 @@ pub type ThreadPoolUnixDatagramServer<S> = Server<UnixDatagram, S, ThreadPool>;
 pub type ForkingTcpServer<S> = Server<Tcp, S, Forking>;
 /// UDP, a process for each datagram. Python: `ForkingUDPServer`.
 ///
-/// A fork costs many times what a short handler does; see [`UdpServer`].
+/// A fork costs many times as much as a short handler: see [`UdpServer`].
 #[doc(alias = "ForkingUDPServer")]
 pub type ForkingUdpServer<S> = Server<Udp, S, Forking>;
 /// Unix stream sockets, a process for each client. Python: `ForkingUnixStreamServer` (3.12).

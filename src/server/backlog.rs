@@ -1,4 +1,4 @@
-//! Those who wait in the queue of the listening socket when the server is closed.
+//! The backlog of the listening socket while the server is being closed.
 
 use std::io;
 use std::sync::Arc;
@@ -8,155 +8,149 @@ use crate::accept_error::AcceptErrorKind;
 use crate::error::Error;
 use crate::panics::catch_panic;
 use crate::reentrancy::{self, Role};
-use crate::request::Request;
 use crate::server::accept_backoff::AcceptBackoff;
 use crate::server::accept_loop::AcceptLoop;
-use crate::server::drain::FinishQueue;
+use crate::server::drain::DrainBacklog;
 use crate::service::Service;
-use crate::state::Rejection;
-use crate::state::ServerHandle;
 use crate::state::counters::RejectionReason;
 use crate::state::limits::Admission;
+use crate::state::{Rejection, ServerHandle};
 use crate::strategy::{AcceptWait, LoopThread, Ready};
 use crate::sys::close_on_fork::CloseOnFork;
 use crate::sys::poll::wait_readable;
 use crate::transport::Transport;
 
-/// What becomes of clients that have connected, and have not been accepted, when the server is closed;
-/// see [`Server::backlog_policy`](crate::Server::backlog_policy).
+/// What a server does about connections in the backlog when it is closed: clients that have connected
+/// and have not been accepted. See [`Server::backlog_policy`](crate::Server::backlog_policy).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BacklogPolicy {
-    /// They are accepted and served, as long as the grace period lasts; those that are left then are
-    /// rejected.
+    /// Accepts and serves them until the [grace period](crate::Server::grace_period) expires. Accepts
+    /// the remaining ones and closes them in order ([`Rejection::Close`]).
     Serve,
-    /// They are accepted, sent these bytes (none, if empty), and closed in order.
+    /// Accepts and rejects them.
     Reject(Rejection),
-    /// They are left where they are. If nobody else has the listening socket, the kernel resets them.
+    /// Leaves them in the backlog. The kernel resets them, unless another process has the listening
+    /// socket too.
     Leave,
 }
 
-/// After so many errors in a row it is not the clients.
-const MOST_ERRORS: usize = 256;
+/// Number of errors in a row after which the backlog is given up, because the cause is not a client.
+const MAX_CONSECUTIVE_ERRORS: usize = 256;
 
-/// No kernel has longer queues; with a transport that lets clients in all the same, it has to end.
-const MOST: usize = 1 << 16;
-/// How long those may take who are half-way into the queue: enough for clients on the same machine. For
-/// others it would be their way there and back; but each moment more that the accept_fds is closed, clients come to
-/// it who try again only after a second.
-const HALF_WAY: Duration = Duration::from_micros(100);
+/// Number of connections after which the backlog counts as drained. No kernel has longer backlogs, but
+/// a transport may be unable to stop new connections.
+const MAX_CONNECTIONS: usize = 1 << 16;
 
-/// What takes care of them, and closes the socket. `private` is what was said about its descriptor, which
-/// must not outlive it.
-pub(super) fn finish<T: Transport, S: Service<T::Request>>(
+/// Time for handshakes that are under way when the backlog is found empty: enough for clients on the
+/// same machine. Remote clients would need a round trip, but clients that connect meanwhile get no
+/// answer and try again only after a second, so a longer wait harms more of them.
+const HANDSHAKE_TIME: Duration = Duration::from_micros(100);
+
+/// Returns the function that drains the backlog and closes the listening socket.
+///
+/// `close_on_fork` is the registration of the socket's descriptor. It ends before the socket is closed.
+pub(super) fn drain_on_close<T: Transport, S: Service<T::Request>>(
     transport: &Arc<T>,
     service: &Arc<S>,
     handle: &ServerHandle,
-    private: CloseOnFork<1>,
-) -> FinishQueue {
+    close_on_fork: CloseOnFork<1>,
+) -> DrainBacklog {
     let (transport, service) = (Arc::clone(transport), Arc::clone(service));
     let handle = handle.clone();
-    Box::new(move |strategy, policy, until| {
-        let last = AcceptLoop {
+    Box::new(move |strategy, policy, deadline| {
+        let accept_loop = AcceptLoop {
             transport,
             service,
             strategy: Arc::clone(strategy),
             handle,
             poll_interval: None,
         };
-        // Declared after the socket, so that it is dropped before.
-        let _private = private;
-        let _ = catch_panic(|| last.finish_queue(policy, until));
+        // Declared after the socket, so that it is dropped before it.
+        let _close_on_fork = close_on_fork;
+        let _ = catch_panic(|| accept_loop.drain_backlog(policy, deadline));
     })
 }
 
 impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
-    fn finish_queue(&self, policy: &BacklogPolicy, until: Option<Instant>) {
+    /// Serves or rejects the connections in the backlog. The connections that remain at the deadline
+    /// are rejected.
+    fn drain_backlog(&self, policy: &BacklogPolicy, deadline: Option<Instant>) {
         let rejection = match policy {
             BacklogPolicy::Leave => return,
             BacklogPolicy::Serve => None,
             BacklogPolicy::Reject(rejection) => Some(rejection),
         };
-        // If that is not possible, the few are lost that come while the last one is served.
+        // On failure, connections are lost that arrive while the last one is served.
         let _ = catch_panic(|| self.transport.stop_new_connections());
         let state = self.state();
-        let _serving = state.serve_backlog();
-        let place = LoopThread::Caller;
-        let _leave = self.leave_on_drop(&place);
+        let _drains = state.serve_backlog();
+        let thread = LoopThread::Caller;
+        let _exit = self.exit_on_drop(&thread);
         let _entered = reentrancy::enter(state.id(), Role::Loop);
-        let mut seen = 0;
+        let mut connections = 0;
         let mut errors = 0;
-        let mut looked_again = false;
-        while seen < MOST {
-            let rejecting = rejection.is_some() || is_over(until) || self.comes_too_late(until);
-            let rejection = rejection.unwrap_or(&Rejection::Close);
-            if !rejecting && !self.has_capacity(&place, until) {
+        let mut has_waited_for_handshakes = false;
+        while connections < MAX_CONNECTIONS {
+            let is_too_late = || has_expired(deadline) || self.is_token_too_late(deadline);
+            let rejection = rejection.or_else(|| is_too_late().then_some(&Rejection::Close));
+            if rejection.is_none() && !self.wait_for_capacity(&thread, deadline) {
                 continue;
             }
-            let taken = if rejecting {
-                let reject_client =
-                    |request| self.reject_client(request, RejectionReason::Closing, rejection);
-                self.next_in_queue().map(reject_client)
-            } else {
-                let next = || self.get_request();
-                self.accept_one(false, next, &place)
+            let accepted = match rejection {
+                Some(rejection) => self.reject_from_backlog(rejection),
+                None => self.accept_one(false, || self.get_request(), &thread),
             };
-            match taken {
+            match accepted {
                 Ok(()) => {
-                    seen += 1;
+                    connections += 1;
                     errors = 0;
                 }
                 Err(error)
                     if AcceptErrorKind::of(&error) == AcceptErrorKind::Retry
-                        && errors < MOST_ERRORS =>
+                        && errors < MAX_CONSECUTIVE_ERRORS =>
                 {
                     errors += 1;
                 }
-                Err(error) if !rejecting && AcceptErrorKind::is_descriptor_exhaustion(&error) => {
-                    if self.await_descriptor(&place, until).is_err() {
+                Err(error)
+                    if rejection.is_none() && AcceptErrorKind::is_descriptor_exhaustion(&error) =>
+                {
+                    if self.wait_for_descriptor(&thread, deadline).is_err() {
                         break;
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !looked_again => {
-                    looked_again = true;
-                    let _ = wait_readable([self.transport.as_fd()], Some(HALF_WAY));
+                Err(error)
+                    if error.kind() == io::ErrorKind::WouldBlock && !has_waited_for_handshakes =>
+                {
+                    has_waited_for_handshakes = true;
+                    let _ = wait_readable([self.transport.as_fd()], Some(HANDSHAKE_TIME));
                 }
                 Err(_) => break,
             }
         }
     }
 
-    /// Waits until there may be a descriptor for the next one. The one in reserve is for those who are
-    /// rejected in the end: whoever is served with it, the others are lost.
-    fn await_descriptor(&self, place: &LoopThread, until: Option<Instant>) -> Result<(), Error> {
-        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        let delay = left.map_or(AcceptBackoff::PROBE_INTERVAL, |left| {
-            left.min(AcceptBackoff::PROBE_INTERVAL)
-        });
-        let _awaited = self.state().reserve.wait_for_descriptor();
-        self.wait_without_requests(Some(delay), place).map(drop)
+    /// Returns whether the accept rate allows the next connection only after the deadline.
+    fn is_token_too_late(&self, deadline: Option<Instant>) -> bool {
+        let next_token = self.state().limits.next_token();
+        let next_token = next_token.and_then(|delay| Instant::now().checked_add(delay));
+        next_token.is_some_and(|token| deadline.is_some_and(|deadline| deadline <= token))
     }
 
-    /// Whether clients come faster than they may, so that the next can be taken in only when it is too late.
-    fn comes_too_late(&self, until: Option<Instant>) -> bool {
-        let token = self.state().limits.next_token();
-        let token = token.and_then(|left| Instant::now().checked_add(left));
-        token.is_some_and(|token| until.is_some_and(|until| until <= token))
-    }
-
-    /// Waits until limits and strategy take one more. `false`: look at the time again.
-    fn has_capacity(&self, place: &LoopThread, until: Option<Instant>) -> bool {
-        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+    /// Waits until limits and strategy have capacity for one connection. `false` if the wait ended for
+    /// another reason; the deadline may have passed.
+    fn wait_for_capacity(&self, thread: &LoopThread, deadline: Option<Instant>) -> bool {
+        let timeout = remaining(deadline);
         let rejecting = match self.admission() {
             Admission::Admit => false,
-            // If it cannot be waited for, the strategy below has the same error.
-            Admission::Wait(_) if self.wait_for_place(left, place).is_ok() => return false,
+            // If this wait fails, the strategy's wait below fails with the same error.
+            Admission::Wait(_) if self.wait_for_place(timeout, thread).is_ok() => return false,
             Admission::Wait(_) | Admission::Reject(_) => true,
         };
         let wait = AcceptWait {
             already_received: true,
             rejecting,
-            ..self.wait(left, place)
+            ..self.wait(timeout, thread)
         };
         match self.wait_by_strategy(&wait) {
             Ok(Ready::Woken) => {
@@ -165,28 +159,47 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             }
             Ok(Ready::TimedOut) => false,
             Err(error) if AcceptErrorKind::is_descriptor_exhaustion(&error) => {
-                // If that fails, too, the next look at the queue has the same error.
-                let _ = self.await_descriptor(place, until);
+                // If this fails too, the next attempt to accept fails with the same error.
+                let _ = self.wait_for_descriptor(thread, deadline);
                 false
             }
             Ok(Ready::Request) | Err(_) => true,
         }
     }
 
-    fn next_in_queue(&self) -> io::Result<T::Request> {
-        let taken = self.get_request();
-        match &taken {
-            Err(error) if AcceptErrorKind::is_descriptor_exhaustion(error) => {
+    /// Waits until there may be a descriptor for the next connection. The reserve is not used here,
+    /// because rejecting the connections that remain at the deadline needs it.
+    fn wait_for_descriptor(
+        &self,
+        thread: &LoopThread,
+        deadline: Option<Instant>,
+    ) -> Result<(), Error> {
+        let interval = AcceptBackoff::PROBE_INTERVAL;
+        let delay = remaining(deadline).map_or(interval, |remaining| remaining.min(interval));
+        let _waiting = self.state().reserve.wait_for_descriptor();
+        self.wait_without_accepting(Some(delay), thread).map(drop)
+    }
+
+    /// Accepts one connection, with the reserve descriptor if there is no other, and rejects it.
+    fn reject_from_backlog(&self, rejection: &Rejection) -> io::Result<()> {
+        let request = match self.get_request() {
+            Err(error) if AcceptErrorKind::is_descriptor_exhaustion(&error) => {
                 let reserve = &self.state().reserve;
-                // If the last one has not given it back yet.
+                // The previous connection may have returned its descriptor only now.
                 reserve.refill();
                 reserve.with_released(|| self.get_request())
             }
-            _ => taken,
-        }
+            accepted => accepted,
+        };
+        self.reject_client(request?, RejectionReason::Closing, rejection);
+        Ok(())
     }
 }
 
-fn is_over(until: Option<Instant>) -> bool {
-    until.is_some_and(|until| until <= Instant::now())
+fn has_expired(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| deadline <= Instant::now())
+}
+
+fn remaining(deadline: Option<Instant>) -> Option<Duration> {
+    deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C, for programs that ask for it.
+//! Ctrl-C stops servers, in programs that call `shutdown_on_ctrl_c`.
 
 use std::sync::{Arc, Weak};
 
@@ -8,33 +8,33 @@ use crate::error::Error;
 use crate::state::{ServerHandle, ServerState};
 use crate::sys;
 
-/// The exit status of a process that a second signal ended: 128 and the number of SIGINT, as
-/// shells have it.
-const FORCED: i32 = 130;
+/// Exit status of a process that a second signal ends: 128 plus the number of SIGINT, as in shells.
+const FORCED_EXIT_STATUS: i32 = 130;
 
-/// Signals belong to the process, so this does too.
-static TO_STOP: Mutex<ToStop> = Mutex::new(ToStop {
-    installed: None,
-    asked: false,
+/// Global, because signal handlers belong to the process.
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
+    installed_in: None,
+    is_stopping: false,
     servers: Vec::new(),
 });
 
-struct ToStop {
-    /// In which process: one that is forked from it has no thread to wait for signals on.
-    installed: Option<u32>,
-    /// The servers were asked to stop and have been stopping since.
-    asked: bool,
+struct Registry {
+    /// Id of the process that installed the signal handler. A process forked from it has no thread
+    /// that waits for signals.
+    installed_in: Option<u32>,
+    /// A signal has requested the stop of the servers.
+    is_stopping: bool,
     servers: Vec<Weak<ServerState>>,
 }
 
 pub(super) fn shutdown_on_ctrl_c(handle: &ServerHandle) -> Result<(), Error> {
-    let mut to_stop = TO_STOP.lock();
-    match to_stop.installed {
+    let mut registry = REGISTRY.lock();
+    match registry.installed_in {
         Some(process) if process == std::process::id() => {}
         Some(_) => {
             let source =
-                "it was installed in the process that this one was forked from; become a daemon \
-                          first, then ask for it"
+                "the parent process of this forked process has installed it; call shutdown_on_ctrl_c \
+                 only after becoming a daemon"
                     .into();
             return Err(Error::Signal { source });
         }
@@ -42,27 +42,28 @@ pub(super) fn shutdown_on_ctrl_c(handle: &ServerHandle) -> Result<(), Error> {
             sys::signal::on_termination(on_signal).map_err(|error| Error::Signal {
                 source: error.into(),
             })?;
-            to_stop.installed = Some(std::process::id());
+            registry.installed_in = Some(std::process::id());
         }
     }
-    to_stop.asked = false;
-    to_stop.servers.retain(|server| server.strong_count() > 0);
-    to_stop.servers.push(Arc::downgrade(&handle.0));
+    registry.is_stopping = false;
+    registry.servers.retain(|server| server.strong_count() > 0);
+    registry.servers.push(Arc::downgrade(&handle.0));
     Ok(())
 }
 
-/// Runs on a thread of its own, not in signal context, so it may take locks.
+/// Requests the stop of all servers. Runs on a thread of its own, not in signal context, so it may take
+/// locks.
 fn on_signal() {
-    let mut to_stop = TO_STOP.lock();
-    let mut servers: Vec<_> = to_stop.servers.iter().filter_map(Weak::upgrade).collect();
-    // A handle, or a handler that was given up, may outlive its server.
+    let mut registry = REGISTRY.lock();
+    let mut servers: Vec<_> = registry.servers.iter().filter_map(Weak::upgrade).collect();
+    // A handle or an abandoned handler may outlive its server.
     servers.retain(|server| !server.life_cycle.is_closing());
-    // The second time, or with no server left to stop, a signal ends the process, as it would
-    // without a handler.
-    if to_stop.asked || servers.is_empty() {
-        std::process::exit(FORCED);
+    // A second signal, or a signal while there is no server to stop, ends the process as it would
+    // without a signal handler.
+    if registry.is_stopping || servers.is_empty() {
+        std::process::exit(FORCED_EXIT_STATUS);
     }
-    to_stop.asked = true;
+    registry.is_stopping = true;
     for server in servers {
         server.request_stop_by_signal();
     }

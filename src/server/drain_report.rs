@@ -8,94 +8,79 @@ use std::time::{Duration, Instant};
 use crate::logging::log_event;
 use crate::state::{RequestInfo, ServerState};
 
-/// What came of the requests that a server had when it was stopped: from
+/// What became of the requests of a server that was stopped: from
 /// [`Server::server_close`](crate::Server::server_close) and
-/// [`RunningServer::stop`](crate::RunningServer::stop).
+/// [`RunningServer::stop`](crate::RunningServer::stop). Nothing in Python.
 ///
-/// It counts from the moment when the stop was asked for, or, without one, when the server was closed. The
-/// books balance: `running + accepted` is `completed + failed + rejected + dropped` and the lengths of
-/// `force_closed` and `abandoned`.
+/// It counts from the moment when the stop was requested, or, without a request, when the server was
+/// closed. The counts add up: `running + accepted` is `completed + failed + rejected + dropped` plus the
+/// lengths of `force_closed` and `abandoned`.
 ///
-/// Its text (`Display`) is a line for a log, and one more for each request that was cut off, up to 20 of a
-/// kind.
+/// Its text (`Display`) is a line for a log, and one more line for each force-closed or abandoned
+/// request, up to 20 of each.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct DrainReport {
-    /// Requests that were running, or waiting for a thread, at that moment.
+    /// Number of requests that were running or waiting for a thread at that moment.
     pub running: usize,
-    /// Requests taken in since: by a [lame duck](crate::Server::lame_duck), and from the queue of the
-    /// listening socket.
+    /// Number of requests accepted since: as a [lame duck](crate::Server::lame_duck), and from the
+    /// backlog.
     pub accepted: usize,
-    /// Requests whose handler has succeeded since.
+    /// Number of requests whose handler has succeeded since.
     pub completed: usize,
-    /// Requests whose handler has failed since.
+    /// Number of requests whose handler has failed since.
     pub failed: usize,
-    /// Clients turned away since, without a handler.
+    /// Number of requests rejected since, without a handler.
     pub rejected: usize,
-    /// Requests that the strategy has dropped since.
+    /// Number of requests that the strategy has dropped since.
     pub dropped: usize,
-    /// Requests whose connection was cut, or whose child process was told to end, when the grace period
-    /// was over, and that have ended then; with what they were doing at that moment.
+    /// Requests that the server force-closed when the grace period expired, and that have ended since:
+    /// it shut down their connection, or sent SIGTERM to their child process. Each with its state at
+    /// that moment.
     pub force_closed: Vec<RequestInfo>,
-    /// Requests that did not even end then, because their handlers neither read nor write. They
-    /// go on until the program ends. (A child process is killed.)
+    /// Requests that have not ended in spite of that, because their handlers neither read nor write.
+    /// They run until the program ends. (A child process is killed.)
     pub abandoned: Vec<RequestInfo>,
-    /// How long the stop took, the time as a [lame duck](crate::Server::lame_duck) included.
+    /// Duration of the stop, the time as a [lame duck](crate::Server::lame_duck) included.
     pub took: Duration,
 }
 
 impl DrainReport {
-    /// How many of a kind its text names.
-    const SHOWN: usize = 20;
+    /// Number of requests of a kind that the text shows.
+    const MAX_SHOWN: usize = 20;
 
-    /// What has become of them by now.
+    /// Reports what has become of the requests by now.
+    ///
+    /// A request that is ending is removed from a list and added to a counter in two steps. So the
+    /// report is taken anew until its counts add up, for at most 10 ms.
     pub(super) fn of(state: &ServerState) -> Self {
-        /// Some may be ending just now, counted in one place and not yet in the other.
-        const MOMENT: Duration = Duration::from_millis(10);
+        const MAX_TIME: Duration = Duration::from_millis(10);
 
-        let begun = Instant::now();
+        let start = Instant::now();
         loop {
-            let report = Self::at_a_glance(state);
-            if report.balances() || begun.elapsed() > MOMENT {
+            let report = Self::snapshot(state);
+            if report.adds_up() || start.elapsed() > MAX_TIME {
                 return report;
             }
             thread::yield_now();
         }
     }
 
-    /// The counters decide; the lists are of about the same moment, in which requests may be ending.
-    fn at_a_glance(state: &ServerState) -> Self {
+    /// Reads the lists and the counters once. The counters decide how many requests are force-closed
+    /// and abandoned; the lists, read at about the same moment, contribute the details.
+    fn snapshot(state: &ServerState) -> Self {
         let before = state.life_cycle.baseline().unwrap_or_default();
-        let list_entry = state.requests();
+        let listed = state.requests();
         let stats = state.stats();
         let since = |now: u64, before: u64| usize::try_from(now - before).unwrap_or(usize::MAX);
 
-        // Noted before they are counted: the last of them may not have been.
+        // Requests are listed as force-closed before they are counted, so the last ones listed may
+        // still be ending.
         let mut force_closed = state.force_closed();
         let counted = since(stats.force_closed, before.force_closed);
         let ending = force_closed.split_off(counted.min(force_closed.len()));
-
-        let ids = |requests: &[RequestInfo]| -> HashSet<_> {
-            requests.iter().map(RequestInfo::id).collect()
-        };
-        let known: HashSet<_> = &ids(&force_closed) | &ids(&ending);
-        let mut abandoned = list_entry;
-        abandoned.retain(|one| !known.contains(&one.id()));
-        abandoned.extend(ending);
-        // Some were on the list, and had ended when it was counted.
         let active = since(stats.active, 0);
-        if abandoned.len() > active {
-            let still = ids(&state.requests());
-            let mut surplus = abandoned.len() - active;
-            abandoned.retain(|one| {
-                let ended = surplus > 0 && !still.contains(&one.id());
-                surplus -= usize::from(ended);
-                !ended
-            });
-        }
-        for request in &mut abandoned {
-            request.sender = None;
-        }
+        let abandoned = Self::abandoned(state, listed, &force_closed, ending, active);
         Self {
             running: since(before.active, 0),
             accepted: since(stats.accepted, before.accepted),
@@ -109,10 +94,39 @@ impl DrainReport {
         }
     }
 
-    fn balances(&self) -> bool {
+    /// Returns the requests among `listed` and `ending` that have not ended: `active` of them, if the
+    /// lists allow it.
+    fn abandoned(
+        state: &ServerState,
+        listed: Vec<RequestInfo>,
+        force_closed: &[RequestInfo],
+        ending: Vec<RequestInfo>,
+        active: usize,
+    ) -> Vec<RequestInfo> {
+        let known = &ids(force_closed) | &ids(&ending);
+        let mut abandoned = listed;
+        abandoned.retain(|request| !known.contains(&request.id()));
+        abandoned.extend(ending);
+        // Requests may have ended after they were listed and before they were counted.
+        let mut surplus = abandoned.len().saturating_sub(active);
+        if surplus > 0 {
+            let still_listed = ids(&state.requests());
+            abandoned.retain(|request| {
+                let has_ended = surplus > 0 && !still_listed.contains(&request.id());
+                surplus -= usize::from(has_ended);
+                !has_ended
+            });
+        }
+        for request in &mut abandoned {
+            request.sender = None;
+        }
+        abandoned
+    }
+
+    fn adds_up(&self) -> bool {
         let ended = self.completed + self.failed + self.rejected + self.dropped;
-        let list_entry = self.force_closed.len() + self.abandoned.len();
-        self.running + self.accepted == ended + list_entry
+        let listed = self.force_closed.len() + self.abandoned.len();
+        self.running + self.accepted == ended + listed
     }
 
     pub(super) fn log(&self, state: &ServerState) {
@@ -120,9 +134,13 @@ impl DrainReport {
         if self.force_closed.is_empty() && self.abandoned.is_empty() {
             log_event!(Info, "{address}: {self}");
         } else {
-            log_event!(Warn, "{address}: not all ended in time: {self}");
+            log_event!(Warn, "{address}: not all requests ended in time: {self}");
         }
     }
+}
+
+fn ids(requests: &[RequestInfo]) -> HashSet<u64> {
+    requests.iter().map(RequestInfo::id).collect()
 }
 
 impl fmt::Display for DrainReport {
@@ -130,7 +148,7 @@ impl fmt::Display for DrainReport {
         write!(
             f,
             "stopped in {:.1?}: of {} running and {} accepted since, {} completed, {} failed, {} rejected, \
-             {} force_closed, {} abandoned",
+             {} force-closed, {} abandoned",
             self.took,
             self.running,
             self.accepted,
@@ -141,13 +159,13 @@ impl fmt::Display for DrainReport {
             self.abandoned.len(),
         )?;
         for (what, requests) in [
-            ("force_closed", &self.force_closed),
+            ("force-closed", &self.force_closed),
             ("abandoned", &self.abandoned),
         ] {
-            for request in requests.iter().take(Self::SHOWN) {
+            for request in requests.iter().take(Self::MAX_SHOWN) {
                 write!(f, "\n{what}: {request}")?;
             }
-            if let Some(more @ 1..) = requests.len().checked_sub(Self::SHOWN) {
+            if let Some(more @ 1..) = requests.len().checked_sub(Self::MAX_SHOWN) {
                 write!(f, "\n{what}: {more} more")?;
             }
         }

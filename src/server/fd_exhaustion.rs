@@ -1,7 +1,7 @@
-//! What an accept loop does while there are no descriptors, or no memory.
+//! The accept loop while there are no descriptors or no memory.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::request::RequestKind;
@@ -14,59 +14,68 @@ use crate::strategy::{AcceptWait, LoopThread, Ready};
 use crate::transport::Transport;
 
 impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
-    /// Out of descriptors or memory: trying again at once would only burn a processor. Waits a
-    /// little, longer each time, but not for a stop, nor for a descriptor that is there again.
-    pub(super) fn back_off_accepting(
+    /// Waits until the next attempt to accept is due, at most `delay`, because trying again at once
+    /// would only use processor time. A stop ends the wait, and so does a descriptor that is free
+    /// again.
+    pub(super) fn wait_out_back_off(
         &self,
         backoff: &mut AcceptBackoff,
-        left: Duration,
+        mut delay: Duration,
         timeout: Option<Duration>,
-        place: &LoopThread,
+        thread: &LoopThread,
     ) -> Result<AcceptOutcome, Error> {
-        let reserve = &self.state().reserve;
-        let awaited = backoff
-            .exhausted_since
-            .map(|since| (since, reserve.wait_for_descriptor()));
-        let mut delay = left;
-        if let Some((since, _)) = awaited {
-            // One that was closed before the line above was announced to nobody.
-            let probe_delay = backoff.probe_delay();
-            if probe_delay.is_none() && reserve.is_descriptor_free() {
-                backoff.retry();
-                return Ok(AcceptOutcome::Nothing);
+        let exhausted_since = backoff.exhausted_since;
+        // Precedes the probe below, because a descriptor that is closed earlier wakes no loop.
+        let _waiting = exhausted_since.map(|_| self.state().reserve.wait_for_descriptor());
+        if let Some(since) = exhausted_since {
+            match self.recover_from_exhaustion(backoff, since) {
+                None => return Ok(AcceptOutcome::NoRequest),
+                Some(probe_delay) => delay = delay.min(probe_delay),
             }
-            if let Some(probe_delay) = probe_delay {
-                delay = delay.min(probe_delay);
-            }
-            let shed =
-                T::KIND == RequestKind::Connection && since.elapsed() >= AcceptBackoff::SHED_AFTER;
-            if shed && self.shed_backlog() {
-                backoff.recover();
-                return Ok(AcceptOutcome::Nothing);
-            }
-            delay = delay.min(AcceptBackoff::PROBE_INTERVAL);
         }
-        let (delay, outcome) = match timeout {
+        let (delay, on_expiry) = match timeout {
             Some(timeout) if timeout <= delay => (timeout, AcceptOutcome::TimedOut),
-            _ => (delay, AcceptOutcome::Nothing),
+            _ => (delay, AcceptOutcome::NoRequest),
         };
-        match self.wait_without_requests(Some(delay), place)? {
-            Ready::Woken => Ok(AcceptOutcome::Nothing),
-            _ => Ok(outcome),
+        match self.wait_without_accepting(Some(delay), thread)? {
+            Ready::Woken => Ok(AcceptOutcome::NoRequest),
+            _ => Ok(on_expiry),
         }
     }
 
-    /// Waits, and leaves requests to the kernel's queue meanwhile.
-    pub(super) fn wait_without_requests(
+    /// Looks for a free descriptor, and rejects the connections in the backlog if there has been none
+    /// for too long. Returns the time until the next call; `None` if accepting can go on.
+    fn recover_from_exhaustion(
+        &self,
+        backoff: &mut AcceptBackoff,
+        since: Instant,
+    ) -> Option<Duration> {
+        let probe_delay = backoff.probe_delay();
+        if probe_delay.is_none() && self.state().reserve.is_descriptor_free() {
+            backoff.retry();
+            return None;
+        }
+        let is_shed_due =
+            T::KIND == RequestKind::Connection && since.elapsed() >= AcceptBackoff::SHED_AFTER;
+        if is_shed_due && self.shed_backlog() {
+            backoff.recover();
+            return None;
+        }
+        let interval = AcceptBackoff::PROBE_INTERVAL;
+        Some(probe_delay.map_or(interval, |delay| delay.min(interval)))
+    }
+
+    /// Waits, and leaves requests in the backlog meanwhile.
+    pub(super) fn wait_without_accepting(
         &self,
         timeout: Option<Duration>,
-        place: &LoopThread,
+        thread: &LoopThread,
     ) -> Result<Ready, Error> {
         let wait = AcceptWait {
             starved: true,
-            ..self.wait(timeout, place)
+            ..self.wait(timeout, thread)
         };
-        // A strategy that lacks something too cannot even wait in its own way.
+        // The strategy's own wait may fail too, for lack of a descriptor or memory.
         let waited = self.wait_by_strategy(&wait);
         let waited = waited.or_else(|_| wait.for_notification());
         let ready = waited.map_err(|source| Error::Accept { source })?;
@@ -76,21 +85,20 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         Ok(ready)
     }
 
-    /// There has been no descriptor for so long that clients have waited enough: with the one that is
-    /// kept for this, they get an end at least. Returns whether nobody is left.
+    /// Accepts connections with the reserve descriptor, and closes each in order. Returns whether the
+    /// backlog is empty.
     fn shed_backlog(&self) -> bool {
         let reserve = &self.state().reserve;
         for _ in 0..AcceptBackoff::MAX_SHED_AT_ONCE {
-            let one = || {
-                let taken = self.get_request();
-                taken.map(|request| {
-                    self.reject_client(request, RejectionReason::Descriptors, &Rejection::Close)
+            let reject_next = || {
+                self.get_request().map(|request| {
+                    self.reject_client(request, RejectionReason::Descriptors, &Rejection::Close);
                 })
             };
-            let rejected_on_accept = reserve.with_released(one);
-            let in_stock = reserve.refill();
-            match rejected_on_accept {
-                Ok(()) if in_stock => {}
+            let rejected = reserve.with_released(reject_next);
+            let is_refilled = reserve.refill();
+            match rejected {
+                Ok(()) if is_refilled => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
                 _ => break,
             }

@@ -1,4 +1,4 @@
-//! The server: a transport, a service and a strategy put together.
+//! The server: a transport, a service and a strategy joined.
 
 mod accept_backoff;
 mod accept_loop;
@@ -13,6 +13,7 @@ mod drain_report;
 mod fd_exhaustion;
 mod options;
 mod running;
+mod settings;
 
 use std::fmt;
 use std::io;
@@ -34,32 +35,40 @@ use crate::panics::catch_panic_io;
 use crate::request::RequestKind;
 use crate::service::Service;
 use crate::state::limits::LimitConfig;
-use crate::state::{ServerHandle, ServerState, ShutdownConfig, Stats, servers};
+use crate::state::{ServerHandle, ServerState, Stats, servers};
 use crate::strategy::{Forking, Strategy};
 use crate::sys::close_on_fork::close_on_fork;
 use crate::transport::{Bind, FromListener, Transport};
 
 /// A server: requests come from a [`Transport`], a [`Service`] makes handlers for them, and a
-/// [`Strategy`] runs these. Made through an alias with Python's name, such as
+/// [`Strategy`] runs the handlers. Programs name it by an alias with Python's name, such as
 /// [`TcpServer`](crate::TcpServer).
 ///
-/// Its life: **bound** (and, unless told otherwise, listening: clients can connect and wait) from
-/// [`bind`](Self::bind) on; **serving** during [`serve_forever`](Self::serve_forever) or
-/// [`handle_request`](Self::handle_request), which can follow each other; **closed** by
-/// [`server_close`](Self::server_close) or by being dropped, which stops listening, then waits for
-/// running requests, but not longer than the [grace period](Self::grace_period).
+/// The states of its life:
 ///
-/// > **Coming from Python.** `with TCPServer(...) as server:` is `let server = ...;` here: the end
-/// > of the block closes it. Unlike there, that cannot hang on an idle client, and it waits for
+/// - **Bound** from [`bind`](Self::bind) on. It also listens, unless
+///   [`activate(false)`](ServerOptions::activate) was set: clients can connect, and wait in the backlog.
+/// - **Serving** during [`serve_forever`](Self::serve_forever) and
+///   [`handle_request`](Self::handle_request), which can be called again and in any order.
+/// - **Closed** by [`server_close`](Self::server_close) or by dropping it. This stops listening, then
+///   waits for running requests, at most for the [grace period](Self::grace_period).
+///
+/// Everything about sockets and clients (options, timeouts, limits) is set before `bind`, in
+/// [`ServerOptions`]. How the server runs and stops ([`strategy`](Self::strategy),
+/// [`poll_interval`](Self::poll_interval), [`grace_period`](Self::grace_period) and so on) is set on the
+/// server before it serves.
+///
+/// > **Coming from Python.** `with TCPServer(...) as server:` is `let server = ...;` here: the end of
+/// > the block closes it. In contrast to Python, this cannot hang on an idle client, and it waits for
 /// > running requests under every strategy.
 #[doc(alias = "BaseServer")]
 #[must_use = "a bound server serves nothing until serve_forever(), handle_request() or spawn()"]
 pub struct Server<T, S, M: Strategy> {
-    // The order of the fields is the order in which they are dropped. The last share of the socket is
-    // with what takes care of those who wait in its queue: it is closed then, so that nobody new gets
-    // in; then come the running requests, then the threads of the strategy.
+    // The order of the fields is the order in which they are dropped. The transport comes first, so that
+    // `drain` has the last share of the socket: it drains the backlog, closes the socket, waits for
+    // running requests and ends the threads of the strategy, in this order.
     transport: Arc<T>,
-    running: DrainOnDrop<M>,
+    drain: DrainOnDrop<M>,
     service: Arc<S>,
     handle: ServerHandle,
     activated: AtomicBool,
@@ -67,33 +76,33 @@ pub struct Server<T, S, M: Strategy> {
     handle_request_timeout: Option<Duration>,
 }
 
-/// How often `service_actions` is called, unless told otherwise; Python's default too.
+/// Default of [`Server::poll_interval`], as in Python.
 const DEFAULT_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 impl<T, S, M> Server<T, S, M>
 where
     T: Transport,
-    // The compiler quotes this line, and so its comment, wherever a service is rejected.
+    // The compiler quotes the next line, with its comment, in errors about a type that is no service.
     S: Service<T::Request>, // `|| MyHandler`, `handler_fn(f)`, shared state; fit for threads: no `Rc`
     M: Strategy + Default,
 {
-    /// Makes a server with the default options and listens. Python:
+    /// Binds a server with the default options, and listens. Python:
     /// `TCPServer(server_address, RequestHandlerClass)`.
     ///
-    /// - `address`: `"127.0.0.1:9999"`, `("localhost", 9999)`, a `SocketAddr`, for a Unix server a
-    ///   path. Port 0 picks a free one; [`server_address`](Self::server_address) tells which.
-    ///   The family follows the address, so `"[::1]:9999"` is an IPv6 server. A name means its
-    ///   IPv4 address, if it has one. Python's `""`, all interfaces, is `"0.0.0.0:9999"`, or
+    /// - `address`: `"127.0.0.1:9999"`, `("localhost", 9999)`, a `SocketAddr`; for a Unix server a
+    ///   path. Port 0 selects a free port, which [`server_address`](Self::server_address) returns.
+    ///   The address determines the family, so `"[::1]:9999"` makes an IPv6 server. A host name stands
+    ///   for its IPv4 address, if it has one. Python's `""`, all interfaces, is `"0.0.0.0:9999"`, or
     ///   `"[::]:9999"` for IPv4 and IPv6.
-    /// - `service`: what makes handlers: `|| MyHandler`, [`handler_fn`](crate::handler_fn), or a
+    /// - `service`: makes the handlers: `|| MyHandler`, [`handler_fn`](crate::handler_fn), or a
     ///   [`Service`] of your own.
     ///
-    /// For options, start with [`options`](Self::options).
+    /// A server with other options is made by [`options`](Self::options).
     ///
     /// # Errors
     ///
-    /// [`Error::Resolve`], [`Error::Bind`] or [`Error::Activate`]; they say what to do. No
-    /// descriptor stays open.
+    /// [`Error::Resolve`], [`Error::Bind`], [`Error::Activate`] or [`Error::Resources`]. The message
+    /// names a remedy where there is one. No descriptor stays open.
     #[doc(alias = "__init__")]
     pub fn bind<A>(address: A, service: S) -> Result<Self, Error>
     where
@@ -102,20 +111,22 @@ where
         Self::options().bind(address, service)
     }
 
-    /// Makes a server of a socket that is bound already: a std `TcpListener`, `UdpSocket`,
-    /// `UnixListener` or `UnixDatagram`, made by other means or inherited (each is
-    /// `From<OwnedFd>`).
+    /// Makes a server from a socket that is already bound: a std `TcpListener`, `UdpSocket`,
+    /// `UnixListener` or `UnixDatagram`, created elsewhere or inherited (each is `From<OwnedFd>`).
     ///
-    /// With options it is [`options`](Self::options)`().timeout(..).from_listener(..)`. Those that
-    /// still count are [`timeout`](ServerOptions::timeout) and the other times of connections,
-    /// [`max_packet_size`](ServerOptions::max_packet_size),
+    /// With options: [`options`](Self::options)`().timeout(..).from_listener(..)`. Options that are set
+    /// on a socket before it is bound have no effect. These have:
+    /// [`request_queue_size`](ServerOptions::request_queue_size),
+    /// [`defer_accept`](ServerOptions::defer_accept),
     /// [`disable_nagle_algorithm`](ServerOptions::disable_nagle_algorithm),
-    /// [`defer_accept`](ServerOptions::defer_accept) and
-    /// [`request_queue_size`](ServerOptions::request_queue_size).
+    /// [`max_packet_size`](ServerOptions::max_packet_size), all timeouts
+    /// ([`timeout`](ServerOptions::timeout) and so on) and all limits
+    /// ([`max_connections`](ServerOptions::max_connections) and so on).
     ///
     /// # Errors
     ///
-    /// [`Error::Bind`] if the socket cannot be used, [`Error::Activate`] if it cannot listen.
+    /// [`Error::Bind`] if the socket cannot be used, [`Error::Activate`] if it cannot listen,
+    /// [`Error::Resources`] as for [`bind`](Self::bind).
     #[doc(alias = "from_socket")]
     #[doc(alias = "fromfd")]
     pub fn from_listener<L>(listener: L, service: S) -> Result<Self, Error>
@@ -125,7 +136,7 @@ where
         Self::options().from_listener(listener, service)
     }
 
-    /// Starts with options: `TcpServer::options().request_queue_size(16).bind(...)`.
+    /// Returns the options, which make a server: `TcpServer::options().request_queue_size(16).bind(...)`.
     pub fn options() -> ServerOptions<T, S, M> {
         ServerOptions::new()
     }
@@ -141,24 +152,24 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     ) -> Result<Self, Error> {
         let state = ServerState::new(transport.server_address().clone().into(), limits).map_err(
             |source| Error::Resources {
-                what: "the descriptors that wake the server",
+                what: "descriptors to wake the server",
                 source,
             },
         )?;
         let handle = ServerHandle(Arc::new(state));
         servers::register(&handle.0);
-        // The replies of datagram servers leave by the socket that they receive with.
+        // Child processes of a datagram server reply through the socket of the server.
         let needed_by = (T::KIND == RequestKind::Datagram).then(|| handle.0.id());
-        let private = close_on_fork([&transport.as_fd()], needed_by);
+        let close_on_fork = close_on_fork([&transport.as_fd()], needed_by);
         let (transport, service) = (Arc::new(transport), Arc::new(service));
-        let finish_queue = backlog::finish(&transport, &service, &handle, private);
+        let drain_backlog = backlog::drain_on_close(&transport, &service, &handle, close_on_fork);
         if T::KIND == RequestKind::Connection {
-            // Without it the server works, but while there are no descriptors.
+            // On failure, clients are not rejected while there are no descriptors; all else works.
             handle.0.reserve.refill();
         }
         let server = Self {
             transport,
-            running: DrainOnDrop::new(&handle, strategy, finish_queue),
+            drain: DrainOnDrop::new(&handle, strategy, drain_backlog),
             service,
             handle,
             activated: AtomicBool::new(false),
@@ -171,146 +182,31 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
         Ok(server)
     }
 
-    // ---- what can be changed before it serves ----
+    // ---- observing ----
 
-    /// Runs the requests by another strategy. Python: another mix-in class.
-    ///
-    /// ```
-    /// # use socketserver::{Request, Strategy, TcpRequest, TcpServer, ThreadPool, Threading, handler_fn};
-    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all(b"hi")?));
-    /// let strategy: Box<dyn Strategy> = match std::env::args().nth(1).as_deref() {
-    ///     Some("pool") => Box::new(ThreadPool::new(8)),
-    ///     _ => Box::new(Threading::new()),
-    /// };
-    /// let server = TcpServer::bind("127.0.0.1:0", service)?.strategy(strategy);
-    /// # let _ = server;
-    /// # Ok::<(), socketserver::BoxError>(())
-    /// ```
-    pub fn strategy<N: Strategy>(self, strategy: N) -> Server<T, S, N> {
-        Server {
-            running: self.running.with(strategy),
-            transport: self.transport,
-            service: self.service,
-            handle: self.handle,
-            activated: self.activated,
-            poll_interval: self.poll_interval,
-            handle_request_timeout: self.handle_request_timeout,
-        }
-    }
-
-    /// The longest time between two calls of [`Service::service_actions`] while nothing happens;
-    /// `None`: it is called after requests only. Default: 0.5 s, as in Python.
-    ///
-    /// It has no influence on how fast the server stops: [`ServerHandle::shutdown`] wakes it at
-    /// once. (In Python it does, and is an argument of `serve_forever`.)
-    pub fn poll_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
-        self.poll_interval = interval.into();
-        self
-    }
-
-    /// How long [`handle_request`](Self::handle_request) waits for a request; `None`, the default
-    /// (as in Python): without limit. Zero looks once, without waiting. Python: the server's
-    /// `timeout` attribute.
-    ///
-    /// `serve_forever` does not look at this. The timeout of a client's reads and writes is
-    /// [`ServerOptions::timeout`].
-    #[doc(alias = "timeout")]
-    pub fn handle_request_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.handle_request_timeout = timeout.into();
-        self
-    }
-
-    /// How long a stop waits for running requests before it cuts their connections: the grace period,
-    /// which begins when the stop is asked for, or, without one, when the server is closed. Default:
-    /// 2 s. Python has no limit and hangs for as long as one client stays connected; [`Duration::MAX`]
-    /// is that.
-    ///
-    /// It also bounds how long a request that runs in the accept loop itself
-    /// ([`Sequential`](crate::Sequential)) can hold up [`ServerHandle::shutdown`].
-    pub fn grace_period(self, grace_period: Duration) -> Self {
-        self.configure_shutdown(|config| config.grace_period = grace_period)
-    }
-
-    /// How long the server goes on accepting when a stop was asked for, while
-    /// [`ServerHandle::is_ready`] is `false` already: so that whoever sends clients here can notice, and
-    /// send them elsewhere. Only then does the [grace period](Self::grace_period) begin. Default: zero, as in
-    /// Python.
-    #[doc(alias = "preStop")]
-    pub fn lame_duck(self, time: Duration) -> Self {
-        self.configure_shutdown(|config| config.lame_duck = time)
-    }
-
-    /// Over how long the connections that are left after the [grace period](Self::grace_period) are cut, one
-    /// after the other, so that their clients do not all come back at the same time. Default: zero, all at
-    /// once.
-    ///
-    /// If one of them holds up an accept loop at that moment, as [`verify_request`](crate::Service::verify_request)
-    /// can, all are cut at once: the loop has to end before the others have their turn.
-    pub fn force_close_spread(self, time: Duration) -> Self {
-        self.configure_shutdown(|config| config.force_close_spread = time)
-    }
-
-    /// How long requests that were cut off may take to end before they are abandoned, and the threads
-    /// that ran them. Default: 150 ms, which is plenty for a handler that reads or writes, and all that is
-    /// wasted on one that computes.
-    pub fn force_close_timeout(self, time: Duration) -> Self {
-        self.configure_shutdown(|config| config.force_close_timeout = time)
-    }
-
-    fn configure_shutdown(self, change: impl FnOnce(&mut ShutdownConfig)) -> Self {
-        self.handle.0.life_cycle.configure_shutdown(change);
-        self
-    }
-
-    /// What becomes of clients that wait in the queue of the listening socket when the server is closed:
-    /// they have connected, and may have sent their question. Default: [`BacklogPolicy::Serve`]; for a
-    /// socket that was [bound elsewhere](Self::from_listener) [`BacklogPolicy::Leave`], because another
-    /// process may have it too, and serve them. In Python they are reset, and lose their question.
-    ///
-    /// Datagrams that have arrived by then are served in the same way. Those for which the grace period is
-    /// too short are counted ([`RejectionCounts::closing`](crate::RejectionCounts::closing)); those that the kernel had no
-    /// room for, while the server was busy, are not: it tells nobody.
-    ///
-    /// Nobody slips in between: from the moment when the server begins to close, clients that connect are
-    /// not answered by the kernel (Linux) or rejected by it (Unix sockets), until the socket is closed.
-    pub fn backlog_policy(mut self, policy: BacklogPolicy) -> Self {
-        self.running.backlog_policy = policy;
-        self
-    }
-
-    /// Whether closing the server waits for running requests. Default: `true`, as in Python. With
-    /// `false` they go on by themselves, uncut; returning from `main` ends them. (A request that runs
-    /// in the accept loop itself has to end before that can, and is still cut.)
-    #[doc(alias = "daemon_threads")]
-    pub fn block_on_close(mut self, block: bool) -> Self {
-        self.running.block_on_close = block;
-        self
-    }
-
-    // ---- what can be asked ----
-
-    /// Where the server is bound; with port 0 asked for, the port that the system picked.
+    /// Returns the address that the server is bound to. If port 0 was requested, it has the port that
+    /// the system selected. Python: the `server_address` attribute.
     pub fn server_address(&self) -> &T::Address {
         self.transport.server_address()
     }
 
-    /// What was passed to `bind`: shared state, from outside the handlers.
+    /// Returns the service that was passed to `bind`, for access to shared state outside the handlers.
     pub fn service(&self) -> &Arc<S> {
         &self.service
     }
 
-    /// A handle to stop and observe the server from elsewhere.
+    /// Returns a handle that stops and observes the server from other threads.
     pub fn handle(&self) -> ServerHandle {
         self.handle.clone()
     }
 
-    /// Asks `serve_forever` to return: [`ServerHandle::shutdown`], which says more.
+    /// Requests that `serve_forever` return: see [`ServerHandle::shutdown`].
     #[doc(alias = "_BaseServer__shutdown_request")]
     pub fn shutdown(&self) {
         self.handle.shutdown();
     }
 
-    /// The counters at this moment.
+    /// Returns the present values of the counters.
     #[doc(alias = "_threads")]
     pub fn stats(&self) -> Stats {
         self.handle.stats()
@@ -318,8 +214,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
 
     // ---- serving ----
 
-    /// Makes the bound socket listen: only for servers that were made with
-    /// [`activate(false)`](ServerOptions::activate). Does nothing if it listens already.
+    /// Makes the bound socket listen: for servers with [`activate(false)`](ServerOptions::activate).
+    /// Does nothing if it listens already.
     ///
     /// # Errors
     ///
@@ -329,8 +225,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
             return Ok(());
         }
         let listen = || self.transport.server_activate();
-        let listening = catch_panic_io("Transport::server_activate", io::ErrorKind::Other, listen);
-        listening.map_err(|source| {
+        let result = catch_panic_io("Transport::server_activate", io::ErrorKind::Other, listen);
+        result.map_err(|source| {
             self.activated.store(false, Ordering::SeqCst);
             Error::Activate {
                 address: self.server_address().to_string(),
@@ -339,26 +235,29 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
         })
     }
 
-    /// Serves until [`ServerHandle::shutdown`] is called. The socket stays open then: call it
-    /// again to go on, or drop the server to close.
+    /// Serves until [`ServerHandle::shutdown`] is called. The socket stays open, so the method can be
+    /// called again. Dropping the server closes the socket.
     ///
     /// # Errors
     ///
-    /// [`Error::Accept`] if the listening socket fails for good, [`Error::AlreadyServing`],
-    /// [`Error::NotActivated`]. No client and no handler can end it.
+    /// [`Error::Accept`] if the listening socket has become unusable or the strategy's
+    /// [`wait`](Strategy::wait) fails, [`Error::Resources`] if a strategy with accept loops of its own
+    /// gets no thread, [`Error::AlreadyServing`], [`Error::NotActivated`]. Errors of clients and handlers
+    /// do not end it.
     pub fn serve_forever(&self) -> Result<(), Error> {
         self.check_activated()?;
         self.accept_loop().serve_forever()
     }
 
-    /// Waits for one request and passes it to the strategy. With
-    /// [`Sequential`](crate::Sequential) it has been served when this returns; with the others it
-    /// has been started. A close that follows gives it only the [grace period](Self::grace_period), so a
-    /// program that serves one request and ends takes a sequential server, or `grace_period(Duration::MAX)`.
+    /// Waits for one request and passes it to the strategy. With [`Sequential`](crate::Sequential) the
+    /// request has been served when this returns; with other strategies it has been started. If the
+    /// server is closed right afterwards, the request gets only the
+    /// [grace period](Self::grace_period). A program that serves one request and ends uses a sequential
+    /// server or `grace_period(Duration::MAX)`.
     ///
-    /// It waits for as long as [`handle_request_timeout`](Self::handle_request_timeout) says, or
-    /// the socket's own receive timeout if it has one and that is shorter; then calls
-    /// [`Service::handle_timeout`]. Clients that are gone before they are accepted do not count.
+    /// It waits for the [`handle_request_timeout`](Self::handle_request_timeout), or for the receive
+    /// timeout of the socket itself if that is set and shorter. Then it calls
+    /// [`Service::handle_timeout`]. Clients that disconnect before they are accepted do not count.
     ///
     /// # Errors
     ///
@@ -370,10 +269,10 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
             .handle_request(self.handle_request_timeout)
     }
 
-    /// Serves on a thread of its own, and returns at once: the idiom of tests and of programs that
-    /// do something else meanwhile. Dropping the result stops the server, closes it and waits, so
-    /// keep it in a variable with a name: `let _server = ...` keeps it, `let _ = ...` stops it at
-    /// once.
+    /// Serves on a new thread and returns at once: for tests, and for programs that do something else
+    /// meanwhile. Dropping the result stops the server, closes it and waits for running requests, so it
+    /// is kept in a variable with a name: `let _server = ...` keeps it, `let _ = ...` stops it at once.
+    /// Python: `threading.Thread(target=server.serve_forever).start()`.
     ///
     /// ```
     /// use std::io::{Read, Write};
@@ -395,7 +294,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     ///
     /// # Errors
     ///
-    /// [`Error::Resources`] if no thread can be had, [`Error::NotActivated`].
+    /// [`Error::Resources`] if the thread cannot be started, [`Error::AlreadyServing`] in a forked child
+    /// process, [`Error::NotActivated`].
     #[doc(alias = "serve_forever_thread")]
     #[doc(alias = "Thread")]
     #[doc(alias = "start")]
@@ -407,17 +307,17 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// Stops `serve_forever` at Ctrl-C (SIGINT), SIGTERM and SIGHUP; a second signal ends the
     /// process at once, with status 130. `handle_request` returns [`Handled::Shutdown`].
     ///
-    /// This is the only way in which the library installs a signal handler (by the `ctrlc` crate,
-    /// for the whole process, in place of what was there). It can be called for several servers.
-    /// Under `nohup` SIGHUP stays ignored.
+    /// The library installs a signal handler only in this method. It uses the `ctrlc` crate, and the
+    /// handler replaces that of the whole process. The method can be called for several servers. Under
+    /// `nohup`, SIGHUP stays ignored.
     ///
-    /// > **Coming from Python.** There Ctrl-C is a `KeyboardInterrupt` in the main thread; here
+    /// > **Coming from Python.** In Python, Ctrl-C raises `KeyboardInterrupt` in the main thread. Here
     /// > `serve_forever` returns `Ok`.
     ///
     /// # Errors
     ///
-    /// [`Error::Signal`] if the program uses `ctrlc` itself: call [`ServerHandle::shutdown`] from
-    /// its handler instead.
+    /// [`Error::Signal`] if the program uses `ctrlc` itself (it can call [`ServerHandle::shutdown`] from
+    /// its own handler), and in a process forked from one that has called this method.
     #[doc(alias = "gevent.signal_handler")]
     #[doc(alias = "KeyboardInterrupt")]
     #[doc(alias = "SIGINT")]
@@ -426,25 +326,29 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
         ctrl_c::shutdown_on_ctrl_c(&self.handle)
     }
 
-    /// Closes the server, and tells how that went. It stops listening, having taken care of those
-    /// [who wait in the queue](Self::backlog_policy); then waits for running requests as long as the
-    /// [grace period](Self::grace_period) lasts; then cuts the connections of those left, whose handlers get
-    /// [`ShuttingDown`](crate::ShuttingDown) from their reads and writes. Dropping the server does the
-    /// same. To read the [counters](ServerHandle::stats) afterwards, take a [`handle`](Self::handle)
-    /// before.
+    /// Closes the server and returns a report. Dropping the server does the same, without a report. The
+    /// steps:
     ///
-    /// Handlers that do not read or write cannot be cut off. After the
-    /// [`force_close_timeout`](Self::force_close_timeout) they are abandoned: reported, and left running until the
-    /// program ends. Threads that handlers have started themselves are not waited for.
+    /// 1. The [connections in the backlog](Self::backlog_policy) are served or rejected, and the
+    ///    listening socket is closed.
+    /// 2. Running requests may end within the [grace period](Self::grace_period).
+    /// 3. The remaining connections are force-closed. Reads and writes of their handlers fail with
+    ///    [`ShuttingDown`](crate::ShuttingDown).
+    /// 4. Requests that still run after the [`force_close_timeout`](Self::force_close_timeout), because
+    ///    their handlers neither read nor write, are abandoned: they are reported, and run until the
+    ///    program ends.
+    ///
+    /// It does not wait for threads that handlers have started. The [counters](ServerHandle::stats) can
+    /// be read afterwards through a [`handle`](Self::handle) that was taken before.
     #[doc(alias = "__exit__")]
     pub fn server_close(self) -> DrainReport {
         let Self {
             transport,
-            mut running,
+            mut drain,
             ..
         } = self;
         drop(transport);
-        running.drain()
+        drain.drain()
     }
 
     fn check_activated(&self) -> Result<(), Error> {
@@ -456,7 +360,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     }
 
     fn accept_loop(&self) -> AcceptLoop<T, S> {
-        let strategy = Arc::clone(&self.running.strategy);
+        let strategy = Arc::clone(&self.drain.strategy);
         AcceptLoop {
             transport: Arc::clone(&self.transport),
             service: Arc::clone(&self.service),
@@ -468,21 +372,21 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
 }
 
 impl<T: Transport, S: Service<T::Request>> Server<T, S, Forking> {
-    /// How many child processes may run at the same time: see [`Forking::max_children`].
+    /// Sets how many child processes may run at the same time: see [`Forking::max_children`].
     pub fn max_children(self, max_children: usize) -> Self {
-        self.running.strategy.set_max_children(max_children);
+        self.drain.strategy.set_max_children(max_children);
         self
     }
 
-    /// The process numbers of the children that are running: see [`Forking::active_children`].
+    /// Returns the process ids of the running child processes: see [`Forking::active_children`].
     pub fn active_children(&self) -> Vec<u32> {
-        self.running.strategy.active_children()
+        self.drain.strategy.active_children()
     }
 }
 
-/// The listening socket: to wait for several servers at once, or to read its options. Python:
-/// `fileno()`. (It is not readable for datagrams that a [`serve_forever`](Server::serve_forever) had
-/// taken in when it was stopped: the next loop serves those, whether others come or not.)
+/// The listening socket, for example to wait for several servers at once or to read its options. Python:
+/// `fileno()`. (Datagrams that [`serve_forever`](Server::serve_forever) had received when it was stopped
+/// do not make it readable. The next call serves them.)
 impl<T: Transport, S: Service<T::Request>, M: Strategy> AsFd for Server<T, S, M> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.transport.as_fd()

@@ -18,12 +18,11 @@ use crate::transport::Transport;
 /// A server that serves on a thread of its own, from [`Server::spawn`].
 ///
 /// It derefs to the [`Server`], so `server_address()`, `service()`, `handle()` and `stats()` are
-/// there. Dropping it stops the loop, closes the server and waits for running requests, as
-/// [`stop`](Self::stop) does. (A handler that has to be abandoned *and* runs in the loop takes the
-/// loop, and with it the listening socket, with it: the port stays taken until it ends.)
+/// there. Dropping it stops the accept loop, closes the server and waits for running requests, as
+/// [`stop`](Self::stop) does. (If a handler is abandoned that runs in the accept loop, the listening
+/// socket stays open, and the port in use, until that handler returns.)
 ///
-/// To name its type, in the fixture of a test say, name the transport, the service and the
-/// strategy:
+/// The type names the transport, the service and the strategy, for example in the fixture of a test:
 ///
 /// ```
 /// use socketserver::prelude::*;
@@ -49,7 +48,7 @@ use crate::transport::Transport;
 /// ```
 #[must_use = "dropping it stops the server at once: keep it for as long as the server should run"]
 pub struct RunningServer<T: Transport, S: Service<T::Request>, M: Strategy> {
-    /// `None` once it was stopped.
+    /// `None` once the server was stopped.
     parts: Option<Parts<T, S, M>>,
 }
 
@@ -60,13 +59,14 @@ struct Parts<T: Transport, S: Service<T::Request>, M: Strategy> {
 
 impl<T: Transport, S: Service<T::Request>, M: Strategy> RunningServer<T, S, M> {
     pub(super) fn start(server: Server<T, S, M>) -> Result<Self, Error> {
-        // Before the thread starts: it is serving from now on, for whoever asks or stops it.
+        // Before the thread starts, so that the server can be stopped, and reports that it serves, as soon
+        // as this function has returned.
         let serving = server.handle.0.begin_serving(RunKind::Forever)?;
         let server = Arc::new(server);
-        let served = Arc::clone(&server);
+        let own = Arc::clone(&server);
         let thread = std::thread::Builder::new()
             .name("socketserver".into())
-            .spawn(move || served.accept_loop().run_forever(serving))
+            .spawn(move || own.accept_loop().run_until_stop(serving))
             .map_err(|source| Error::Resources {
                 what: "a thread to serve on",
                 source,
@@ -76,12 +76,13 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> RunningServer<T, S, M> {
         })
     }
 
-    /// Stops the loop, closes the server, waits for running requests as
-    /// [`Server::server_close`] does, and tells how that went.
+    /// Stops the accept loop, closes the server, waits for running requests as
+    /// [`Server::server_close`] does, and returns a report. Python: `shutdown()`, `server_close()` and
+    /// `join()` of the thread.
     ///
     /// # Errors
     ///
-    /// What `serve_forever` ended with, if it ended by itself.
+    /// The error of `serve_forever`, if it ended by itself.
     #[doc(alias = "join")]
     pub fn stop(mut self) -> Result<DrainReport, Error> {
         self.parts
@@ -95,30 +96,31 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
         let Self { server, thread } = self;
         let state = Arc::clone(&server.handle.0);
         if state.in_forked_child() {
-            // A forked child has no such thread, and the server is its parent's.
+            // A forked child has no such thread, and the server belongs to the parent process.
             std::mem::forget((server, thread));
             return Ok(DrainReport::default());
         }
         state.request_stop();
-        // A handler in the loop is cut off after the grace period; one that does not notice is
-        // left behind with the loop and the server. So is one that stops its own server.
+        // A handler in the loop is force-closed after the grace period. If it does not return then, it
+        // is abandoned together with the loop and the server. A handler that stops its own server is
+        // abandoned at once, because waiting for it would take for ever.
         if reentrancy::is_busy_for(state.id())
             || !state.wait_until_stopped(state.loop_join_deadline())
         {
-            // The loop may leave yet; that it was stopped for good has to be known then, too.
+            // If the loop ends later, it has to find the server closed.
             state.life_cycle.begin_closing(|| state.stats());
             state.life_cycle.finish_closing(|| state.waker.wake());
             let report = DrainReport::of(&state);
             report.log(&state);
             return Ok(report);
         }
-        let served = thread.join();
-        // The thread is gone, and its reference with it, so that this is the last one.
+        let result = thread.join();
+        // The thread has dropped its reference, so this is the last one.
         let report = Arc::into_inner(server)
             .map(Server::server_close)
             .unwrap_or_default();
-        match served {
-            Ok(served) => served.map(|()| report),
+        match result {
+            Ok(result) => result.map(|()| report),
             Err(_) => Err(Error::Accept {
                 source: io::Error::other("the accept loop panicked"),
             }),
@@ -132,7 +134,9 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Deref for RunningServer<
     fn deref(&self) -> &Server<T, S, M> {
         match &self.parts {
             Some(parts) => &parts.server,
-            None => unreachable!("only `stop` and `drop` take the parts, and both end the guard"),
+            None => {
+                unreachable!("only `stop` and `drop` take the parts, and both consume the value")
+            }
         }
     }
 }
