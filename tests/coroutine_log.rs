@@ -69,13 +69,10 @@ fn a_held_worker_is_reported_while_it_lasts_and_afterwards() {
     let (level, line) = next(&lines);
     assert_eq!(level, Level::Warn);
     // It lasts until the gate is opened, which is after this line.
-    assert!(
-        line.starts_with("a worker has not polled its clients "),
-        "{line}"
-    );
+    assert!(line.starts_with("a worker has not come back "), "{line}");
     gate.open();
     assert_eq!(client.rest(), b"done\n");
-    let afterwards = |line: &str| line.starts_with("a handler blocked its worker, ");
+    let afterwards = |line: &str| line.starts_with("a handler has held its worker, ");
     while !afterwards(&next(&lines).1) {}
     assert!(host.server.stats().held_workers >= 1);
     host.stop();

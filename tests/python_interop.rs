@@ -17,7 +17,7 @@ use nix::sys::signal::Signal;
 use socketserver::prelude::*;
 use support::net::TempDir;
 use support::process::{Program, python_is_there};
-use support::transcript::{announces_on_stderr, hide_ctime, is_run_by_the_tutorial, parse_ctime};
+use support::transcript::{hide_ctime, is_run_by_the_tutorial, parse_ctime};
 
 /// `size` bytes, of every value.
 fn bytes(size: usize) -> Vec<u8> {
@@ -243,10 +243,7 @@ impl Conversation {
     fn hold_between(&self, server_language: Language, client_language: Language) {
         let languages = format!("{server_language:?} server, {client_language:?} client");
         let mut server = server_language.start(self.server, &["127.0.0.1:0".into()]);
-        let address = match announces_on_stderr(self.server) {
-            true => server.address_on_stderr(),
-            false => server.address(),
-        };
+        let address = server.address();
 
         let mut arguments = vec![address.to_string()];
         arguments.extend(self.words.iter().map(|&word| word.into()));
@@ -287,10 +284,7 @@ impl Conversation {
     }
 
     fn server_transcript(&self, address: SocketAddr) -> String {
-        match announces_on_stderr(self.server) {
-            true => self.server_prints.into(),
-            false => format!("listening on {address}\n{}", self.server_prints),
-        }
+        format!("listening on {address}\n{}", self.server_prints)
     }
 }
 
@@ -324,21 +318,21 @@ fn binary_tcp_v1_is_its_original() {
         client: "binary_tcp_client_v1",
         words: &[],
         input: b"hello\n",
-        server_prints: "waiting connection...\nServer recive data: b'hello'\n",
-        client_prints: ">>:Clinet recive data: [hello] <ctime>\n",
+        server_prints: "Server recive data: b'hello'\n",
+        client_prints: ">>:[hello] <ctime>\n",
     };
     v1.hold();
     Conversation {
         input: b"it's \"\xc3\xa9\" \xff\0\t\\\r\n",
-        server_prints: "waiting connection...\nServer recive data: b'it\\'s \"\\xc3\\xa9\" \\xff\\x00\\t\\\\\\r'\n",
-        client_prints: ">>:Clinet recive data: [it's \"\u{e9}\" \u{fffd}\0\t\\\r] <ctime>\n",
+        server_prints: "Server recive data: b'it\\'s \"\\xc3\\xa9\" \\xff\\x00\\t\\\\\\r'\n",
+        client_prints: ">>:[it's \"\u{e9}\" \u{fffd}\0\t\\\r] <ctime>\n",
         ..v1
     }
     .hold();
     Conversation {
         input: b"",
-        server_prints: "waiting connection...\nServer recive data: b''\n",
-        client_prints: ">>:Clinet recive data: [] <ctime>\n",
+        server_prints: "Server recive data: b''\n",
+        client_prints: ">>:[] <ctime>\n",
         ..v1
     }
     .hold();
@@ -361,7 +355,7 @@ Server recive data: b\"it's me\"
 clinet has broken the connection...
 waiting connection...
 ",
-        client_prints: ">>:Clinet recive data: [hello] <ctime>\n>>:Clinet recive data: [it's me] <ctime>\n>>:",
+        client_prints: ">>:[hello] <ctime>\n>>:[it's me] <ctime>\n>>:",
     }
     .hold();
 }

@@ -30,13 +30,13 @@ use nix::sys::signal::Signal;
 use socket2::{Domain, Socket, Type};
 use support::net::{Client, own_loopback};
 use support::process::{Program, python_is_there};
-use support::transcript::{Hide, announces_on_stderr};
+use support::transcript::Hide;
 
 const PAGE: &str = include_str!("../docs/tutorial.md");
 
 /// Where the servers of the page listen; those of this test have ports of their own.
 const ADDRESS: &str = "localhost:6969";
-/// First line of each server, on standard output or (`announces_on_stderr`) on standard error.
+/// What they print there.
 const ANNOUNCED: &str = "listening on 127.0.0.1:6969";
 const PROMPT: &str = ">>:";
 
@@ -399,17 +399,11 @@ impl Stage<'_> {
         };
         let mut told = String::new();
         if is_server {
-            let on_stderr = announces_on_stderr(command);
-            let address = match on_stderr {
-                true => program.address_on_stderr(),
-                false => program.address(),
-            };
+            let address = program.address();
             let line = format!("listening on {address}");
             self.in_fact.hide(&line);
             self.on_page.hide(ANNOUNCED);
-            if !on_stderr {
-                told = line + "\n";
-            }
+            told = line + "\n";
             self.address = Some(address);
         }
         let prompted = false;
