@@ -5,42 +5,82 @@ use std::process::Command;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::kinds::Kind;
-use super::process::Program;
+use super::process::{Finished, Program};
 
-/// Says to a process which test it is for.
+/// Environment variable that holds the name of the only test of a process.
 const ALONE: &str = "SOCKETSERVER_TEST_ALONE";
 
-/// The name that libtest knows such a test by: `check` is the path of a function that `by_kind!` was
-/// given.
-fn name(check: &str, kind: Kind) -> String {
+/// Name of a test of the calling module, as libtest lists it.
+macro_rules! test_name {
+    ($test:expr) => {
+        $crate::support::alone::without_program(concat!(module_path!(), "::", $test))
+    };
+}
+
+pub(crate) use test_name;
+
+/// Removes the name of the test program, which libtest leaves out, from the path of a test.
+pub(crate) fn without_program(path: &'static str) -> &'static str {
+    path.split_once("::").expect("the path of a test").1
+}
+
+/// Name of the test that `by_kind!` makes of a function.
+fn of_kind(check: &str, kind: Kind) -> String {
     format!("{check}::{}", kind.name().replace('-', "_"))
 }
 
-/// Whether this is the process of that test.
-pub(crate) fn is_alone(check: &str, kind: Kind) -> bool {
-    std::env::var(ALONE).is_ok_and(|test| test == name(check, kind))
+/// Returns whether this process was started by [`command`] for this test.
+pub(crate) fn is_alone(test: &str) -> bool {
+    std::env::var(ALONE).is_ok_and(|name| name == test)
 }
 
-/// Starts that process: it runs the same function again.
-pub(crate) fn start(check: &str, kind: Kind) -> Program {
-    let name = name(check, kind);
-    let mut command = Command::new(std::env::current_exe().unwrap());
+/// Command that runs one test, ignored or not, in a process of its own.
+pub(crate) fn command(test: &str) -> Command {
+    with_arguments(Command::new(std::env::current_exe().unwrap()), test)
+}
+
+/// Adds to a command, which ends in the path of this program, the arguments that run one test.
+pub(crate) fn with_arguments(mut command: Command, test: &str) -> Command {
     command
-        .args(["--exact", &name, "--nocapture", "--test-threads", "1"])
-        .env(ALONE, name);
-    Program::start(command)
+        .args(["--exact", test, "--include-ignored", "--nocapture"])
+        .args(["--test-threads", "1"])
+        .env(ALONE, test);
+    command
 }
 
-/// Runs `work` in a process of its own.
+/// Runs one test in a process of its own, which has to succeed.
+#[track_caller]
+pub(crate) fn run(test: &str) -> Finished {
+    passed(Program::start(command(test)))
+}
+
+#[track_caller]
+fn passed(program: Program) -> Finished {
+    let ended = program.finish();
+    let printed = ended.text();
+    let succeeded = ended.status.success() && printed.contains("1 passed");
+    assert!(succeeded, "{}: {printed}{}", ended.status, ended.stderr);
+    ended
+}
+
+/// Returns whether this is the process of the test that `by_kind!` makes of `check` for `kind`.
+pub(crate) fn is_kind_alone(check: &str, kind: Kind) -> bool {
+    is_alone(&of_kind(check, kind))
+}
+
+/// Starts that process, which runs the calling function again.
+pub(crate) fn start(check: &str, kind: Kind) -> Program {
+    Program::start(command(&of_kind(check, kind)))
+}
+
+/// Runs `work` in a process of its own. `check` is the [`test_name!`] of the function that `by_kind!` was
+/// given.
 #[track_caller]
 pub(crate) fn alone(check: &str, kind: Kind, work: impl FnOnce()) {
-    if is_alone(check, kind) {
+    if is_kind_alone(check, kind) {
         return work();
     }
-    let ended = start(check, kind).finish();
-    let complaint = &ended.stderr;
-    assert!(ended.status.success(), "{}: {complaint}", ended.status);
-    assert!(ended.text().contains("1 passed"), "{}", ended.text());
+    passed(start(check, kind));
 }
 
 /// Makes this process one that the limit of processes binds, which root is exempt from.

@@ -1,8 +1,5 @@
 //! The strategies as values: for tests that run under every one of them, processes included.
 
-// Each test file uses its own part of this.
-#![allow(unused_imports, unused_macros)]
-
 use socketserver::{Coroutines, Sequential, Strategy, ThreadPool, Threading};
 
 use super::net::forking;

@@ -1,6 +1,7 @@
-//! Helpers that several test files share.
+//! Helpers that the test programs share.
 
-#![allow(dead_code)] // No test file needs all of them.
+// The suite needs all of them, the other programs a few.
+#![allow(dead_code, unused_imports, unused_macros)]
 
 pub(crate) mod alone;
 pub(crate) mod census;

@@ -2,9 +2,6 @@
 //!
 //! Nothing here waits without a limit: what does not come within [`PATIENCE`] fails the test.
 
-// Each test file uses its own part of this.
-#![allow(unused_imports, unused_macros)]
-
 use std::any::Any;
 use std::fmt::Debug;
 use std::io::{self, Read, Write};

@@ -1,3 +1,0 @@
-use crate::server::*;
-
-pair!(serve(TcpServer::bind(host(), LineEcho::default)?));

@@ -1,3 +1,0 @@
-use crate::server::*;
-
-pair!(serve(TcpServer::bind(host(), handler_fn(echo_lines::<TcpRequest>))?));

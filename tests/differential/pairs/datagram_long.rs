@@ -1,8 +1,0 @@
-use crate::server::*;
-
-fn count(request: &mut UdpRequest) -> Result {
-    let size = request.packet().len();
-    Ok(write!(request, "{size} bytes")?)
-}
-
-pair!(serve(UdpServer::bind(host(), handler_fn(count))?));

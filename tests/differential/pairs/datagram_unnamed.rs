@@ -1,9 +1,0 @@
-use crate::server::*;
-
-fn echo(request: &mut UnixDatagramRequest) -> Result {
-    let packet = request.packet().to_vec();
-    println!("serving b'{}'", packet.escape_ascii());
-    Ok(request.send_all(&packet)?)
-}
-
-pair!(serve(UnixDatagramServer::bind(path(), handler_fn(echo))?));

@@ -1,3 +1,0 @@
-use crate::server::*;
-
-pair!(serve(UdpServer::bind(host(), LineEcho::default)?));

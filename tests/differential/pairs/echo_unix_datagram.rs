@@ -1,3 +1,0 @@
-use crate::server::*;
-
-pair!(serve(UnixDatagramServer::bind(path(), LineEcho::default)?));

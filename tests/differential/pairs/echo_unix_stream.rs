@@ -1,3 +1,0 @@
-use crate::server::*;
-
-pair!(serve(UnixStreamServer::bind(path(), LineEcho::default)?));

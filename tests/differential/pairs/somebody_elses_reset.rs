@@ -1,8 +1,0 @@
-use crate::server::*;
-use std::io::{Error, ErrorKind};
-
-fn fails(_: &mut TcpRequest) -> Result {
-    Err(Error::new(ErrorKind::ConnectionReset, "the database is gone").into())
-}
-
-pair!(serve(TcpServer::bind(host(), handler_fn(fails))?));

@@ -1,8 +1,0 @@
-use crate::server::*;
-
-fn main() -> Result {
-    let options = TcpServer::options().timeout(Duration::from_millis(100));
-    serve(options.bind(host(), LineEcho::default)?)
-}
-
-pair!(main());

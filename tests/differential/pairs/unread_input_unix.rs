@@ -1,8 +1,0 @@
-use crate::server::*;
-
-fn impatient(request: &mut UnixStreamRequest) -> Result {
-    recv_past_the_buffer(request.socket(), 1)?;
-    Ok(request.send_all(b"bye\n")?)
-}
-
-pair!(serve(UnixStreamServer::bind(path(), handler_fn(impatient))?));

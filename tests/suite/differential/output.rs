@@ -1,0 +1,240 @@
+//! Makes comparable what servers print on stderr: see the top of `main.rs`.
+
+use crate::differential::play::Language;
+
+/// How a report begins; and how until Python 3.8.
+const HEADER: &str = "Exception occurred during processing of request from ";
+const OLD_HEADER: &str = "Exception happened during processing of request from ";
+
+/// The stages of a request whose names begin a line of ours.
+const STAGES: [&str; 7] = [
+    "verify_request",
+    "process_request",
+    "request_handler",
+    "setup",
+    "handle",
+    "finish",
+    "the reply",
+];
+
+/// What was printed on stderr, a line for each report of `handle_error`.
+pub(crate) fn errors(stderr: &str, language: Language) -> Vec<String> {
+    let reported = match language {
+        Language::Python => python_errors,
+        Language::Rust => rust_errors,
+    };
+    let dashes = "-".repeat(40);
+    let mut seen = Vec::new();
+    let mut lines = stderr.lines().peekable();
+    while let Some(line) = lines.next() {
+        if line == dashes && lines.peek().is_some_and(|next| sender(next).is_some()) {
+            let from = lines.next().and_then(sender).unwrap_or_default();
+            let mut complete = false;
+            let body = lines.by_ref().take_while(|line| {
+                complete = *line == dashes;
+                !complete
+            });
+            let body: Vec<_> = body.collect();
+            let errors = reported(&body).into_iter();
+            let errors: Vec<_> = errors.map(|error| error.in_its_stage()).collect();
+            seen.push(format!("from {from}: {}", errors.join("; ")));
+            if !complete {
+                seen.push("and no end of the report".into());
+            }
+        } else if is_traceback(line) {
+            // The end of the program, and so of what it prints.
+            let body: Vec<_> = std::iter::once(line).chain(lines.by_ref()).collect();
+            for error in python_errors(&body) {
+                seen.push(format!("uncaught: {}", error.text));
+            }
+        } else if let Some(error) = line.strip_prefix("Error: ") {
+            seen.push(format!("uncaught: {error}"));
+        } else {
+            seen.push(line.to_owned());
+        }
+    }
+    seen
+}
+
+/// Whose request the report is about that begins with this line.
+fn sender(line: &str) -> Option<&str> {
+    line.strip_prefix(HEADER).or(line.strip_prefix(OLD_HEADER))
+}
+
+struct Reported {
+    stage: Option<String>,
+    text: String,
+}
+
+impl Reported {
+    fn in_its_stage(self) -> String {
+        format!("{}: {}", self.stage.as_deref().unwrap_or("?"), self.text)
+    }
+}
+
+fn is_traceback(line: &str) -> bool {
+    line == "Traceback (most recent call last):"
+}
+
+/// The errors of a traceback, the first one first.
+fn python_errors(lines: &[&str]) -> Vec<Reported> {
+    let mut errors: Vec<Reported> = Vec::new();
+    let mut frames = Vec::new();
+    let mut caused = false;
+    for line in lines {
+        if is_traceback(line) {
+            frames.clear();
+        } else if let Some(frame) = line.strip_prefix("  File ") {
+            frames.push(frame);
+        } else if line.starts_with("The above exception was the direct cause") {
+            caused = true;
+        } else if !(line.is_empty() || line.starts_with(' ') || line.starts_with("During ")) {
+            let text = line.split_once(": ").map_or(*line, |(_type, text)| text);
+            let mut text = text.to_owned();
+            if std::mem::take(&mut caused) {
+                text = format!("{text} <- {}", errors.pop().expect("the cause").text);
+            }
+            let stage = stage_of(&frames);
+            errors.push(Reported { stage, text });
+        }
+    }
+    errors
+}
+
+/// The stage in which an exception was raised, by the functions that it passed.
+fn stage_of(frames: &[&str]) -> Option<String> {
+    let is_in = |function: &str| {
+        let end = format!("in {function}");
+        move |frame: &&str| frame.ends_with(&end) && frame.contains("socketserver.py")
+    };
+    // The handler's constructor calls its stages.
+    if let Some(constructor) = frames.iter().position(is_in("__init__")) {
+        let stage = frames.get(constructor + 1)?;
+        return Some(stage.rsplit(' ').next()?.to_owned());
+    }
+    let passed = |function| frames.iter().any(is_in(function));
+    if passed("finish_request") {
+        Some("request_handler".into())
+    } else if passed("_handle_request_noblock") {
+        Some("process_request".into())
+    } else {
+        None
+    }
+}
+
+/// The same of what the crate writes in the place of a traceback.
+fn rust_errors(lines: &[&str]) -> Vec<Reported> {
+    let mut errors: Vec<Reported> = Vec::new();
+    for line in lines {
+        let line = line
+            .strip_prefix("while that was dealt with, ")
+            .unwrap_or(line);
+        let stage = STAGES.into_iter().find_map(|stage| {
+            let rest = line.strip_prefix(stage)?;
+            let text = rest
+                .strip_prefix(" failed: ")
+                .or(rest.strip_prefix(" panicked: "))?;
+            Some((stage, text))
+        });
+        match (stage, errors.last_mut()) {
+            (Some((stage, text)), _) => errors.push(Reported {
+                stage: Some(stage.to_owned()),
+                text: text.to_owned(),
+            }),
+            (None, Some(last)) => {
+                let cause = line.strip_prefix("caused by: ");
+                last.text += &cause.map_or(format!("\\n{line}"), |cause| format!(" <- {cause}"));
+            }
+            (None, None) => errors.push(Reported {
+                stage: None,
+                text: line.to_string(),
+            }),
+        }
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(language: Language, body: &str) -> Vec<String> {
+        let dashes = "-".repeat(40);
+        let report = format!("{dashes}\n{HEADER}<a>\n{body}{dashes}\nafter\n");
+        errors(&report, language)
+    }
+
+    #[test]
+    fn reports_of_both_languages_look_the_same() {
+        let python = report(
+            Language::Python,
+            "Traceback (most recent call last):
+  File \"/usr/lib/python3.11/socketserver.py\", line 755, in __init__
+    self.handle()
+    ^^^^^^^^^^^^^
+  File \"x.py\", line 6, in handle
+    raise ValueError(\"first\")
+ValueError: first
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File \"/usr/lib/python3.11/socketserver.py\", line 316, in _handle_request_noblock
+    self.process_request(request, client_address)
+  File \"/usr/lib/python3.11/socketserver.py\", line 757, in __init__
+    self.finish()
+  File \"x.py\", line 8, in finish
+    self.fail()
+  File \"x.py\", line 9, in fail
+    raise ValueError(\"second: third\")
+ValueError: second: third
+",
+        );
+        let rust = report(
+            Language::Rust,
+            "handle failed: first\nwhile that was dealt with, finish failed: second: third\n",
+        );
+        assert_eq!(
+            python,
+            ["from <a>: handle: first; finish: second: third", "after"]
+        );
+        assert_eq!(python, rust);
+    }
+
+    #[test]
+    fn causes_follow_their_errors() {
+        let python = report(
+            Language::Python,
+            "Traceback (most recent call last):
+  File \"x.py\", line 6, in handle
+KeyError: 'inner'
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File \"socketserver.py\", line 755, in __init__
+  File \"x.py\", line 6, in handle
+ValueError: outer
+",
+        );
+        assert_eq!(python, ["from <a>: handle: outer <- 'inner'", "after"]);
+        assert_eq!(
+            report(Language::Rust, "handle failed: outer\ncaused by: 'inner'\n"),
+            python
+        );
+    }
+
+    #[test]
+    fn what_ends_a_program_is_told_from_reports() {
+        let rust = errors("Error: no address\n", Language::Rust);
+        assert_eq!(rust, ["uncaught: no address"]);
+        for (last, text) in [
+            ("OSError: no address", "no address"),
+            ("KeyboardInterrupt", "KeyboardInterrupt"),
+        ] {
+            let frames = "Traceback (most recent call last):\n  File \"x.py\", line 1, in main";
+            let python = errors(&format!("{frames}\n{last}\n"), Language::Python);
+            assert_eq!(python, [format!("uncaught: {text}")]);
+        }
+    }
+}

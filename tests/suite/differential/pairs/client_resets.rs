@@ -1,0 +1,3 @@
+use crate::differential::server::*;
+
+pair!(serve(TcpServer::bind(host(), handler_fn(echo_lines::<TcpRequest>))?));

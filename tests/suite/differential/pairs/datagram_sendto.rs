@@ -1,0 +1,10 @@
+use crate::differential::server::*;
+
+fn forward(request: &mut UdpRequest) -> Result {
+    let somebody = std::str::from_utf8(request.packet())?.parse()?;
+    request.send_to(b"hello", &somebody)?;
+    request.send_to(b"one", request.client_address())?;
+    Ok(request.send_to(b"", request.client_address())?)
+}
+
+pair!(serve(UdpServer::bind(host(), handler_fn(forward))?));

@@ -1,0 +1,3 @@
+use crate::differential::server::*;
+
+pair!(serve(TcpServer::bind(host(), LineEcho::default)?));

@@ -1,0 +1,3 @@
+use crate::differential::server::*;
+
+pair!(serve(UdpServer::bind(host(), LineEcho::default)?));

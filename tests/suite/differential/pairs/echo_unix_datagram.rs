@@ -1,0 +1,3 @@
+use crate::differential::server::*;
+
+pair!(serve(UnixDatagramServer::bind(path(), LineEcho::default)?));

@@ -1,0 +1,3 @@
+use crate::differential::server::*;
+
+pair!(serve(UnixStreamServer::bind(path(), LineEcho::default)?));

@@ -1,0 +1,22 @@
+use crate::differential::server::*;
+
+fn stop(request: &mut TcpRequest) -> Result {
+    let line = request.readline(100)?;
+    if line == b"stop\n" {
+        request.server().shutdown();
+    }
+    Ok(request.send_all(&line)?)
+}
+
+fn main() -> Result {
+    // As in Python, it waits for its clients as long as that takes.
+    let server = ThreadingTcpServer::bind(host(), handler_fn(stop))?.grace(Duration::MAX);
+    announce(&server);
+    server.serve_forever()?;
+    println!("stopped");
+    server.server_close();
+    println!("closed");
+    Ok(())
+}
+
+pair!(main());

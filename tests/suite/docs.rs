@@ -1,0 +1,141 @@
+//! What the pages say about the repository itself is true: the tests they name exist, the pages are
+//! compiled, and the README's commands are those that decide.
+
+use std::fs;
+use std::path::Path;
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Source of a module of the suite, which is a file or a directory of them.
+pub(crate) fn source_of(module: &str) -> String {
+    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite");
+    let directory = suite.join(module);
+    if directory.is_dir() {
+        sources_under(&directory)
+    } else {
+        read(&format!("tests/suite/{module}.rs"))
+    }
+}
+
+fn sources_under(directory: &Path) -> String {
+    let paths = fs::read_dir(directory).unwrap();
+    let paths = paths.map(|entry| entry.unwrap().path());
+    let sources = paths.map(|path| {
+        if path.is_dir() {
+            sources_under(&path)
+        } else {
+            fs::read_to_string(path).unwrap()
+        }
+    });
+    sources.collect()
+}
+
+#[test]
+fn every_difference_names_a_test_that_exists() {
+    let page = read("docs/differences.md");
+    let (tested, _) = page.split_once("## What is not there").unwrap();
+    let rows = tested.lines().filter(|line| {
+        line.starts_with("| ") && !line.starts_with("| Python |") && !line.starts_with("| ---")
+    });
+    for row in rows {
+        assert!(!row.contains("| |"), "a cell is empty in: {row}");
+        let cell = row.trim_end_matches('|').rsplit('|').next().unwrap().trim();
+        if cell == "`src/promises.rs`" {
+            continue;
+        }
+        for test in cell.split(", ") {
+            let name = test.trim_matches('`').split_once("::");
+            let (file, name) = name.unwrap_or_else(|| panic!("no test in: {row}"));
+            if file == "differential" {
+                read(&format!("tests/suite/differential/pairs/{name}.py"));
+                continue;
+            }
+            let source = source_of(file);
+            let found = ["(", "<"].map(|end| source.contains(&format!("fn {name}{end}")));
+            assert!(
+                found.contains(&true),
+                "no test {name} in tests/suite/{file}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_page_is_compiled() {
+    let lib = read("src/lib.rs");
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    for page in fs::read_dir(docs).unwrap() {
+        let name = page.unwrap().file_name().into_string().unwrap();
+        let included = format!("include_str!(\"../docs/{name}\")");
+        assert!(lib.contains(&included), "docs/{name} is not in src/lib.rs");
+    }
+}
+
+/// A promise is worth what tests it.
+#[test]
+fn every_test_that_a_promise_names_exists() {
+    let page = read("docs/reliability.md");
+    let names = page.split('`').skip(1).step_by(2);
+    let tests = |name: &&str| name.starts_with("tests/") || name.starts_with("benches/");
+    let named: Vec<_> = names.filter(tests).collect();
+    assert!(named.len() > 30, "{named:?}");
+    for name in named {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        assert!(path.exists(), "there is no {name}");
+    }
+}
+
+/// The text of a page without its code.
+fn prose(page: &str) -> String {
+    let pieces = page.split("\n```").step_by(2);
+    pieces.collect()
+}
+
+/// What GitHub makes of the headings of a page, for links to them.
+fn anchors(page: &str) -> Vec<String> {
+    let page = prose(page);
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    let kept = |c: &char| c.is_alphanumeric() || " -_".contains(*c);
+    headings
+        .map(|heading| heading.trim_start_matches('#').trim().chars())
+        .map(|heading| heading.filter(kept).collect::<String>())
+        .map(|heading| heading.to_lowercase().replace(' ', "-"))
+        .collect()
+}
+
+#[test]
+fn links_to_sections_lead_somewhere() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    for page in fs::read_dir(docs).unwrap() {
+        let name = page.unwrap().file_name().into_string().unwrap();
+        let text = prose(&read(&format!("docs/{name}")));
+        // A link may be broken over two lines, but not its target.
+        let targets = text.split("](").skip(1);
+        for target in targets.map(|rest| rest.split(')').next().unwrap()) {
+            let Some((file, anchor)) = target.split_once('#') else {
+                continue;
+            };
+            if file.contains(':') {
+                continue; // somebody else's page
+            }
+            let page = if file.is_empty() { &name } else { file };
+            let found = anchors(&read(&format!("docs/{page}")));
+            assert!(
+                found.iter().any(|other| other == anchor),
+                "docs/{name} links to {target}, and docs/{page} has {found:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_decides_runs_the_commands_of_the_readme() {
+    let readme = read("README.md");
+    let ci = read(".ci/run");
+    assert!(readme.contains("```sh\ncargo run --example echo_server\n```"));
+    assert!(readme.contains("```sh\ncargo test\n```"));
+    assert!(ci.lines().any(|line| line == "step cargo test"));
+}

@@ -1,0 +1,152 @@
+//! A server that has a process to itself, so that a test can take from it what the test itself needs:
+//! descriptors, and peace.
+
+use std::fmt;
+use std::io::{self, BufRead};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use socketserver::transport::Tcp;
+use socketserver::{
+    Request, Sequential, Server, ServerOptions, Service, Stats, Strategy, TcpRequest,
+};
+
+use crate::support::alone::{is_kind_alone, start};
+use crate::support::kinds::Kind;
+use crate::support::net::*;
+use crate::support::process::Program;
+
+/// That process, as its test sees it.
+pub(crate) struct Served {
+    pub(crate) program: Program,
+    pub(crate) address: SocketAddr,
+}
+
+/// What a server has counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) accepted: u64,
+    pub(crate) completed: u64,
+    pub(crate) failed: u64,
+    pub(crate) interrupted: u64,
+    pub(crate) refused: u64,
+    pub(crate) dropped: u64,
+    pub(crate) active: u64,
+    /// Those among `refused` for whom there was no descriptor.
+    pub(crate) without_descriptor: u64,
+    /// One if a client could ever not be taken in for want of something, and zero if not.
+    pub(crate) starved: u64,
+}
+
+impl From<Stats> for Counts {
+    fn from(stats: Stats) -> Self {
+        Self {
+            accepted: stats.accepted,
+            completed: stats.completed,
+            failed: stats.failed,
+            interrupted: stats.interrupted,
+            refused: stats.refused,
+            dropped: stats.dropped,
+            active: stats.active,
+            without_descriptor: stats.refused_by.descriptors,
+            starved: u64::from(stats.accept_errors.backed_off > 0),
+        }
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ended = [self.completed, self.failed, self.interrupted];
+        write!(f, "counts: {} {ended:?} ", self.accepted)?;
+        let others = [self.refused, self.dropped, self.active];
+        write!(f, "{others:?} {} {}", self.without_descriptor, self.starved)
+    }
+}
+
+impl Counts {
+    fn read(line: &str) -> Option<Self> {
+        let numbers = line.strip_prefix("counts: ")?;
+        let mut numbers = numbers
+            .split(|c: char| !c.is_ascii_digit())
+            .filter_map(|number| number.parse().ok());
+        let mut next = || numbers.next();
+        Some(Self {
+            accepted: next()?,
+            completed: next()?,
+            failed: next()?,
+            interrupted: next()?,
+            refused: next()?,
+            dropped: next()?,
+            active: next()?,
+            without_descriptor: next()?,
+            starved: next()?,
+        })
+    }
+}
+
+impl Served {
+    /// Starts the process for a test, which is told by `check` and `kind` as in
+    /// [`alone`](crate::support::alone::alone). There, `serve` serves, and this returns `None` when that is over.
+    pub(crate) fn start(check: &str, kind: Kind, serve: impl FnOnce()) -> Option<Self> {
+        if is_kind_alone(check, kind) {
+            serve();
+            return None;
+        }
+        let mut program = start(check, kind);
+        program.wait_for_text("\nlistening on ");
+        let address = program.line().parse().unwrap();
+        Some(Self { program, address })
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Tcp::connect(&self.address)
+    }
+
+    /// What it has counted by now.
+    pub(crate) fn counts(&mut self) -> Counts {
+        self.program.type_in("?\n");
+        Counts::read(&self.program.line()).expect("counts")
+    }
+
+    /// Stops it; what it has counted to the end.
+    pub(crate) fn stop(self) -> Counts {
+        let ended = self.program.finish();
+        assert!(ended.status.success(), "{}", ended.stderr);
+        let counts = ended.text().lines().rev().find_map(Counts::read);
+        counts.expect("the last counts")
+    }
+}
+
+/// Serves until the standard input ends; answers each line of it by what was counted.
+pub(crate) fn serve<S: Service<TcpRequest>>(
+    service: S,
+    strategy: impl Strategy,
+    options: impl FnOnce(ServerOptions<Tcp, S, Sequential>) -> ServerOptions<Tcp, S, Sequential>,
+) {
+    let server = options(Server::options()).bind(LOOPBACK, service).unwrap();
+    let server = server.strategy(strategy).grace(Duration::from_millis(100));
+    // On a busy machine a handler may take its time to notice that it was cut off.
+    let server = server.closing_time(Duration::from_secs(1));
+    let server = server.spawn().unwrap();
+    println!("\nlistening on {}", server.server_address());
+    for line in io::stdin().lock().lines() {
+        line.unwrap();
+        println!("{}", Counts::from(server.stats()));
+    }
+    let handle = server.handle();
+    server.stop().unwrap();
+    println!("\n{}", Counts::from(handle.stats()));
+}
+
+/// Sends back whatever comes.
+pub(crate) fn echo<R: Request>() -> Hooks<R> {
+    Hooks::new(|request: &mut R| {
+        loop {
+            let data = request.recv(64 * 1024)?;
+            if data.is_empty() {
+                return Ok(());
+            }
+            request.send_all(&data)?;
+        }
+    })
+}
