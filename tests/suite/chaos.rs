@@ -1,7 +1,8 @@
 //! Servers whose handlers are killed all the time, and servers that live long: whatever happens, the
 //! others are served, the counters add up, and nothing grows.
 //!
-//! They last about 2 s and 10 s; `CHAOS_SECONDS` and `SOAK_SECONDS` make them longer.
+//! `CHAOS_SECONDS` and `SOAK_SECONDS` say how long each lasts; the defaults are 1 s and 2 s, and 5 s and
+//! 60 s under `SOCKETSERVER_TESTS=all`.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -16,6 +17,7 @@ use crate::support::alone::{alone, test_name};
 use crate::support::census::Census;
 use crate::support::kinds::{Kind, by_kind};
 use crate::support::net::*;
+use crate::support::scale::scale;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use socketserver::transport::Tcp;
@@ -70,7 +72,7 @@ fn chaos<M: Strategy>(
         eventually("all are there", || {
             handle.stats().active == CONNECTIONS as u64
         });
-        let end = Instant::now() + seconds("CHAOS_SECONDS", 2);
+        let end = Instant::now() + seconds("CHAOS_SECONDS", scale(1, 5));
         while Instant::now() < end {
             kill(&host);
             thread::sleep(BETWEEN_KILLS);
@@ -206,13 +208,13 @@ const SLACK: u64 = 4 * 1024;
 fn soak(kind: Kind) {
     alone(test_name!("soak"), kind, || {
         // A fifth for each strategy.
-        let time = seconds("SOAK_SECONDS", 10) / Kind::ALL.len() as u32;
+        let time = seconds("SOAK_SECONDS", scale(2, 60)) / Kind::ALL.len() as u32;
         let mut address = own_loopback();
         let start = Instant::now();
         let threads = Census::now().threads;
         let mut warm = None;
         let mut rounds = 0;
-        while rounds < 10 || start.elapsed() < time {
+        while rounds < scale(6, 10) || start.elapsed() < time {
             round(kind, &mut address);
             rounds += 1;
             // Whoever waits for this process wants to hear from it.

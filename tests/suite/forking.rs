@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use crate::support::alone::{is_alone, run, test_name};
 use crate::support::net::*;
 use crate::support::process::{Program, reset_signals};
+use crate::support::scale::scale;
 use nix::sys::signal::{SigHandler, SigSet, Signal, kill, raise, signal};
 use nix::unistd::Pid;
 use socketserver::strategy::RequestKind;
@@ -789,7 +790,7 @@ fn many_children() {
         return;
     }
     let requests = std::env::var("SOCKETSERVER_REQUESTS");
-    let requests = requests.map_or(600, |number| number.parse().unwrap());
+    let requests = requests.map_or(scale(120, 600), |number| number.parse().unwrap());
     let killed = AtomicU32::new(0);
     let (forking, ends) = watched();
     let service = handler_fn(

@@ -1,15 +1,17 @@
 //! After any number of clients, failures and stops, the threads and descriptors of the process are
 //! as many as before.
 //!
-//! One test, because it counts those of the whole process.
+//! A process of its own, because those of the whole process are counted.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::alone::{apart, test_name};
 use crate::support::census::Census;
 use crate::support::net::*;
+use crate::support::scale::scale;
 use socket2::{Domain, Socket, Type};
 use socketserver::strategy::RequestKind;
 use socketserver::transport::{Bind, Tcp, Udp, UnixDatagram, UnixStream};
@@ -29,6 +31,10 @@ fn leaves_nothing(what: &str, work: impl FnOnce()) {
 
 #[test]
 fn nothing_is_left_behind() {
+    apart(test_name!("nothing_is_left_behind"), look_for_leaks);
+}
+
+fn look_for_leaks() {
     expect_panics();
     leaves_nothing("no trace of nothing", || {});
 
@@ -119,8 +125,8 @@ fn converse(number: usize, client: &Client) {
 fn by_many_clients<T: Reachable, M: Strategy + Default>(name: &str) {
     // Datagrams of so many at a time might not fit into the server's receive buffer.
     let (clients, requests) = match T::KIND {
-        RequestKind::Connection => (200, 200),
-        RequestKind::Message => (50, 50 * 20),
+        RequestKind::Connection => (scale(40, 200), scale(40, 200)),
+        RequestKind::Message => (scale(20, 50), scale(20, 50) * 20),
     };
     leaves_nothing(&format!("no trace of the clients of {name}"), || {
         let host =
@@ -154,7 +160,7 @@ fn by_many_clients<T: Reachable, M: Strategy + Default>(name: &str) {
 
 fn by_servers_that_come_and_go<T: Reachable, M: Strategy + Default>(name: &str) {
     leaves_nothing(&format!("no trace of many servers, {name}"), || {
-        for _ in 0..50 {
+        for _ in 0..scale(10, 50) {
             let host = host::<T, M, _>(echo());
             assert_eq!(host.client().ask("hello\n"), "hello\n");
             host.stop();
@@ -163,6 +169,7 @@ fn by_servers_that_come_and_go<T: Reachable, M: Strategy + Default>(name: &str) 
 }
 
 fn by_failures_and_refusals<T: Reachable, M: Strategy + Default>(name: &str) {
+    let all = scale(40, 200);
     leaves_nothing(&format!("no trace of what failed, {name}"), || {
         let (seen, kept) = mpsc::channel();
         let service = Hooks::new(move |request: &mut T::Request| {
@@ -177,7 +184,7 @@ fn by_failures_and_refusals<T: Reachable, M: Strategy + Default>(name: &str) {
         let turn = AtomicUsize::new(0);
         let service = service.on_verify(move |_| turn.fetch_add(1, Ordering::SeqCst) % 4 != 3);
         let host = host::<T, M, _>(service);
-        for n in 0..200 {
+        for n in 0..all {
             let how = ["fail\n", "panic\n", "leave\n", "be refused\n"][n % 4];
             // Without waiting for the end, which may come first.
             let _ = host.client().try_send(how);
@@ -185,9 +192,9 @@ fn by_failures_and_refusals<T: Reachable, M: Strategy + Default>(name: &str) {
         let handle = host.server.handle();
         eventually("all are over", || {
             let stats = handle.stats();
-            (stats.accepted, stats.active) == (200, 0)
+            (stats.accepted, stats.active) == (all as u64, 0)
         });
-        assert_eq!(handle.stats().refused, 50);
+        assert_eq!(handle.stats().refused, all as u64 / 4);
         host.stop();
         drop(kept);
     });
@@ -218,7 +225,7 @@ fn by_failures_to_bind<T: Reachable + Bind<<T as Transport>::Address>>() {
         let dir = TempDir::new();
         let first = T::bind::<_, Sequential>(&dir, Server::options(), || LineEcho).unwrap();
         let before = Census::now();
-        for _ in 0..1024 {
+        for _ in 0..scale(100, 1024) {
             let address = first.server_address().clone();
             let second = Server::<T, _, Threading>::bind(address, || LineEcho);
             assert!(matches!(second, Err(Error::Bind { .. })));

@@ -63,6 +63,15 @@ fn passed(program: Program) -> Finished {
     ended
 }
 
+/// Runs the work of the test of this name in a process of its own.
+#[track_caller]
+pub(crate) fn apart(test: &str, work: impl FnOnce()) {
+    if is_alone(test) {
+        return work();
+    }
+    run(test);
+}
+
 /// Returns whether this is the process of the test that `by_kind!` makes of `check` for `kind`.
 pub(crate) fn is_kind_alone(check: &str, kind: Kind) -> bool {
     is_alone(&of_kind(check, kind))

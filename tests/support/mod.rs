@@ -8,4 +8,5 @@ pub(crate) mod census;
 pub(crate) mod kinds;
 pub(crate) mod net;
 pub(crate) mod process;
+pub(crate) mod scale;
 pub(crate) mod transcript;

@@ -4,7 +4,7 @@
 //! Schedules are drawn at random; one that goes wrong is made smaller, and printed. `PROPTEST_CASES` says
 //! how many there are for each pair of a transport and a strategy.
 //!
-//! One test, because it counts the threads, descriptors and children of the whole process.
+//! A process of its own, because the threads, descriptors and children of the whole process are counted.
 
 mod books;
 mod guest;
@@ -23,8 +23,10 @@ use socketserver::transport::{Tcp, UnixStream};
 use socketserver::{Coroutines, Sequential, ThreadPool, Threading};
 
 use self::schedule::{Schedule, schedules};
+use crate::support::alone::{apart, test_name};
 use crate::support::census::Census;
 use crate::support::net::*;
+use crate::support::scale::scale;
 
 fn has_children() -> bool {
     // This would collect one, but then it should not be there.
@@ -40,7 +42,7 @@ fn always(what: &str, floods: bool, play: impl Fn(&Schedule)) {
         ..Config::default()
     };
     if std::env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = 40;
+        config.cases = scale(6, 40);
     }
     let played = TestRunner::new(config).run(&schedules(floods).boxed(), |schedule| {
         // Not what it was at the start: what one schedule leaves behind is not the fault of the next.
@@ -65,6 +67,10 @@ fn always(what: &str, floods: bool, play: impl Fn(&Schedule)) {
 
 #[test]
 fn nothing_is_lost() {
+    apart(test_name!("nothing_is_lost"), play_all);
+}
+
+fn play_all() {
     expect_panics();
     // A process that has ever forked keeps a descriptor for that.
     host_by::<Tcp, _, _>(forking(), || LineEcho)

@@ -2,7 +2,7 @@
 //! nothing comes twice, and no call takes more than it should. Conversations are made up at random and
 //! compared with a model, which has all that is sent at hand.
 //!
-//! `PROPTEST_CASES=10000 cargo test --test reading` plays more of them.
+//! `PROPTEST_CASES=10000 cargo test reading::` plays more of them.
 
 mod calls;
 mod datagrams;
@@ -10,6 +10,7 @@ mod streams;
 
 use std::fmt::Debug;
 
+use crate::support::scale::scale;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
@@ -21,7 +22,7 @@ fn play_many<C: Debug>(conversations: &impl Strategy<Value = C>, play: impl Fn(&
         ..Config::default()
     };
     if std::env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = 48;
+        config.cases = scale(12, 48);
     }
     let played = TestRunner::new(config).run(conversations, |conversation| {
         play(&conversation).map_err(TestCaseError::fail)
