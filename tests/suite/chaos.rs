@@ -13,11 +13,6 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::alone::{alone, test_name};
-use crate::support::census::Census;
-use crate::support::kinds::{Kind, by_kind};
-use crate::support::net::*;
-use crate::support::scale::scale;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use socketserver::transport::Tcp;
@@ -25,6 +20,12 @@ use socketserver::{
     ChildExit, Coroutines, Forking, Request, Sequential, Server, ServerHandle, Stats, Strategy,
     TcpRequest, ThreadPool, Threading,
 };
+
+use crate::support::alone::{alone, test_name};
+use crate::support::census::Census;
+use crate::support::kinds::{Kind, by_kind};
+use crate::support::net::*;
+use crate::support::scale::scale;
 
 /// How long something lasts, by a variable of the environment.
 fn seconds(variable: &str, default: u64) -> Duration {

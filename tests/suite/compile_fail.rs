@@ -14,8 +14,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::support::net::{Client, LOOPBACK};
 use socketserver::prelude::*;
+
+use crate::support::net::{Client, LOOPBACK};
 
 /// The compiler whose messages the `.stderr` files hold. Others put them in other words, so they are
 /// compared with this one only, and wherever `CI` is set.

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use crate::support::net::*;
 use rustix::net::RecvFlags;
 use socketserver::transport::Udp;
 use socketserver::{
     Forking, Handled, Request, Sequential, Server, Stage, Strategy, ThreadPool, Threading,
     UdpRequest, UdpServer,
 };
+
+use crate::support::net::*;
 
 /// As many as a socket holds without dropping any.
 const BURST: usize = 100;

@@ -5,10 +5,11 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::limits::shared::{self, *};
-use crate::support::net::*;
 use socketserver::AtLimit;
 use socketserver::transport::{Stream, UnixStream};
+
+use crate::limits::shared::{self, *};
+use crate::support::net::*;
 
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());

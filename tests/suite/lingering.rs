@@ -4,8 +4,9 @@ use std::io::ErrorKind;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::net::*;
 use socketserver::{Activity, Request, Strategy};
+
+use crate::support::net::*;
 
 const SHORT: Duration = Duration::from_millis(100);
 const HOUR: Duration = Duration::from_secs(3600);

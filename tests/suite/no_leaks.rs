@@ -8,16 +8,17 @@ use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::alone::{apart, test_name};
-use crate::support::census::Census;
-use crate::support::net::*;
-use crate::support::scale::scale;
 use socket2::{Domain, Socket, Type};
 use socketserver::strategy::RequestKind;
 use socketserver::transport::{Bind, Tcp, Udp, UnixDatagram, UnixStream};
 use socketserver::{
     Error, Request, Sequential, Server, Strategy, TcpServer, ThreadPool, Threading, Transport,
 };
+
+use crate::support::alone::{apart, test_name};
+use crate::support::census::Census;
+use crate::support::net::*;
+use crate::support::scale::scale;
 
 /// Runs `work` and waits until everything is as it was at the start of the test. Threads end a
 /// moment after the last that can be seen of them.

@@ -4,13 +4,14 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::net::*;
 use socketserver::strategy::RequestKind;
 use socketserver::transport::{Tcp, UnixStream};
 use socketserver::{
     Activity, Phase, Request, RequestInfo, Sequential, Server, ServerHandle, Service, Strategy,
     ThreadPool, Threading,
 };
+
+use crate::support::net::*;
 
 const SHORT: Duration = Duration::from_millis(50);
 const HOUR: Duration = Duration::from_secs(3600);

@@ -5,9 +5,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::net::*;
 use socketserver::transport::{Tcp, Udp, UnixDatagram, UnixStream};
 use socketserver::{Activity, Request, Sequential, ServerAddress, Strategy, ThreadPool, Threading};
+
+use crate::support::net::*;
 
 const SHORT: Duration = Duration::from_millis(50);
 

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use socketserver::transport::Tcp;
+use socketserver::{Sequential, Server};
+
 use crate::support::alone::{alone, test_name};
 use crate::support::kinds::{Kind, by_kind};
 use crate::support::net::*;
-use socketserver::transport::Tcp;
-use socketserver::{Sequential, Server};
 
 by_kind!(a_hundred_restarts_lose_nobody);
 

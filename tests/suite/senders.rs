@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::net::*;
 use socketserver::{
     Request, RequestHandler, Result, Sender, Service, ShuttingDown, Threading, UdpRequest,
 };
+
+use crate::support::net::*;
 
 /// A chat: each client names itself with its first line; what it says then goes to everybody.
 #[derive(Default)]

@@ -12,15 +12,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
+use socket2::{Domain, Socket, Type};
+use socketserver::transport::Tcp;
+use socketserver::{Request, RunningServer, Sequential, Server, Strategy, TcpRequest};
+
 use crate::support::alone::{alone, test_name};
 use crate::support::census::Census;
 use crate::support::kinds::{Kind, by_kind};
 use crate::support::net::*;
 use crate::support::process::Program;
-use nix::sys::signal::Signal;
-use socket2::{Domain, Socket, Type};
-use socketserver::transport::Tcp;
-use socketserver::{Request, RunningServer, Sequential, Server, Strategy, TcpRequest};
 
 by_kind!(a_stop, a_drop, a_signal, a_handler_that_does_not_notice);
 

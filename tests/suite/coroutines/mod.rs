@@ -16,8 +16,9 @@ mod waits;
 use std::thread;
 use std::time::Duration;
 
-use crate::support::net::*;
 use socketserver::{Coroutines, Sequential, Service};
+
+use crate::support::net::*;
 
 fn one_worker() -> Coroutines {
     Coroutines::new().workers(1)

@@ -82,10 +82,11 @@ use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::process::python_is_there;
-use crate::support::scale::scale;
 use play::Language;
 use script::Script;
+
+use crate::support::process::python_is_there;
+use crate::support::scale::scale;
 
 /// Makes a test of a Rust server: compares it with the Python server of the same name.
 macro_rules! pair {

@@ -10,9 +10,10 @@ mod streams;
 
 use std::fmt::Debug;
 
-use crate::support::scale::scale;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
+
+use crate::support::scale::scale;
 
 /// Plays conversations at random. One that goes wrong is made as small as may be and printed.
 fn play_many<C: Debug>(conversations: &impl Strategy<Value = C>, play: impl Fn(&C) -> Outcome) {

@@ -1,0 +1,89 @@
+//! What cannot be cut off.
+
+use super::*;
+
+/// A handler that neither reads nor writes has nothing that could be interrupted.
+fn a_handler_that_computes_is_abandoned_and_reported<T, M>()
+where
+    T: Reachable,
+    M: Strategy + Default,
+{
+    let (started, starts) = mpsc::channel();
+    let (ended, ends) = mpsc::channel();
+    let gate = Gate::default();
+    let service = Hooks::new({
+        let gate = gate.clone();
+        move |_: &mut T::Request| {
+            let _ = started.send(());
+            gate.pass();
+            let _ = ended.send(());
+            Ok(())
+        }
+    });
+    let host = with_grace::<T, M, _>(SHORT, service);
+    host.client().send("?\n");
+    next(&starts);
+    let handle = host.server.handle();
+    let start = Instant::now();
+    let report = host.stop();
+    assert_eq!((report.running, report.abandoned.len()), (1, 1));
+    assert!(start.elapsed() >= SHORT);
+    assert_eq!(handle.stats().active, 1);
+    assert!(handle.is_shutting_down(), "the handler cannot tell");
+    // It goes on, and to its end.
+    gate.open();
+    next(&ends);
+    eventually("the request is over", || handle.stats().active == 0);
+}
+
+everywhere!(a_handler_that_computes_is_abandoned_and_reported,);
+
+/// Two that end by themselves, two that are cut off, and one that does not even notice.
+fn the_report_tells_them_apart<T: Connected, M: Strategy + Default>() {
+    let gate = Gate::default();
+    let service = Hooks::new({
+        let gate = gate.clone();
+        move |request: &mut T::Request| {
+            match &*request.readline(100)? {
+                b"polite\n" => {
+                    let handle = request.server().clone();
+                    socketserver::blocking(|| {
+                        eventually("it is stopped", || handle.is_shutting_down());
+                    });
+                }
+                b"idle\n" => drop(request.readline(100)?),
+                _ => socketserver::blocking(|| gate.pass()),
+            }
+            Ok(())
+        }
+    });
+    // The polite ones have to have ended when this is over.
+    let grace = Duration::from_secs(1);
+    let host = with_grace::<T, M, _>(grace, service);
+    let clients = ["polite", "polite", "idle", "idle", "busy"].map(|role| {
+        let client = host.client();
+        client.send(format!("{role}\n"));
+        client
+    });
+    let handle = host.server.handle();
+    eventually("all are running", || handle.stats().active == 5);
+    let report = host.stop();
+    assert_eq!(
+        (report.running, report.completed, report.accepted),
+        (5, 2, 0)
+    );
+    assert_eq!((report.interrupted.len(), report.abandoned.len()), (2, 1));
+    let activities = |requests: &[RequestInfo]| -> Vec<_> {
+        let activity = requests.iter().map(RequestInfo::activity);
+        activity.collect()
+    };
+    assert_eq!(activities(&report.interrupted), [Activity::Reading; 2]);
+    assert_eq!(activities(&report.abandoned), [Activity::Running]);
+    assert_eq!(report.abandoned[0].bytes_received(), 5);
+    let stats = handle.stats();
+    assert_eq!((stats.completed, stats.active), (2, 1));
+    gate.open();
+    drop(clients);
+}
+
+in_threads!(the_report_tells_them_apart,);

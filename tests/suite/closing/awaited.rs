@@ -1,0 +1,87 @@
+//! What is waited for.
+
+use super::*;
+
+/// The handler ends when it sees that the server is closed, and not before.
+fn a_running_request_is_waited_for<T: Reachable, M: Strategy + Default>() {
+    let (started, starts) = mpsc::channel();
+    let service = Hooks::new(move |request: &mut T::Request| {
+        let line = request.readline(100)?;
+        let _ = started.send(());
+        let handle = request.server().clone();
+        eventually("the server is closed", || handle.is_shutting_down());
+        request.send_all(&line)?;
+        Ok(())
+    });
+    let host = with_grace::<T, M, _>(PATIENCE, service);
+    let client = host.client();
+    client.send("hello\n");
+    next(&starts);
+    let handle = host.server.handle();
+    let report = host.stop();
+    assert_eq!((report.interrupted.len(), report.abandoned.len()), (0, 0));
+    assert_eq!(handle.stats().completed, 1);
+    assert_eq!(client.line(), "hello\n");
+    if T::KIND == RequestKind::Connection {
+        client.expect_end();
+    }
+}
+
+fn a_server_that_never_served_closes_at_once<T: Reachable, M: Strategy + Default>() {
+    let dir = TempDir::new();
+    let server = T::bind::<_, M>(&dir, Server::options(), || LineEcho).unwrap();
+    let socket = SocketId::of(&server);
+    assert_eq!(numbers(in_time(|| server.server_close())), (0, 0, 0));
+    assert!(!socket.is_open());
+}
+
+everywhere!(
+    a_running_request_is_waited_for,
+    a_server_that_never_served_closes_at_once,
+);
+
+/// While the last requests come to their end, nobody new gets in.
+fn a_server_that_is_closing_refuses_clients<T: Connected, M: Strategy + Default>() {
+    let (tell, address) = mpsc::channel::<T::Address>();
+    let address = Mutex::new(address);
+    let service = Hooks::new(move |request: &mut T::Request| {
+        // The others are those that are made below.
+        if request.readline(100)?.is_empty() {
+            return Ok(());
+        }
+        socketserver::blocking(|| {
+            let address = next(&address.lock().unwrap());
+            eventually("nobody listens", || T::try_connect(&address).is_err());
+        });
+        request.send_all(b"refused\n")?;
+        Ok(())
+    });
+    let host = with_grace::<T, M, _>(PATIENCE, service);
+    let client = host.client();
+    client.send("the first\n");
+    let handle = host.server.handle();
+    eventually("it is running", || handle.stats().accepted == 1);
+    tell.send(host.server.server_address().clone()).unwrap();
+    let report = host.stop();
+    assert_eq!((report.interrupted.len(), report.abandoned.len()), (0, 0));
+    assert_eq!(client.rest(), b"refused\n");
+}
+
+fn a_grace_period_without_limit_is_waited_for<T: Connected, M: Strategy + Default>() {
+    let host = with_grace::<T, M, _>(Duration::MAX, Hooks::<T::Request>::echo());
+    let client = host.client();
+    assert_eq!(client.ask("hello\n"), "hello\n");
+    let handle = host.server.handle();
+    let stopped = thread::spawn(move || host.stop());
+    eventually("it is being closed", || handle.is_shutting_down());
+    // Not cut off, as Python's would not be.
+    assert_eq!(client.ask("still there?\n"), "still there?\n");
+    drop(client);
+    let report = stopped.join().unwrap();
+    assert_eq!((report.interrupted.len(), report.abandoned.len()), (0, 0));
+}
+
+over_streams_by_strategy!(a_grace_period_without_limit_is_waited_for,);
+
+// Where the loop runs the handlers, it still listens as long as one is running.
+in_threads!(a_server_that_is_closing_refuses_clients,);

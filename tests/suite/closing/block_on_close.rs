@@ -1,0 +1,23 @@
+//! Block_on_close(false).
+
+use super::*;
+
+fn requests_go_on_by_themselves_if_so_wanted<T: Connected, M: Strategy + Default>() {
+    let host = host_with::<T, M, _, _>(
+        Hooks::<T::Request>::echo(),
+        |options| options,
+        |server| server.block_on_close(false).grace(SHORT),
+    );
+    let handle = host.server.handle();
+    let client = host.client();
+    assert_eq!(client.ask("hello\n"), "hello\n");
+    // Left to themselves.
+    assert_eq!(numbers(host.stop()), (1, 0, 1));
+    thread::sleep(2 * SHORT);
+    assert_eq!(client.ask("still there?\n"), "still there?\n");
+    client.finish();
+    client.expect_end();
+    eventually("the request is over", || handle.stats().active == 0);
+}
+
+in_threads!(requests_go_on_by_themselves_if_so_wanted,);

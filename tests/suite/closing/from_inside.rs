@@ -1,0 +1,120 @@
+//! From inside.
+
+use super::*;
+
+type Slot<S, M> = Arc<Mutex<Option<RunningServer<Tcp, S, M>>>>;
+
+/// A server that is owned by its own service.
+fn owned_by_itself<M: Strategy + Default>(
+    make: impl FnOnce(Slot<Hooks<TcpRequest>, M>) -> Hooks<TcpRequest>,
+) -> (Client, SocketId) {
+    let slot = Slot::default();
+    let server = Server::<Tcp, _, M>::bind(LOOPBACK, make(Arc::clone(&slot))).unwrap();
+    let socket = SocketId::of(&server);
+    let address = *server.server_address();
+    // Nobody takes it out before it is in.
+    let mut here = slot.lock().unwrap();
+    *here = Some(server.spawn().unwrap());
+    drop(here);
+    (Tcp::connect(&address), socket)
+}
+
+fn a_handler_can_stop_the_server_that_runs_it<M: Strategy + Default>() {
+    let (reports, reported) = mpsc::channel();
+    let (client, socket) = owned_by_itself::<M>(|slot| {
+        Hooks::new(move |request: &mut TcpRequest| {
+            request.readline(100)?;
+            let server = slot.lock().unwrap().take();
+            let _ = reports.send(server.unwrap().stop()?);
+            request.send_all(b"stopped\n")?;
+            Ok(())
+        })
+    });
+    client.send("stop\n");
+    assert_eq!(next(&reported).running, 1);
+    assert_eq!(client.rest(), b"stopped\n");
+    eventually("the socket is closed", || !socket.is_open());
+}
+
+fn a_handler_can_drop_the_server_that_runs_it<M: Strategy + Default>() {
+    let (client, socket) = owned_by_itself::<M>(|slot| {
+        Hooks::new(move |request: &mut TcpRequest| {
+            request.readline(100)?;
+            drop(slot.lock().unwrap().take());
+            request.send_all(b"dropped\n")?;
+            Ok(())
+        })
+    });
+    client.send("stop\n");
+    assert_eq!(client.rest(), b"dropped\n");
+    eventually("the socket is closed", || !socket.is_open());
+}
+
+/// A hook of the loop: that the loop has left is nothing that it can wait for.
+fn a_hook_can_stop_the_server_that_runs_it<M: Strategy + Default>() {
+    let (client, socket) = owned_by_itself::<M>(|slot| {
+        Hooks::<TcpRequest>::echo().on_verify(move |_| {
+            drop(slot.lock().unwrap().take());
+            false
+        })
+    });
+    client.expect_end();
+    eventually("the socket is closed", || !socket.is_open());
+}
+
+by_strategy!(
+    a_handler_can_stop_the_server_that_runs_it,
+    a_handler_can_drop_the_server_that_runs_it,
+    a_hook_can_stop_the_server_that_runs_it,
+);
+
+/// Two servers that know each other: a handler may wait for the other one.
+#[test]
+fn a_handler_can_close_another_server() {
+    let other = ThreadingTcpServer::bind(LOOPBACK, Hooks::<TcpRequest>::echo()).unwrap();
+    let other = other.grace(SHORT).spawn().unwrap();
+    let idle = Tcp::connect(other.server_address());
+    assert_eq!(idle.ask("hello\n"), "hello\n");
+    let other = Mutex::new(Some(other));
+    let service = Hooks::new(move |request: &mut TcpRequest| {
+        let report = other.lock().unwrap().take().unwrap().stop()?;
+        let report = format!("{:?}\n", numbers(report));
+        Ok(request.send_all(report.as_bytes())?)
+    });
+    let server = TcpServer::bind(LOOPBACK, service).unwrap();
+    let server = server.spawn().unwrap();
+    assert_eq!(Tcp::connect(server.server_address()).rest(), b"(1, 1, 0)\n");
+    idle.expect_end();
+}
+
+/// Nobody is served by a server that is closed, once the handler that has held up a loop is done.
+#[test]
+fn a_loop_that_was_left_behind_ends_with_its_handler() {
+    let (started, starts) = mpsc::channel();
+    let gate = Gate::default();
+    let service = Hooks::new({
+        let gate = gate.clone();
+        move |request: &mut socketserver::UdpRequest| {
+            let _ = started.send(());
+            gate.pass();
+            Ok(request.send_all("done\n")?)
+        }
+    });
+    let host = host_with::<socketserver::transport::Udp, ThreadPool, _, _>(
+        service,
+        |options| options,
+        |server| {
+            let server = server.grace(Duration::ZERO);
+            server.closing_time(Duration::from_millis(10))
+        },
+    );
+    let socket = SocketId::of(&*host.server);
+    let client = host.client();
+    client.send("?");
+    next(&starts);
+    assert_eq!(host.stop().abandoned.len(), 1);
+    assert!(socket.is_open(), "the loop still has it");
+    gate.open();
+    assert_eq!(client.line(), "done\n");
+    eventually("the loop has left", || !socket.is_open());
+}

@@ -1,0 +1,80 @@
+//! Closing a server: it stops listening, waits for running requests as long as the grace period
+//! lasts, cuts off the rest, reports what it did, and never hangs.
+
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use socketserver::strategy::RequestKind;
+use socketserver::transport::{Tcp, UnixStream};
+use socketserver::{
+    Activity, Coroutines, DrainReport, Job, Rejected, Request, RequestInfo, RunningServer,
+    Sequential, Server, Service, Strategy, TcpRequest, TcpServer, ThreadPool, Threading,
+    ThreadingTcpServer, WaitingClients,
+};
+
+use crate::support::net::*;
+
+macro_rules! in_threads {
+    ($($check:ident),* $(,)?) => {
+        $(mod $check {
+            use super::*;
+
+            #[test]
+            fn threading_tcp() {
+                super::$check::<Tcp, Threading>();
+            }
+            #[test]
+            fn threading_unix() {
+                super::$check::<UnixStream, Threading>();
+            }
+            #[test]
+            fn thread_pool_tcp() {
+                super::$check::<Tcp, ThreadPool>();
+            }
+            #[test]
+            fn thread_pool_unix() {
+                super::$check::<UnixStream, ThreadPool>();
+            }
+            #[test]
+            fn coroutines_tcp() {
+                super::$check::<Tcp, Coroutines>();
+            }
+            #[test]
+            fn coroutines_unix() {
+                super::$check::<UnixStream, Coroutines>();
+            }
+        })*
+    };
+}
+
+// After the macro, which they use.
+mod abandoned;
+mod awaited;
+mod block_on_close;
+mod cut_off;
+mod from_inside;
+
+/// A grace period for tests in which it is over.
+const SHORT: Duration = Duration::from_millis(50);
+
+/// (running, interrupted, abandoned)
+fn numbers(report: DrainReport) -> (usize, usize, usize) {
+    (
+        report.running,
+        report.interrupted.len(),
+        report.abandoned.len(),
+    )
+}
+
+fn with_grace<T, M, S>(grace: Duration, service: S) -> Host<T, S, M>
+where
+    T: Reachable,
+    M: Strategy + Default,
+    S: Service<T::Request>,
+{
+    host_with::<T, M, _, _>(service, |options| options, |server| server.grace(grace))
+}

@@ -1,0 +1,217 @@
+//! The life of servers: one request, stops with conversations that go on, servers inside of handlers.
+
+mod embedded;
+mod nested;
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socketserver::strategy::{Ready, RequestKind, Wait};
+use socketserver::transport::Tcp;
+use socketserver::{
+    Coroutines, Handled, Job, Rejected, Request, Sequential, Server, Strategy, TcpRequest,
+    UdpServer, sleep,
+};
+
+use super::{one_worker, start};
+use crate::support::net::*;
+
+over_streams!(
+    one_request_at_a_time_is_taken_in_and_goes_on,
+    conversations_go_on_when_the_server_serves_again,
+    a_server_that_does_not_wait_leaves_its_conversations,
+    idle_clients_do_not_keep_a_server,
+    a_stop_does_not_interrupt_what_waits_for_something_else,
+    a_handler_can_stop_its_own_server_and_wait,
+);
+
+fn one_request_at_a_time_is_taken_in_and_goes_on<T: Connected>() {
+    let dir = TempDir::new();
+    let service = Hooks::<T::Request>::echo();
+    let server = T::bind::<_, Coroutines>(&dir, Server::options(), service).unwrap();
+    let server = server
+        .strategy(Coroutines::new().workers(2))
+        .grace(Duration::from_millis(20));
+    let clients: Vec<_> = (0..10)
+        .map(|_| T::connect(server.server_address()))
+        .collect();
+    for (n, client) in clients.iter().enumerate() {
+        assert_eq!(server.handle_request().unwrap(), Handled::Request);
+        // It does not wait for its end, nor does anything else.
+        for client in &clients[..n] {
+            assert_eq!(client.ask("still here\n"), "still here\n");
+        }
+        assert_eq!(client.ask("hello\n"), "hello\n");
+    }
+    assert_eq!(server.stats().active, 10);
+    let report = in_time(move || server.server_close());
+    assert_eq!((report.running, report.abandoned.len()), (10, 0));
+}
+
+fn conversations_go_on_when_the_server_serves_again<T: Connected>() {
+    let dir = TempDir::new();
+    let service = Hooks::<T::Request>::echo();
+    let server = T::bind::<_, Coroutines>(&dir, Server::options(), service).unwrap();
+    let server = server
+        .strategy(Coroutines::new().workers(2))
+        .grace(Duration::from_millis(20));
+    let server = Arc::new(server);
+    let mut clients: Vec<Client> = Vec::new();
+    for _ in 0..5 {
+        let served = Arc::clone(&server);
+        let run = thread::spawn(move || served.serve_forever());
+        for _ in 0..6 {
+            clients.push(T::connect(server.server_address()));
+        }
+        for client in &clients {
+            assert_eq!(client.ask("hello\n"), "hello\n");
+        }
+        server.shutdown();
+        in_time(move || run.join().unwrap()).unwrap();
+        // Between two runs, too.
+        for client in &clients {
+            assert_eq!(client.ask("hello\n"), "hello\n");
+        }
+    }
+    assert_eq!(server.stats().active, 30);
+    let server = Arc::into_inner(server).unwrap();
+    let report = in_time(move || server.server_close());
+    assert_eq!((report.running, report.abandoned.len()), (30, 0));
+    for client in clients {
+        client.expect_end();
+    }
+}
+
+fn a_server_that_does_not_wait_leaves_its_conversations<T: Connected>() {
+    let host = host_with::<T, Sequential, _, _>(
+        Hooks::<T::Request>::echo(),
+        |options| options,
+        |server| {
+            let server = server.strategy(Coroutines::new().workers(2));
+            server.block_on_close(false).grace(PATIENCE)
+        },
+    );
+    let handle = host.server.handle();
+    let clients = [(); 6].map(|()| host.client());
+    for client in &clients {
+        assert_eq!(client.ask("hello\n"), "hello\n");
+    }
+    let started = Instant::now();
+    let report = host.stop();
+    assert!(started.elapsed() < PATIENCE / 2);
+    assert_eq!((report.running, report.interrupted.len()), (6, 0));
+    for client in &clients {
+        assert_eq!(client.ask("hello\n"), "hello\n");
+        client.finish();
+        client.expect_end();
+    }
+    eventually("all are over", || handle.stats().completed == 6);
+}
+
+fn idle_clients_do_not_keep_a_server<T: Connected>() {
+    let host = host_with::<T, Sequential, _, _>(
+        Hooks::<T::Request>::echo(),
+        |options| options,
+        |server| {
+            let server = server.strategy(Coroutines::new());
+            server.grace(Duration::from_millis(100))
+        },
+    );
+    let clients: Vec<_> = (0..50).map(|_| host.client()).collect();
+    let handle = host.server.handle();
+    eventually("all are there", || handle.stats().active == 50);
+    let started = Instant::now();
+    drop(host);
+    let passed = started.elapsed();
+    assert!(passed >= Duration::from_millis(100) && passed < PATIENCE / 2);
+    let stats = handle.stats();
+    assert_eq!((stats.interrupted, stats.active), (50, 0));
+    for client in clients {
+        client.expect_end();
+    }
+}
+
+fn a_stop_does_not_interrupt_what_waits_for_something_else<T: Connected>() {
+    let (began, begins) = mpsc::channel();
+    let gate = Gate::default();
+    let service = Hooks::new({
+        let gate = gate.clone();
+        move |request: &mut T::Request| {
+            let _ = began.send(());
+            if request.readline(100)? == b"sleep\n" {
+                let _ = began.send(());
+                sleep(Duration::from_millis(200));
+            } else {
+                socketserver::blocking(|| {
+                    let _ = began.send(());
+                    gate.pass();
+                });
+            }
+            Ok(request.send_all("done\n")?)
+        }
+    });
+    let host = host_with::<T, Sequential, _, _>(
+        service,
+        |options| options,
+        |server| server.strategy(one_worker()).grace(PATIENCE),
+    );
+    let handle = host.server.handle();
+    let clients = [(); 2].map(|()| host.client());
+    clients[0].send("sleep\n");
+    clients[1].send("block\n");
+    for _ in 0..4 {
+        next(&begins);
+    }
+    let stopped = thread::spawn(move || host.stop());
+    assert!(handle.wait(PATIENCE));
+    gate.open();
+    assert_eq!(stopped.join().unwrap().interrupted.len(), 0);
+    for client in clients {
+        assert_eq!(client.rest(), b"done\n");
+    }
+}
+
+fn a_handler_can_stop_its_own_server_and_wait<T: Connected>() {
+    let service = Hooks::new(|request: &mut T::Request| {
+        while let Some(line) = request.next_line(100)? {
+            if line == b"stop\n" {
+                let server = request.server().clone();
+                server.shutdown();
+                // Others go on meanwhile, and the loop of this very thread ends.
+                let stopped = server.wait(PATIENCE);
+                request.send_all(format!("{stopped}\n"))?;
+            } else {
+                request.send_all(&line)?;
+            }
+        }
+        Ok(())
+    });
+    let host = start::<T, _>(one_worker(), service);
+    let clients = [(); 5].map(|()| host.client());
+    assert_eq!(clients[0].ask("hello\n"), "hello\n");
+    assert_eq!(clients[1].ask("stop\n"), "true\n");
+    assert_eq!(clients[0].ask("hello\n"), "hello\n");
+    assert_eq!(clients[1].ask("hello\n"), "hello\n");
+    host.stop();
+}
+
+/// Many waits that are over before what they wait for comes leave nothing behind.
+#[test]
+fn a_handler_can_look_again_and_again_whether_its_server_stops() {
+    let service = Hooks::new(|request: &mut TcpRequest| {
+        let mut looks = 0;
+        while !request.server().wait(Duration::from_millis(1)) {
+            looks += 1;
+        }
+        Ok(request.send_all(format!("{}\n", looks > 10))?)
+    });
+    let host = start::<Tcp, _>(one_worker(), service);
+    let client = host.client();
+    thread::sleep(Duration::from_millis(200));
+    host.server.shutdown();
+    assert_eq!(client.rest(), b"true\n");
+    host.stop();
+}

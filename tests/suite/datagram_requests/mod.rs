@@ -1,0 +1,65 @@
+//! What a handler can do with a datagram: read it, answer it once, several times or not at all, and
+//! write to somebody else.
+
+mod others;
+mod peers;
+mod reading;
+mod replies;
+
+use std::io::{ErrorKind, Read, Write};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use socketserver::request::DatagramSocket;
+use socketserver::transport::{Datagram, Udp, UnixDatagram};
+use socketserver::{
+    DatagramRequest, Request, Sequential, Stage, Strategy, Threading, UdpRequest, UdpServer,
+    UnixAddress, UnixDatagramRequest, UnixDatagramServer,
+};
+
+use crate::support::net::*;
+
+/// The largest that IPv4 can carry.
+const LARGEST: usize = 65_507;
+
+/// The transports with datagrams, and the type of their sockets.
+trait Packets: Reachable<Request = DatagramRequest<Self::Socket>> + Datagram {
+    type Socket: DatagramSocket<Address = Self::Address>;
+}
+
+impl Packets for Udp {
+    type Socket = std::net::UdpSocket;
+}
+
+impl Packets for UnixDatagram {
+    type Socket = std::os::unix::net::UnixDatagram;
+}
+
+/// Does as the packet says. Replies that must not come are looked for by asking once more: the
+/// reply to the second question would come second.
+fn obey<R: Request>() -> Hooks<R> {
+    Hooks::new(|request: &mut R| {
+        let order = request.readline(100)?;
+        match &*order {
+            b"write nothing" => Ok(()),
+            b"write empty" => Ok(request.send_all(b"")?),
+            b"write and fail" => {
+                request.send_all(b"half an answer")?;
+                Err("on purpose".into())
+            }
+            b"write and panic" => {
+                request.send_all(b"half an answer")?;
+                panic!("on purpose");
+            }
+            b"write and close" => {
+                request.send_all(b"half an answer")?;
+                request.close();
+                assert_eq!(request.recv(100)?, b"", "there is a rest of the packet");
+                Ok(())
+            }
+            b"write too much" => Ok(request.send_all([0; 1 << 20])?),
+            order => Ok(request.send_all(order)?),
+        }
+    })
+}

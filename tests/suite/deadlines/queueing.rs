@@ -1,0 +1,35 @@
+//! Waiting for a thread.
+
+use super::*;
+
+/// The time to the first byte begins when the client is accepted, but what has come meanwhile has come.
+fn a_first_byte_in_time_counts_for_a_request_that_waits<T: Timed>() {
+    let gate = Gate::default();
+    let (hooks, told) = told(Hooks::new({
+        let gate = gate.clone();
+        move |request: &mut T::Request| {
+            gate.pass();
+            echo_lines(request)
+        }
+    }));
+    let host = host_with::<T, Sequential, _, _>(hooks, only(TimeoutKind::FirstByte), |server| {
+        server.strategy(ThreadPool::new(1).queue(5))
+    });
+    let clients = [host.client(), host.client(), host.client()];
+    let handle = host.server.handle();
+    eventually("all are accepted", || handle.stats().accepted == 3);
+    // Before anybody looks.
+    clients[0].send("one\n");
+    clients[1].send("two\n");
+    thread::sleep(PAUSE);
+    gate.open();
+    for (client, line) in clients.iter().zip(["one\n", "two\n"]) {
+        assert_eq!(client.line(), line);
+        client.finish();
+        client.expect_end();
+    }
+    clients[2].expect_end();
+    assert_eq!(next(&told).kind, Some(TimeoutKind::FirstByte));
+}
+
+over_streams!(a_first_byte_in_time_counts_for_a_request_that_waits,);

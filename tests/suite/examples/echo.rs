@@ -1,0 +1,396 @@
+//! The echo server and its clients.
+
+use super::*;
+
+/// The strategies that the echo server offers.
+fn strategies() -> Vec<String> {
+    let help = Program::example("echo_server", &["-h"]).finish();
+    let (_, values) = help.success().split_once("[possible values: ").unwrap();
+    let (values, _) = values.split_once(']').unwrap();
+    let strategies: Vec<_> = values.split(", ").map(String::from).collect();
+    for strategy in ["sequential", "threading", "thread-pool", "coroutines"] {
+        assert!(strategies.iter().any(|other| other == strategy));
+    }
+    strategies
+}
+
+/// Runs `test` with each strategy, all at the same time.
+fn with_each_strategy(test: impl Fn(&str) + Sync) {
+    thread::scope(|scope| {
+        for strategy in strategies() {
+            let test = &test;
+            scope.spawn(move || test(&strategy));
+        }
+    });
+}
+
+/// Starts the echo server on a free port, of a loopback address that no other test uses unless the
+/// options name one: it counts what it gets, and a late datagram to a port that was somebody else's
+/// a moment ago would be one too many.
+fn serve_echo(options: &[&str]) -> (Program, SocketAddr) {
+    let host = own_loopback().ip().to_string();
+    let own: &[&str] = match options.contains(&"--host") {
+        true => &["--port", "0"],
+        false => &["--port", "0", "--host", &host],
+    };
+    let mut server = Program::example("echo_server", &[own, options].concat());
+    let address = server.address();
+    let (host, port) = (address.ip(), address.port());
+    assert!(
+        server
+            .line()
+            .starts_with(&format!("TCP: nc {host} {port} "))
+    );
+    assert!(
+        server
+            .line()
+            .starts_with(&format!("UDP: nc -u {host} {port} "))
+    );
+    (server, address)
+}
+
+/// What the echo server printed after it was told to stop.
+fn after_stop(server: &Finished) -> Vec<&str> {
+    server.success().lines().skip(3).collect()
+}
+
+fn connect_udp(address: SocketAddr) -> UdpSocket {
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.connect(address).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client
+}
+
+/// `size` bytes, of every value.
+fn bytes(size: usize) -> Vec<u8> {
+    (0..size).map(|n| (n ^ (n >> 8)) as u8).collect()
+}
+
+/// Sends `data` while receiving as much.
+fn exchange(mut client: &TcpStream, data: &[u8]) {
+    let mut echo = vec![0; data.len()];
+    thread::scope(|scope| {
+        scope.spawn(|| (&*client).write_all(data).unwrap());
+        client.read_exact(&mut echo).unwrap();
+    });
+    assert!(echo == data, "{} bytes came back changed", data.len());
+}
+
+fn exchange_packet(client: &UdpSocket, data: &[u8]) {
+    client.send(data).unwrap();
+    let mut echo = vec![0; 65536];
+    let size = client.recv(&mut echo).unwrap();
+    assert!(echo[..size] == *data, "{} bytes changed", data.len());
+}
+
+#[test]
+fn echo_server_echoes_every_byte_under_every_strategy() {
+    with_each_strategy(|strategy| {
+        let (server, address) = serve_echo(&["--strategy", strategy]);
+
+        let client = connect(address);
+        exchange(&client, &bytes(256));
+        exchange(&client, &bytes(3 << 20));
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!((&client).read(&mut [0]).unwrap(), 0, "the end, in order");
+
+        let client = connect_udp(address);
+        exchange_packet(&client, &bytes(1));
+        exchange_packet(&client, &bytes(256));
+        exchange_packet(&client, &bytes(65_507));
+
+        server.signal(Signal::SIGINT);
+        let server = server.finish();
+        // Its end may have been seen before the signal or after it.
+        let lines = after_stop(&server);
+        let [.., served, drained] = &lines[..] else {
+            panic!("{strategy}: {lines:?}");
+        };
+        assert_eq!(
+            *served, "served 1 connection and 3 datagrams, 0 failed",
+            "{strategy}"
+        );
+        assert!(drained.starts_with("drained: "), "{drained}");
+        assert!(
+            drained.ends_with(" 0 refused, 0 interrupted, 0 abandoned"),
+            "{drained}"
+        );
+    });
+}
+
+#[test]
+fn echo_server_serves_clients_at_once_or_in_turn() {
+    with_each_strategy(|strategy| {
+        let (_server, address) = serve_echo(&["--strategy", strategy]);
+        let first = connect(address);
+        exchange(&first, b"first");
+        let second = connect(address);
+        if strategy == "sequential" {
+            (&second).write_all(b"second").unwrap();
+            exchange(&first, b"first again");
+            drop(first);
+            let mut echo = [0; 6];
+            (&second).read_exact(&mut echo).unwrap();
+            assert_eq!(&echo, b"second");
+        } else {
+            exchange(&second, b"second");
+            exchange(&first, b"first again");
+        }
+        exchange_packet(&connect_udp(address), b"UDP is not in the way of TCP");
+    });
+}
+
+#[test]
+fn echo_server_has_as_many_threads_as_it_is_told() {
+    let (server, address) = serve_echo(&["--strategy", "coroutines", "--workers", "1"]);
+    let first = connect(address);
+    exchange(&first, b"first");
+    // Both of its servers are there then.
+    run("udp_echo_client", address, &["hello"], b"");
+    let before = threads(&server);
+    let clients: Vec<_> = (0..100).map(|_| connect(address)).collect();
+    for client in clients.iter().chain([&first]) {
+        exchange(client, b"hello");
+    }
+    assert_eq!(threads(&server), before);
+
+    let (_server, address) = serve_echo(&["--strategy", "thread-pool", "--workers", "1"]);
+    let first = connect(address);
+    exchange(&first, b"first");
+    let second = connect(address);
+    (&second).write_all(b"second").unwrap();
+    exchange(&first, b"first again");
+    drop(first);
+    let mut echo = [0; 6];
+    (&second).read_exact(&mut echo).unwrap();
+    assert_eq!(&echo, b"second");
+}
+
+#[test]
+fn echo_server_can_add_the_time() {
+    let (_server, address) = serve_echo(&["--ctime"]);
+    let now = || Local::now().naive_local().with_nanosecond(0).unwrap();
+    let before = now();
+    let answer = Program::example("tcp_echo_client", &[&address.to_string(), "hello"]).finish();
+    let time = answer.success().strip_prefix("[hello] ").unwrap();
+    let time = parse_ctime(time.trim_end()).expect("a time as ctime() writes it");
+    assert!(before <= time && time <= now());
+
+    let answer = run("udp_echo_client", address, &["hello"], b"");
+    assert_eq!(answer, "[hello] <ctime>\n");
+    let answer = run("binary_tcp_client_v2", address, &[], b"hello\n");
+    assert_eq!(answer, ">>:[hello] <ctime>\n>>:");
+}
+
+#[test]
+fn echo_server_serves_ipv6() {
+    if UdpSocket::bind("[::1]:0").is_err() {
+        eprintln!("skipped: this machine has no IPv6");
+        return;
+    }
+    let (_server, address) = serve_echo(&["--host", "::1"]);
+    for client in ["tcp_echo_client", "udp_echo_client"] {
+        assert_eq!(run(client, address, &["hello"], b""), "hello\n");
+    }
+}
+
+#[test]
+fn echo_server_ends_at_a_signal_although_a_client_is_idle() {
+    with_each_strategy(|strategy| {
+        for signal in [Signal::SIGINT, Signal::SIGTERM] {
+            let (server, address) = serve_echo(&["--strategy", strategy, "--grace", "0.5"]);
+            let client = connect(address);
+            exchange(&client, b"hello");
+            exchange_packet(&connect_udp(address), b"hello");
+            server.signal(signal);
+            let server = server.finish();
+            let mut lines = after_stop(&server);
+            // A handler in the accept loop has to end before the loop can.
+            if strategy != "sequential" {
+                let waiting = lines.remove(0);
+                assert_eq!(
+                    waiting,
+                    "waiting for 1 open connection; Ctrl-C again does not"
+                );
+            }
+            let local = client.local_addr().unwrap();
+            let cut_off = lines.remove(0);
+            assert!(
+                cut_off.starts_with(&format!("cut off: {local}, ")),
+                "{cut_off}"
+            );
+            let [served, drained] = lines[..] else {
+                panic!("{strategy}, {signal}: {lines:?}");
+            };
+            assert_eq!(
+                served,
+                "served 0 connections and 1 datagram, 0 failed, 1 cut off"
+            );
+            // The datagram may have been counted before the signal or after it.
+            assert!(
+                drained.ends_with(" 1 interrupted, 0 abandoned"),
+                "{drained}"
+            );
+            assert_eq!((&client).read(&mut [0]).unwrap(), 0, "the end, in order");
+        }
+    });
+}
+
+#[test]
+fn echo_server_waits_for_open_connections() {
+    let (mut server, address) = serve_echo(&["--grace", "3600"]);
+    let client = connect(address);
+    exchange(&client, b"hello");
+    server.signal(Signal::SIGINT);
+    server.expect("waiting for 1 open connection; Ctrl-C again does not\n");
+    exchange(&client, b"take your time");
+    drop(client);
+    let expected = [
+        "served 1 connection and 0 datagrams, 0 failed",
+        "drained: 1 completed, 0 failed, 0 refused, 0 interrupted, 0 abandoned",
+    ];
+    assert!(after_stop(&server.finish()).ends_with(&expected));
+}
+
+#[test]
+fn echo_server_has_as_many_connections_as_it_may() {
+    with_each_strategy(|strategy| {
+        let options = ["--strategy", strategy, "--max-connections", "1"];
+        let (server, address) = serve_echo(&options);
+        let first = connect(address);
+        exchange(&first, b"hello");
+        let second = connect(address);
+        (&second).write_all(b"and me?").unwrap();
+        drop(first);
+        let mut answer = [0; 7];
+        (&second).read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"and me?");
+        drop(second);
+        server.signal(Signal::SIGTERM);
+        server.finish().success();
+    });
+}
+
+#[test]
+fn echo_server_does_not_wait_for_ever_for_a_client() {
+    with_each_strategy(|strategy| {
+        let options = ["--strategy", strategy, "--timeout", "0.2"];
+        let (server, address) = serve_echo(&options);
+        let client = connect(address);
+        exchange(&client, b"hello");
+        assert_eq!((&client).read(&mut [0]).unwrap(), 0, "the end, in order");
+        server.signal(Signal::SIGTERM);
+        let server = server.finish();
+        assert!(server.status.success());
+        let summary = "served 0 connections and 0 datagrams, 1 failed";
+        assert!(
+            server.text().contains(summary),
+            "{strategy}: {}",
+            server.text()
+        );
+        assert!(server.stderr.contains("timed out"), "{}", server.stderr);
+    });
+}
+
+#[test]
+fn echo_server_ends_at_once_at_the_second_signal() {
+    let (mut server, address) = serve_echo(&["--grace", "3600"]);
+    let client = connect(address);
+    exchange(&client, b"hello");
+    server.signal(Signal::SIGINT);
+    server.expect("waiting for 1 open connection; Ctrl-C again does not\n");
+    server.signal(Signal::SIGINT);
+    assert_eq!(server.finish().status.code(), Some(130));
+}
+
+#[test]
+fn echo_server_goes_on_when_nobody_reads_what_it_prints() {
+    let (reader, writer) = io::pipe().unwrap();
+    let mut command = Command::new(example_path("echo_server"));
+    command.args(["--port", "0"]).stdout(writer);
+    let server = Program::start_without_stdout(command);
+
+    // Reads what it prints up to the last line before it serves, then closes the pipe.
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        let lines: io::Result<Vec<_>> = BufReader::new(reader).lines().take(3).collect();
+        sender.send(lines.unwrap())
+    });
+    let lines = lines.recv_timeout(PATIENCE).unwrap();
+    let address = lines[0].strip_prefix("listening on ").unwrap();
+
+    exchange(&connect(address.parse().unwrap()), b"hello");
+    server.signal(Signal::SIGINT);
+    server.finish().success();
+}
+
+#[test]
+fn echo_server_says_what_is_wrong() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let server = Program::example("echo_server", &["--port", &port]).finish();
+    assert_eq!(server.status.code(), Some(1));
+    assert_eq!(server.text(), "");
+    assert!(
+        server.stderr.contains("cannot bind to 127.0.0.1:") && server.stderr.contains("port 0"),
+        "{}",
+        server.stderr
+    );
+
+    let server = Program::example("echo_server", &["--strategy", "nonsense"]).finish();
+    assert_eq!(server.status.code(), Some(2));
+    assert!(server.stderr.contains("thread-pool"), "{}", server.stderr);
+
+    for options in [
+        ["--workers", "2"],
+        ["--workers", "0"],
+        ["--max-connections", "0"],
+        ["--timeout", "soon"],
+        ["--grace=-1", ""],
+    ] {
+        let server = Program::example("echo_server", &options).finish();
+        assert_eq!(server.status.code(), Some(2), "{options:?}");
+        let option = options[0].trim_end_matches("=-1");
+        assert!(server.stderr.contains(option), "{}", server.stderr);
+    }
+}
+
+#[test]
+fn echo_clients_send_their_arguments_or_what_is_typed() {
+    let (_server, address) = serve_echo(&[]);
+    for client in ["tcp_echo_client", "udp_echo_client"] {
+        let answer = run(client, address, &["hello", "good bye"], b"");
+        assert_eq!(answer, "hello\ngood bye\n");
+
+        let mut client = call(client, address, &[]);
+        client.type_in("hello\n");
+        client.expect("hello\n");
+        client.type_in(b"\xff\0\r last line");
+        assert_eq!(client.finish().stdout, b"hello\n\xff\0\r last line\n");
+    }
+}
+
+#[test]
+fn echo_clients_do_not_wait_for_ever() {
+    // A TCP server that closes without an answer.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let patience = SockRef::from(&listener).set_read_timeout(Some(PATIENCE));
+    patience.expect("a limit to accept()");
+    let address = listener.local_addr().unwrap();
+    let client = call("tcp_echo_client", address, &["hello"]);
+    let (mut connection, _) = listener.accept().unwrap();
+    connection.read_exact(&mut [0; 5]).unwrap();
+    drop(connection);
+    let client = client.finish();
+    assert_eq!(client.status.code(), Some(1));
+    assert_eq!(
+        client.stderr,
+        "Error: \"the server has closed the connection\"\n"
+    );
+
+    // A UDP socket that nobody reads from.
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let answer = run("udp_echo_client", address, &["hello"], b"");
+    assert_eq!(answer, "no answer within 5s\n");
+}

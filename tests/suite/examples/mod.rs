@@ -1,0 +1,74 @@
+//! Every program in `examples/` is run here, and has to print exactly what its comment promises.
+
+mod chat;
+mod echo;
+mod python_docs;
+mod shared;
+mod tutorial;
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::process::Command;
+use std::sync::mpsc::channel;
+use std::thread;
+
+use chrono::{Local, Timelike};
+use nix::sys::signal::Signal;
+use socket2::SockRef;
+
+use crate::common;
+use crate::docs::source_of;
+use crate::support::net::own_loopback;
+use crate::support::process::{Finished, PATIENCE, Program, example_path};
+use crate::support::transcript::{hide_ctime, is_run_by_the_tutorial, parse_ctime};
+
+/// Starts a server of `examples/` on a free port.
+fn serve(name: &str) -> (Program, SocketAddr) {
+    let mut server = Program::example(name, &["127.0.0.1:0"]);
+    let address = server.address();
+    (server, address)
+}
+
+/// Starts a client of `examples/`.
+fn call(name: &str, address: SocketAddr, words: &[&str]) -> Program {
+    let mut arguments = vec![address.to_string()];
+    arguments.extend(words.iter().map(|&word| word.to_owned()));
+    Program::example(name, &arguments)
+}
+
+/// Runs a client of `examples/` to its end and tells what it printed.
+fn run(name: &str, address: SocketAddr, words: &[&str], input: &[u8]) -> String {
+    let mut client = call(name, address, words);
+    client.type_in(input);
+    hide_ctime(client.finish().success())
+}
+
+#[test]
+fn every_example_has_a_test() {
+    let examples = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).unwrap();
+    for example in examples {
+        let path = example.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            let tested = source_of("examples").contains(&format!("\"{name}\""));
+            assert!(
+                tested || is_run_by_the_tutorial(name),
+                "neither tests/examples.rs nor docs/tutorial.md runs examples/{name}.rs"
+            );
+        }
+    }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let client = TcpStream::connect(address).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.set_write_timeout(Some(PATIENCE)).unwrap();
+    client
+}
+
+/// How many threads a running program has.
+fn threads(program: &Program) -> usize {
+    let threads = fs::read_dir(format!("/proc/{}/task", program.id()));
+    threads.unwrap().count()
+}

@@ -1,0 +1,64 @@
+//! Closing.
+
+use super::*;
+
+fn closing_waits_for_children<T: Connected>() {
+    let host = host_by::<T, _, _>(forking(), handler_fn(tell_pid::<T::Request>));
+    let client = host.client();
+    let child = client.ask("?\n");
+    let handle = host.server.handle();
+    let stopping = thread::spawn(move || host.stop());
+    assert!(handle.wait(PATIENCE));
+    eventually("it is closed", || handle.is_shutting_down());
+    assert_eq!(client.ask("?\n"), child);
+    client.finish();
+    client.expect_end();
+    let report = stopping.join().unwrap();
+    assert_eq!((report.running, report.interrupted.len()), (1, 0));
+    assert_eq!((handle.stats().completed, handle.stats().active), (1, 0));
+}
+
+fn children_that_keep_the_server_are_told_to_end<T: Connected>() {
+    let (forking, ends) = watched();
+    let service = handler_fn(tell_pid::<T::Request>);
+    let host = host_with::<T, Sequential, _, _>(
+        service,
+        |options| options,
+        |server| server.strategy(forking).grace(Duration::from_millis(20)),
+    );
+    let client = host.client();
+    client.ask("?\n");
+    let handle = host.server.handle();
+    let report = host.stop();
+    assert_eq!((report.interrupted.len(), report.abandoned.len()), (1, 0));
+    assert_eq!(next(&ends).signal(), Some(Signal::SIGTERM as i32));
+    assert_eq!((handle.stats().interrupted, handle.stats().active), (1, 0));
+    client.expect_end();
+}
+
+#[test]
+fn children_that_do_not_listen_are_killed() {
+    let (forking, ends) = watched();
+    let stubborn = |request: &mut TcpRequest| {
+        // SAFETY: ignoring runs no code in signal context.
+        unsafe { signal(Signal::SIGTERM, SigHandler::SigIgn) }?;
+        tell_pid(request)
+    };
+    let host = host_with::<Tcp, Sequential, _, _>(
+        handler_fn(stubborn),
+        |options| options,
+        |server| server.strategy(forking).grace(Duration::from_millis(20)),
+    );
+    let client = host.client();
+    client.ask("?\n");
+    let started = Instant::now();
+    let report = host.stop();
+    assert!(started.elapsed() < PATIENCE);
+    assert_eq!((report.interrupted.len(), report.abandoned.len()), (1, 0));
+    assert_eq!(next(&ends).signal(), Some(Signal::SIGKILL as i32));
+}
+
+over_streams!(
+    closing_waits_for_children,
+    children_that_keep_the_server_are_told_to_end,
+);

@@ -1,0 +1,104 @@
+//! Many.
+
+use super::*;
+
+/// Descriptors, threads and children of this process.
+fn resources() -> (usize, usize, usize) {
+    let count = |path: &str| fs::read_dir(path).unwrap().count();
+    let children = children_of(std::process::id()).len();
+    (count("/proc/self/fd"), count("/proc/self/task"), children)
+}
+
+/// In a process of its own, because others of this file start children too.
+#[test]
+fn many_children_leave_nothing_behind() {
+    run(test_name!("many_children"));
+}
+
+/// `SOCKETSERVER_REQUESTS` says how many.
+#[test]
+#[ignore = "runs as a part of many_children_leave_nothing_behind"]
+fn many_children() {
+    if !is_alone(test_name!("many_children")) {
+        return;
+    }
+    let requests = std::env::var("SOCKETSERVER_REQUESTS");
+    let requests = requests.map_or(scale(120, 600), |number| number.parse().unwrap());
+    let killed = AtomicU32::new(0);
+    let (forking, ends) = watched();
+    let service = handler_fn(
+        |request: &mut TcpRequest| match &request.readline(10)?[..] {
+            b"stay\n" => {
+                writeln!(request, "{}", std::process::id())?;
+                tell_pid_once(request)
+            }
+            line => Ok(request.send_all(line)?),
+        },
+    );
+    let server = TcpServer::bind(LOOPBACK, service).unwrap();
+    let server = server.strategy(forking).max_children(8).spawn().unwrap();
+    let address = *server.server_address();
+    Tcp::connect(&address).ask("?\n");
+    next(&ends);
+    let before = resources();
+
+    thread::scope(|scope| {
+        for number in 0..4 {
+            let killed = &killed;
+            scope.spawn(move || {
+                for n in 0..requests / 4 {
+                    let client = Tcp::connect(&address);
+                    // Some are killed in the middle.
+                    if (n + number) % 7 == 0 {
+                        kill(pid(&client.ask("stay\n")), Signal::SIGKILL).unwrap();
+                        killed.fetch_add(1, Ordering::SeqCst);
+                        client.expect_end();
+                    } else {
+                        assert_eq!(client.ask("go\n"), "go\n");
+                    }
+                }
+            });
+        }
+    });
+    for _ in 0..requests / 4 * 4 {
+        next(&ends);
+    }
+    let stats = server.stats();
+    let killed = u64::from(killed.into_inner());
+    assert_eq!((stats.failed, stats.active), (killed, 0));
+    assert_eq!(stats.completed, requests / 4 * 4 + 1 - killed);
+    // The server may still be letting go of the last one, then and now.
+    eventually("nothing is left behind", || {
+        let (now, then) = (resources(), before);
+        now.0 <= then.0 && now.1 <= then.1 && now.2 <= then.2
+    });
+    Tcp::connect(&address).ask("?\n");
+    in_time(move || server.stop()).unwrap();
+}
+
+/// A server of another strategy in the same process is not disturbed by forks beside it.
+#[test]
+fn a_server_with_threads_serves_beside_one_that_forks() {
+    let forks = host_by::<Tcp, _, _>(forking(), handler_fn(tell_pid_once::<TcpRequest>));
+    let threads = host::<Tcp, Threading, _>(handler_fn(tell_pid::<TcpRequest>));
+    let held = threads.client();
+    for _ in 0..20 {
+        assert_eq!(held.ask("?\n"), format!("{}\n", std::process::id()));
+        assert_ne!(forks.client().ask("?\n"), held.ask("?\n"));
+        threads.client().ask("?\n");
+    }
+}
+
+/// A child that is left to itself, because the process that forked it is gone, goes on.
+#[test]
+fn a_child_outlives_its_parent() {
+    let mut server = Program::example("tutorial_forking", &["127.0.0.1:0"]);
+    let address = server.address();
+    let client = Client::new(std::net::TcpStream::connect(address).unwrap());
+    client.send("hello");
+    client.receive();
+    server.signal(Signal::SIGKILL);
+    eventually("it is dead", || is_zombie(server.id()));
+    client.send("still there");
+    assert!(!client.receive().is_empty());
+}

@@ -1,0 +1,105 @@
+//! Requests in processes of their own: what children have and have not, how they end, how many there
+//! are, and when the server refuses to fork.
+//!
+//! libtest's processes have several threads, so all but the tests of that refusal fork unchecked: the
+//! handlers here take no lock that another thread could hold.
+
+// To promise what `new_unchecked` asks for, and to set signal dispositions.
+#![allow(unsafe_code)]
+
+mod closing;
+mod endings;
+mod inheritance;
+mod many;
+mod max_children;
+mod refusal;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fs;
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, Once};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SigHandler, SigSet, Signal, kill, raise, signal};
+use nix::unistd::Pid;
+use socketserver::strategy::RequestKind;
+use socketserver::transport::Tcp;
+use socketserver::{
+    ChildExit, Forking, Handled, HandlerError, Request, RequestHandler, Result, Sequential, Server,
+    Service, Stage, Strategy, TcpRequest, TcpServer, Threading, handler_fn,
+};
+
+use crate::support::alone::{is_alone, run, test_name};
+use crate::support::net::*;
+use crate::support::process::{Program, reset_signals};
+use crate::support::scale::scale;
+
+/// A strategy that passes on how children ended.
+fn watched() -> (Forking, Receiver<ChildExit>) {
+    let (ended, ends) = mpsc::channel();
+    let forking = forking().on_child_exit(move |exit| {
+        let _ = ended.send(*exit);
+    });
+    (forking, ends)
+}
+
+/// A server that forks, and echoes lines.
+fn host_forking<T: Reachable>(
+    adjust: impl FnOnce(Server<T, Hooks<T::Request>, Forking>) -> Server<T, Hooks<T::Request>, Forking>,
+) -> Host<T, Hooks<T::Request>, Forking> {
+    host_with::<T, Sequential, _, _>(
+        Hooks::echo(),
+        |options| options,
+        |server| adjust(server.strategy(forking())),
+    )
+}
+
+/// Answers each line by the number of the process.
+fn tell_pid<R: Request>(request: &mut R) -> Result {
+    while request.next_line(100)?.is_some() {
+        writeln!(request, "{}", std::process::id())?;
+    }
+    Ok(())
+}
+
+/// Answers one line by the number of the process.
+fn tell_pid_once<R: Request>(request: &mut R) -> Result {
+    request.readline(100)?;
+    Ok(writeln!(request, "{}", std::process::id())?)
+}
+
+fn pid(line: &str) -> Pid {
+    Pid::from_raw(line.trim().parse().unwrap())
+}
+
+/// The children that this process has, whoever started them.
+fn children_of(parent: u32) -> Vec<Pid> {
+    let numbers = fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| {
+            let number: i32 = entry.file_name().to_str()?.parse().ok()?;
+            let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+            let (_, rest) = stat.rsplit_once(") ")?;
+            let mut words = rest.split(' ');
+            let (_state, its_parent) = (words.next()?, words.next()?);
+            (its_parent == parent.to_string()).then(|| Pid::from_raw(number))
+        });
+    numbers.collect()
+}
+
+/// Once, so that no handler is lost that was installed meanwhile.
+fn begin_with_the_default_of_signals() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| reset_signals().unwrap());
+}
+
+fn is_zombie(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit_once(") ").unwrap().1.starts_with('Z')
+}

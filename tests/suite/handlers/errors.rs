@@ -1,0 +1,115 @@
+//! What handle_error is told.
+
+use super::*;
+
+#[test]
+fn handle_error_can_still_answer() {
+    let service = Hooks::new(|request: &mut TcpRequest| {
+        request.readline(100)?;
+        Err("this is broken".into())
+    })
+    .on_error(|request, error| {
+        let answer = format!("500 {}\n", error.error().unwrap());
+        request.send_all(answer.as_bytes()).unwrap();
+    });
+    let host = host::<Tcp, Threading, _>(service);
+    let client = host.client();
+    client.send("?\n");
+    assert_eq!(client.rest(), b"500 this is broken\n");
+}
+
+#[test]
+fn an_error_is_told_with_its_type_and_its_causes() {
+    told(
+        || Err(Outer(io::Error::other("inner")).into()),
+        |error| {
+            assert_eq!(error.stage(), Stage::Handle);
+            let outer = error.error().unwrap();
+            assert_eq!(
+                outer.downcast_ref::<Outer>().unwrap().0.to_string(),
+                "inner"
+            );
+            assert_eq!(StdError::source(error).unwrap().to_string(), "outer");
+            assert_eq!(error.panic_message(), None);
+            assert!(error.context().is_none());
+            assert!(!error.is_disconnect() && !error.is_timeout());
+            assert_eq!(error.to_string(), "handle failed: outer\ncaused by: inner");
+        },
+    );
+}
+
+#[test]
+fn a_text_is_an_error_too() {
+    told(
+        || Err("just a text".into()),
+        |error| assert_eq!(error.to_string(), "handle failed: just a text"),
+    );
+}
+
+#[test]
+fn a_panic_is_told_with_its_message() {
+    told(
+        || panic!("no {}", "way"),
+        |error| {
+            assert_eq!(error.panic_message(), Some("no way"));
+            assert!(error.error().is_none() && StdError::source(error).is_none());
+            assert!(!error.is_disconnect() && !error.is_timeout());
+            assert_eq!(error.to_string(), "handle panicked: no way");
+        },
+    );
+    told(
+        || panic_any(7),
+        |error| assert_eq!(error.panic_message(), Some("(a payload that is not text)")),
+    );
+}
+
+#[test]
+fn timeouts_are_recognised_behind_other_errors_and_other_peoples_ends_are_no_disconnects() {
+    told(
+        || Err(Outer(ErrorKind::TimedOut.into()).into()),
+        |error| assert!(error.is_timeout() && !error.is_disconnect()),
+    );
+    // The end of some file is not the end of the client, nor is that of another connection.
+    told(
+        || Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
+        |error| assert!(!error.is_disconnect()),
+    );
+    told(
+        || Err(Outer(ErrorKind::ConnectionReset.into()).into()),
+        |error| assert!(!error.is_disconnect() && !error.is_timeout()),
+    );
+}
+
+#[test]
+fn the_first_error_is_the_context_of_the_second() {
+    struct Clumsy;
+    impl RequestHandler<TcpRequest> for Clumsy {
+        fn handle(&mut self, _: &mut TcpRequest) -> Result {
+            Err("the first".into())
+        }
+        fn finish(&mut self, _: &mut TcpRequest) -> Result {
+            Err("the second".into())
+        }
+    }
+    struct Watching(mpsc::Sender<Vec<(Stage, String)>>);
+    impl Service<TcpRequest> for Watching {
+        type Handler = Clumsy;
+        fn request_handler(self: &Arc<Self>) -> Clumsy {
+            Clumsy
+        }
+        fn handle_error(&self, _: &mut TcpRequest, error: &HandlerError) {
+            let errors = std::iter::successors(Some(error), |error| error.context());
+            let told = errors.map(|it| (it.stage(), it.error().unwrap().to_string()));
+            let _ = self.0.send(told.collect());
+        }
+    }
+    let (sender, receiver) = mpsc::channel();
+    let server = ThreadingTcpServer::bind(LOOPBACK, Watching(sender)).unwrap();
+    let server = server.spawn().unwrap();
+    Tcp::connect(server.server_address()).expect_end();
+    let expected = [(Stage::Finish, "the second"), (Stage::Handle, "the first")];
+    assert_eq!(
+        next(&receiver),
+        expected.map(|(stage, text)| (stage, text.into()))
+    );
+}

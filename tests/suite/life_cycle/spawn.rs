@@ -1,0 +1,76 @@
+//! Spawn.
+
+use super::*;
+
+/// The end of the block, which is where Python's `with` ends.
+#[test]
+fn dropping_a_running_server_gives_back_its_port() {
+    let address = own_loopback();
+    let server = ThreadingTcpServer::bind(address, || LineEcho).unwrap();
+    let address = *server.server_address();
+    for _ in 0..5 {
+        let server = ThreadingTcpServer::bind(address, || LineEcho);
+        assert!(matches!(server, Err(Error::Bind { .. })));
+    }
+    drop(server);
+    for _ in 0..5 {
+        let server = ThreadingTcpServer::bind(address, || LineEcho).unwrap();
+        let server = server.spawn().unwrap();
+        assert_eq!(Tcp::connect(&address).ask("hello\n"), "hello\n");
+        in_time(|| drop(server));
+        let refused = Tcp::try_connect(&address).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    }
+
+    let address = own_loopback();
+    let server = UdpServer::bind(address, || LineEcho).unwrap();
+    let address = *server.server_address();
+    let server = server.spawn().unwrap();
+    in_time(|| drop(server));
+    drop(UdpServer::bind(address, || LineEcho).unwrap());
+}
+
+/// As in Python.
+#[test]
+fn the_file_of_a_unix_server_stays() {
+    let dir = TempDir::new();
+    let path = dir.socket();
+    let server = UnixStreamServer::bind(&path, || LineEcho).unwrap();
+    let address = server.server_address().clone();
+    drop(server.spawn().unwrap());
+    let refused = UnixStream::try_connect(&address).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    assert!(UnixStreamServer::bind(&path, || LineEcho).is_err());
+    std::fs::remove_file(&path).unwrap();
+    drop(UnixStreamServer::bind(&path, || LineEcho).unwrap());
+}
+
+#[test]
+fn a_running_server_is_a_server() {
+    let server = ThreadingTcpServer::bind(LOOPBACK, obedient()).unwrap();
+    let address = *server.server_address();
+    let server = server.spawn().unwrap();
+    assert_eq!(*server.server_address(), address);
+    assert!(matches!(server.serve_forever(), Err(Error::AlreadyServing)));
+    assert!(format!("{server:?}").contains(&address.to_string()));
+    assert!(!server.handle().is_shutting_down());
+    assert_eq!(Tcp::connect(&address).ask("stop\n"), "stop\n");
+    // It can have ended by itself; there is still something to close.
+    assert!(server.handle().wait(PATIENCE));
+    in_time(|| server.stop()).unwrap();
+}
+
+fn a_spawned_server_can_be_stopped_before_it_began<T: Reachable, M: Strategy + Default>() {
+    for _ in 0..20 {
+        let (server, _dir) = bound::<T, M, _>(obedient());
+        let server = Arc::into_inner(server).unwrap();
+        let handle = server.handle();
+        handle.shutdown();
+        let server = server.spawn().unwrap();
+        assert!(handle.wait(PATIENCE));
+        in_time(|| server.stop()).unwrap();
+        host::<T, M, _>(obedient()).stop();
+    }
+}
+
+everywhere!(a_spawned_server_can_be_stopped_before_it_began,);

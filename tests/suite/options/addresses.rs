@@ -1,0 +1,192 @@
+//! Addresses.
+
+use super::*;
+
+fn has_ipv6() -> bool {
+    let has = UdpSocket::bind("[::1]:0").is_ok();
+    if !has {
+        println!("not tested: this machine has no IPv6");
+    }
+    has
+}
+
+#[test]
+fn the_family_is_that_of_the_address() {
+    if !has_ipv6() {
+        return;
+    }
+    let tcp = ThreadingTcpServer::bind("[::1]:0", || LineEcho).unwrap();
+    assert!(tcp.server_address().is_ipv6());
+    assert_ne!(tcp.server_address().port(), 0);
+    let tcp = tcp.spawn().unwrap();
+    assert_eq!(Tcp::connect(tcp.server_address()).ask("hello\n"), "hello\n");
+
+    let service = Hooks::new(|request: &mut UdpRequest| {
+        let client = request.client_address().to_string();
+        Ok(request.send_all(client.as_bytes())?)
+    });
+    let udp = UdpServer::bind(("::1", 0), service).unwrap();
+    let udp = udp.spawn().unwrap();
+    let client = UdpSocket::bind("[::1]:0").unwrap();
+    client.connect(udp.server_address()).unwrap();
+    let own = client.local_addr().unwrap().to_string();
+    let client = Client::new(client);
+    client.send("?");
+    assert_eq!(client.receive(), own.as_bytes());
+}
+
+/// Looked at before binding, because the kernel sets it for servers with one address only.
+fn only_v6_is_set_as_asked_for<T: Reachable + Inet + Bind<&'static str>>() {
+    if !has_ipv6() {
+        return;
+    }
+    for only_v6 in [true, false] {
+        let (told, option) = mpsc::channel();
+        let options = Server::<T, _, Sequential>::options()
+            .only_v6(only_v6)
+            .before_bind(move |socket| {
+                told.send(SockRef::from(&socket).only_v6()?).unwrap();
+                Ok(())
+            });
+        works(options.bind("[::1]:0", || LineEcho));
+        assert_eq!(option.iter().collect::<Vec<_>>(), [only_v6]);
+        // No such thing there.
+        let options = Server::<T, _, Sequential>::options().only_v6(only_v6);
+        works(options.bind(LOOPBACK, || LineEcho));
+    }
+}
+
+over!([Tcp, Udp]
+    only_v6_is_set_as_asked_for,
+);
+
+/// A dual-stack server that, for the test, has the loopback address only.
+#[test]
+fn a_dual_stack_server_sees_ipv4_clients_as_mapped() {
+    if !has_ipv6() {
+        return;
+    }
+    let service = Hooks::new(|request: &mut TcpRequest| {
+        let client = format!("{}\n", request.client_address().ip());
+        Ok(request.send_all(client.as_bytes())?)
+    });
+    let options = ThreadingTcpServer::options().only_v6(false);
+    let server = options.bind("[::ffff:127.0.0.1]:0", service).unwrap();
+    let port = server.server_address().port();
+    let server = server.spawn().unwrap();
+    let client = Tcp::connect(&SocketAddr::from(([127, 0, 0, 1], port)));
+    assert_eq!(client.line(), "::ffff:127.0.0.1\n");
+    drop(server);
+
+    let options = TcpServer::options().only_v6(true);
+    let error = error_of(options.bind("[::ffff:127.0.0.1]:0", || LineEcho));
+    assert!(matches!(error, Error::Bind { .. }), "{error:?}");
+}
+
+/// Where Python clients and servers look for it.
+#[test]
+fn localhost_is_ipv4() {
+    for address in ["localhost:0", "127.0.0.1:0"] {
+        let server = TcpServer::bind(address, || LineEcho).unwrap();
+        assert_eq!(server.server_address().ip().to_string(), "127.0.0.1");
+    }
+    let server = UdpServer::bind(("localhost", 0), || LineEcho).unwrap();
+    assert_eq!(server.server_address().ip().to_string(), "127.0.0.1");
+}
+
+#[test]
+fn an_address_can_be_written_in_many_ways() {
+    let socket_address: SocketAddr = LOOPBACK.parse().unwrap();
+    let all = [
+        TcpServer::bind(LOOPBACK, || LineEcho).map(drop),
+        TcpServer::bind(LOOPBACK.to_owned(), || LineEcho).map(drop),
+        TcpServer::bind(("127.0.0.1", 0), || LineEcho).map(drop),
+        TcpServer::bind((Ipv4Addr::LOCALHOST, 0), || LineEcho).map(drop),
+        TcpServer::bind(socket_address, || LineEcho).map(drop),
+        TcpServer::bind(&[socket_address][..], || LineEcho).map(drop),
+    ];
+    assert!(all.iter().all(Result::is_ok), "{all:?}");
+
+    let dir = TempDir::new();
+    let text = |path: std::path::PathBuf| path.into_os_string().into_string().unwrap();
+    works(UnixStreamServer::bind(dir.socket(), || LineEcho));
+    works(UnixStreamServer::bind(dir.socket().as_path(), || LineEcho));
+    works(UnixStreamServer::bind(text(dir.socket()), || LineEcho));
+    works(UnixStreamServer::bind(text(dir.socket()).as_str(), || {
+        LineEcho
+    }));
+    works(UnixStreamServer::bind(
+        UnixAddress::Path(dir.socket()),
+        || LineEcho,
+    ));
+    let name = unique_name().into_bytes();
+    let server = UnixStreamServer::bind(UnixAddress::Abstract(name), || LineEcho).unwrap();
+    let address = server.server_address().clone();
+    let server = server.spawn().unwrap();
+    assert_eq!(UnixStream::connect(&address).ask("hello\n"), "hello\n");
+    drop(server);
+}
+
+/// The first address is in use, and the second is taken.
+#[test]
+fn all_addresses_of_a_name_are_tried() {
+    let taken = TcpServer::bind(own_loopback(), || LineEcho).unwrap();
+    let addresses = [*taken.server_address(), own_loopback()];
+    let server = TcpServer::bind(&addresses[..], || LineEcho).unwrap();
+    assert_eq!(server.server_address().ip(), addresses[1].ip());
+    let error = error_of(TcpServer::bind(&addresses[..1], || LineEcho));
+    assert_eq!(kind_of(&error), ErrorKind::AddrInUse);
+}
+
+/// As in Python: who may connect is the umask's affair.
+#[test]
+fn the_mode_of_a_socket_file_follows_the_umask() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let umask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    let umask = u32::from_str_radix(umask.unwrap().trim(), 8).unwrap();
+    let dir = TempDir::new();
+    let path = dir.socket();
+    let _server = UnixStreamServer::bind(&path, || LineEcho).unwrap();
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o777 & !umask);
+}
+
+/// As in Python: programs that the server starts have neither the port nor a client.
+fn programs_do_not_inherit_sockets<T: Connected>() {
+    let is_inherited = |socket: BorrowedFd<'_>| {
+        let info = format!("/proc/self/fdinfo/{}", socket.as_raw_fd());
+        let info = std::fs::read_to_string(info).unwrap();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = u32::from_str_radix(flags.unwrap().trim(), 8).unwrap();
+        flags & nix::libc::O_CLOEXEC as u32 == 0
+    };
+    let (seen, inherited) = mpsc::channel();
+    let hooks = Hooks::new(move |request: &mut T::Request| {
+        let _ = seen.send(is_inherited(request.socket().as_fd()));
+        Ok(())
+    });
+    let host = host::<T, Threading, _>(hooks);
+    assert!(!is_inherited(host.server.as_fd()));
+    host.client().expect_end();
+    assert!(!next(&inherited));
+}
+
+/// Nor does a listener that was taken over, for whoever has a clone of it.
+fn a_listening_socket_does_not_block<T: Connected>() {
+    let dir = TempDir::new();
+    let server = T::bind::<_, Sequential>(&dir, Server::options(), || LineEcho).unwrap();
+    assert!(SockRef::from(&server).nonblocking().unwrap());
+}
+
+over_streams!(
+    programs_do_not_inherit_sockets,
+    a_listening_socket_does_not_block,
+);
+
+/// The interface is a number at the end.
+#[test]
+fn a_link_local_address_is_shown_as_in_python() {
+    let ip = "fe80::1".parse().unwrap();
+    let address = SocketAddr::from(SocketAddrV6::new(ip, 9999, 0, 2));
+    assert_eq!(address.to_python(), "('fe80::1', 9999, 0, 2)");
+}

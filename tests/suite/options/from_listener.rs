@@ -1,0 +1,113 @@
+//! From_listener.
+
+use super::*;
+
+/// Serves on the socket as on one that the server made.
+fn serves_on<T: Reachable + FromListener<L>, L>(listener: L) {
+    let server = Server::<T, _, Sequential>::from_listener(listener, || LineEcho).unwrap();
+    let address = server.server_address().clone();
+    assert_eq!(address, T::getsockname(std::os::fd::AsFd::as_fd(&server)));
+    let socket = SocketId::of(&server);
+    let server = server.spawn().unwrap();
+    for _ in 0..3 {
+        assert_eq!(T::connect(&address).ask("hello\n"), "hello\n");
+    }
+    in_time(|| drop(server));
+    assert!(!socket.is_open());
+}
+
+#[test]
+fn a_socket_can_be_taken_over() {
+    let dir = TempDir::new();
+    serves_on::<Tcp, _>(TcpListener::bind(LOOPBACK).unwrap());
+    serves_on::<Udp, _>(UdpSocket::bind(LOOPBACK).unwrap());
+    serves_on::<UnixStream, _>(UnixListener::bind(dir.socket()).unwrap());
+    serves_on::<UnixDatagram, _>(UnixDatagramSocket::bind(dir.socket()).unwrap());
+}
+
+/// As another program may have left it.
+#[test]
+fn a_socket_that_does_not_block_can_be_taken_over() {
+    let dir = TempDir::new();
+    macro_rules! nonblocking {
+        ($socket:expr) => {{
+            let socket = $socket.unwrap();
+            socket.set_nonblocking(true).unwrap();
+            socket
+        }};
+    }
+    serves_on::<Tcp, _>(nonblocking!(TcpListener::bind(LOOPBACK)));
+    serves_on::<Udp, _>(nonblocking!(UdpSocket::bind(LOOPBACK)));
+    serves_on::<UnixStream, _>(nonblocking!(UnixListener::bind(dir.socket())));
+    serves_on::<UnixDatagram, _>(nonblocking!(UnixDatagramSocket::bind(dir.socket())));
+}
+
+/// The client that came before the server is served.
+#[test]
+fn clients_of_a_listener_that_is_taken_over_are_kept() {
+    let listener = TcpListener::bind(LOOPBACK).unwrap();
+    let client = Tcp::connect(&listener.local_addr().unwrap());
+    client.send("early\n");
+    let server = TcpServer::from_listener(listener, || LineEcho).unwrap();
+    server.handle_request().unwrap();
+    assert_eq!(client.line(), "early\n");
+}
+
+/// Bound, but not listening: that is up to the server then.
+#[test]
+fn a_socket_that_is_only_bound_is_made_to_listen() {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let address: SocketAddr = LOOPBACK.parse().unwrap();
+    socket.bind(&address.into()).unwrap();
+    serves_on::<Tcp, TcpListener>(socket.into());
+}
+
+#[test]
+fn options_apply_to_a_listener_that_is_taken_over() {
+    let (sender, nodelay) = mpsc::channel();
+    let service = Hooks::new(move |request: &mut TcpRequest| {
+        sender.send(request.socket().nodelay()?)?;
+        Ok(request.send_all(b"hello\n")?)
+    });
+    let listener = TcpListener::bind(LOOPBACK).unwrap();
+    let options = TcpServer::options().disable_nagle_algorithm(false);
+    let server = options.from_listener(listener, service).unwrap();
+    let server = server.spawn().unwrap();
+    assert_eq!(Tcp::connect(server.server_address()).line(), "hello\n");
+    assert!(!next(&nodelay));
+}
+
+/// Nobody would know where to find it.
+#[test]
+fn a_socket_that_is_not_bound_cannot_be_taken_over() {
+    let unbound = |domain, kind| Socket::new(domain, kind, None).unwrap();
+    let tcp: TcpListener = unbound(Domain::IPV4, Type::STREAM).into();
+    let udp: UdpSocket = unbound(Domain::IPV4, Type::DGRAM).into();
+    let stream: UnixListener = unbound(Domain::UNIX, Type::STREAM).into();
+    let datagram: UnixDatagramSocket = unbound(Domain::UNIX, Type::DGRAM).into();
+    let taken_over = [
+        TcpServer::from_listener(tcp, || LineEcho).map(drop),
+        UdpServer::from_listener(udp, || LineEcho).map(drop),
+        UnixStreamServer::from_listener(stream, || LineEcho).map(drop),
+        UnixDatagramServer::from_listener(datagram, || LineEcho).map(drop),
+    ];
+    let all_refused = taken_over
+        .iter()
+        .all(|result| matches!(result, Err(Error::Bind { .. })));
+    assert!(all_refused, "{taken_over:?}");
+}
+
+/// A socket of another kind in the clothes of a listener, as it may come from outside.
+#[test]
+fn a_socket_that_cannot_listen_is_an_error_of_activate() {
+    let udp = UdpSocket::bind(LOOPBACK).unwrap();
+    let listener = TcpListener::from(std::os::fd::OwnedFd::from(udp));
+    let error = error_of(TcpServer::from_listener(listener, || LineEcho));
+    assert!(
+        matches!(error, Error::Activate { .. } | Error::Bind { .. }),
+        "{error:?}"
+    );
+    let (stream, _peer) = UnixStreamSocket::pair().unwrap();
+    let listener = UnixListener::from(std::os::fd::OwnedFd::from(stream));
+    error_of(UnixStreamServer::from_listener(listener, || LineEcho));
+}

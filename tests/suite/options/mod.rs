@@ -1,0 +1,48 @@
+//! The options of a server, as the sockets show them, and the errors of binding.
+
+mod addresses;
+mod backlog;
+mod before_bind;
+mod defer_accept;
+mod errors;
+mod from_listener;
+mod reuse;
+
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{
+    UnixDatagram as UnixDatagramSocket, UnixListener, UnixStream as UnixStreamSocket,
+};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use nix::libc;
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use socketserver::transport::{Bind, FromListener, Inet, Tcp, Udp, UnixDatagram, UnixStream};
+use socketserver::{
+    Address, Error, Request, Sequential, Server, TcpRequest, TcpServer, Threading,
+    ThreadingTcpServer, UdpRequest, UdpServer, UnixAddress, UnixDatagramServer, UnixStreamServer,
+};
+
+use crate::support::net::*;
+
+/// The error of what must not work.
+#[track_caller]
+fn error_of<V>(result: Result<V, Error>) -> Error {
+    match result {
+        Ok(_) => panic!("it worked"),
+        Err(error) => error,
+    }
+}
+
+#[track_caller]
+fn works<V>(result: Result<V, Error>) {
+    drop(result.unwrap());
+}
+
+#[track_caller]
+fn kind_of(error: &Error) -> ErrorKind {
+    error.io_error().unwrap().kind()
+}

@@ -1,0 +1,57 @@
+//! Python and this crate talk to each other: Python clients to these servers, these clients to
+//! Python's servers, and each example does what its Python original does.
+//!
+//! Without `python3` the tests say so and pass, except where the variable `CI` is set.
+
+mod originals;
+mod python_clients;
+mod python_servers;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::thread;
+
+use Language::{Python, Rust};
+use nix::sys::signal::Signal;
+use socketserver::prelude::*;
+
+use crate::common;
+use crate::docs::source_of;
+use crate::support::net::TempDir;
+use crate::support::process::{Program, python_is_there};
+use crate::support::transcript::{hide_ctime, is_run_by_the_tutorial, parse_ctime};
+
+/// `size` bytes, of every value.
+fn bytes(size: usize) -> Vec<u8> {
+    (0..size).map(|n| (n ^ (n >> 8)) as u8).collect()
+}
+
+struct Echo;
+
+impl<R: Request> RequestHandler<R> for Echo {
+    fn handle(&mut self, request: &mut R) -> Result {
+        loop {
+            let data = request.recv(64 * 1024)?;
+            if data.is_empty() {
+                return Ok(());
+            }
+            request.send_all(&data)?;
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Language {
+    Python,
+    Rust,
+}
+
+impl Language {
+    fn start(self, name: &str, arguments: &[String]) -> Program {
+        match self {
+            Python => Program::python(&format!("examples/python/{name}.py"), arguments),
+            Rust => Program::example(name, arguments),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The search.
+
+use super::page::{names, page, row_of, rows};
+use super::*;
+
+/// A search alias and where it stands.
+struct Alias {
+    name: String,
+    file: PathBuf,
+    item: String,
+}
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn aliases() -> Vec<Alias> {
+    let mut files = Vec::new();
+    sources(&repository("src"), &mut files);
+    let mut found = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let mut waiting: Vec<String> = Vec::new();
+        for line in text.lines().map(str::trim) {
+            if let Some(alias) = line.strip_prefix("#[doc(alias = \"") {
+                waiting.push(alias.trim_end_matches("\")]").to_owned());
+            } else if ["pub ", "fn ", "unsafe fn "]
+                .iter()
+                .any(|start| line.starts_with(start))
+            {
+                found.extend(waiting.drain(..).map(|name| Alias {
+                    name,
+                    file: file.clone(),
+                    item: line.to_owned(),
+                }));
+            }
+        }
+    }
+    found
+}
+
+impl Alias {
+    /// Whether searching for it finds this twin.
+    fn leads_to(&self, python: &str, twin: &str) -> bool {
+        let words = || {
+            self.item
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .filter(|word| !word.is_empty())
+        };
+        let names_it = twin
+            .split("::")
+            .any(|part| words().any(|word| word == part));
+        // rustdoc drops aliases where an item is defined if it is re-exported from a private module:
+        // those of types have to stand in src/lib.rs. (It finds them without if only the case
+        // differs.)
+        let kept = twin.contains("::")
+            || twin.eq_ignore_ascii_case(python)
+            || self.file == repository("src/lib.rs");
+        self.name == python && names_it && kept
+    }
+}
+
+#[test]
+fn searching_the_documentation_for_a_name_finds_its_twin() {
+    let rows = rows(&page());
+    let aliases = aliases();
+    for (kind, name) in names() {
+        let Some(row) = row_of(&rows, kind, name) else {
+            continue; // another test's business
+        };
+        let same = |twin: &String| twin.rsplit("::").next() == Some(name);
+        let found = row.twins.is_empty()
+            || row.twins.iter().any(same)
+            || row
+                .twins
+                .iter()
+                .any(|twin| aliases.iter().any(|alias| alias.leads_to(name, twin)));
+        assert!(
+            found,
+            "none of {:?} has #[doc(alias = \"{name}\")]",
+            row.twins
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! SocketWriterTest.
+
+use super::*;
+
+#[test]
+fn test_basics() {
+    fn is_writer(_: &mut impl Write) {}
+
+    let (told, basics) = mpsc::channel();
+    let service = Hooks::new(move |request: &mut TcpRequest| {
+        is_writer(request);
+        let (_reader, writer) = request.split();
+        is_writer(writer);
+        writer.write_all(b"hello\n")?;
+        let descriptors = SocketId::of(request.socket()).descriptors();
+        let _ = told.send((request.socket().peer_addr()?, descriptors));
+        Ok(())
+    });
+    let server = TcpServer::bind(LOOPBACK, service).unwrap();
+    let client = Tcp::connect(server.server_address());
+    let address = client.socket().local_addr().unwrap().as_socket();
+    server.handle_request().unwrap();
+    // The socket that the writer has written to is the request's, and the only one.
+    assert_eq!(client.rest(), b"hello\n");
+    assert_eq!(next(&basics), (address.unwrap(), 1));
+}
+
+/// How many signals `test_write` has received.
+static SIGNALS: AtomicUsize = AtomicUsize::new(0);
+
+#[allow(unsafe_code, reason = "nothing safe interrupts a system call")]
+mod signals {
+    use super::*;
+
+    /// Counts each SIGUSR1, without SA_RESTART, so that the interrupted call fails with EINTR.
+    pub(super) fn count() {
+        extern "C" fn count(_: libc::c_int) {
+            SIGNALS.fetch_add(1, Ordering::SeqCst);
+        }
+        let action = SigAction::new(
+            SigHandler::Handler(count),
+            SaFlags::empty(),
+            SigSet::empty(),
+        );
+        // SAFETY: the handler does nothing but add to an atomic, which is safe in signal context.
+        unsafe { sigaction(Signal::SIGUSR1, &action) }.unwrap();
+    }
+
+    /// Runs `work`, whose thread is interrupted by one signal after the other once `started` is set.
+    pub(super) fn storm<R>(started: &AtomicBool, work: impl FnOnce() -> R) -> R {
+        // SAFETY: it has no preconditions.
+        let target = unsafe { libc::pthread_self() };
+        let enough = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let _enough = SetOnDrop(&enough);
+            scope.spawn(|| {
+                while !enough.load(Ordering::SeqCst) {
+                    if started.load(Ordering::SeqCst) {
+                        // SAFETY: the thread lives, because it waits for the end of this one.
+                        unsafe { libc::pthread_kill(target, libc::SIGUSR1) };
+                    }
+                    thread::yield_now();
+                }
+            });
+            work()
+        })
+    }
+}
+
+/// Sets a flag at the end of a scope, however that comes about.
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A write is on its way at once, and all of it, also when signals interrupt it.
+#[test]
+fn test_write() {
+    /// CPython's `SOCK_MAX_SIZE`: more than the system buffers.
+    const BIG: usize = 16 * 1024 * 1024 + 1;
+    const INTERRUPTIONS: usize = 100;
+
+    let (told, written) = mpsc::channel();
+    let service = Hooks::new(move |request: &mut TcpRequest| {
+        let first = request.write(b"write data\n")?;
+        let answer = request.readline(100)?;
+        let second = request.write(&vec![0; BIG])?;
+        let _ = told.send((first, answer, second));
+        Ok(())
+    });
+    let server = TcpServer::bind(LOOPBACK, service).unwrap();
+    let server = server.handle_request_timeout(PATIENCE);
+    let address = *server.server_address();
+    signals::count();
+    let storm = AtomicBool::new(false);
+    let received = thread::scope(|scope| {
+        let client = scope.spawn(|| {
+            let client = Tcp::connect(&address);
+            assert_eq!(client.line(), "write data\n");
+            client.send("client response\n");
+            client.exactly(100);
+            // The handler waits in its second write now, as nobody reads what it sends.
+            storm.store(true, Ordering::SeqCst);
+            eventually("the write is interrupted, again and again", || {
+                SIGNALS.load(Ordering::SeqCst) > INTERRUPTIONS
+            });
+            client.rest().len()
+        });
+        let handled = signals::storm(&storm, || server.handle_request());
+        assert_eq!(handled.unwrap(), Handled::Request);
+        client.join().unwrap()
+    });
+    let (first, answer, second) = next(&written);
+    assert_eq!(first, b"write data\n".len());
+    assert_eq!(answer, b"client response\n");
+    assert_eq!((second, received), (BIG, BIG - 100));
+}

@@ -1,0 +1,265 @@
+//! Strategies of the user's own.
+
+use super::*;
+
+/// Does with every job what the closure does.
+struct With<F>(F);
+
+impl<F> Strategy for With<F>
+where
+    F: Fn(Job) -> Result<(), Rejected> + Send + Sync + 'static,
+{
+    fn process_request(&self, job: Job) -> Result<(), Rejected> {
+        (self.0)(job)
+    }
+}
+
+/// Runs all but the first job.
+fn unlike_the_first(
+    first: impl Fn(Job) -> Result<(), Rejected> + Send + Sync + 'static,
+) -> impl Strategy {
+    let served = AtomicUsize::new(0);
+    With(
+        move |job: Job| match served.fetch_add(1, Ordering::SeqCst) {
+            0 => first(job),
+            _ => {
+                job.run();
+                Ok(())
+            }
+        },
+    )
+}
+
+fn a_rejected_job_is_closed_in_order_and_counted<T: Connected>() {
+    let (service, failures) = Hooks::<T::Request>::echo().failures();
+    let strategy = unlike_the_first(|job| Err(job.reject(None).farewell("not now\n")));
+    let host = host_by::<T, _, _>(strategy, service);
+    assert_eq!(host.client().rest(), b"not now\n");
+    assert_eq!(host.client().ask("hello\n"), "hello\n");
+    let stats = host.server.stats();
+    assert_eq!((stats.accepted, stats.refused, stats.failed), (2, 1, 0));
+    assert!(failures.try_recv().is_err(), "that was no error");
+}
+
+fn a_job_that_is_rejected_with_an_error_is_reported<T: Connected>() {
+    let (service, failures) = Hooks::<T::Request>::echo().failures();
+    let strategy = unlike_the_first(|job| Err(job.reject(Some("out of threads".into()))));
+    let host = host_by::<T, _, _>(strategy, service);
+    host.client().expect_end();
+    let failure = next(&failures);
+    assert_eq!(failure.stage, Stage::ProcessRequest);
+    assert_eq!(failure.text, "process_request failed: out of threads");
+    assert_eq!(host.client().ask("hello\n"), "hello\n");
+}
+
+fn a_job_that_is_dropped_closes_its_connection<T: Connected>() {
+    let strategy = unlike_the_first(|job| {
+        drop(job);
+        Ok(())
+    });
+    let host = host_by::<T, _, _>(strategy, Hooks::<T::Request>::echo());
+    host.client().expect_end();
+    assert_eq!(host.client().ask("hello\n"), "hello\n");
+    let stats = host.server.stats();
+    assert_eq!((stats.accepted, stats.dropped), (2, 1));
+    host.stop();
+}
+
+fn a_strategy_that_panics_costs_that_request<T: Connected>() {
+    expect_panics();
+    let strategy = unlike_the_first(|_| panic!("on purpose"));
+    let host = host_by::<T, _, _>(strategy, Hooks::<T::Request>::echo());
+    host.client().expect_end();
+    assert_eq!(host.client().ask("hello\n"), "hello\n");
+    assert_eq!(host.server.stats().accepted, 2);
+    host.stop();
+}
+
+/// Jobs that are kept: the request is over when its job is, and a stop waits for it.
+fn a_job_can_be_run_later_and_elsewhere<T: Connected>() {
+    let (jobs, kept) = mpsc::channel::<Job>();
+    let strategy = With(move |job| {
+        let _ = jobs.send(job);
+        Ok(())
+    });
+    let host = host_by::<T, _, _>(strategy, Hooks::<T::Request>::echo());
+    let clients = [(); 3].map(|()| {
+        let client = host.client();
+        client.send("hello\n");
+        client.finish();
+        client
+    });
+    let jobs = [(); 3].map(|()| next(&kept));
+    assert_eq!(host.server.stats().active, 3);
+    let stopped = thread::spawn(move || host.stop());
+    for job in jobs {
+        assert!(!job.in_own_loop());
+        thread::spawn(|| job.run()).join().unwrap();
+    }
+    let report = stopped.join().unwrap();
+    assert_eq!((report.interrupted.len(), report.abandoned.len()), (0, 0));
+    for client in clients {
+        assert_eq!(client.rest(), b"hello\n");
+    }
+}
+
+over_streams!(
+    a_rejected_job_is_closed_in_order_and_counted,
+    a_job_that_is_rejected_with_an_error_is_reported,
+    a_job_that_is_dropped_closes_its_connection,
+    a_strategy_that_panics_costs_that_request,
+    a_job_can_be_run_later_and_elsewhere,
+);
+
+/// Runs connections on accept loops of its own, and writes down what it is asked.
+#[derive(Default)]
+struct Loops {
+    asked: Arc<Mutex<BTreeSet<&'static str>>>,
+}
+
+impl Loops {
+    fn note(&self, what: &'static str) {
+        self.asked.lock().unwrap().insert(what);
+    }
+}
+
+impl Strategy for Loops {
+    fn process_request(&self, job: Job) -> Result<(), Rejected> {
+        assert!(job.in_own_loop());
+        self.note("process_request");
+        job.run();
+        Ok(())
+    }
+
+    fn acceptors(&self, _: RequestKind) -> usize {
+        3
+    }
+
+    fn wait(&self, wait: &Wait<'_>) -> std::io::Result<Ready> {
+        self.note("wait");
+        wait.for_request()
+    }
+
+    fn leave(&self, _: &Wait<'_>) {
+        self.note("leave");
+    }
+
+    fn service_actions(&self) {
+        self.note("service_actions");
+    }
+
+    fn server_close(&self, _: Duration) {
+        self.note("server_close");
+    }
+}
+
+fn a_strategy_can_have_several_accept_loops<T: Connected>() {
+    let together = Meeting::of(3);
+    let service = Hooks::new(move |request: &mut T::Request| {
+        let met = format!("{}\n", together.attend());
+        Ok(request.send_all(met.as_bytes())?)
+    });
+    let strategy = Loops::default();
+    let asked = Arc::clone(&strategy.asked);
+    let host = host_with::<T, Sequential, _, _>(
+        service,
+        |options| options,
+        |server| {
+            let server = server.strategy(strategy);
+            server.poll_interval(Duration::from_millis(1))
+        },
+    );
+    let clients = [(); 3].map(|()| host.client());
+    for client in clients {
+        assert_eq!(client.rest(), b"true\n");
+    }
+    eventually("all is asked", || {
+        asked.lock().unwrap().contains("service_actions")
+    });
+    host.stop();
+    let expected = [
+        "leave",
+        "process_request",
+        "server_close",
+        "service_actions",
+        "wait",
+    ];
+    assert_eq!(*asked.lock().unwrap(), BTreeSet::from(expected));
+}
+
+/// Lets in as many as there are places, by the two calls that are there for it.
+struct Bounded {
+    places: usize,
+    taken: Arc<AtomicUsize>,
+    waiting: Arc<Mutex<Option<socketserver::strategy::Notifier>>>,
+}
+
+impl Strategy for Bounded {
+    fn process_request(&self, job: Job) -> Result<(), Rejected> {
+        let (taken, waiting) = (Arc::clone(&self.taken), Arc::clone(&self.waiting));
+        taken.fetch_add(1, Ordering::SeqCst);
+        thread::spawn(move || {
+            job.run();
+            taken.fetch_sub(1, Ordering::SeqCst);
+            if let Some(notifier) = waiting.lock().unwrap().take() {
+                notifier.notify();
+            }
+        });
+        Ok(())
+    }
+
+    fn wait(&self, wait: &Wait<'_>) -> std::io::Result<Ready> {
+        *self.waiting.lock().unwrap() = Some(wait.notifier());
+        if self.taken.load(Ordering::SeqCst) < self.places {
+            wait.for_request()
+        } else {
+            wait.for_notification()
+        }
+    }
+}
+
+fn a_strategy_can_hold_back_the_accept_loop<T: Connected>() {
+    let (hooks, watched) = watched::<T::Request>();
+    let strategy = Bounded {
+        places: 2,
+        taken: Arc::default(),
+        waiting: Arc::default(),
+    };
+    let host = host_by::<T, _, _>(strategy, hooks);
+    let clients = [(); 10].map(|()| host.client());
+    for client in &clients {
+        client.send("hello\n");
+    }
+    for client in clients {
+        assert_eq!(client.line(), "hello\n");
+        client.finish();
+        client.expect_end();
+    }
+    assert!(watched.at_once.load(Ordering::SeqCst) <= 2);
+}
+
+over_streams!(
+    a_strategy_can_have_several_accept_loops,
+    a_strategy_can_hold_back_the_accept_loop,
+);
+
+/// The loop is told to end by an error of the strategy, not by a panic or in silence.
+#[test]
+fn a_wait_that_fails_ends_serve_forever() {
+    struct Broken;
+    impl Strategy for Broken {
+        fn process_request(&self, job: Job) -> Result<(), Rejected> {
+            job.run();
+            Ok(())
+        }
+        fn wait(&self, _: &Wait<'_>) -> std::io::Result<Ready> {
+            Err(ErrorKind::Other.into())
+        }
+    }
+    let server = Server::<Tcp, _, Sequential>::bind(LOOPBACK, || LineEcho).unwrap();
+    let server = server.strategy(Broken);
+    match in_time(move || server.serve_forever()) {
+        Err(socketserver::Error::Accept { source }) => assert_eq!(source.kind(), ErrorKind::Other),
+        other => panic!("{other:?}"),
+    }
+}

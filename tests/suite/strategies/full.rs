@@ -1,0 +1,73 @@
+//! Full, and still there.
+
+use super::*;
+
+/// The threads are busy, clients wait in every queue: a stop gets through at once.
+fn a_full_server_can_be_stopped<T: Connected>() {
+    let strategies: [fn() -> Box<dyn Strategy>; 4] = [
+        || Box::new(Coroutines::new().workers(1).max_coroutines(1)),
+        || Box::new(Threading::new().max_threads(1)),
+        || Box::new(ThreadPool::new(1).queue(1)),
+        || {
+            Box::new(
+                ThreadPool::new(1)
+                    .queue(1)
+                    .when_full(WhenFull::Refuse(vec![])),
+            )
+        },
+    ];
+    for strategy in strategies {
+        let (hooks, watched) = watched::<T::Request>();
+        let host = host_with::<T, Sequential, _, _>(
+            hooks,
+            |options| options,
+            |server| {
+                let server = server.strategy(strategy());
+                server.poll_interval(None).grace(Duration::from_millis(10))
+            },
+        );
+        let running = host.client();
+        next(&watched.starts);
+        let waiting = [(); 5].map(|()| host.client());
+        assert_eq!(running.ask("hello\n"), "hello\n");
+        let handle = host.server.handle();
+        handle.shutdown();
+        assert!(handle.wait(PATIENCE), "the loop has not left");
+        // It was not that the handler ended.
+        assert_eq!(running.ask("hello\n"), "hello\n");
+        host.stop();
+        drop(waiting);
+    }
+}
+
+over!([Udp, UnixDatagram]
+    a_full_server_of_datagrams_can_be_stopped,
+);
+
+/// Handlers that wait take up all the threads.
+fn a_full_server_of_datagrams_can_be_stopped<T: Reachable>() {
+    let (started, starts) = mpsc::channel();
+    let gate = Gate::default();
+    let hooks = Hooks::new({
+        let gate = gate.clone();
+        move |_: &mut T::Request| {
+            let _ = started.send(());
+            gate.pass();
+            Ok(())
+        }
+    });
+    let host = host_by::<T, _, _>(Threading::new().max_threads(2), hooks);
+    for _ in 0..5 {
+        host.client().send("?");
+    }
+    next(&starts);
+    next(&starts);
+    let handle = host.server.handle();
+    handle.shutdown();
+    assert!(handle.wait(PATIENCE), "the loop has not left");
+    assert_eq!(handle.stats().accepted, 2);
+    gate.open();
+    host.stop();
+}
+
+over_streams!(a_full_server_can_be_stopped,);

@@ -1,0 +1,71 @@
+//! Where requests run: how many at once, on which threads, and what becomes of those for which
+//! there is no place.
+
+mod custom;
+mod full;
+mod sequential;
+mod thread_pool;
+mod threading;
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use socketserver::strategy::{Ready, RequestKind, Wait};
+use socketserver::transport::Tcp;
+use socketserver::{
+    Coroutines, Job, Rejected, Request, Sequential, Server, Service, Stage, Strategy, TcpRequest,
+    ThreadPool, Threading, WhenFull,
+};
+
+use crate::support::net::*;
+
+/// Answers lines; tells who starts and on which thread, and how many did at once.
+struct Watched {
+    starts: mpsc::Receiver<(ThreadId, String)>,
+    at_once: Arc<AtomicUsize>,
+}
+
+fn watched<R: Request>() -> (Hooks<R>, Watched) {
+    let (started, starts) = mpsc::channel();
+    let at_once: Arc<AtomicUsize> = Arc::default();
+    let (running, most) = (AtomicUsize::new(0), Arc::clone(&at_once));
+    let hooks = Hooks::new(move |request: &mut R| {
+        let now = running.fetch_add(1, Ordering::SeqCst) + 1;
+        most.fetch_max(now, Ordering::SeqCst);
+        let thread = thread::current();
+        let _ = started.send((thread.id(), thread.name().unwrap_or_default().to_owned()));
+        let outcome = echo_lines(request);
+        running.fetch_sub(1, Ordering::SeqCst);
+        outcome
+    });
+    (hooks, Watched { starts, at_once })
+}
+
+/// Says when the thread that it was left on has ended.
+struct ThreadEnd(mpsc::Sender<()>);
+
+impl Drop for ThreadEnd {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+thread_local! {
+    static END: std::cell::RefCell<Option<ThreadEnd>> = const { std::cell::RefCell::new(None) };
+}
+
+/// Answers lines; tells when the threads that did have ended.
+fn watched_to_the_end<R: Request>() -> (Hooks<R>, mpsc::Receiver<()>) {
+    let (ended, ends) = mpsc::channel();
+    let hooks = Hooks::new(move |request: &mut R| {
+        END.with_borrow_mut(|end| {
+            end.get_or_insert_with(|| ThreadEnd(ended.clone()));
+        });
+        echo_lines(request)
+    });
+    (hooks, ends)
+}

@@ -1,0 +1,151 @@
+//! ThreadPool.
+
+use super::*;
+
+/// Threads start as they are needed: after three requests there are three of many.
+fn a_pool_starts_its_threads_one_by_one<T: Connected>() {
+    let (hooks, watched) = watched::<T::Request>();
+    let host = host_by::<T, _, _>(ThreadPool::new(30), hooks);
+    let clients = [(); 3].map(|()| host.client());
+    for client in &clients {
+        assert_eq!(client.ask("hello\n"), "hello\n");
+    }
+    let threads: BTreeSet<_> = clients.iter().map(|_| next(&watched.starts).1).collect();
+    let expected: BTreeSet<_> = (1..=3).map(|n| format!("socketserver-{n}")).collect();
+    assert_eq!(threads, expected);
+}
+
+/// No more run, no more wait: whoever is beyond both is in the kernel's queue.
+fn a_pool_serves_as_many_at_once_as_it_has_threads<T: Connected>() {
+    const THREADS: usize = 3;
+    const QUEUE: usize = 2;
+    const CLIENTS: usize = 15;
+    let most_active = Arc::new(AtomicUsize::new(0));
+    let (hooks, watched) = watched::<T::Request>();
+    let hooks = Hooks::new({
+        let most_active = Arc::clone(&most_active);
+        let hooks = Arc::new(hooks);
+        move |request: &mut T::Request| {
+            let active = request.server().stats().active as usize;
+            most_active.fetch_max(active, Ordering::SeqCst);
+            let mut handler = hooks.request_handler();
+            socketserver::RequestHandler::handle(&mut handler, request)
+        }
+    });
+    let host = host_by::<T, _, _>(ThreadPool::new(THREADS).queue(QUEUE), hooks);
+    let clients = [(); CLIENTS].map(|()| host.client());
+    for client in &clients {
+        client.send("hello\n");
+    }
+    for client in clients {
+        assert_eq!(client.line(), "hello\n");
+        client.finish();
+        client.expect_end();
+    }
+    assert!(watched.at_once.load(Ordering::SeqCst) <= THREADS);
+    let most_active = most_active.load(Ordering::SeqCst);
+    assert!(
+        most_active <= THREADS + QUEUE,
+        "{most_active} were accepted"
+    );
+    assert_eq!(host.server.stats().accepted as usize, CLIENTS);
+    let names: BTreeSet<_> = watched.starts.try_iter().map(|(_, name)| name).collect();
+    let expected: BTreeSet<_> = (1..=THREADS).map(|n| format!("socketserver-{n}")).collect();
+    assert!(names.is_subset(&expected), "{names:?}");
+}
+
+fn an_overloaded_pool_can_refuse_with_a_word<T: Connected>() {
+    for farewell in [&b"503 busy\n"[..], b""] {
+        let (hooks, watched) = watched::<T::Request>();
+        let strategy = ThreadPool::new(1)
+            .queue(1)
+            .when_full(WhenFull::Refuse(farewell.into()));
+        let host = host_by::<T, _, _>(strategy, hooks);
+        let handle = host.server.handle();
+        let running = host.client();
+        next(&watched.starts);
+        let waiting = host.client();
+        for refused in 1..=5 {
+            assert_eq!(host.client().rest(), farewell);
+            eventually("it is counted", || handle.stats().refused == refused);
+        }
+        assert_eq!(running.ask("hello\n"), "hello\n");
+        drop(running);
+        assert_eq!(waiting.ask("hello\n"), "hello\n");
+        let stats = handle.stats();
+        assert_eq!((stats.accepted, stats.refused, stats.failed), (7, 5, 0));
+    }
+}
+
+/// As many clients as there are threads, and places to wait, are no overload, however fast they come.
+fn a_burst_for_which_there_is_room_is_not_refused<T: Connected>() {
+    const THREADS: usize = 6;
+    const QUEUE: usize = 2;
+    for _ in 0..50 {
+        let strategy = ThreadPool::new(THREADS)
+            .queue(QUEUE)
+            .when_full(WhenFull::Refuse(b"refused\n".into()));
+        // Connected before the server serves, so that it finds them all at once.
+        let dir = TempDir::new();
+        let service = Hooks::<T::Request>::echo();
+        let server = T::bind::<_, Sequential>(&dir, Server::options(), service).unwrap();
+        let clients = [(); THREADS + QUEUE].map(|()| T::connect(server.server_address()));
+        let server = server.strategy(strategy).spawn().unwrap();
+        for client in clients {
+            // One that was refused may not even get this far.
+            let _ = client.try_send("hello\n");
+            assert_eq!(client.line(), "hello\n");
+            // The next may be waiting for the thread of this one.
+            drop(client);
+        }
+        drop(server);
+    }
+}
+
+/// Each of the threads takes packets itself, so all of them can have one at the same time; be they
+/// few, which wait for packets together, or many, of which each packet wakes one.
+fn a_pool_handles_datagrams_in_all_its_threads_at_once<T: Reachable>() {
+    for threads in [4, 12] {
+        let together = Meeting::of(threads);
+        let host = host_by::<T, _, _>(
+            ThreadPool::new(threads),
+            Hooks::new(move |request: &mut T::Request| {
+                let met = together.attend();
+                let thread = thread::current();
+                let name = thread.name().unwrap_or_default();
+                Ok(request.send_all(format!("{name} {met}").as_bytes())?)
+            }),
+        );
+        let clients: Vec<_> = (0..threads).map(|_| host.client()).collect();
+        for client in &clients {
+            client.send("?");
+        }
+        let answers = clients.iter().map(|client| client.receive());
+        let answers: BTreeSet<_> = answers.map(|it| String::from_utf8(it).unwrap()).collect();
+        let expected = (1..=threads).map(|n| format!("socketserver-{n} true"));
+        assert_eq!(answers, expected.collect());
+    }
+}
+
+#[test]
+fn a_pool_wants_several_accept_loops_for_datagrams_only() {
+    let pool = ThreadPool::new(7);
+    assert_eq!(pool.acceptors(RequestKind::Message), 7);
+    assert_eq!(pool.acceptors(RequestKind::Connection), 0);
+    assert_eq!(ThreadPool::new(0).acceptors(RequestKind::Message), 1);
+    let boxed: Box<dyn Strategy> = Box::new(pool);
+    assert_eq!(boxed.acceptors(RequestKind::Message), 7);
+    assert_eq!(Threading::new().acceptors(RequestKind::Message), 0);
+    assert_eq!(Sequential.acceptors(RequestKind::Message), 0);
+}
+
+over!([Udp, UnixDatagram]
+    a_pool_handles_datagrams_in_all_its_threads_at_once,
+);
+
+over_streams!(
+    a_pool_starts_its_threads_one_by_one,
+    a_pool_serves_as_many_at_once_as_it_has_threads,
+    an_overloaded_pool_can_refuse_with_a_word,
+    a_burst_for_which_there_is_room_is_not_refused,
+);

@@ -1,0 +1,133 @@
+//! The programs.
+
+use super::*;
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
+}
+
+/// A program without the comment on top, which tells how to run it: the page does that itself.
+fn without_comment(source: &str) -> &str {
+    let program = match source.strip_prefix("\"\"\"") {
+        Some(comment) => comment.split_once("\"\"\"\n").expect("its end").1,
+        None => {
+            let lines = source.split_inclusive('\n');
+            let comment = lines.take_while(|line| line.starts_with("//!"));
+            &source[comment.map(str::len).sum()..]
+        }
+    };
+    program.trim_start()
+}
+
+/// A program that the page names, as the page shows it.
+fn program(name: &str) -> String {
+    let path = examples().join(name);
+    let source = fs::read_to_string(&path);
+    let source = source.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    without_comment(&source).to_owned()
+}
+
+/// The names in "`examples/NAME`:" or "From `examples/ONE` to `examples/OTHER`:".
+fn names(label: &str) -> Vec<&str> {
+    let quoted = label.split('`').skip(1).step_by(2);
+    quoted
+        .filter_map(|path| path.strip_prefix("examples/"))
+        .collect()
+}
+
+fn lines_without(other_side: char, hunk: &[&str]) -> String {
+    let lines = hunk.iter().filter(|line| !line.starts_with(other_side));
+    lines.fold(String::new(), |text, line| {
+        text + line.get(1..).unwrap_or_default() + "\n"
+    })
+}
+
+/// Applies what a `diff` block says.
+fn patch(mut program: String, block: &Block) -> String {
+    for hunk in block.lines.split(|&line| line == "...") {
+        let old = lines_without('+', hunk);
+        assert_eq!(program.matches(&old).count(), 1, "not there once:\n{old}");
+        program = program.replace(&old, &lines_without('-', hunk));
+    }
+    program
+}
+
+#[test]
+fn the_programs_on_the_page_are_the_files() {
+    for block in blocks() {
+        println!("docs/tutorial.md:{}", block.line_number); // seen if it fails
+        let names = names(block.label);
+        match block.language {
+            "python" | "rust" | "rust,ignore" | "rust,no_run" => {
+                let is_own = names == [OWN];
+                let place = if is_own {
+                    "`src/main.rs`, in the clone "
+                } else {
+                    ""
+                };
+                assert_eq!(block.label, format!("{place}`examples/{}`:", names[0]));
+                assert_eq!(block.lines.join("\n") + "\n", program(names[0]));
+            }
+            "diff" => assert_eq!(patch(program(names[0]), &block), program(names[1])),
+            "console" | "sh" | "text" | "toml" => {}
+            other => panic!("nobody looks at blocks of {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_page_shows_every_program_that_was_written_for_it() {
+    let shown: Vec<_> = blocks()
+        .iter()
+        .filter_map(|block| names(block.label).pop())
+        .collect();
+    for directory in [examples(), examples().join("python")] {
+        for file in fs::read_dir(&directory).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.strip_prefix(examples()).unwrap().to_str().unwrap();
+            if name.contains("tutorial_") && path.is_file() {
+                assert!(shown.contains(&name), "docs/tutorial.md lacks {name}");
+            }
+        }
+    }
+}
+
+/// Runs a program that fails: what it prints, at the address of the page.
+fn complaint(name: &str, address: SocketAddr) -> String {
+    let failed = Program::example(name, &[address.to_string()]).finish();
+    assert_eq!(failed.status.code(), Some(1), "{name}");
+    assert_eq!(failed.stdout, b"", "{name}");
+    failed
+        .stderr
+        .replace(&address.to_string(), "127.0.0.1:6969")
+}
+
+#[test]
+fn the_errors_on_the_page_are_those_of_the_programs() {
+    let blocks = blocks();
+    let mut errors = blocks.iter().filter(|block| block.language == "text");
+    let mut next_is = |error: String| {
+        let block = errors.next().expect("an error on the page");
+        assert_eq!(block.lines.join("\n") + "\n", error);
+    };
+
+    let listener = TcpListener::bind(own_loopback()).unwrap();
+    next_is(complaint(
+        "tutorial_handler_v2",
+        listener.local_addr().unwrap(),
+    ));
+
+    // It has the port, so that nobody else gets it, and does not listen.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&own_loopback().into()).unwrap();
+    let nobody = socket.local_addr().unwrap().as_socket().unwrap();
+    let refused = complaint("binary_tcp_client_v2", nobody);
+    assert_eq!(complaint("binary_tcp_client_v1", nobody), refused);
+    // Connected to itself, it gets nothing from others: to them, nobody has the port.
+    let socket = UdpSocket::bind(own_loopback()).unwrap();
+    let nobody = socket.local_addr().unwrap();
+    socket.connect(nobody).unwrap();
+    assert_eq!(complaint("udp_client", nobody), refused);
+    next_is(refused);
+    assert!(errors.next().is_none(), "an error that nobody looks at");
+}
