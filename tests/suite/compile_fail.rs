@@ -3,7 +3,7 @@
 //! to write instead, or at least what is wrong: some are the library's, some the compiler's own.
 //!
 //! After a change of the library, or for a new compiler, record the messages anew and read what
-//! changed: `TRYBUILD=overwrite cargo test compile_fail -- --include-ignored`.
+//! changed: `TRYBUILD=overwrite cargo test --test suite compile_fail -- --ignored`.
 
 use std::env;
 use std::fs;
