@@ -6,8 +6,8 @@
 //! matrix goes on with the strategies that Python does not have.
 //!
 //! ```sh
-//! cargo test python_parity::             # all
-//! cargo test python_parity:: -- test_    # only CPython's, and the rest of the matrix
+//! cargo test python_parity::              # all
+//! cargo test --test suite ::test_         # only CPython's, and the rest of the matrix
 //! python3 -m unittest test.test_socketserver   # the originals
 //! ```
 //!

@@ -1,0 +1,103 @@
+//! Macros that make tests of generic functions: for each transport, each strategy, and each pair of them.
+
+/// Makes a `#[test]` of a generic function for each of some transports.
+macro_rules! over {
+    ($transports:tt $($check:ident),* $(,)?) => {
+        $($crate::support::net::over!(@ $transports $check);)*
+    };
+    (@ [$($transport:ident),*] $check:ident) => {
+        mod $check {
+            $(
+                #[test]
+                #[allow(non_snake_case)]
+                fn $transport() {
+                    super::$check::<socketserver::transport::$transport>();
+                }
+            )*
+        }
+    };
+}
+
+macro_rules! over_streams {
+    ($($check:ident),* $(,)?) => { $crate::support::net::over!([Tcp, UnixStream] $($check),*); };
+}
+
+macro_rules! over_datagrams {
+    ($($check:ident),* $(,)?) => { $crate::support::net::over!([Udp, UnixDatagram] $($check),*); };
+}
+
+/// ... for each strategy.
+macro_rules! by_strategy {
+    ($($check:ident),* $(,)?) => {
+        $(mod $check {
+            #[test]
+            fn sequential() {
+                super::$check::<socketserver::Sequential>();
+            }
+            #[test]
+            fn threading() {
+                super::$check::<socketserver::Threading>();
+            }
+            #[test]
+            fn thread_pool() {
+                super::$check::<socketserver::ThreadPool>();
+            }
+            #[test]
+            fn coroutines() {
+                super::$check::<socketserver::Coroutines>();
+            }
+        })*
+    };
+}
+
+/// ... and for each pair of them.
+macro_rules! over_pairs {
+    ($transports:tt $($check:ident),* $(,)?) => {
+        $($crate::support::net::over_pairs!(@ $transports $check);)*
+    };
+    (@ [$($transport:ident),*] $check:ident) => {
+        mod $check {
+            $(
+                #[allow(non_snake_case)]
+                mod $transport {
+                    use socketserver::transport::$transport;
+                    use socketserver::{Coroutines, Sequential, ThreadPool, Threading};
+
+                    #[test]
+                    fn sequential() {
+                        super::super::$check::<$transport, Sequential>();
+                    }
+                    #[test]
+                    fn threading() {
+                        super::super::$check::<$transport, Threading>();
+                    }
+                    #[test]
+                    fn thread_pool() {
+                        super::super::$check::<$transport, ThreadPool>();
+                    }
+                    #[test]
+                    fn coroutines() {
+                        super::super::$check::<$transport, Coroutines>();
+                    }
+                }
+            )*
+        }
+    };
+}
+
+macro_rules! everywhere {
+    ($($check:ident),* $(,)?) => {
+        $crate::support::net::over_pairs!([Tcp, Udp, UnixStream, UnixDatagram] $($check),*);
+    };
+}
+
+macro_rules! over_streams_by_strategy {
+    ($($check:ident),* $(,)?) => {
+        $crate::support::net::over_pairs!([Tcp, UnixStream] $($check),*);
+    };
+}
+
+pub(crate) use {
+    by_strategy, everywhere, over, over_datagrams, over_pairs, over_streams,
+    over_streams_by_strategy,
+};

@@ -1,0 +1,130 @@
+//! What tests have to know about a transport to run over all of them.
+
+use super::*;
+
+/// What tests have to know about a transport to run over all of them.
+pub(crate) trait Reachable: Transport {
+    /// Binds to an address of its own.
+    fn bind<S, M>(
+        dir: &TempDir,
+        options: ServerOptions<Self, S, M>,
+        service: S,
+    ) -> Result<Server<Self, S, M>, Error>
+    where
+        S: Service<Self::Request>,
+        M: Strategy + Default;
+
+    /// A client's connection; for datagrams, a socket that can be answered.
+    fn try_connect(address: &Self::Address) -> io::Result<Client>;
+
+    #[track_caller]
+    fn connect(address: &Self::Address) -> Client {
+        Self::try_connect(address).unwrap()
+    }
+
+    /// What the socket says where it is bound: Python's `getsockname()`.
+    fn getsockname(socket: BorrowedFd<'_>) -> Self::Address;
+}
+
+macro_rules! reachable_inet {
+    ($transport:ty, $address:expr, $connect:expr) => {
+        impl Reachable for $transport {
+            fn bind<S, M>(
+                _: &TempDir,
+                options: ServerOptions<Self, S, M>,
+                service: S,
+            ) -> Result<Server<Self, S, M>, Error>
+            where
+                S: Service<Self::Request>,
+                M: Strategy + Default,
+            {
+                options.bind($address, service)
+            }
+
+            fn try_connect(address: &SocketAddr) -> io::Result<Client> {
+                $connect(*address).map(Client::new)
+            }
+
+            fn getsockname(socket: BorrowedFd<'_>) -> SocketAddr {
+                let name = SockRef::from(&socket).local_addr().unwrap();
+                name.as_socket().unwrap()
+            }
+        }
+    };
+}
+
+macro_rules! reachable_unix {
+    ($transport:ty, $connect:expr) => {
+        impl Reachable for $transport {
+            fn bind<S, M>(
+                dir: &TempDir,
+                options: ServerOptions<Self, S, M>,
+                service: S,
+            ) -> Result<Server<Self, S, M>, Error>
+            where
+                S: Service<Self::Request>,
+                M: Strategy + Default,
+            {
+                options.bind(dir.socket(), service)
+            }
+
+            fn try_connect(address: &UnixAddress) -> io::Result<Client> {
+                $connect(address).map(Client::new)
+            }
+
+            fn getsockname(socket: BorrowedFd<'_>) -> UnixAddress {
+                let name = SockRef::from(&socket).local_addr().unwrap();
+                UnixAddress::Path(name.as_pathname().unwrap().into())
+            }
+        }
+    };
+}
+
+reachable_inet!(Tcp, LOOPBACK, TcpStream::connect::<SocketAddr>);
+reachable_inet!(Udp, own_loopback(), |server| {
+    let socket = UdpSocket::bind(LOOPBACK)?;
+    socket.connect::<SocketAddr>(server)?;
+    io::Result::Ok(socket)
+});
+reachable_unix!(UnixStream, |server| {
+    std::os::unix::net::UnixStream::connect_addr(&unix_name(server))
+});
+reachable_unix!(UnixDatagram, |server: &UnixAddress| {
+    // An answer needs an address to go to: next to the server's, or in the abstract namespace.
+    let socket = match server.as_path() {
+        Some(path) => UnixDatagramSocket::bind(path.with_extension(unique().to_string()))?,
+        None => UnixDatagramSocket::bind_addr(&abstract_name(&unique_name()))?,
+    };
+    socket.connect_addr(&unix_name(server))?;
+    io::Result::Ok(socket)
+});
+
+/// A name that no other test, and no other run of this one, uses in the abstract namespace.
+pub(crate) fn unique_name() -> String {
+    format!("socketserver-{}-{}", std::process::id(), unique())
+}
+
+pub(crate) fn abstract_name(name: &str) -> StdUnixAddr {
+    StdUnixAddr::from_abstract_name(name).unwrap()
+}
+
+fn unix_name(address: &UnixAddress) -> StdUnixAddr {
+    match address {
+        UnixAddress::Path(path) => StdUnixAddr::from_pathname(path).unwrap(),
+        UnixAddress::Abstract(name) => StdUnixAddr::from_abstract_name(name).unwrap(),
+        UnixAddress::Unnamed => panic!("nobody can connect to an unnamed socket"),
+    }
+}
+
+/// The transports with connections, and the type of their sockets.
+pub(crate) trait Connected: Reachable<Request = StreamRequest<Self::Socket>> {
+    type Socket: StreamSocket + AsFd;
+}
+
+impl Connected for Tcp {
+    type Socket = TcpStream;
+}
+
+impl Connected for UnixStream {
+    type Socket = std::os::unix::net::UnixStream;
+}
