@@ -18,6 +18,7 @@ use socketserver::{
 
 use crate::support::kinds::Kind;
 use crate::support::net::*;
+use crate::support::scale::scale;
 
 macro_rules! by_transport_and_kind {
     ($($check:ident),* $(,)?) => {
