@@ -359,7 +359,7 @@ fn a_signal(kind: Kind) {
         expect_cut(&stalled);
         let last = ended.text().lines().last().unwrap();
         assert!(last.starts_with("drained: "), "{last}");
-        let cut = format!("{} interrupted, 0 abandoned", u8::from(stall.lasts()));
+        let cut = format!("{} force-closed, 0 abandoned", u8::from(stall.lasts()));
         assert!(last.contains(&cut), "{stall:?}: {last}");
         // Those that are not collected yet by whoever inherits them are gone all the same.
         for child in children {

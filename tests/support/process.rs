@@ -158,9 +158,27 @@ impl Program {
         });
     }
 
-    /// The address of a server that begins with `listening on ADDRESS`.
+    /// Reads the address of a server whose first line is `listening on ADDRESS`.
     pub(crate) fn address(&mut self) -> SocketAddr {
         let line = self.line();
+        self.parse_address(&line)
+    }
+
+    /// Reads the address of a server that prints `listening on ADDRESS` on standard error. The line
+    /// is removed from there, so that [`Finished::success`] still rejects every other line.
+    pub(crate) fn address_on_stderr(&mut self) -> SocketAddr {
+        let end = loop {
+            if let Some(end) = self.stderr.bytes.iter().position(|&byte| byte == b'\n') {
+                break end;
+            }
+            let more = self.stderr.receive();
+            assert_eq!(more, Ok(true), "waited for the address: {self:?}");
+        };
+        let line: Vec<_> = self.stderr.bytes.drain(..=end).collect();
+        self.parse_address(String::from_utf8_lossy(&line).trim_end())
+    }
+
+    fn parse_address(&self, line: &str) -> SocketAddr {
         line.strip_prefix("listening on ")
             .and_then(|address| address.parse().ok())
             .unwrap_or_else(|| panic!("{line:?} is no address: {self:?}"))

@@ -14,6 +14,12 @@ pub(crate) fn is_run_by_the_tutorial(name: &str) -> bool {
         || name == "tutorial_own" // there it is just `cargo run -q`
 }
 
+/// Returns whether a program, or the command that starts it, prints its address on standard error.
+/// The servers of the original tutorial do, so that standard output has only the original's lines.
+pub(crate) fn announces_on_stderr(command: &str) -> bool {
+    command.contains("binary_tcp_server_v")
+}
+
 /// How `ctime()` writes a time, and how long that is.
 const CTIME: &str = "%a %b %e %H:%M:%S %Y";
 const CTIME_LENGTH: usize = 24;

@@ -28,7 +28,7 @@ impl Member {
 fn the_members_of_chat_server_hear_each_other() {
     let (server, address) = serve("chat_server");
     let welcome = |name: &str, number: usize| {
-        format!("hello {name}, there are {number} of you; /who tells who, /quit leaves")
+        format!("hello {name}, members: {number}; /who lists them, /quit leaves")
     };
     let mut bob = Member::connect(address);
     bob.says("Bob");

@@ -112,7 +112,7 @@ fn echo_server_echoes_every_byte_under_every_strategy() {
         );
         assert!(drained.starts_with("drained: "), "{drained}");
         assert!(
-            drained.ends_with(" 0 refused, 0 interrupted, 0 abandoned"),
+            drained.ends_with(" 0 rejected, 0 force-closed, 0 abandoned"),
             "{drained}"
         );
     });
@@ -179,7 +179,7 @@ fn echo_server_can_add_the_time() {
     let answer = run("udp_echo_client", address, &["hello"], b"");
     assert_eq!(answer, "[hello] <ctime>\n");
     let answer = run("binary_tcp_client_v2", address, &[], b"hello\n");
-    assert_eq!(answer, ">>:[hello] <ctime>\n>>:");
+    assert_eq!(answer, ">>:Clinet recive data: [hello] <ctime>\n>>:");
 }
 
 #[test]
@@ -210,25 +210,25 @@ fn echo_server_ends_at_a_signal_although_a_client_is_idle() {
                 let waiting = lines.remove(0);
                 assert_eq!(
                     waiting,
-                    "waiting for 1 open connection; Ctrl-C again does not"
+                    "waiting for 1 open connection; press Ctrl-C again to end at once"
                 );
             }
             let local = client.local_addr().unwrap();
-            let cut_off = lines.remove(0);
+            let force_closed = lines.remove(0);
             assert!(
-                cut_off.starts_with(&format!("cut off: {local}, ")),
-                "{cut_off}"
+                force_closed.starts_with(&format!("force-closed: {local}, ")),
+                "{force_closed}"
             );
             let [served, drained] = lines[..] else {
                 panic!("{strategy}, {signal}: {lines:?}");
             };
             assert_eq!(
                 served,
-                "served 0 connections and 1 datagram, 0 failed, 1 cut off"
+                "served 0 connections and 1 datagram, 0 failed, 1 force-closed"
             );
             // The datagram may have been counted before the signal or after it.
             assert!(
-                drained.ends_with(" 1 interrupted, 0 abandoned"),
+                drained.ends_with(" 1 force-closed, 0 abandoned"),
                 "{drained}"
             );
             assert_eq!((&client).read(&mut [0]).unwrap(), 0, "the end, in order");
@@ -242,12 +242,12 @@ fn echo_server_waits_for_open_connections() {
     let client = connect(address);
     exchange(&client, b"hello");
     server.signal(Signal::SIGINT);
-    server.expect("waiting for 1 open connection; Ctrl-C again does not\n");
+    server.expect("waiting for 1 open connection; press Ctrl-C again to end at once\n");
     exchange(&client, b"take your time");
     drop(client);
     let expected = [
         "served 1 connection and 0 datagrams, 0 failed",
-        "drained: 1 completed, 0 failed, 0 refused, 0 interrupted, 0 abandoned",
+        "drained: 1 completed, 0 failed, 0 rejected, 0 force-closed, 0 abandoned",
     ];
     assert!(after_stop(&server.finish()).ends_with(&expected));
 }
@@ -298,7 +298,7 @@ fn echo_server_ends_at_once_at_the_second_signal() {
     let client = connect(address);
     exchange(&client, b"hello");
     server.signal(Signal::SIGINT);
-    server.expect("waiting for 1 open connection; Ctrl-C again does not\n");
+    server.expect("waiting for 1 open connection; press Ctrl-C again to end at once\n");
     server.signal(Signal::SIGINT);
     assert_eq!(server.finish().status.code(), Some(130));
 }

@@ -20,13 +20,16 @@ use socket2::SockRef;
 use crate::common;
 use crate::docs::source_of;
 use crate::support::net::own_loopback;
-use crate::support::process::{Finished, PATIENCE, Program, example_path};
-use crate::support::transcript::{hide_ctime, is_run_by_the_tutorial, parse_ctime};
+use crate::support::process::{Finished, PATIENCE, Program, example_path, python_is_there};
+use crate::support::transcript::{announces_on_stderr, hide_ctime, is_run_by_the_tutorial, parse_ctime};
 
 /// Starts a server of `examples/` on a free port.
 fn serve(name: &str) -> (Program, SocketAddr) {
     let mut server = Program::example(name, &["127.0.0.1:0"]);
-    let address = server.address();
+    let address = match announces_on_stderr(name) {
+        true => server.address_on_stderr(),
+        false => server.address(),
+    };
     (server, address)
 }
 

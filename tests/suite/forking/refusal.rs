@@ -66,7 +66,7 @@ fn forking_is_allowed_beside_threads_of_the_library_that_wait() {
     let summary = server.success().lines().rev().nth(1);
     assert_eq!(
         summary,
-        Some("served 11 connections and 10 datagrams, 0 failed, 1 cut off"),
+        Some("served 11 connections and 10 datagrams, 0 failed, 1 force-closed"),
         "{}",
         server.stderr
     );

@@ -28,7 +28,10 @@ impl Conversation {
     fn hold_between(&self, server_language: Language, client_language: Language) {
         let languages = format!("{server_language:?} server, {client_language:?} client");
         let mut server = server_language.start(self.server, &["127.0.0.1:0".into()]);
-        let address = server.address();
+        let address = match announces_on_stderr(self.server) {
+            true => server.address_on_stderr(),
+            false => server.address(),
+        };
 
         let mut arguments = vec![address.to_string()];
         arguments.extend(self.words.iter().map(|&word| word.into()));
@@ -69,7 +72,10 @@ impl Conversation {
     }
 
     fn server_transcript(&self, address: SocketAddr) -> String {
-        format!("listening on {address}\n{}", self.server_prints)
+        match announces_on_stderr(self.server) {
+            true => self.server_prints.into(),
+            false => format!("listening on {address}\n{}", self.server_prints),
+        }
     }
 }
 
@@ -103,21 +109,21 @@ fn binary_tcp_v1_is_its_original() {
         client: "binary_tcp_client_v1",
         words: &[],
         input: b"hello\n",
-        server_prints: "Server recive data: b'hello'\n",
-        client_prints: ">>:[hello] <ctime>\n",
+        server_prints: "waiting connection...\nServer recive data: b'hello'\n",
+        client_prints: ">>:Clinet recive data: [hello] <ctime>\n",
     };
     v1.hold();
     Conversation {
         input: b"it's \"\xc3\xa9\" \xff\0\t\\\r\n",
-        server_prints: "Server recive data: b'it\\'s \"\\xc3\\xa9\" \\xff\\x00\\t\\\\\\r'\n",
-        client_prints: ">>:[it's \"\u{e9}\" \u{fffd}\0\t\\\r] <ctime>\n",
+        server_prints: "waiting connection...\nServer recive data: b'it\\'s \"\\xc3\\xa9\" \\xff\\x00\\t\\\\\\r'\n",
+        client_prints: ">>:Clinet recive data: [it's \"\u{e9}\" \u{fffd}\0\t\\\r] <ctime>\n",
         ..v1
     }
     .hold();
     Conversation {
         input: b"",
-        server_prints: "Server recive data: b''\n",
-        client_prints: ">>:[] <ctime>\n",
+        server_prints: "waiting connection...\nServer recive data: b''\n",
+        client_prints: ">>:Clinet recive data: [] <ctime>\n",
         ..v1
     }
     .hold();
@@ -140,7 +146,7 @@ Server recive data: b\"it's me\"
 clinet has broken the connection...
 waiting connection...
 ",
-        client_prints: ">>:[hello] <ctime>\n>>:[it's me] <ctime>\n>>:",
+        client_prints: ">>:Clinet recive data: [hello] <ctime>\n>>:Clinet recive data: [it's me] <ctime>\n>>:",
     }
     .hold();
 }

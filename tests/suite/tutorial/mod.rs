@@ -32,14 +32,14 @@ use socket2::{Domain, Socket, Type};
 
 use crate::support::net::{Client, own_loopback};
 use crate::support::process::{Program, python_is_there};
-use crate::support::transcript::Hide;
+use crate::support::transcript::{Hide, announces_on_stderr};
 
 const PAGE: &str = include_str!("../../../docs/tutorial.md");
 
 /// Where the servers of the page listen; those of this test have ports of their own.
 const ADDRESS: &str = "localhost:6969";
 
-/// What they print there.
+/// First line of each server, on standard output or (`announces_on_stderr`) on standard error.
 const ANNOUNCED: &str = "listening on 127.0.0.1:6969";
 
 const PROMPT: &str = ">>:";

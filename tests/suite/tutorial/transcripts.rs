@@ -113,11 +113,17 @@ impl Stage<'_> {
         };
         let mut told = String::new();
         if is_server {
-            let address = program.address();
+            let on_stderr = announces_on_stderr(command);
+            let address = match on_stderr {
+                true => program.address_on_stderr(),
+                false => program.address(),
+            };
             let line = format!("listening on {address}");
             self.in_fact.hide(&line);
             self.on_page.hide(ANNOUNCED);
-            told = line + "\n";
+            if !on_stderr {
+                told = line + "\n";
+            }
             self.address = Some(address);
         }
         let prompted = false;
