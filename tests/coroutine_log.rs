@@ -74,6 +74,6 @@ fn a_held_worker_is_reported_while_it_lasts_and_afterwards() {
     assert_eq!(client.rest(), b"done\n");
     let afterwards = |line: &str| line.starts_with("a handler has held its worker, ");
     while !afterwards(&next(&lines).1) {}
-    assert!(host.server.stats().held_workers >= 1);
+    assert!(host.server.stats().worker_stalls >= 1);
     host.stop();
 }

@@ -16,7 +16,7 @@ impl RequestHandler<TcpRequest> for MyHandler {
 
 fn main() -> Result {
     TcpServer::bind("127.0.0.1:0", || MyHandler)?;
-    TcpServer::bind("127.0.0.1:0", || MyHandler)?.grace(std::time::Duration::ZERO);
+    TcpServer::bind("127.0.0.1:0", || MyHandler)?.grace_period(std::time::Duration::ZERO);
     ThreadingTcpServer::bind("127.0.0.1:0", || MyHandler)?.spawn()?;
     ThreadingTcpServer::bind("127.0.0.1:0", || MyHandler)?.serve_forever();
     TcpServer::<fn() -> MyHandler>::options().request_queue_size(5);

@@ -3,7 +3,7 @@
 //! Each test has a process of its own, because a child has copies of all sockets of the moment of its fork:
 //! those of other tests would stay open for as long as it runs.
 
-use socketserver::AtLimit;
+use socketserver::OverloadPolicy;
 use socketserver::transport::{Stream, UnixStream};
 
 use crate::limits::shared::{self, *};
@@ -58,7 +58,7 @@ fn a_loop_that_waits_takes_no_turns() {
 #[test]
 fn clients_have_their_own_shares() {
     apart(test_name!("clients_have_their_own_shares"), || {
-        for policy in [AtLimit::Close, AtLimit::Reset] {
+        for policy in [Rejection::Close, Rejection::Reset] {
             every_client_has_its_own_share(forking(), &policy);
         }
     });

@@ -27,7 +27,7 @@ where
     host_with::<T, M, _, _>(
         service,
         |options| options.linger(time),
-        |server| server.grace(SHORT),
+        |server| server.grace_period(SHORT),
     )
 }
 
@@ -95,7 +95,7 @@ where
     let report = host.stop();
     // It had been served.
     assert_eq!(
-        (report.completed, report.interrupted.len()),
+        (report.completed, report.force_closed.len()),
         (1, 0),
         "{report}"
     );

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
-use socketserver::strategy::RequestKind;
+use socketserver::RequestKind;
 use socketserver::transport::{Bind, Tcp, Udp, UnixDatagram, UnixStream};
 use socketserver::{
     Error, Request, Sequential, Server, Strategy, TcpServer, ThreadPool, Threading, Transport,
@@ -127,11 +127,11 @@ fn by_many_clients<T: Reachable, M: Strategy + Default>(name: &str) {
     // Datagrams of so many at a time might not fit into the server's receive buffer.
     let (clients, requests) = match T::KIND {
         RequestKind::Connection => (scale(40, 200), scale(40, 200)),
-        RequestKind::Message => (scale(20, 50), scale(20, 50) * 20),
+        RequestKind::Datagram => (scale(20, 50), scale(20, 50) * 20),
     };
     leaves_nothing(&format!("no trace of the clients of {name}"), || {
         let host =
-            host_with::<T, M, _, _>(echo(), |options| options, |server| server.grace(PATIENCE));
+            host_with::<T, M, _, _>(echo(), |options| options, |server| server.grace_period(PATIENCE));
         thread::scope(|scope| {
             for number in 0..clients {
                 let host = &host;
@@ -139,7 +139,7 @@ fn by_many_clients<T: Reachable, M: Strategy + Default>(name: &str) {
                     let client = host.client();
                     match T::KIND {
                         RequestKind::Connection => converse(number, &client),
-                        RequestKind::Message => {
+                        RequestKind::Datagram => {
                             for n in 0..20 {
                                 let line = format!("{number} {n}\n");
                                 assert_eq!(client.ask(&line), line);
@@ -153,7 +153,7 @@ fn by_many_clients<T: Reachable, M: Strategy + Default>(name: &str) {
         });
         let handle = host.server.handle();
         let report = host.stop();
-        assert_eq!((report.interrupted.len(), report.abandoned.len()), (0, 0));
+        assert_eq!((report.force_closed.len(), report.abandoned.len()), (0, 0));
         let stats = handle.stats();
         assert_eq!(stats.completed as usize, requests, "{name}: {stats:?}");
     });
@@ -195,7 +195,7 @@ fn by_failures_and_refusals<T: Reachable, M: Strategy + Default>(name: &str) {
             let stats = handle.stats();
             (stats.accepted, stats.active) == (all as u64, 0)
         });
-        assert_eq!(handle.stats().refused, all as u64 / 4);
+        assert_eq!(handle.stats().rejected, all as u64 / 4);
         host.stop();
         drop(kept);
     });
@@ -207,7 +207,7 @@ fn by_clients_that_are_cut_off<T: Connected, M: Strategy + Default>() {
             let host = host_with::<T, M, _, _>(
                 echo(),
                 |options| options,
-                |server| server.grace(Duration::from_millis(10)),
+                |server| server.grace_period(Duration::from_millis(10)),
             );
             let clients = [(); 20].map(|()| host.client());
             clients[0].send("hello\n");

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use socketserver::strategy::RequestKind;
+use socketserver::RequestKind;
 use socketserver::transport::{Tcp, UnixStream};
 use socketserver::{
     Activity, Phase, Request, RequestInfo, Sequential, Server, ServerHandle, Service, Strategy,
@@ -59,7 +59,7 @@ everywhere!(a_lame_duck_serves_and_is_not_ready);
 fn what_comes_to_a_lame_duck_is_in_the_report<T: Connected, M: Strategy + Default>() {
     let lame = Duration::from_secs(1);
     let host = patient::<T, M, _>(Hooks::<T::Request>::echo(), |server| {
-        server.lame_duck(lame).grace(PATIENCE)
+        server.lame_duck(lame).grace_period(PATIENCE)
     });
     let handle = host.server.handle();
     let first = host.client();
@@ -87,7 +87,7 @@ fn lame_ducks_keep_books() {
 
 /// While a stop waits, one can ask for whom, and let them go.
 fn whom_a_stop_waits_for_can_be_asked<T: Connected, M: Strategy + Default>() {
-    let host = patient::<T, M, _>(Hooks::<T::Request>::echo(), |server| server.grace(HOUR));
+    let host = patient::<T, M, _>(Hooks::<T::Request>::echo(), |server| server.grace_period(HOUR));
     let handle = host.server.handle();
     let client = host.client();
     assert_eq!(client.ask("hello\n"), "hello\n");
@@ -103,13 +103,13 @@ fn whom_a_stop_waits_for_can_be_asked<T: Connected, M: Strategy + Default>() {
     // That is what it takes to go on.
     request.close();
     let report = in_time(move || stopping.join()).unwrap();
-    assert_eq!((report.completed, report.interrupted.len()), (1, 0));
+    assert_eq!((report.completed, report.force_closed.len()), (1, 0));
     client.expect_end();
 }
 
 /// Says who was cut off while doing what; and the text says it too.
 fn the_report_names_who_was_cut_off<T: Connected, M: Strategy + Default>() {
-    let host = patient::<T, M, _>(Hooks::<T::Request>::echo(), |server| server.grace(SHORT));
+    let host = patient::<T, M, _>(Hooks::<T::Request>::echo(), |server| server.grace_period(SHORT));
     let client = host.client();
     assert_eq!(client.ask("hello\n"), "hello\n");
     let handle = host.server.handle();
@@ -117,7 +117,7 @@ fn the_report_names_who_was_cut_off<T: Connected, M: Strategy + Default>() {
         handle.requests()[0].activity() == Activity::Reading
     });
     let report = host.stop();
-    let [cut] = &report.interrupted[..] else {
+    let [cut] = &report.force_closed[..] else {
         panic!("one was cut off: {report}");
     };
     assert_eq!(cut.activity(), Activity::Reading);
@@ -154,14 +154,14 @@ fn closing_can_be_spread_over_a_time() {
         Ok(result.map(drop)?)
     });
     let host = patient::<Tcp, Threading, _>(service, |server| {
-        server.grace(Duration::ZERO).spread_closing(time)
+        server.grace_period(Duration::ZERO).force_close_spread(time)
     });
     let clients = [(); CLIENTS].map(|()| host.client());
     let handle = host.server.handle();
     eventually("all are there", || all_read(&handle, CLIENTS));
     let start = Instant::now();
     let report = host.stop();
-    assert_eq!(report.interrupted.len(), CLIENTS);
+    assert_eq!(report.force_closed.len(), CLIENTS);
     // The first goes at once, and the last has four fifths of it.
     let last = ends.iter().take(CLIENTS).max().unwrap();
     assert!(last - start >= time / 5 * 4, "all at once");
@@ -172,7 +172,7 @@ fn closing_can_be_spread_over_a_time() {
 #[test]
 fn spreading_ends_with_the_last_request() {
     let host = patient::<Tcp, Threading, _>(Hooks::<socketserver::TcpRequest>::echo(), |server| {
-        server.grace(Duration::ZERO).spread_closing(HOUR)
+        server.grace_period(Duration::ZERO).force_close_spread(HOUR)
     });
     let handle = host.server.handle();
     let clients = [(); 3].map(|()| host.client());
@@ -181,7 +181,7 @@ fn spreading_ends_with_the_last_request() {
     eventually("it cuts them off", || handle.phase() == Phase::Closing);
     drop(clients);
     let report = in_time(move || stopping.join()).unwrap();
-    assert_eq!(report.interrupted.len() + report.completed, 3);
+    assert_eq!(report.force_closed.len() + report.completed, 3);
 }
 
 /// A stop that was asked for long ago has used up the grace period.
@@ -189,7 +189,7 @@ fn spreading_ends_with_the_last_request() {
 fn the_grace_period_begins_with_the_stop() {
     let grace = Duration::from_millis(500);
     let host = patient::<Tcp, Threading, _>(Hooks::<socketserver::TcpRequest>::echo(), |server| {
-        server.grace(grace)
+        server.grace_period(grace)
     });
     let handle = host.server.handle();
     let client = host.client();
@@ -199,13 +199,13 @@ fn the_grace_period_begins_with_the_stop() {
     thread::sleep(grace);
     let begun = Instant::now();
     let report = host.stop();
-    assert_eq!(report.interrupted.len(), 1);
+    assert_eq!(report.force_closed.len(), 1);
     assert!(begun.elapsed() < grace, "it has begun anew");
 }
 
 /// Whatever stops it, from wherever, as often as one likes.
 fn everybody_may_stop_it_at_once<T: Reachable, M: Strategy + Default>() {
-    let host = patient::<T, M, _>(Hooks::<T::Request>::echo(), |server| server.grace(SHORT));
+    let host = patient::<T, M, _>(Hooks::<T::Request>::echo(), |server| server.grace_period(SHORT));
     let handle = host.server.handle();
     let client = host.client();
     assert_eq!(client.ask("hello\n"), "hello\n");
@@ -227,7 +227,7 @@ fn everybody_may_stop_it_at_once<T: Reachable, M: Strategy + Default>() {
     }
     let connected = usize::from(T::KIND == RequestKind::Connection);
     assert_eq!(
-        (report.interrupted.len(), report.abandoned.len()),
+        (report.force_closed.len(), report.abandoned.len()),
         (connected, 0)
     );
     assert_eq!(handle.phase(), Phase::Stopped);

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use socketserver::transport::{Tcp, Udp, UnixDatagram, UnixStream};
-use socketserver::{Activity, Request, Sequential, ServerAddress, Strategy, ThreadPool, Threading};
+use socketserver::{Activity, Request, Sequential, SocketAddress, Strategy, ThreadPool, Threading};
 
 use crate::support::net::*;
 
@@ -28,7 +28,7 @@ fn live_requests_are_listed<T: Connected, M: Strategy + Default>() {
     assert_eq!((request.bytes_received(), request.bytes_sent()), (6, 6));
     assert!(request.idle() <= request.age() && request.age() < PATIENCE);
     assert_eq!(request.process_id(), None);
-    if let ServerAddress::Inet(address) = request.client_address() {
+    if let SocketAddress::Inet(address) = request.client_address() {
         let local = client.socket().local_addr().unwrap();
         assert_eq!(Some(*address), local.as_socket());
     }
@@ -66,7 +66,7 @@ fn one_client_can_be_written_to_and_closed<T: Connected, M: Strategy + Default>(
     eventually("it is gone", || handle.requests().is_empty());
     assert!(handle.wait_until_idle(PATIENCE));
     assert_eq!(handle.stats().completed, 1);
-    assert_eq!(handle.stats().interrupted, 0);
+    assert_eq!(handle.stats().force_closed, 0);
 }
 
 fn waiting_until_idle_ends_in_time<T: Connected, M: Strategy + Default>() {
@@ -254,7 +254,7 @@ fn datagrams_are_listed_while_they_are_served<T: Reachable, M: Strategy + Defaul
     };
     assert_eq!(request.activity(), Activity::Running);
     assert!(request.sender().is_none());
-    if let ServerAddress::Inet(address) = request.client_address() {
+    if let SocketAddress::Inet(address) = request.client_address() {
         let local = client.socket().local_addr().unwrap();
         assert_eq!(Some(*address), local.as_socket());
     }

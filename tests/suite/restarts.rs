@@ -26,7 +26,7 @@ struct Fates {
     /// Connected, and the end came before the answer, in order.
     turned_away: AtomicU64,
     /// Nobody listened.
-    refused: AtomicU64,
+    rejected: AtomicU64,
 }
 
 /// In a process of its own: a child of another test, just forked, would have its copy of the listening
@@ -57,7 +57,7 @@ fn restart(kind: Kind) {
         for n in 0..RESTARTS {
             let server = server.take().unwrap_or_else(|| bind(address).unwrap());
             let server = server.strategy(kind.strategy());
-            let server = server.grace(Duration::from_secs(5)).spawn().unwrap();
+            let server = server.grace_period(Duration::from_secs(5)).spawn().unwrap();
             let handle = server.handle();
             // It stops in the midst of them.
             eventually("clients come", || handle.stats().accepted >= 3);
@@ -66,7 +66,7 @@ fn restart(kind: Kind) {
                 _ => drop(server),
             });
             let stats = handle.stats();
-            let served = (stats.active, stats.completed + stats.refused);
+            let served = (stats.active, stats.completed + stats.rejected);
             assert_eq!(served, (0, stats.accepted), "{n}: {stats:?}");
         }
     });
@@ -85,7 +85,7 @@ fn visit(address: &SocketAddr, fates: &Fates) {
     let fate = match Tcp::try_connect(address).and_then(|client| ask(&client)) {
         Ok(true) => &fates.answered,
         Ok(false) => &fates.turned_away,
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => &fates.refused,
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => &fates.rejected,
         Err(error) => panic!("connected, and lost: {error} ({fates:?})"),
     };
     fate.fetch_add(1, Ordering::SeqCst);

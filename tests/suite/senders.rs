@@ -107,7 +107,7 @@ fn sends_to_clients<T: Connected>() -> (Host<T, impl Service<T::Request>>, mpsc:
     let host = host_with::<T, _, _, _>(
         hooks,
         |options| options,
-        |server| server.grace(Duration::from_millis(50)),
+        |server| server.grace_period(Duration::from_millis(50)),
     );
     (host, receiver)
 }
@@ -211,7 +211,7 @@ fn a_sender_can_end_the_conversation<T: Connected>() {
     eventually("the handler has returned", || handle.stats().active == 0);
     let stats = handle.stats();
     assert_eq!(
-        (stats.completed, stats.failed, stats.interrupted),
+        (stats.completed, stats.failed, stats.force_closed),
         (1, 0, 0)
     );
     // Nobody is there to be sent away again.
@@ -240,7 +240,7 @@ fn a_blocked_sender_is_cut_off_when_the_server_stops<T: Connected>() {
     assert_eq!(
         (
             report.running,
-            report.interrupted.len(),
+            report.force_closed.len(),
             report.abandoned.len()
         ),
         (1, 1, 0)

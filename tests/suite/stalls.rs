@@ -229,7 +229,7 @@ fn stop_by(kind: Kind, stop: fn(Running), stall: Stall) -> Duration {
     let before = all();
     let took = {
         let server = Server::<Tcp, _, Sequential>::bind(LOOPBACK, Hooks::echo()).unwrap();
-        let server = server.strategy(kind.strategy()).grace(GRACE);
+        let server = server.strategy(kind.strategy()).grace_period(GRACE);
         let server = server.spawn().unwrap();
         let (address, handle) = (*server.server_address(), server.handle());
         let stalled = stall.begin(&address);
@@ -245,10 +245,10 @@ fn stop_by(kind: Kind, stop: fn(Running), stall: Stall) -> Duration {
         // On a busy machine a handler that was cut off can need longer than it is waited for.
         eventually("its handler ends", || handle.stats().active == 0);
         let stats = handle.stats();
-        let ended = stats.completed + stats.failed + stats.interrupted + stats.refused;
+        let ended = stats.completed + stats.failed + stats.force_closed + stats.rejected;
         assert_eq!(stats.accepted, ended + stats.dropped, "{stats:?}");
         assert_eq!(
-            stats.interrupted,
+            stats.force_closed,
             u64::from(stall.lasts()),
             "{stall:?}: {stats:?}"
         );
@@ -307,7 +307,7 @@ fn a_handler_that_does_not_notice(kind: Kind) {
                 }
             });
             let server = Server::<Tcp, _, Sequential>::bind(LOOPBACK, service).unwrap();
-            let server = server.strategy(kind.strategy()).grace(GRACE);
+            let server = server.strategy(kind.strategy()).grace_period(GRACE);
             let server = server.spawn().unwrap();
             let handle = server.handle();
             let client = Tcp::connect(server.server_address());
@@ -315,7 +315,7 @@ fn a_handler_that_does_not_notice(kind: Kind) {
             let start = Instant::now();
             let report = in_time(move || server.stop()).unwrap();
             let took = start.elapsed();
-            let left = (report.interrupted.len(), report.abandoned.len());
+            let left = (report.force_closed.len(), report.abandoned.len());
             let expected = if kind == Kind::Forking {
                 (1, 0)
             } else {

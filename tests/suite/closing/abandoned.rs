@@ -72,12 +72,12 @@ fn the_report_tells_them_apart<T: Connected, M: Strategy + Default>() {
         (report.running, report.completed, report.accepted),
         (5, 2, 0)
     );
-    assert_eq!((report.interrupted.len(), report.abandoned.len()), (2, 1));
+    assert_eq!((report.force_closed.len(), report.abandoned.len()), (2, 1));
     let activities = |requests: &[RequestInfo]| -> Vec<_> {
         let activity = requests.iter().map(RequestInfo::activity);
         activity.collect()
     };
-    assert_eq!(activities(&report.interrupted), [Activity::Reading; 2]);
+    assert_eq!(activities(&report.force_closed), [Activity::Reading; 2]);
     assert_eq!(activities(&report.abandoned), [Activity::Running]);
     assert_eq!(report.abandoned[0].bytes_received(), 5);
     let stats = handle.stats();

@@ -19,7 +19,7 @@ fn a_running_request_is_waited_for<T: Reachable, M: Strategy + Default>() {
     next(&starts);
     let handle = host.server.handle();
     let report = host.stop();
-    assert_eq!((report.interrupted.len(), report.abandoned.len()), (0, 0));
+    assert_eq!((report.force_closed.len(), report.abandoned.len()), (0, 0));
     assert_eq!(handle.stats().completed, 1);
     assert_eq!(client.line(), "hello\n");
     if T::KIND == RequestKind::Connection {
@@ -63,7 +63,7 @@ fn a_server_that_is_closing_refuses_clients<T: Connected, M: Strategy + Default>
     eventually("it is running", || handle.stats().accepted == 1);
     tell.send(host.server.server_address().clone()).unwrap();
     let report = host.stop();
-    assert_eq!((report.interrupted.len(), report.abandoned.len()), (0, 0));
+    assert_eq!((report.force_closed.len(), report.abandoned.len()), (0, 0));
     assert_eq!(client.rest(), b"refused\n");
 }
 
@@ -78,7 +78,7 @@ fn a_grace_period_without_limit_is_waited_for<T: Connected, M: Strategy + Defaul
     assert_eq!(client.ask("still there?\n"), "still there?\n");
     drop(client);
     let report = stopped.join().unwrap();
-    assert_eq!((report.interrupted.len(), report.abandoned.len()), (0, 0));
+    assert_eq!((report.force_closed.len(), report.abandoned.len()), (0, 0));
 }
 
 over_streams_by_strategy!(a_grace_period_without_limit_is_waited_for,);

@@ -6,7 +6,7 @@ fn requests_go_on_by_themselves_if_so_wanted<T: Connected, M: Strategy + Default
     let host = host_with::<T, M, _, _>(
         Hooks::<T::Request>::echo(),
         |options| options,
-        |server| server.block_on_close(false).grace(SHORT),
+        |server| server.block_on_close(false).grace_period(SHORT),
     );
     let handle = host.server.handle();
     let client = host.client();

@@ -49,7 +49,7 @@ fn a_client_that_keeps_the_server_is_cut_off<T: Connected, M: Strategy + Default
         is_cut_off::<T, M>(wait, |host| {
             let handle = host.server.handle();
             assert_eq!(numbers(host.stop()), (1, 1, 0));
-            assert_eq!(handle.stats().interrupted, 1);
+            assert_eq!(handle.stats().force_closed, 1);
         });
     }
 }
@@ -64,7 +64,7 @@ fn clients_in_the_queue_are_closed<T: Connected>() {
     let host = host_with::<T, Sequential, _, _>(
         service,
         |options| options,
-        |server| server.grace(SHORT).strategy(ThreadPool::new(1).queue(4)),
+        |server| server.grace_period(SHORT).strategy(ThreadPool::new(1).queue_size(4)),
     );
     let clients = [(); 4].map(|()| host.client());
     let handle = host.server.handle();
@@ -81,13 +81,13 @@ fn clients_in_the_queue_are_closed<T: Connected>() {
 fn clients_that_were_not_accepted_yet_are_not_lost<T: Connected>() {
     let dir = TempDir::new();
     let server = T::bind::<_, Sequential>(&dir, Server::options(), || LineEcho).unwrap();
-    let server = server.grace(SHORT);
+    let server = server.grace_period(SHORT);
     let clients = [(); 5].map(|()| T::connect(server.server_address()));
     clients[0].send("hello\n");
     let report = in_time(|| server.server_close());
     assert_eq!((report.running, report.accepted), (0, 5));
-    assert_eq!((report.completed, report.refused), (1, 3));
-    assert_eq!((report.interrupted.len(), report.abandoned.len()), (1, 0));
+    assert_eq!((report.completed, report.rejected), (1, 3));
+    assert_eq!((report.force_closed.len(), report.abandoned.len()), (1, 0));
     assert_eq!(clients[0].rest(), b"hello\n");
     for client in &clients[1..] {
         client.expect_end();
@@ -107,7 +107,7 @@ fn a_client_whose_handshake_is_under_way_is_not_lost() {
         Ok(request.send_all(&line)?)
     });
     let options = TcpServer::options().defer_accept(PATIENCE);
-    let server = options.bind(LOOPBACK, service).unwrap().grace(PATIENCE);
+    let server = options.bind(LOOPBACK, service).unwrap().grace_period(PATIENCE);
     let queue = server.as_fd().try_clone_to_owned().unwrap();
     let [first, second] = [(); 2].map(|()| Tcp::connect(server.server_address()));
     first.send("hello\n");
@@ -130,13 +130,13 @@ fn a_client_whose_handshake_is_under_way_is_not_lost() {
 fn clients_that_were_not_accepted_yet_can_be_refused<T: Connected, M: Strategy + Default>() {
     let dir = TempDir::new();
     let server = T::bind::<_, M>(&dir, Server::options(), || LineEcho).unwrap();
-    let server = server.waiting_clients(WaitingClients::Refuse(b"come back later\n".into()));
+    let server = server.backlog_policy(BacklogPolicy::Reject(Rejection::Message(b"come back later\n".into())));
     let clients = [(); 5].map(|()| T::connect(server.server_address()));
     clients[0].send("hello\n");
     let handle = server.handle();
     let report = in_time(|| server.server_close());
-    assert_eq!((report.accepted, report.refused), (5, 5));
-    assert_eq!(handle.stats().refused_by.closing, 5);
+    assert_eq!((report.accepted, report.rejected), (5, 5));
+    assert_eq!(handle.stats().rejected_by.closing, 5);
     for client in &clients {
         assert_eq!(client.rest(), b"come back later\n");
     }
@@ -146,7 +146,7 @@ fn clients_that_were_not_accepted_yet_can_be_refused<T: Connected, M: Strategy +
 fn clients_that_were_not_accepted_yet_can_be_left<T: Connected>() {
     let dir = TempDir::new();
     let server = T::bind::<_, Sequential>(&dir, Server::options(), || LineEcho).unwrap();
-    let server = server.waiting_clients(WaitingClients::Leave);
+    let server = server.backlog_policy(BacklogPolicy::Leave);
     let clients = [(); 4].map(|()| T::connect(server.server_address()));
     let report = in_time(|| server.server_close());
     assert_eq!(report.accepted, 0);
@@ -176,7 +176,7 @@ fn an_idle_client_does_not_hold_up_a_shutdown<T: Connected>() {
     let (service, failures) = Hooks::new(waits_to_read::<T::Request>).failures();
     let dir = TempDir::new();
     let server = T::bind::<_, Sequential>(&dir, Server::options(), service).unwrap();
-    let server = Arc::new(server.grace(SHORT));
+    let server = Arc::new(server.grace_period(SHORT));
     let handle = server.handle();
     for _ in 0..3 {
         let serving = thread::spawn({
@@ -214,7 +214,7 @@ fn a_request_that_was_handed_over_is_not_cut_for_the_loops_sake() {
     let host = host_with::<Tcp, Sequential, _, _>(
         Hooks::<TcpRequest>::echo(),
         |options| options,
-        |server| server.strategy(strategy).grace(Duration::ZERO),
+        |server| server.strategy(strategy).grace_period(Duration::ZERO),
     );
     let client = host.client();
     assert_eq!(client.ask("hello\n"), "hello\n");
@@ -227,5 +227,5 @@ fn a_request_that_was_handed_over_is_not_cut_for_the_loops_sake() {
     client.finish();
     client.expect_end();
     eventually("the request is over", || host.server.stats().active == 0);
-    assert_eq!(host.stop().interrupted.len(), 0);
+    assert_eq!(host.stop().force_closed.len(), 0);
 }

@@ -72,7 +72,7 @@ by_strategy!(
 #[test]
 fn a_handler_can_close_another_server() {
     let other = ThreadingTcpServer::bind(LOOPBACK, Hooks::<TcpRequest>::echo()).unwrap();
-    let other = other.grace(SHORT).spawn().unwrap();
+    let other = other.grace_period(SHORT).spawn().unwrap();
     let idle = Tcp::connect(other.server_address());
     assert_eq!(idle.ask("hello\n"), "hello\n");
     let other = Mutex::new(Some(other));
@@ -104,8 +104,8 @@ fn a_loop_that_was_left_behind_ends_with_its_handler() {
         service,
         |options| options,
         |server| {
-            let server = server.grace(Duration::ZERO);
-            server.closing_time(Duration::from_millis(10))
+            let server = server.grace_period(Duration::ZERO);
+            server.force_close_timeout(Duration::from_millis(10))
         },
     );
     let socket = SocketId::of(&*host.server);

@@ -8,12 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use socketserver::strategy::RequestKind;
+use socketserver::RequestKind;
 use socketserver::transport::{Tcp, UnixStream};
 use socketserver::{
     Activity, Coroutines, DrainReport, Job, Rejected, Request, RequestInfo, RunningServer,
     Sequential, Server, Service, Strategy, TcpRequest, TcpServer, ThreadPool, Threading,
-    ThreadingTcpServer, WaitingClients,
+    ThreadingTcpServer, BacklogPolicy,
 };
 
 use crate::support::net::*;
@@ -65,7 +65,7 @@ const SHORT: Duration = Duration::from_millis(50);
 fn numbers(report: DrainReport) -> (usize, usize, usize) {
     (
         report.running,
-        report.interrupted.len(),
+        report.force_closed.len(),
         report.abandoned.len(),
     )
 }
@@ -76,5 +76,5 @@ where
     M: Strategy + Default,
     S: Service<T::Request>,
 {
-    host_with::<T, M, _, _>(service, |options| options, |server| server.grace(grace))
+    host_with::<T, M, _, _>(service, |options| options, |server| server.grace_period(grace))
 }

@@ -10,10 +10,10 @@ use super::talk::Fate;
 /// The counters add up, at any moment.
 pub(crate) fn balance(stats: &Stats) {
     assert_eq!(stats.accepted, ended_by(stats) + stats.active, "{stats:?}");
-    let by = &stats.refused_by;
+    let by = &stats.rejected_by;
     let limits = by.max_connections + by.max_per_client + by.accept_rate;
     let others = by.verify_request + by.strategy + by.descriptors + by.closing;
-    assert_eq!(stats.refused, limits + others, "{stats:?}");
+    assert_eq!(stats.rejected, limits + others, "{stats:?}");
 }
 
 /// After everything has ended.
@@ -53,8 +53,8 @@ pub(crate) fn agree(report: &DrainReport, before: Option<&Stats>, after: &Stats)
     then.accepted = at_the_stop(after.accepted, *accepted);
     then.completed = at_the_stop(after.completed, *completed);
     then.failed = at_the_stop(after.failed, *failed);
-    then.interrupted = at_the_stop(after.interrupted, interrupted.len());
-    then.refused = at_the_stop(after.refused, *refused);
+    then.force_closed = at_the_stop(after.force_closed, interrupted.len());
+    then.rejected = at_the_stop(after.rejected, *refused);
     then.dropped = at_the_stop(after.dropped, *dropped);
     then.active = *running as u64;
     assert_eq!(then.accepted, ended_by(&then) + then.active, "{all}");
@@ -80,7 +80,7 @@ pub(crate) fn agree(report: &DrainReport, before: Option<&Stats>, after: &Stats)
 }
 
 fn ended_by(stats: &Stats) -> u64 {
-    stats.completed + stats.failed + stats.interrupted + stats.refused + stats.dropped
+    stats.completed + stats.failed + stats.force_closed + stats.rejected + stats.dropped
 }
 
 /// What clients have seen is what was counted. `strangers`: those who do not know whether they were
@@ -97,11 +97,11 @@ pub(crate) fn are_those_of(lots: &[Lot], strangers: u64, after: &Stats) {
 
     assert!((known..=known + unknown).contains(&after.accepted), "{all}");
     // One whose handler has just said goodbye may be counted as interrupted.
-    assert!(served <= after.completed + after.interrupted, "{all}");
+    assert!(served <= after.completed + after.force_closed, "{all}");
     assert!(after.completed <= served + unknown, "{all}");
     assert!(after.failed <= failed + unknown, "{all}");
-    assert!(refused <= after.refused, "{all}");
+    assert!(refused <= after.rejected, "{all}");
     // Whoever lacks answers was refused, or cut off, or has asked for a failure.
-    let excuses = after.refused + after.interrupted + failed;
+    let excuses = after.rejected + after.force_closed + failed;
     assert!(refused + cut_short <= excuses, "{all}");
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use socketserver::transport::Udp;
 use socketserver::{
     DrainReport, Error, Phase, RunningServer, Sequential, Server, ServerHandle, Stats, Strategy,
-    Transport, WaitingClients,
+    Transport, BacklogPolicy,
 };
 
 use super::books;
@@ -30,19 +30,19 @@ enum Serving<T: Reachable, M: Strategy> {
 type Served<T, M> = Server<T, Hooks<<T as Transport>::Request>, M>;
 
 fn open<T: Reachable, M: Strategy>(dir: &TempDir, house: &House, strategy: M) -> Served<T, M> {
-    let (turn, refused) = (AtomicUsize::new(0), house.refused);
+    let (turn, refused) = (AtomicUsize::new(0), house.rejected);
     let service = Hooks::new(talk::<T::Request>).on_verify(move |_| {
         let turn = turn.fetch_add(1, Ordering::SeqCst) % 8;
         refused >> turn & 1 == 0
     });
     let server = T::bind::<_, Sequential>(dir, Server::options(), service).unwrap();
     let waiting = match house.refuses_waiting {
-        true => WaitingClients::Refuse(FAREWELLS[1].to_vec()),
-        false => WaitingClients::Serve,
+        true => BacklogPolicy::Reject(Rejection::Message(FAREWELLS[1].to_vec())),
+        false => BacklogPolicy::Serve,
     };
     // On a busy machine a handler may take its time to notice that it was cut off.
-    let server = server.grace(house.grace).closing_time(PATIENCE / 2);
-    server.waiting_clients(waiting).strategy(strategy)
+    let server = server.grace_period(house.grace).force_close_timeout(PATIENCE / 2);
+    server.backlog_policy(waiting).strategy(strategy)
 }
 
 fn limited<T: Visited, M: Strategy>(server: Served<T, M>, house: &House) -> Served<T, M> {
@@ -316,7 +316,7 @@ pub(crate) fn datagrams<M: Strategy>(schedule: &Schedule, strategy: M) {
         .collect();
     let (replies, farewells) = (Cell::new(0), Cell::new(0));
     let heard = RefCell::new(Vec::new());
-    let of_closing = u64::from(house.refuses_waiting) * after.refused_by.closing;
+    let of_closing = u64::from(house.refuses_waiting) * after.rejected_by.closing;
     eventually("every reply has come", || {
         for datagram in clients.iter().flatten().flat_map(receive_now) {
             if datagram == FAREWELLS[1] {
@@ -329,7 +329,7 @@ pub(crate) fn datagrams<M: Strategy>(schedule: &Schedule, strategy: M) {
         replies.get() >= after.completed && farewells.get() >= of_closing
     });
     // A child may have been told to end when it had just replied.
-    let most = after.completed + after.interrupted;
+    let most = after.completed + after.force_closed;
     assert!((after.completed..=most).contains(&replies.get()), "{all}");
     assert_eq!(farewells.get(), of_closing, "{all}");
     let heard = heard.into_inner();

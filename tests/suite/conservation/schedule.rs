@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use socketserver::AtLimit;
+use socketserver::OverloadPolicy;
 
 /// What those read who are turned away by a limit, or at the close.
 pub(crate) const FAREWELLS: [&[u8]; 2] = [b"421 too busy\n", b"421 closing\n"];
@@ -24,7 +24,7 @@ pub(crate) struct Schedule {
 pub(crate) struct House {
     /// Whom `verify_request` refuses: the first where the lowest bit is set, and so on; after eight it
     /// begins anew.
-    pub(crate) refused: u8,
+    pub(crate) rejected: u8,
     pub(crate) limit: Option<Limit>,
     pub(crate) grace: Duration,
     /// Whether those who wait in the queue at the close are refused; if not, they are served.
@@ -36,7 +36,7 @@ pub(crate) struct House {
 impl House {
     /// Whether somebody may find himself outside for another reason than a stop.
     pub(crate) fn may_refuse(&self) -> bool {
-        self.refused != 0 || self.limit.is_some()
+        self.rejected != 0 || self.limit.is_some()
     }
 
     /// Whether those who are too many are reset.
@@ -46,16 +46,16 @@ impl House {
         else {
             return false;
         };
-        *policy == AtLimit::Reset
+        *policy == Rejection::Reset
     }
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Limit {
-    Connections(usize, AtLimit),
-    PerClient(usize, AtLimit),
+    Connections(usize, OverloadPolicy),
+    PerClient(usize, OverloadPolicy),
     /// So many at once, and then one every 10 ms.
-    Rate(u32, AtLimit),
+    Rate(u32, OverloadPolicy),
 }
 
 /// Who stops it, and how it is closed.
@@ -115,13 +115,13 @@ impl Word {
     }
 }
 
-fn policies() -> impl Strategy<Value = AtLimit> {
+fn policies() -> impl Strategy<Value = OverloadPolicy> {
     prop_oneof![
-        Just(AtLimit::Wait),
-        Just(AtLimit::Close),
-        Just(AtLimit::Refuse(FAREWELLS[0].to_vec())),
-        Just(AtLimit::WaitAtMost(Duration::from_millis(5))),
-        Just(AtLimit::Reset),
+        Just(OverloadPolicy::Wait),
+        Just(Rejection::Close),
+        Just(Rejection::Message(FAREWELLS[0].to_vec())),
+        Just(OverloadPolicy::WaitAtMost(Duration::from_millis(5))),
+        Just(Rejection::Reset),
     ]
 }
 

@@ -28,7 +28,7 @@ fn a_worker_that_is_held_does_not_hold_up_a_stop_for_ever() {
     let server = Tcp::bind::<_, Coroutines>(&dir, Server::options(), service).unwrap();
     let server = server
         .strategy(one_worker())
-        .grace(Duration::from_millis(20));
+        .grace_period(Duration::from_millis(20));
     let handle = server.handle();
     let _client = Tcp::connect(server.server_address());
     let serving = thread::spawn(move || {

@@ -85,10 +85,10 @@ fn a_full_server_can_be_stopped_and_its_queue_is_closed<T: Connected>() {
         assert_eq!((report.running, report.abandoned.len()), (workers, 0));
         // Nobody has left, so that there was never room for the others.
         assert_eq!(
-            (report.accepted, report.refused),
+            (report.accepted, report.rejected),
             (2 * workers, 2 * workers)
         );
-        assert_eq!(report.interrupted.len(), workers);
+        assert_eq!(report.force_closed.len(), workers);
         for client in clients {
             client.expect_end();
         }
@@ -115,13 +115,13 @@ fn what_holds_a_worker_is_counted<T: Connected>() {
     for n in 1..=5 {
         assert_eq!(client.ask("hold\n"), "hold\n");
         // It is counted when it waits the next time.
-        eventually("it is counted", || handle.stats().held_workers >= n);
+        eventually("it is counted", || handle.stats().worker_stalls >= n);
     }
     // A busy machine may hold a worker too, so what is not counted cannot be told from one time.
     let not_counted = |how: &str| {
-        let before = handle.stats().held_workers;
+        let before = handle.stats().worker_stalls;
         assert_eq!(client.ask(how), how);
-        handle.stats().held_workers == before
+        handle.stats().worker_stalls == before
     };
     for how in ["sleep\n", "block\n", "nothing\n"] {
         let times = (0..20).filter(|_| not_counted(how)).count();

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use socketserver::request::StreamSocket;
-use socketserver::strategy::RequestKind;
+use socketserver::RequestKind;
 use socketserver::transport::{Bind, SocketOptions, Tcp, Transport};
 use socketserver::{
     Coroutines, Error, Request, Result, Sender, Server, ServerHandle, StreamRequest, TcpRequest,
@@ -133,7 +133,7 @@ fn a_wrapped_socket_parks_its_coroutine() {
     });
     drop(clients);
     let handle = server.handle();
-    assert_eq!(in_time(|| server.stop()).unwrap().interrupted.len(), 0);
+    assert_eq!(in_time(|| server.stop()).unwrap().force_closed.len(), 0);
     assert_eq!(handle.stats().completed, 20);
 }
 

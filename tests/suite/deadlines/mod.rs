@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 use socketserver::request::StreamSocket;
-use socketserver::strategy::RequestKind;
-use socketserver::transport::{Bind, Deadlines, SocketOptions, Tcp, UnixStream};
+use socketserver::RequestKind;
+use socketserver::transport::{Bind, TimeoutConfig, SocketOptions, Tcp, UnixStream};
 use socketserver::{
     Coroutines, Error, Request, Result, Sequential, Server, ServerHandle, ServerOptions, Service,
-    Stats, Strategy, StreamRequest, ThreadPool, Threading, TimeoutKind, Timeouts, Transport,
+    Stats, Strategy, StreamRequest, ThreadPool, Threading, TimeoutKind, TimeoutCounts, Transport,
 };
 
 use crate::support::net::*;

@@ -32,7 +32,7 @@ impl StreamSocket for Plain {
 struct PlainTcp {
     listener: TcpListener,
     address: SocketAddr,
-    deadlines: Deadlines,
+    deadlines: TimeoutConfig,
 }
 
 impl Transport for PlainTcp {
@@ -47,7 +47,7 @@ impl Transport for PlainTcp {
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<Self::Request> {
         let (socket, peer) = self.listener.accept()?;
-        StreamRequest::with_deadlines(Plain(socket), peer, server, &self.deadlines)
+        StreamRequest::with_timeouts(Plain(socket), peer, server, &self.deadlines)
     }
 }
 
@@ -57,8 +57,8 @@ impl AsFd for PlainTcp {
     }
 }
 
-impl Bind<Deadlines> for PlainTcp {
-    fn server_bind(deadlines: Deadlines, _: &SocketOptions) -> Result<Self, Error> {
+impl Bind<TimeoutConfig> for PlainTcp {
+    fn server_bind(deadlines: TimeoutConfig, _: &SocketOptions) -> Result<Self, Error> {
         let listen = || {
             let listener = TcpListener::bind(LOOPBACK)?;
             listener.set_nonblocking(true)?;
@@ -79,7 +79,7 @@ impl Bind<Deadlines> for PlainTcp {
 
 fn a_socket_that_knows_nothing_keeps_the_times<M: Strategy + Default>() {
     for (kind, _) in KINDS {
-        let mut deadlines = Deadlines::default();
+        let mut deadlines = TimeoutConfig::default();
         for (other, _) in KINDS {
             let time = Some(if other == kind { SOON } else { LONG });
             match other {
@@ -127,7 +127,7 @@ by_strategy!(a_socket_that_knows_nothing_keeps_the_times,);
 
 #[test]
 fn a_socket_of_ones_own_is_refused_a_time_of_zero() {
-    let mut deadlines = Deadlines::default();
+    let mut deadlines = TimeoutConfig::default();
     deadlines.request = Some(Duration::ZERO);
     let service = Hooks::<StreamRequest<Plain>>::echo();
     let server = Server::<PlainTcp, _, Sequential>::bind(deadlines, service).unwrap();

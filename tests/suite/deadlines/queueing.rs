@@ -13,7 +13,7 @@ fn a_first_byte_in_time_counts_for_a_request_that_waits<T: Timed>() {
         }
     }));
     let host = host_with::<T, Sequential, _, _>(hooks, only(TimeoutKind::FirstByte), |server| {
-        server.strategy(ThreadPool::new(1).queue(5))
+        server.strategy(ThreadPool::new(1).queue_size(5))
     });
     let clients = [host.client(), host.client(), host.client()];
     let handle = host.server.handle();

@@ -212,7 +212,7 @@ fn two_hundred_clients_and_forty_descriptors(kind: Kind) {
     let expected = Counts {
         accepted: completed + turned_away,
         completed,
-        refused: turned_away,
+        rejected: turned_away,
         without_descriptor: turned_away,
         starved: u64::from(starves(kind)),
         ..Counts::default()

@@ -28,8 +28,8 @@ pub(crate) struct Counts {
     pub(crate) accepted: u64,
     pub(crate) completed: u64,
     pub(crate) failed: u64,
-    pub(crate) interrupted: u64,
-    pub(crate) refused: u64,
+    pub(crate) force_closed: u64,
+    pub(crate) rejected: u64,
     pub(crate) dropped: u64,
     pub(crate) active: u64,
     /// Those among `refused` for whom there was no descriptor.
@@ -44,11 +44,11 @@ impl From<Stats> for Counts {
             accepted: stats.accepted,
             completed: stats.completed,
             failed: stats.failed,
-            interrupted: stats.interrupted,
-            refused: stats.refused,
+            force_closed: stats.force_closed,
+            rejected: stats.rejected,
             dropped: stats.dropped,
             active: stats.active,
-            without_descriptor: stats.refused_by.descriptors,
+            without_descriptor: stats.rejected_by.descriptors,
             starved: u64::from(stats.accept_errors.backed_off > 0),
         }
     }
@@ -56,9 +56,9 @@ impl From<Stats> for Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ended = [self.completed, self.failed, self.interrupted];
+        let ended = [self.completed, self.failed, self.force_closed];
         write!(f, "counts: {} {ended:?} ", self.accepted)?;
-        let others = [self.refused, self.dropped, self.active];
+        let others = [self.rejected, self.dropped, self.active];
         write!(f, "{others:?} {} {}", self.without_descriptor, self.starved)
     }
 }
@@ -74,8 +74,8 @@ impl Counts {
             accepted: next()?,
             completed: next()?,
             failed: next()?,
-            interrupted: next()?,
-            refused: next()?,
+            force_closed: next()?,
+            rejected: next()?,
             dropped: next()?,
             active: next()?,
             without_descriptor: next()?,
@@ -124,9 +124,9 @@ pub(crate) fn serve<S: Service<TcpRequest>>(
     options: impl FnOnce(ServerOptions<Tcp, S, Sequential>) -> ServerOptions<Tcp, S, Sequential>,
 ) {
     let server = options(Server::options()).bind(LOOPBACK, service).unwrap();
-    let server = server.strategy(strategy).grace(Duration::from_millis(100));
+    let server = server.strategy(strategy).grace_period(Duration::from_millis(100));
     // On a busy machine a handler may take its time to notice that it was cut off.
-    let server = server.closing_time(Duration::from_secs(1));
+    let server = server.force_close_timeout(Duration::from_secs(1));
     let server = server.spawn().unwrap();
     println!("\nlistening on {}", server.server_address());
     for line in io::stdin().lock().lines() {

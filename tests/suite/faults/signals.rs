@@ -146,6 +146,6 @@ fn a_server_stops_although_signals_come(kind: Kind) {
     assert_eq!(idle.ask("hello\n"), "hello\n");
     let process = served.program.id();
     let counts = under_signals(process, || served.stop());
-    assert_eq!((counts.accepted, counts.interrupted), (1, 1), "{counts:?}");
+    assert_eq!((counts.accepted, counts.force_closed), (1, 1), "{counts:?}");
     idle.expect_end();
 }

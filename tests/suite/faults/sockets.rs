@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use socketserver::request::StreamSocket;
-use socketserver::strategy::RequestKind;
+use socketserver::RequestKind;
 use socketserver::transport::{Bind, FromListener, SocketOptions, Tcp};
 use socketserver::{Error, Request, Sequential, Server, ServerHandle, StreamRequest, Transport};
 

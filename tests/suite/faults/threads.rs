@@ -228,7 +228,7 @@ fn a_stop_needs_no_thread(kind: Kind) {
         let host = host_with::<Tcp, Sequential, _, _>(
             Hooks::<TcpRequest>::echo(),
             |options| options,
-            |server| server.strategy(kind.strategy()).grace(grace),
+            |server| server.strategy(kind.strategy()).grace_period(grace),
         );
         let idle = host.client();
         assert_eq!(idle.ask("hello\n"), "hello\n");
@@ -239,7 +239,7 @@ fn a_stop_needs_no_thread(kind: Kind) {
         assert!(start.elapsed() < PATIENCE);
         idle.expect_end();
         let stats = handle.stats();
-        assert_eq!((stats.accepted, stats.interrupted), (1, 1), "{report:?}");
+        assert_eq!((stats.accepted, stats.force_closed), (1, 1), "{report:?}");
     });
 }
 

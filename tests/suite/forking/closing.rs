@@ -14,7 +14,7 @@ fn closing_waits_for_children<T: Connected>() {
     client.finish();
     client.expect_end();
     let report = stopping.join().unwrap();
-    assert_eq!((report.running, report.interrupted.len()), (1, 0));
+    assert_eq!((report.running, report.force_closed.len()), (1, 0));
     assert_eq!((handle.stats().completed, handle.stats().active), (1, 0));
 }
 
@@ -24,15 +24,15 @@ fn children_that_keep_the_server_are_told_to_end<T: Connected>() {
     let host = host_with::<T, Sequential, _, _>(
         service,
         |options| options,
-        |server| server.strategy(forking).grace(Duration::from_millis(20)),
+        |server| server.strategy(forking).grace_period(Duration::from_millis(20)),
     );
     let client = host.client();
     client.ask("?\n");
     let handle = host.server.handle();
     let report = host.stop();
-    assert_eq!((report.interrupted.len(), report.abandoned.len()), (1, 0));
+    assert_eq!((report.force_closed.len(), report.abandoned.len()), (1, 0));
     assert_eq!(next(&ends).signal(), Some(Signal::SIGTERM as i32));
-    assert_eq!((handle.stats().interrupted, handle.stats().active), (1, 0));
+    assert_eq!((handle.stats().force_closed, handle.stats().active), (1, 0));
     client.expect_end();
 }
 
@@ -47,14 +47,14 @@ fn children_that_do_not_listen_are_killed() {
     let host = host_with::<Tcp, Sequential, _, _>(
         handler_fn(stubborn),
         |options| options,
-        |server| server.strategy(forking).grace(Duration::from_millis(20)),
+        |server| server.strategy(forking).grace_period(Duration::from_millis(20)),
     );
     let client = host.client();
     client.ask("?\n");
     let started = Instant::now();
     let report = host.stop();
     assert!(started.elapsed() < PATIENCE);
-    assert_eq!((report.interrupted.len(), report.abandoned.len()), (1, 0));
+    assert_eq!((report.force_closed.len(), report.abandoned.len()), (1, 0));
     assert_eq!(next(&ends).signal(), Some(Signal::SIGKILL as i32));
 }
 

@@ -148,7 +148,7 @@ fn a_child_that_is_told_to_end_does<T: Connected>() {
         assert_eq!(next(&ends).signal(), Some(signal as i32));
         client.expect_end();
     }
-    assert_eq!(host.server.stats().interrupted, 3);
+    assert_eq!(host.server.stats().force_closed, 3);
     // Nobody else minds.
     host.client().ask("?\n");
 }

@@ -52,7 +52,7 @@ fn a_child_outlives_its_server_and_does_not_keep_the_port() {
     assert_eq!(server.active_children(), [pid(&child).as_raw() as u32]);
 
     let report = in_time(move || server.stop()).unwrap();
-    assert_eq!((report.running, report.interrupted.len()), (1, 0));
+    assert_eq!((report.running, report.force_closed.len()), (1, 0));
     // At once, but for a child of another test that is just being made.
     eventually("nobody listens", || Tcp::try_connect(&address).is_err());
     // SO_REUSEADDR does not help against a socket that listens.

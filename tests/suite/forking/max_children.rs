@@ -12,7 +12,7 @@ fn the_limit_is_that_of_python() {
 fn no_more_children_run_than_are_allowed<T: Connected>() {
     const MOST: usize = 3;
     const CLIENTS: usize = 10;
-    let host = host_forking::<T>(|server| server.max_children(MOST).grace(PATIENCE));
+    let host = host_forking::<T>(|server| server.max_children(MOST).grace_period(PATIENCE));
     let handle = host.server.handle();
     let mut clients: VecDeque<_> = (0..CLIENTS).map(|_| host.client()).collect();
     for client in &clients {
@@ -44,7 +44,7 @@ fn no_more_children_run_than_are_allowed<T: Connected>() {
         client.expect_end();
     }
     let report = host.stop();
-    assert_eq!((report.interrupted.len(), report.abandoned.len()), (0, 0));
+    assert_eq!((report.force_closed.len(), report.abandoned.len()), (0, 0));
     // The one that was still waiting, too.
     assert_eq!(handle.stats().completed as usize, CLIENTS + 1);
 }
@@ -54,7 +54,7 @@ fn handle_request_forks_no_more_children_than_are_allowed<T: Connected>() {
     let dir = TempDir::new();
     let service = Hooks::<T::Request>::echo();
     let server = T::bind::<_, Sequential>(&dir, Server::options(), service).unwrap();
-    let server = server.strategy(forking()).max_children(1).grace(PATIENCE);
+    let server = server.strategy(forking()).max_children(1).grace_period(PATIENCE);
     let first = T::connect(server.server_address());
     assert_eq!(server.handle_request().unwrap(), Handled::Request);
     assert_eq!(first.ask("hello\n"), "hello\n");

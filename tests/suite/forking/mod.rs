@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigHandler, SigSet, Signal, kill, raise, signal};
 use nix::unistd::Pid;
-use socketserver::strategy::RequestKind;
+use socketserver::RequestKind;
 use socketserver::transport::Tcp;
 use socketserver::{
     ChildExit, Forking, Handled, HandlerError, Request, RequestHandler, Result, Sequential, Server,

@@ -96,5 +96,5 @@ fn a_service_can_refuse_by_address() {
         verified.lock().unwrap().as_slice(),
         addresses.map(Option::unwrap)
     );
-    assert_eq!(host.server.stats().refused, 1);
+    assert_eq!(host.server.stats().rejected, 1);
 }

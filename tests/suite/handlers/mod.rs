@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use How::*;
 use Point::*;
-use socketserver::strategy::RequestKind;
+use socketserver::RequestKind;
 use socketserver::transport::{Bind, SocketOptions, Tcp};
 use socketserver::{
     Error, Handled, HandlerError, Request, RequestHandler, Result, Sequential, Server,

@@ -176,7 +176,7 @@ fn a_failure_costs_that_request_and_no_other<T: Reachable, M: Strategy + Default
             "{script:?}"
         );
         let stats = handle.stats();
-        let counted = match (stats.completed, stats.failed, stats.refused) {
+        let counted = match (stats.completed, stats.failed, stats.rejected) {
             (1, 0, 0) => "completed",
             (0, 1, 0) => "failed",
             (0, 0, 1) => "refused",
@@ -187,7 +187,7 @@ fn a_failure_costs_that_request_and_no_other<T: Reachable, M: Strategy + Default
         traced.armed.store(false, Ordering::SeqCst);
         assert_eq!(host.client().ask("the next\n"), "the next\n", "{script:?}");
         let report = host.stop();
-        assert_eq!((report.interrupted.len(), report.abandoned.len()), (0, 0));
+        assert_eq!((report.force_closed.len(), report.abandoned.len()), (0, 0));
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use socketserver::request::StreamSocket;
-use socketserver::strategy::RequestKind;
+use socketserver::RequestKind;
 use socketserver::transport::{Bind, SocketOptions, Tcp};
 use socketserver::{
     Error, Request, RunningServer, Server, ServerHandle, Strategy, StreamRequest, Threading,
@@ -127,8 +127,8 @@ fn serve<M: Strategy + Default>(place: &'static str, count: usize) -> Running<M>
         Ok(())
     });
     let server = Server::<Mines, _, M>::bind((place, count), service).unwrap();
-    let server = server.closing_time(PATIENCE / 2);
-    server.grace(Duration::ZERO).spawn().unwrap()
+    let server = server.force_close_timeout(PATIENCE / 2);
+    server.grace_period(Duration::ZERO).spawn().unwrap()
 }
 
 fn a_panic_of_a_socket_costs_its_request<M: Strategy + Default>() {
@@ -186,7 +186,7 @@ fn a_panic_does_not_keep_a_stop_from_cutting_the_others<M: Strategy + Default>()
             assert_eq!(client.ask("hello\n"), "hello\n");
         }
         let report = in_time(move || server.stop()).unwrap();
-        assert_eq!(report.interrupted.len(), 4, "{place}");
+        assert_eq!(report.force_closed.len(), 4, "{place}");
         adds_up(&report, &handle.stats());
         for client in clients {
             client.expect_end();

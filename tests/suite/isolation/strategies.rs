@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use socketserver::strategy::{Ready, RequestKind, Wait};
+use socketserver::strategy::{AcceptWait, Ready};
 use socketserver::transport::Tcp;
 use socketserver::{Error, Job, Rejected, Sequential, Server, Strategy};
 
@@ -27,32 +27,32 @@ impl Strategy for Mined {
         Ok(())
     }
 
-    fn runs_in_place(&self, _: bool) -> bool {
-        self.mine.step_on("runs_in_place");
+    fn runs_inline(&self, _: bool) -> bool {
+        self.mine.step_on("runs_inline");
         false
     }
 
-    fn acceptors(&self, _: RequestKind) -> usize {
-        self.mine.step_on("acceptors");
+    fn accept_loops(&self, _: RequestKind) -> usize {
+        self.mine.step_on("accept_loops");
         self.loops
     }
 
-    fn acceptor_thread(&self) -> thread::Builder {
-        self.mine.step_on("acceptor_thread");
+    fn accept_thread_builder(&self) -> thread::Builder {
+        self.mine.step_on("accept_thread_builder");
         thread::Builder::new()
     }
 
-    fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
+    fn wait(&self, wait: &AcceptWait<'_>) -> io::Result<Ready> {
         self.mine.step_on("wait");
         wait.for_request()
     }
 
-    fn leave(&self, _: &Wait<'_>) {
+    fn leave(&self, _: &AcceptWait<'_>) {
         self.mine.step_on("leave");
     }
 
-    fn keeps_requests(&self) -> bool {
-        self.mine.step_on("keeps_requests");
+    fn keeps_requests_after_loop(&self) -> bool {
+        self.mine.step_on("keeps_requests_after_loop");
         false
     }
 
@@ -96,7 +96,7 @@ fn a_panic_there_costs_nothing<T: Connected>() {
         "interrupt",
         "server_close",
     ];
-    let on_threads = ["finish_requests", "keeps_requests"];
+    let on_threads = ["finish_requests", "keeps_requests_after_loop"];
     let alone = everywhere.map(|place| (place, 0));
     let several = everywhere
         .iter()
@@ -118,7 +118,7 @@ fn a_panic_there_costs_nothing<T: Connected>() {
         let host = host_with::<T, Sequential, _, _>(
             service,
             |options| options,
-            |server| server.grace(Duration::ZERO).strategy(strategy),
+            |server| server.grace_period(Duration::ZERO).strategy(strategy),
         );
         let handle = host.server.handle();
         let clients = [(); 3].map(|()| host.client());
@@ -127,7 +127,7 @@ fn a_panic_there_costs_nothing<T: Connected>() {
         }
         let report = host.stop();
         assert!(mine.hits() > 0, "{place} was not called: {report:?}");
-        assert_eq!(report.interrupted.len(), 3, "{place}");
+        assert_eq!(report.force_closed.len(), 3, "{place}");
         adds_up(&report, &handle.stats());
         for client in clients {
             client.expect_end();
@@ -142,12 +142,12 @@ fn a_panic_there_costs_that_request<T: Connected>() {
     for (place, loops, times) in [
         ("process_request", 0, 1),
         ("process_request", 2, 1),
-        ("runs_in_place", 0, 2),
-        ("runs_in_place", 2, 3),
+        ("runs_inline", 0, 2),
+        ("runs_inline", 2, 3),
     ] {
         let (strategy, mine) = mined(loops, Mine::times(place, times));
         let host = host_by::<T, _, _>(strategy, || LineEcho);
-        if place == "runs_in_place" {
+        if place == "runs_inline" {
             eventually("all loops run", || mine.hits() == times - 1);
         }
         let handle = host.server.handle();
@@ -167,8 +167,8 @@ fn a_panic_there_ends_serving_with_an_error<T: Connected>() {
         ("wait", 0),
         ("wait", 1),
         ("wait", 2),
-        ("acceptors", 0),
-        ("acceptor_thread", 1),
+        ("accept_loops", 0),
+        ("accept_thread_builder", 1),
     ] {
         let dir = TempDir::new();
         let (strategy, _) = mined(loops, Mine::once(place));
@@ -242,11 +242,11 @@ fn a_panic_for_the_second_thread_leaves_the_first() {
             Ok(())
         }
 
-        fn acceptors(&self, _: RequestKind) -> usize {
+        fn accept_loops(&self, _: RequestKind) -> usize {
             2
         }
 
-        fn acceptor_thread(&self) -> thread::Builder {
+        fn accept_thread_builder(&self) -> thread::Builder {
             assert_eq!(self.0.fetch_add(1, Ordering::SeqCst), 0, "no more than one");
             thread::Builder::new()
         }

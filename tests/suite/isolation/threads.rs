@@ -53,9 +53,9 @@ fn a_stop_without_threads() {
 
     let (done, ended) = mpsc::channel();
     let busy = Server::<Tcp, _, Sequential>::bind(LOOPBACK, Hooks::echo()).unwrap();
-    let busy = busy.grace(LONG).closing_time(PATIENCE);
+    let busy = busy.grace_period(LONG).force_close_timeout(PATIENCE);
     let lame = Server::<Tcp, _, Sequential>::bind(LOOPBACK, Hooks::echo()).unwrap();
-    let lame = lame.lame_duck(LONG).grace(LONG);
+    let lame = lame.lame_duck(LONG).grace_period(LONG);
     let handles = [busy.handle(), lame.handle()];
     let client = Tcp::connect(busy.server_address());
     for server in [busy, lame] {

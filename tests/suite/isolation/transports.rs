@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, mpsc};
 use std::{io, thread};
 
-use socketserver::strategy::RequestKind;
+use socketserver::RequestKind;
 use socketserver::transport::{Bind, SocketOptions, Tcp};
 use socketserver::{
     Error, Handled, Sequential, Server, ServerHandle, Strategy, TcpRequest, Transport,
@@ -53,9 +53,9 @@ impl Transport for Mined {
         self.tcp.get_request(server)
     }
 
-    fn close_the_door(&self) -> io::Result<()> {
-        self.mine.step_on("close_the_door");
-        self.tcp.close_the_door()
+    fn stop_new_connections(&self) -> io::Result<()> {
+        self.mine.step_on("stop_new_connections");
+        self.tcp.stop_new_connections()
     }
 }
 
@@ -114,7 +114,7 @@ fn one_that_always_panics_can_be_stopped<M: Strategy + Default>() {
 
 /// Those in the queue are served all the same.
 fn a_panic_at_the_close_keeps_nobody_from_being_served<M: Strategy + Default>() {
-    for place in ["get_request", "close_the_door"] {
+    for place in ["get_request", "stop_new_connections"] {
         let (server, mine) = bind::<M>(Mine::once(place));
         let handle = server.handle();
         let clients = [(); 2].map(|()| Tcp::connect(server.server_address()));

@@ -15,11 +15,11 @@ fn a_handler_sees_that_the_server_is_closed<M: Strategy + Default>() {
         Ok(())
     });
     let host =
-        host_with::<Tcp, M, _, _>(service, |options| options, |server| server.grace(PATIENCE));
+        host_with::<Tcp, M, _, _>(service, |options| options, |server| server.grace_period(PATIENCE));
     let client = host.client();
     next(&starts);
     let report = host.stop();
-    assert_eq!((report.interrupted.len(), report.abandoned.len()), (0, 0));
+    assert_eq!((report.force_closed.len(), report.abandoned.len()), (0, 0));
     assert!(!next(&ends), "it seemed to be closed before");
     client.expect_end();
 }

@@ -17,7 +17,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
-use socketserver::strategy::RequestKind;
+use socketserver::RequestKind;
 use socketserver::transport::{Tcp, UnixStream};
 use socketserver::{
     Error, Handled, Phase, Request, Sequential, Server, ServerHandle, Service, Strategy,

@@ -32,7 +32,7 @@ fn the_cap_holds_and_all_are_served<T: Connected + Stream, M: Strategy + Default
     watch.end();
     assert_eq!(inside.most(), expected);
     let stats = handle.stats();
-    assert_eq!((stats.completed, stats.refused), (5 * CAP as u64, 0));
+    assert_eq!((stats.completed, stats.rejected), (5 * CAP as u64, 0));
     adds_up(&handle);
     host.stop();
 }
@@ -101,7 +101,7 @@ fn a_place_that_comes_free_is_taken_at_once<T: Connected + Stream, M: Strategy +
 #[test]
 fn full_strategies_turn_clients_away() {
     a_full_strategy_turns_clients_away(Threading::new().max_threads(2));
-    a_full_strategy_turns_clients_away(ThreadPool::new(1).queue(1));
+    a_full_strategy_turns_clients_away(ThreadPool::new(1).queue_size(1));
     a_full_strategy_turns_clients_away(Coroutines::new().workers(1).max_coroutines(2));
     a_full_strategy_turns_clients_away(Coroutines::new().workers(2).max_coroutines(2));
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use socketserver::transport::{Stream, Tcp};
 use socketserver::{
-    AtLimit, Coroutines, Request, Sequential, Server, Service, Strategy, ThreadPool, Threading,
+    OverloadPolicy, Coroutines, Request, Sequential, Server, Service, Strategy, ThreadPool, Threading,
     sleep,
 };
 

@@ -23,7 +23,7 @@ fn a_burst_is_taken_in_and_the_rest_waits<T: Connected + Stream, M: Strategy + D
         assert_eq!(error.kind(), ErrorKind::WouldBlock);
     }
     let stats = handle.stats();
-    assert_eq!((stats.accepted, stats.refused), (BURST as u64, 0));
+    assert_eq!((stats.accepted, stats.rejected), (BURST as u64, 0));
     host.stop();
 }
 
@@ -42,10 +42,10 @@ fn a_burst_is_taken_in_and_the_rest_is_turned_away<T: Connected + Stream, M: Str
         }
         for n in 1..=5 {
             expect_turned_away::<T>(&host.client(), &policy);
-            assert_eq!(handle.stats().refused_by.accept_rate, n);
+            assert_eq!(handle.stats().rejected_by.accept_rate, n);
         }
         eventually("they are gone", || handle.stats().completed == BURST as u64);
-        assert_eq!(handle.stats().refused, 5);
+        assert_eq!(handle.stats().rejected, 5);
         adds_up(&handle);
         host.stop();
     }
@@ -67,7 +67,7 @@ fn those_who_wait_for_a_token_are_served_later<T: Connected + Stream, M: Strateg
     }
     // As many tokens as that do not come any faster.
     assert!(started.elapsed() >= Duration::from_secs(1) * LATER / PER_SECOND);
-    assert_eq!(handle.stats().refused, 0);
+    assert_eq!(handle.stats().rejected, 0);
     host.stop();
 }
 
@@ -76,8 +76,8 @@ fn those_who_wait_for_a_token_are_served_later<T: Connected + Stream, M: Strateg
 fn a_token_is_for_those_who_are_let_in() {
     let limit = |server: Server<_, _, _>| {
         let server = server.max_per_client(1).max_connections(2);
-        let server = server.at_max_connections(AtLimit::Close);
-        server.accept_rate(0.0, 3).at_accept_rate(AtLimit::Reset)
+        let server = server.at_max_connections(Rejection::Close);
+        server.accept_rate(0.0, 3).at_accept_rate(Rejection::Reset)
     };
     let host = start::<Tcp, _, _>(Threading::new(), Hooks::echo(), limit);
     let handle = host.server.handle();
@@ -97,8 +97,8 @@ fn a_token_is_for_those_who_are_let_in() {
     assert_eq!(third.ask("hello\n"), "hello\n");
     leave([second]);
     eventually("it is gone", || handle.stats().active == 1);
-    expect_turned_away::<Tcp>(&client_from("127.0.0.4", address), &AtLimit::Reset);
-    let by = handle.stats().refused_by;
+    expect_turned_away::<Tcp>(&client_from("127.0.0.4", address), &Rejection::Reset);
+    let by = handle.stats().rejected_by;
     assert_eq!(
         (by.max_per_client, by.max_connections, by.accept_rate),
         (5, 5, 1)
@@ -110,7 +110,7 @@ fn a_token_is_for_those_who_are_let_in() {
 #[test]
 fn clients_have_their_own_shares() {
     let mut policies = policies().to_vec();
-    policies.push(AtLimit::Wait);
+    policies.push(OverloadPolicy::Wait);
     for policy in &policies {
         every_client_has_its_own_share(Threading::new(), policy);
         every_client_has_its_own_share(ThreadPool::new(8), policy);
@@ -125,7 +125,7 @@ fn clients_without_an_address_have_no_share() {
     let limit = |server: Server<_, _, _>| server.max_per_client(1);
     let host = start::<UnixStream, _, _>(Threading::new(), Hooks::echo(), limit);
     leave(fill(&host, 5));
-    assert_eq!(host.server.handle().stats().refused, 0);
+    assert_eq!(host.server.handle().stats().rejected, 0);
     host.stop();
 }
 

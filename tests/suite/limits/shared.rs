@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Socket, Type};
 use socketserver::transport::{Stream, Tcp};
 use socketserver::{
-    AtLimit, Handled, Request, Sequential, Server, ServerHandle, Service, Strategy,
+    OverloadPolicy, Handled, Request, Sequential, Server, ServerHandle, Service, Strategy,
 };
 
 use crate::support::net::*;
@@ -30,7 +30,7 @@ pub(crate) fn start<T: Connected, S: Service<T::Request>, M: Strategy>(
     host_with::<T, Sequential, _, _>(
         service,
         |options| options,
-        |server| limit(server.strategy(strategy).grace(Duration::from_millis(20))),
+        |server| limit(server.strategy(strategy).grace_period(Duration::from_millis(20))),
     )
 }
 
@@ -73,9 +73,9 @@ impl Watch {
 #[track_caller]
 pub(crate) fn adds_up(handle: &ServerHandle) {
     let stats = handle.stats();
-    let ended = stats.completed + stats.failed + stats.interrupted + stats.dropped + stats.refused;
+    let ended = stats.completed + stats.failed + stats.force_closed + stats.dropped + stats.rejected;
     assert_eq!(stats.accepted, ended + stats.active, "{stats:?}");
-    let by = stats.refused_by;
+    let by = stats.rejected_by;
     let refused = by.verify_request
         + by.strategy
         + by.max_connections
@@ -83,7 +83,7 @@ pub(crate) fn adds_up(handle: &ServerHandle) {
         + by.accept_rate
         + by.descriptors
         + by.closing;
-    assert_eq!(stats.refused, refused, "{stats:?}");
+    assert_eq!(stats.rejected, refused, "{stats:?}");
 }
 
 /// A factory of [`LineEcho`]s that has a name.
@@ -121,10 +121,10 @@ pub(crate) fn leave(clients: impl IntoIterator<Item = Client>) {
 
 /// What a client gets that is turned away like that.
 #[track_caller]
-pub(crate) fn expect_turned_away<T: Connected>(client: &Client, policy: &AtLimit) {
+pub(crate) fn expect_turned_away<T: Connected>(client: &Client, policy: &OverloadPolicy) {
     match policy {
-        AtLimit::Refuse(farewell) => assert_eq!(client.rest(), *farewell),
-        AtLimit::Reset if TypeId::of::<T>() == TypeId::of::<Tcp>() => {
+        Rejection::Message(farewell) => assert_eq!(client.rest(), *farewell),
+        Rejection::Reset if TypeId::of::<T>() == TypeId::of::<Tcp>() => {
             let error = client.try_receive().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ConnectionReset);
         }
@@ -132,13 +132,13 @@ pub(crate) fn expect_turned_away<T: Connected>(client: &Client, policy: &AtLimit
     }
 }
 
-pub(crate) fn policies() -> [AtLimit; 5] {
+pub(crate) fn policies() -> [OverloadPolicy; 5] {
     [
-        AtLimit::Close,
-        AtLimit::Refuse(b"421 too busy\r\n".to_vec()),
-        AtLimit::Refuse(Vec::new()),
-        AtLimit::Reset,
-        AtLimit::WaitAtMost(Duration::ZERO),
+        Rejection::Close,
+        Rejection::Message(b"421 too busy\r\n".to_vec()),
+        Rejection::Message(Vec::new()),
+        Rejection::Reset,
+        OverloadPolicy::WaitAtMost(Duration::ZERO),
     ]
 }
 
@@ -156,7 +156,7 @@ pub(crate) fn who_is_turned_away_sees_how<T: Connected + Stream>(strategy: AnySt
         let mut inside = fill(&host, CAP);
         for n in 1..=5 {
             expect_turned_away::<T>(&host.client(), &policy);
-            assert_eq!(handle.stats().refused_by.max_connections, n);
+            assert_eq!(handle.stats().rejected_by.max_connections, n);
             // It is of no concern to those who are inside.
             assert_eq!(inside[0].ask("on\n"), "on\n");
         }
@@ -166,7 +166,7 @@ pub(crate) fn who_is_turned_away_sees_how<T: Connected + Stream>(strategy: AnySt
         expect_turned_away::<T>(&host.client(), &policy);
         watch.end();
         let stats = handle.stats();
-        assert_eq!((stats.accepted, stats.refused, stats.active), (9, 6, 2));
+        assert_eq!((stats.accepted, stats.rejected, stats.active), (9, 6, 2));
         adds_up(&handle);
         host.stop();
     }
@@ -179,7 +179,7 @@ pub(crate) fn who_has_waited_for_too_long_is_turned_away<T: Connected + Stream>(
     let limit = |server: Server<_, _, _>| {
         server
             .max_connections(1)
-            .at_max_connections(AtLimit::WaitAtMost(TIME))
+            .at_max_connections(OverloadPolicy::WaitAtMost(TIME))
     };
     let host = start::<T, _, _>(strategy(), Hooks::<T::Request>::echo(), limit);
     let handle = host.server.handle();
@@ -193,7 +193,7 @@ pub(crate) fn who_has_waited_for_too_long_is_turned_away<T: Connected + Stream>(
     }
     // Nothing has changed since: nobody waits any more.
     host.client().expect_end();
-    assert_eq!(handle.stats().refused_by.max_connections, 4);
+    assert_eq!(handle.stats().rejected_by.max_connections, 4);
     leave(inside);
     eventually("it is gone", || handle.stats().active == 0);
     // Now the time begins anew.
@@ -210,7 +210,7 @@ pub(crate) fn who_may_wait_for_long_is_served<T: Connected + Stream>(strategy: A
         let limit = |server: Server<_, _, _>| {
             server
                 .max_connections(1)
-                .at_max_connections(AtLimit::WaitAtMost(time))
+                .at_max_connections(OverloadPolicy::WaitAtMost(time))
         };
         let host = start::<T, _, _>(strategy(), Hooks::<T::Request>::echo(), limit);
         let mut inside = fill(&host, 1);
@@ -222,7 +222,7 @@ pub(crate) fn who_may_wait_for_long_is_served<T: Connected + Stream>(strategy: A
             assert_eq!(next.line(), "hello\n");
             inside.push(next);
         }
-        assert_eq!(host.server.handle().stats().refused, 0);
+        assert_eq!(host.server.handle().stats().rejected, 0);
         host.stop();
     }
 }
@@ -238,7 +238,7 @@ pub(crate) fn a_loop_that_waits_takes_no_turns<T: Connected + Stream, M: Strateg
     });
     let limit = |server: Server<_, _, _>| {
         let server = server.max_connections(1).poll_interval(None);
-        server.at_max_connections(AtLimit::WaitAtMost(4 * PATIENCE))
+        server.at_max_connections(OverloadPolicy::WaitAtMost(4 * PATIENCE))
     };
     let host = start::<T, _, _>(strategy, service, limit);
     let inside = fill(&host, 1);
@@ -261,7 +261,7 @@ pub(crate) fn a_limit_counts_under_handle_request<T: Connected + Stream>(strateg
     let options = Server::<T, _, Sequential>::options();
     let server = T::bind(&dir, options, Hooks::<T::Request>::echo()).unwrap();
     let server = server.strategy(strategy()).max_connections(1);
-    let server = server.grace(Duration::from_millis(20));
+    let server = server.grace_period(Duration::from_millis(20));
     let [inside, next] = [(); 2].map(|()| T::connect(server.server_address()));
     let server = in_time(move || {
         assert_eq!(server.handle_request().unwrap(), Handled::Request);
@@ -290,7 +290,7 @@ pub(crate) fn a_limit_counts_under_handle_request<T: Connected + Stream>(strateg
     assert_eq!(handled, Handled::Request);
     assert_eq!(next.line(), "hello\n");
     // One that is turned away is a request that was handled.
-    let server = server.at_max_connections(AtLimit::Close);
+    let server = server.at_max_connections(Rejection::Close);
     let third = T::connect(server.server_address());
     in_time(move || assert_eq!(server.handle_request().unwrap(), Handled::Request));
     third.expect_end();
@@ -305,7 +305,7 @@ pub(crate) fn a_stop_ends_the_wait_of_handle_request<T: Connected + Stream>(stra
         let dir = TempDir::new();
         let options = Server::<T, _, Sequential>::options();
         let server = T::bind(&dir, options, Hooks::<T::Request>::echo()).unwrap();
-        let server = limit(server.strategy(strategy()).grace(Duration::from_millis(20)));
+        let server = limit(server.strategy(strategy()).grace_period(Duration::from_millis(20)));
         let handle = server.handle();
         let clients = [(); 2].map(|()| T::connect(server.server_address()));
         let server = in_time(move || {
@@ -319,7 +319,7 @@ pub(crate) fn a_stop_ends_the_wait_of_handle_request<T: Connected + Stream>(stra
         assert_eq!(crate::support::net::next(&result), Handled::Shutdown);
         // The other may have been turned away by now, as the server is closed.
         let stats = handle.stats();
-        assert_eq!(stats.accepted - stats.refused, 1);
+        assert_eq!(stats.accepted - stats.rejected, 1);
     }
 }
 
@@ -350,7 +350,7 @@ pub(crate) fn a_limit_can_be_changed_and_taken_back<T: Connected + Stream>(strat
 
     // None is taken as one.
     let limit = |server: Server<_, _, _>| {
-        let server = server.max_connections(7).at_max_connections(AtLimit::Close);
+        let server = server.max_connections(7).at_max_connections(Rejection::Close);
         server.max_connections(0).max_per_client(0)
     };
     let host = start::<T, _, _>(strategy(), Hooks::<T::Request>::echo(), limit);
@@ -362,7 +362,7 @@ pub(crate) fn a_limit_can_be_changed_and_taken_back<T: Connected + Stream>(strat
 /// A strategy that is as full as the server must not keep those waiting who are to be turned away.
 pub(crate) fn a_full_strategy_turns_clients_away<M: Strategy>(strategy: M) {
     let limit =
-        |server: Server<_, _, _>| server.max_connections(2).at_max_connections(AtLimit::Close);
+        |server: Server<_, _, _>| server.max_connections(2).at_max_connections(Rejection::Close);
     let host = start::<Tcp, _, _>(strategy, Hooks::echo(), limit);
     let handle = host.server.handle();
     let inside = [host.client(), host.client()];
@@ -378,16 +378,16 @@ pub(crate) fn a_full_strategy_turns_clients_away<M: Strategy>(strategy: M) {
     leave([second]);
     eventually("all are gone", || handle.stats().active == 0);
     assert_eq!(host.client().ask("hello\n"), "hello\n");
-    assert_eq!(handle.stats().refused_by.max_connections, 5);
+    assert_eq!(handle.stats().rejected_by.max_connections, 5);
     host.stop();
 }
 
-pub(crate) fn every_client_has_its_own_share<M: Strategy>(strategy: M, policy: &AtLimit) {
+pub(crate) fn every_client_has_its_own_share<M: Strategy>(strategy: M, policy: &OverloadPolicy) {
     const SHARE: usize = 2;
     let dir = TempDir::new();
     let options = Server::<Tcp, _, Sequential>::options();
     let server = options.bind("[::]:0", Hooks::echo()).unwrap();
-    let server = server.strategy(strategy).grace(Duration::from_millis(20));
+    let server = server.strategy(strategy).grace_period(Duration::from_millis(20));
     let server = server
         .max_per_client(SHARE)
         .at_max_per_client(policy.clone());
@@ -414,7 +414,7 @@ pub(crate) fn every_client_has_its_own_share<M: Strategy>(strategy: M, policy: &
         for _ in 0..2 {
             expect_turned_away::<Tcp>(&client_from(ip, server), policy);
             refused += 1;
-            assert_eq!(handle.stats().refused_by.max_per_client, refused);
+            assert_eq!(handle.stats().rejected_by.max_per_client, refused);
         }
         // One leaves, so one can come, from there.
         leave(all[of].pop());
@@ -426,7 +426,7 @@ pub(crate) fn every_client_has_its_own_share<M: Strategy>(strategy: M, policy: &
         expect_turned_away::<Tcp>(&client_from(ip, server), policy);
         refused += 1;
     }
-    assert_eq!(handle.stats().refused, refused);
+    assert_eq!(handle.stats().rejected, refused);
     adds_up(&handle);
     in_time(move || server.stop()).unwrap();
 }

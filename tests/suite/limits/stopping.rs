@@ -12,7 +12,7 @@ fn expect_quick_stop<T: Connected, S: Service<T::Request>, M: Strategy>(host: Ho
 }
 
 fn a_stop_ends_the_wait_for_a_place<T: Connected + Stream, M: Strategy + Default>() {
-    for policy in [AtLimit::Wait, AtLimit::WaitAtMost(4 * PATIENCE)] {
+    for policy in [OverloadPolicy::Wait, OverloadPolicy::WaitAtMost(4 * PATIENCE)] {
         let limit = |server: Server<_, _, _>| server.max_connections(2).at_max_connections(policy);
         let host = start::<T, _, _>(M::default(), Hooks::<T::Request>::echo(), limit);
         let handle = host.server.handle();
@@ -25,7 +25,7 @@ fn a_stop_ends_the_wait_for_a_place<T: Connected + Stream, M: Strategy + Default
 }
 
 fn a_stop_ends_the_wait_for_a_token<T: Connected + Stream, M: Strategy + Default>() {
-    for policy in [AtLimit::Wait, AtLimit::WaitAtMost(4 * PATIENCE)] {
+    for policy in [OverloadPolicy::Wait, OverloadPolicy::WaitAtMost(4 * PATIENCE)] {
         let limit = |server: Server<_, _, _>| server.accept_rate(0.001, 1).at_accept_rate(policy);
         let host = start::<T, _, _>(M::default(), LineEchoes, limit);
         let handle = host.server.handle();
@@ -46,7 +46,7 @@ fn those_in_the_queue_are_served_at_the_end_as_ever<
     const CAP: usize = 2;
     const CLIENTS: usize = 4 * CAP;
     let limit = |server: Server<_, _, _>| {
-        let server = server.grace(PATIENCE).max_connections(CAP);
+        let server = server.grace_period(PATIENCE).max_connections(CAP);
         server.accept_rate(1e-6, CLIENTS as u32)
     };
     let host = start::<T, _, _>(M::default(), LineEchoes, limit);
@@ -70,7 +70,7 @@ fn those_in_the_queue_are_served_at_the_end_as_ever<
     watch.end();
     let stats = handle.stats();
     assert_eq!(stats.completed, CLIENTS as u64);
-    assert_eq!((stats.refused, stats.refused_by.closing), (1, 1));
+    assert_eq!((stats.rejected, stats.rejected_by.closing), (1, 1));
     adds_up(&handle);
 }
 

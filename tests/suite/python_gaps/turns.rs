@@ -27,7 +27,7 @@ impl Strategy for Announcing {
         Ok(())
     }
 
-    fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
+    fn wait(&self, wait: &AcceptWait<'_>) -> io::Result<Ready> {
         let _ = self.0.send(());
         wait.for_request()
     }

@@ -57,7 +57,7 @@ fn check_result<M: Strategy>(strategy: M, end: fn() -> Result) {
         end,
     };
     let server = TcpServer::bind(LOOPBACK, service).unwrap();
-    let server = server.strategy(strategy).grace(PATIENCE);
+    let server = server.strategy(strategy).grace_period(PATIENCE);
     let server = server.handle_request_timeout(Duration::ZERO);
     let handle = server.handle();
     drop(Tcp::connect(server.server_address()));

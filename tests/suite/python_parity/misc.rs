@@ -37,7 +37,7 @@ fn test_all() {
         "ForkingUnixDatagramServer" => ForkingUnixDatagramServer,
     }
     let lib = include_str!("../../../src/lib.rs");
-    let aliases = include_str!("../../../src/aliases.rs");
+    let aliases = include_str!("../../../src/server/aliases.rs");
     for (python, twin) in TWINS {
         let alias = format!("#[doc(alias = \"{python}\")]");
         assert!(
@@ -144,7 +144,7 @@ fn test_shutdown_request_called_if_verify_request_false() {
     drop(Tcp::connect(server.server_address()));
     assert_eq!(server.handle_request().unwrap(), Handled::Request);
     assert_eq!(shutdowns.load(Ordering::SeqCst), 1);
-    assert_eq!(server.stats().refused, 1);
+    assert_eq!(server.stats().rejected, 1);
     in_time(|| server.server_close());
 }
 

@@ -51,7 +51,7 @@ use std::time::Duration;
 use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use socketserver::request::StreamSocket;
-use socketserver::strategy::RequestKind;
+use socketserver::RequestKind;
 use socketserver::transport::{Bind, SocketOptions, Tcp};
 use socketserver::{
     CoroutineTcpServer, CoroutineUnixStreamServer, Coroutines, Error, Forking, ForkingTcpServer,
@@ -123,12 +123,12 @@ where
     in_time(|| serving.join()).unwrap().unwrap();
     let server = Arc::into_inner(server).expect("nobody else has it");
     let report = in_time(|| server.server_close());
-    assert_eq!((report.interrupted.len(), report.abandoned.len()), (0, 0));
+    assert_eq!((report.force_closed.len(), report.abandoned.len()), (0, 0));
     assert!(!socket.is_open());
 
     let stats = handle.stats();
     assert_eq!((stats.accepted, stats.completed, stats.active), (3, 3, 0));
-    assert_eq!((stats.failed, stats.refused), (0, 0));
+    assert_eq!((stats.failed, stats.rejected), (0, 0));
 }
 
 /// What the installed Python has.

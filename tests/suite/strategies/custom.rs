@@ -32,12 +32,12 @@ fn unlike_the_first(
 
 fn a_rejected_job_is_closed_in_order_and_counted<T: Connected>() {
     let (service, failures) = Hooks::<T::Request>::echo().failures();
-    let strategy = unlike_the_first(|job| Err(job.reject(None).farewell("not now\n")));
+    let strategy = unlike_the_first(|job| Err(job.reject(None).respond_with(Rejection::message("not now\n"))));
     let host = host_by::<T, _, _>(strategy, service);
     assert_eq!(host.client().rest(), b"not now\n");
     assert_eq!(host.client().ask("hello\n"), "hello\n");
     let stats = host.server.stats();
-    assert_eq!((stats.accepted, stats.refused, stats.failed), (2, 1, 0));
+    assert_eq!((stats.accepted, stats.rejected, stats.failed), (2, 1, 0));
     assert!(failures.try_recv().is_err(), "that was no error");
 }
 
@@ -93,11 +93,11 @@ fn a_job_can_be_run_later_and_elsewhere<T: Connected>() {
     assert_eq!(host.server.stats().active, 3);
     let stopped = thread::spawn(move || host.stop());
     for job in jobs {
-        assert!(!job.in_own_loop());
+        assert!(!job.in_worker_loop());
         thread::spawn(|| job.run()).join().unwrap();
     }
     let report = stopped.join().unwrap();
-    assert_eq!((report.interrupted.len(), report.abandoned.len()), (0, 0));
+    assert_eq!((report.force_closed.len(), report.abandoned.len()), (0, 0));
     for client in clients {
         assert_eq!(client.rest(), b"hello\n");
     }
@@ -125,22 +125,22 @@ impl Loops {
 
 impl Strategy for Loops {
     fn process_request(&self, job: Job) -> Result<(), Rejected> {
-        assert!(job.in_own_loop());
+        assert!(job.in_worker_loop());
         self.note("process_request");
         job.run();
         Ok(())
     }
 
-    fn acceptors(&self, _: RequestKind) -> usize {
+    fn accept_loops(&self, _: RequestKind) -> usize {
         3
     }
 
-    fn wait(&self, wait: &Wait<'_>) -> std::io::Result<Ready> {
+    fn wait(&self, wait: &AcceptWait<'_>) -> std::io::Result<Ready> {
         self.note("wait");
         wait.for_request()
     }
 
-    fn leave(&self, _: &Wait<'_>) {
+    fn leave(&self, _: &AcceptWait<'_>) {
         self.note("leave");
     }
 
@@ -208,7 +208,7 @@ impl Strategy for Bounded {
         Ok(())
     }
 
-    fn wait(&self, wait: &Wait<'_>) -> std::io::Result<Ready> {
+    fn wait(&self, wait: &AcceptWait<'_>) -> std::io::Result<Ready> {
         *self.waiting.lock().unwrap() = Some(wait.notifier());
         if self.taken.load(Ordering::SeqCst) < self.places {
             wait.for_request()
@@ -252,7 +252,7 @@ fn a_wait_that_fails_ends_serve_forever() {
             job.run();
             Ok(())
         }
-        fn wait(&self, _: &Wait<'_>) -> std::io::Result<Ready> {
+        fn wait(&self, _: &AcceptWait<'_>) -> std::io::Result<Ready> {
             Err(ErrorKind::Other.into())
         }
     }

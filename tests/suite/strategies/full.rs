@@ -7,12 +7,11 @@ fn a_full_server_can_be_stopped<T: Connected>() {
     let strategies: [fn() -> Box<dyn Strategy>; 4] = [
         || Box::new(Coroutines::new().workers(1).max_coroutines(1)),
         || Box::new(Threading::new().max_threads(1)),
-        || Box::new(ThreadPool::new(1).queue(1)),
+        || Box::new(ThreadPool::new(1).queue_size(1)),
         || {
             Box::new(
-                ThreadPool::new(1)
-                    .queue(1)
-                    .when_full(WhenFull::Refuse(vec![])),
+                ThreadPool::new(1).queue_size(1)
+                    .when_full(OverloadPolicy::Reject(vec![])),
             )
         },
     ];
@@ -23,7 +22,7 @@ fn a_full_server_can_be_stopped<T: Connected>() {
             |options| options,
             |server| {
                 let server = server.strategy(strategy());
-                server.poll_interval(None).grace(Duration::from_millis(10))
+                server.poll_interval(None).grace_period(Duration::from_millis(10))
             },
         );
         let running = host.client();

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use socketserver::strategy::{Ready, RequestKind, Wait};
+use socketserver::strategy::{AcceptWait, Ready};
 use socketserver::transport::Tcp;
 use socketserver::{
     Coroutines, Job, Rejected, Request, Sequential, Server, Service, Stage, Strategy, TcpRequest,

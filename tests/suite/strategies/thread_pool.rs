@@ -32,7 +32,7 @@ fn a_pool_serves_as_many_at_once_as_it_has_threads<T: Connected>() {
             socketserver::RequestHandler::handle(&mut handler, request)
         }
     });
-    let host = host_by::<T, _, _>(ThreadPool::new(THREADS).queue(QUEUE), hooks);
+    let host = host_by::<T, _, _>(ThreadPool::new(THREADS).queue_size(QUEUE), hooks);
     let clients = [(); CLIENTS].map(|()| host.client());
     for client in &clients {
         client.send("hello\n");
@@ -57,9 +57,8 @@ fn a_pool_serves_as_many_at_once_as_it_has_threads<T: Connected>() {
 fn an_overloaded_pool_can_refuse_with_a_word<T: Connected>() {
     for farewell in [&b"503 busy\n"[..], b""] {
         let (hooks, watched) = watched::<T::Request>();
-        let strategy = ThreadPool::new(1)
-            .queue(1)
-            .when_full(WhenFull::Refuse(farewell.into()));
+        let strategy = ThreadPool::new(1).queue_size(1)
+            .when_full(OverloadPolicy::Reject(farewell.into()));
         let host = host_by::<T, _, _>(strategy, hooks);
         let handle = host.server.handle();
         let running = host.client();
@@ -67,13 +66,13 @@ fn an_overloaded_pool_can_refuse_with_a_word<T: Connected>() {
         let waiting = host.client();
         for refused in 1..=5 {
             assert_eq!(host.client().rest(), farewell);
-            eventually("it is counted", || handle.stats().refused == refused);
+            eventually("it is counted", || handle.stats().rejected == refused);
         }
         assert_eq!(running.ask("hello\n"), "hello\n");
         drop(running);
         assert_eq!(waiting.ask("hello\n"), "hello\n");
         let stats = handle.stats();
-        assert_eq!((stats.accepted, stats.refused, stats.failed), (7, 5, 0));
+        assert_eq!((stats.accepted, stats.rejected, stats.failed), (7, 5, 0));
     }
 }
 
@@ -82,9 +81,8 @@ fn a_burst_for_which_there_is_room_is_not_refused<T: Connected>() {
     const THREADS: usize = 6;
     const QUEUE: usize = 2;
     for _ in 0..50 {
-        let strategy = ThreadPool::new(THREADS)
-            .queue(QUEUE)
-            .when_full(WhenFull::Refuse(b"refused\n".into()));
+        let strategy = ThreadPool::new(THREADS).queue_size(QUEUE)
+            .when_full(OverloadPolicy::Reject(b"refused\n".into()));
         // Connected before the server serves, so that it finds them all at once.
         let dir = TempDir::new();
         let service = Hooks::<T::Request>::echo();
@@ -130,13 +128,13 @@ fn a_pool_handles_datagrams_in_all_its_threads_at_once<T: Reachable>() {
 #[test]
 fn a_pool_wants_several_accept_loops_for_datagrams_only() {
     let pool = ThreadPool::new(7);
-    assert_eq!(pool.acceptors(RequestKind::Message), 7);
-    assert_eq!(pool.acceptors(RequestKind::Connection), 0);
-    assert_eq!(ThreadPool::new(0).acceptors(RequestKind::Message), 1);
+    assert_eq!(pool.accept_loops(RequestKind::Datagram), 7);
+    assert_eq!(pool.accept_loops(RequestKind::Connection), 0);
+    assert_eq!(ThreadPool::new(0).accept_loops(RequestKind::Datagram), 1);
     let boxed: Box<dyn Strategy> = Box::new(pool);
-    assert_eq!(boxed.acceptors(RequestKind::Message), 7);
-    assert_eq!(Threading::new().acceptors(RequestKind::Message), 0);
-    assert_eq!(Sequential.acceptors(RequestKind::Message), 0);
+    assert_eq!(boxed.accept_loops(RequestKind::Datagram), 7);
+    assert_eq!(Threading::new().accept_loops(RequestKind::Datagram), 0);
+    assert_eq!(Sequential.accept_loops(RequestKind::Datagram), 0);
 }
 
 over!([Udp, UnixDatagram]

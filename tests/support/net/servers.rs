@@ -45,7 +45,7 @@ where
     let dir = TempDir::new();
     let server = T::bind(&dir, options(Server::options()), service).unwrap();
     // On a busy machine a handler may take its time to notice that it was cut off.
-    let server = server.closing_time(Duration::from_secs(1));
+    let server = server.force_close_timeout(Duration::from_secs(1));
     let server = adjust(server).spawn().unwrap();
     Host { server, dir }
 }

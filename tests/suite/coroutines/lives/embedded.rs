@@ -5,8 +5,8 @@ use super::*;
 #[test]
 fn it_can_be_boxed() {
     let boxed: Box<dyn Strategy> = Box::new(Coroutines::new().workers(2));
-    assert_eq!(boxed.acceptors(RequestKind::Connection), 2);
-    assert!(boxed.keeps_requests());
+    assert_eq!(boxed.accept_loops(RequestKind::Connection), 2);
+    assert!(boxed.keeps_requests_after_loop());
     let host = host_by::<Tcp, _, _>(boxed, Hooks::echo());
     let clients = [(); 20].map(|()| host.client());
     for client in clients.iter().rev() {
@@ -28,20 +28,20 @@ impl Strategy for Counting {
         self.inner.process_request(job)
     }
 
-    fn acceptors(&self, kind: RequestKind) -> usize {
-        self.inner.acceptors(kind)
+    fn accept_loops(&self, kind: RequestKind) -> usize {
+        self.inner.accept_loops(kind)
     }
 
-    fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
+    fn wait(&self, wait: &AcceptWait<'_>) -> io::Result<Ready> {
         self.inner.wait(wait)
     }
 
-    fn leave(&self, wait: &Wait<'_>) {
+    fn leave(&self, wait: &AcceptWait<'_>) {
         self.inner.leave(wait);
     }
 
-    fn keeps_requests(&self) -> bool {
-        self.inner.keeps_requests()
+    fn keeps_requests_after_loop(&self) -> bool {
+        self.inner.keeps_requests_after_loop()
     }
 
     fn finish_requests(&self) {
@@ -83,7 +83,7 @@ impl Strategy for NoLoops {
         self.0.process_request(job)
     }
 
-    fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
+    fn wait(&self, wait: &AcceptWait<'_>) -> io::Result<Ready> {
         self.0.wait(wait)
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use socketserver::strategy::{Ready, RequestKind, Wait};
+use socketserver::strategy::{AcceptWait, Ready};
 use socketserver::transport::Tcp;
 use socketserver::{
     Coroutines, Handled, Job, Rejected, Request, Sequential, Server, Strategy, TcpRequest,
@@ -34,7 +34,7 @@ fn one_request_at_a_time_is_taken_in_and_goes_on<T: Connected>() {
     let server = T::bind::<_, Coroutines>(&dir, Server::options(), service).unwrap();
     let server = server
         .strategy(Coroutines::new().workers(2))
-        .grace(Duration::from_millis(20));
+        .grace_period(Duration::from_millis(20));
     let clients: Vec<_> = (0..10)
         .map(|_| T::connect(server.server_address()))
         .collect();
@@ -57,7 +57,7 @@ fn conversations_go_on_when_the_server_serves_again<T: Connected>() {
     let server = T::bind::<_, Coroutines>(&dir, Server::options(), service).unwrap();
     let server = server
         .strategy(Coroutines::new().workers(2))
-        .grace(Duration::from_millis(20));
+        .grace_period(Duration::from_millis(20));
     let server = Arc::new(server);
     let mut clients: Vec<Client> = Vec::new();
     for _ in 0..5 {
@@ -91,7 +91,7 @@ fn a_server_that_does_not_wait_leaves_its_conversations<T: Connected>() {
         |options| options,
         |server| {
             let server = server.strategy(Coroutines::new().workers(2));
-            server.block_on_close(false).grace(PATIENCE)
+            server.block_on_close(false).grace_period(PATIENCE)
         },
     );
     let handle = host.server.handle();
@@ -102,7 +102,7 @@ fn a_server_that_does_not_wait_leaves_its_conversations<T: Connected>() {
     let started = Instant::now();
     let report = host.stop();
     assert!(started.elapsed() < PATIENCE / 2);
-    assert_eq!((report.running, report.interrupted.len()), (6, 0));
+    assert_eq!((report.running, report.force_closed.len()), (6, 0));
     for client in &clients {
         assert_eq!(client.ask("hello\n"), "hello\n");
         client.finish();
@@ -117,7 +117,7 @@ fn idle_clients_do_not_keep_a_server<T: Connected>() {
         |options| options,
         |server| {
             let server = server.strategy(Coroutines::new());
-            server.grace(Duration::from_millis(100))
+            server.grace_period(Duration::from_millis(100))
         },
     );
     let clients: Vec<_> = (0..50).map(|_| host.client()).collect();
@@ -128,7 +128,7 @@ fn idle_clients_do_not_keep_a_server<T: Connected>() {
     let passed = started.elapsed();
     assert!(passed >= Duration::from_millis(100) && passed < PATIENCE / 2);
     let stats = handle.stats();
-    assert_eq!((stats.interrupted, stats.active), (50, 0));
+    assert_eq!((stats.force_closed, stats.active), (50, 0));
     for client in clients {
         client.expect_end();
     }
@@ -156,7 +156,7 @@ fn a_stop_does_not_interrupt_what_waits_for_something_else<T: Connected>() {
     let host = host_with::<T, Sequential, _, _>(
         service,
         |options| options,
-        |server| server.strategy(one_worker()).grace(PATIENCE),
+        |server| server.strategy(one_worker()).grace_period(PATIENCE),
     );
     let handle = host.server.handle();
     let clients = [(); 2].map(|()| host.client());
@@ -168,7 +168,7 @@ fn a_stop_does_not_interrupt_what_waits_for_something_else<T: Connected>() {
     let stopped = thread::spawn(move || host.stop());
     assert!(handle.wait(PATIENCE));
     gate.open();
-    assert_eq!(stopped.join().unwrap().interrupted.len(), 0);
+    assert_eq!(stopped.join().unwrap().force_closed.len(), 0);
     for client in clients {
         assert_eq!(client.rest(), b"done\n");
     }

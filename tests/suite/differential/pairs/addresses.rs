@@ -1,9 +1,9 @@
 use crate::differential::server::*;
-use socketserver::ServerAddress;
+use socketserver::SocketAddress;
 
 fn tell(request: &mut TcpRequest) -> Result {
     let client = request.client_address().to_python();
-    let ServerAddress::Inet(server) = request.server().server_address() else {
+    let SocketAddress::Inet(server) = request.server().server_address() else {
         return Err("not the address of a TCP server".into());
     };
     Ok(writeln!(request, "{client}, {}", server.to_python())?)

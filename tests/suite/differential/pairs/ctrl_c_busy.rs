@@ -18,7 +18,7 @@ impl RequestHandler<TcpRequest> for Echo {
 }
 
 fn main() -> Result {
-    let server = TcpServer::bind(host(), || Echo)?.grace(Duration::ZERO);
+    let server = TcpServer::bind(host(), || Echo)?.grace_period(Duration::ZERO);
     server.shutdown_on_ctrl_c()?;
     announce(&server);
     server.serve_forever()?;

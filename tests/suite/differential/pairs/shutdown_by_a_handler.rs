@@ -10,7 +10,7 @@ fn stop(request: &mut TcpRequest) -> Result {
 
 fn main() -> Result {
     // As in Python, it waits for its clients as long as that takes.
-    let server = ThreadingTcpServer::bind(host(), handler_fn(stop))?.grace(Duration::MAX);
+    let server = ThreadingTcpServer::bind(host(), handler_fn(stop))?.grace_period(Duration::MAX);
     announce(&server);
     server.serve_forever()?;
     println!("stopped");

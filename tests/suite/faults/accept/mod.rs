@@ -10,7 +10,7 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use socketserver::strategy::RequestKind;
+use socketserver::RequestKind;
 use socketserver::transport::{Bind, FromListener, SocketOptions, Tcp, Udp, UnixStream};
 use socketserver::{
     AcceptErrorKind, Error, RunningServer, Sequential, Server, ServerHandle, Strategy, Transport,
@@ -233,7 +233,7 @@ fn patient_that_tells<T: Inner>(
     let service = Hooks::<T::Request>::echo().on_get_request_error(hook);
     let server = Server::<Faulty<T>, _, Sequential>::from_listener(faulty, service).unwrap();
     let server = server.strategy(kind.strategy());
-    let server = server.grace(Duration::from_millis(50)).spawn().unwrap();
+    let server = server.grace_period(Duration::from_millis(50)).spawn().unwrap();
     Patient {
         server,
         plan,
