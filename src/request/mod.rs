@@ -112,6 +112,8 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
     /// Ends the request now instead of when the handler returns. A stream is shut down in both directions:
     /// later writes fail, and later reads return the bytes that had arrived, then the end of the stream.
     /// Of a datagram, the unread part of the packet and the reply so far are discarded.
+    #[doc(alias = "shutdown_request")]
+    #[doc(alias = "close_request")]
     fn close(&mut self);
 
     /// Receives the available bytes, at most `size`. Waits only if none are available. Empty at the end of

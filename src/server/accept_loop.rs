@@ -84,7 +84,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         log_event!(Info, "{}: serving", self.state().address);
         let accept_loops = || Ok(self.strategy.scheduling().accept_loops(T::KIND));
         let accept_loops =
-            catch_panic_io("Strategy::accept_loops", io::ErrorKind::Other, accept_loops);
+            catch_panic_io("Strategy::scheduling", io::ErrorKind::Other, accept_loops);
         match accept_loops.map_err(|source| Error::Accept { source })? {
             0 => self.run_on_caller_thread(),
             loops => self.run_on_own_threads(loops),

@@ -93,11 +93,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         for number in 1..=loops {
             let (own, results) = (self.clone(), results.clone());
             let builder = || Ok(self.strategy.scheduling().accept_thread_builder());
-            let builder = catch_panic_io(
-                "Strategy::accept_thread_builder",
-                io::ErrorKind::Other,
-                builder,
-            );
+            let builder = catch_panic_io("Strategy::scheduling", io::ErrorKind::Other, builder);
             let thread = builder.and_then(|builder| {
                 let named = builder.name(format!("socketserver-{number}"));
                 named.spawn(move || own.run_loop_thread(loops, run, results))

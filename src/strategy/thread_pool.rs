@@ -236,3 +236,24 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::strategy::{Sequential, Threading};
+
+    #[test]
+    fn a_pool_wants_several_accept_loops_for_datagrams_only() {
+        fn accept_loops(strategy: &dyn Strategy, kind: RequestKind) -> usize {
+            strategy.scheduling().accept_loops(kind)
+        }
+        let pool = ThreadPool::new(7);
+        assert_eq!(accept_loops(&pool, RequestKind::Datagram), 7);
+        assert_eq!(accept_loops(&pool, RequestKind::Connection), 0);
+        assert_eq!(accept_loops(&ThreadPool::new(0), RequestKind::Datagram), 1);
+        let boxed: Box<dyn Strategy> = Box::new(pool);
+        assert_eq!(accept_loops(&boxed, RequestKind::Datagram), 7);
+        assert_eq!(accept_loops(&Threading::new(), RequestKind::Datagram), 0);
+        assert_eq!(accept_loops(&Sequential, RequestKind::Datagram), 0);
+    }
+}

@@ -38,7 +38,8 @@ fn seconds(variable: &str, default: u64) -> Duration {
 fn expect_balance(handle: &ServerHandle) -> Stats {
     eventually("all requests are over", || handle.stats().active == 0);
     let stats = handle.stats();
-    let ended = stats.completed + stats.failed + stats.force_closed + stats.rejected + stats.dropped;
+    let ended =
+        stats.completed + stats.failed + stats.force_closed + stats.rejected + stats.dropped;
     assert_eq!(stats.accepted, ended, "{stats:?}");
     stats
 }
@@ -246,7 +247,10 @@ fn round(kind: Kind, address: &mut SocketAddr) {
     let server = Server::<Tcp, _, Sequential>::bind(*address, service).unwrap();
     *address = *server.server_address();
     let server = server.strategy(kind.strategy());
-    let server = server.grace_period(Duration::from_millis(20)).spawn().unwrap();
+    let server = server
+        .grace_period(Duration::from_millis(20))
+        .spawn()
+        .unwrap();
     let handle = server.handle();
     for n in 0..20 {
         let client = Tcp::connect(address);

@@ -337,7 +337,10 @@ fn every_datagram_of_a_burst_is_judged_by_itself() {
     });
     assert_eq!(*failed.lock().unwrap(), expected.collect());
     let stats = server.stats();
-    assert_eq!((stats.completed, stats.failed, stats.rejected), (60, 30, 10));
+    assert_eq!(
+        (stats.completed, stats.failed, stats.rejected),
+        (60, 30, 10)
+    );
 }
 
 /// A long reply, or a long packet, leaves nothing to the next.

@@ -130,8 +130,11 @@ fn by_many_clients<T: Reachable, M: Strategy + Default>(name: &str) {
         RequestKind::Datagram => (scale(20, 50), scale(20, 50) * 20),
     };
     leaves_nothing(&format!("no trace of the clients of {name}"), || {
-        let host =
-            host_with::<T, M, _, _>(echo(), |options| options, |server| server.grace_period(PATIENCE));
+        let host = host_with::<T, M, _, _>(
+            echo(),
+            |options| options,
+            |server| server.grace_period(PATIENCE),
+        );
         thread::scope(|scope| {
             for number in 0..clients {
                 let host = &host;

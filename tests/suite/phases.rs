@@ -87,7 +87,9 @@ fn lame_ducks_keep_books() {
 
 /// While a stop waits, one can ask for whom, and let them go.
 fn whom_a_stop_waits_for_can_be_asked<T: Connected, M: Strategy + Default>() {
-    let host = patient::<T, M, _>(Hooks::<T::Request>::echo(), |server| server.grace_period(HOUR));
+    let host = patient::<T, M, _>(Hooks::<T::Request>::echo(), |server| {
+        server.grace_period(HOUR)
+    });
     let handle = host.server.handle();
     let client = host.client();
     assert_eq!(client.ask("hello\n"), "hello\n");
@@ -109,7 +111,9 @@ fn whom_a_stop_waits_for_can_be_asked<T: Connected, M: Strategy + Default>() {
 
 /// Says who was cut off while doing what; and the text says it too.
 fn the_report_names_who_was_cut_off<T: Connected, M: Strategy + Default>() {
-    let host = patient::<T, M, _>(Hooks::<T::Request>::echo(), |server| server.grace_period(SHORT));
+    let host = patient::<T, M, _>(Hooks::<T::Request>::echo(), |server| {
+        server.grace_period(SHORT)
+    });
     let client = host.client();
     assert_eq!(client.ask("hello\n"), "hello\n");
     let handle = host.server.handle();
@@ -205,7 +209,9 @@ fn the_grace_period_begins_with_the_stop() {
 
 /// Whatever stops it, from wherever, as often as one likes.
 fn everybody_may_stop_it_at_once<T: Reachable, M: Strategy + Default>() {
-    let host = patient::<T, M, _>(Hooks::<T::Request>::echo(), |server| server.grace_period(SHORT));
+    let host = patient::<T, M, _>(Hooks::<T::Request>::echo(), |server| {
+        server.grace_period(SHORT)
+    });
     let handle = host.server.handle();
     let client = host.client();
     assert_eq!(client.ask("hello\n"), "hello\n");

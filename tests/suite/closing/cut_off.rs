@@ -64,7 +64,11 @@ fn clients_in_the_queue_are_closed<T: Connected>() {
     let host = host_with::<T, Sequential, _, _>(
         service,
         |options| options,
-        |server| server.grace_period(SHORT).strategy(ThreadPool::new(1).queue_size(4)),
+        |server| {
+            server
+                .grace_period(SHORT)
+                .strategy(ThreadPool::new(1).queue_size(4))
+        },
     );
     let clients = [(); 4].map(|()| host.client());
     let handle = host.server.handle();
@@ -107,7 +111,10 @@ fn a_client_whose_handshake_is_under_way_is_not_lost() {
         Ok(request.send_all(&line)?)
     });
     let options = TcpServer::options().defer_accept(PATIENCE);
-    let server = options.bind(LOOPBACK, service).unwrap().grace_period(PATIENCE);
+    let server = options
+        .bind(LOOPBACK, service)
+        .unwrap()
+        .grace_period(PATIENCE);
     let queue = server.as_fd().try_clone_to_owned().unwrap();
     let [first, second] = [(); 2].map(|()| Tcp::connect(server.server_address()));
     first.send("hello\n");
@@ -130,7 +137,9 @@ fn a_client_whose_handshake_is_under_way_is_not_lost() {
 fn clients_that_were_not_accepted_yet_can_be_refused<T: Connected, M: Strategy + Default>() {
     let dir = TempDir::new();
     let server = T::bind::<_, M>(&dir, Server::options(), || LineEcho).unwrap();
-    let server = server.backlog_policy(BacklogPolicy::Reject(Rejection::Message(b"come back later\n".into())));
+    let server = server.backlog_policy(BacklogPolicy::Reject(Rejection::Message(
+        b"come back later\n".into(),
+    )));
     let clients = [(); 5].map(|()| T::connect(server.server_address()));
     clients[0].send("hello\n");
     let handle = server.handle();

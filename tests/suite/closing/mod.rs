@@ -11,9 +11,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socketserver::RequestKind;
 use socketserver::transport::{Tcp, UnixStream};
 use socketserver::{
-    Activity, Coroutines, DrainReport, Job, Rejected, Request, RequestInfo, RunningServer,
-    Sequential, Server, Service, Strategy, TcpRequest, TcpServer, ThreadPool, Threading,
-    ThreadingTcpServer, BacklogPolicy,
+    Activity, BacklogPolicy, Coroutines, DrainReport, Job, Rejected, Rejection, Request,
+    RequestInfo, RunningServer, Sequential, Server, Service, Strategy, TcpRequest, TcpServer,
+    ThreadPool, Threading, ThreadingTcpServer,
 };
 
 use crate::support::net::*;
@@ -76,5 +76,9 @@ where
     M: Strategy + Default,
     S: Service<T::Request>,
 {
-    host_with::<T, M, _, _>(service, |options| options, |server| server.grace_period(grace))
+    host_with::<T, M, _, _>(
+        service,
+        |options| options,
+        |server| server.grace_period(grace),
+    )
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use socketserver::transport::Udp;
 use socketserver::{
-    DrainReport, Error, Phase, RunningServer, Sequential, Server, ServerHandle, Stats, Strategy,
-    Transport, BacklogPolicy,
+    BacklogPolicy, DrainReport, Error, Phase, RunningServer, Sequential, Server, ServerHandle,
+    Stats, Strategy, Transport,
 };
 
 use super::books;
@@ -41,7 +41,9 @@ fn open<T: Reachable, M: Strategy>(dir: &TempDir, house: &House, strategy: M) ->
         false => BacklogPolicy::Serve,
     };
     // On a busy machine a handler may take its time to notice that it was cut off.
-    let server = server.grace_period(house.grace).force_close_timeout(PATIENCE / 2);
+    let server = server
+        .grace_period(house.grace)
+        .force_close_timeout(PATIENCE / 2);
     server.backlog_policy(waiting).strategy(strategy)
 }
 

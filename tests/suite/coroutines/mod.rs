@@ -32,7 +32,11 @@ fn start<T: Reachable, S: Service<T::Request>>(
     host_with::<T, Sequential, _, _>(
         service,
         |options| options,
-        |server| server.strategy(strategy).grace_period(Duration::from_millis(20)),
+        |server| {
+            server
+                .strategy(strategy)
+                .grace_period(Duration::from_millis(20))
+        },
     )
 }
 

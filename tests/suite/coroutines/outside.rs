@@ -7,8 +7,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use socketserver::request::StreamSocket;
 use socketserver::RequestKind;
+use socketserver::request::StreamSocket;
 use socketserver::transport::{Bind, SocketOptions, Tcp, Transport};
 use socketserver::{
     Coroutines, Error, Request, Result, Sender, Server, ServerHandle, StreamRequest, TcpRequest,
@@ -45,8 +45,8 @@ impl StreamSocket for Wrapped {
         StreamSocket::set_timeout(&self.0, timeout)
     }
 
-    fn timeout(&self) -> Option<Duration> {
-        StreamSocket::timeout(&self.0)
+    fn write_timeout(&self) -> Option<Duration> {
+        StreamSocket::write_timeout(&self.0)
     }
 }
 

@@ -13,12 +13,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
-use socketserver::request::StreamSocket;
 use socketserver::RequestKind;
-use socketserver::transport::{Bind, TimeoutConfig, SocketOptions, Tcp, UnixStream};
+use socketserver::request::StreamSocket;
+use socketserver::transport::{Bind, SocketOptions, Tcp, TimeoutConfig, UnixStream};
 use socketserver::{
     Coroutines, Error, Request, Result, Sequential, Server, ServerHandle, ServerOptions, Service,
-    Stats, Strategy, StreamRequest, ThreadPool, Threading, TimeoutKind, TimeoutCounts, Transport,
+    Stats, Strategy, StreamRequest, ThreadPool, Threading, TimeoutCounts, TimeoutKind, Transport,
 };
 
 use crate::support::net::*;
@@ -136,7 +136,7 @@ fn kind_of<T>(result: io::Result<T>) -> Option<TimeoutKind> {
     TimeoutKind::of(&error)
 }
 
-fn counted(timeouts: &Timeouts, kind: TimeoutKind) -> u64 {
+fn counted(timeouts: &TimeoutCounts, kind: TimeoutKind) -> u64 {
     match kind {
         TimeoutKind::Read => timeouts.read,
         TimeoutKind::Write => timeouts.write,

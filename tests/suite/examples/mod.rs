@@ -21,7 +21,9 @@ use crate::common;
 use crate::docs::source_of;
 use crate::support::net::own_loopback;
 use crate::support::process::{Finished, PATIENCE, Program, example_path, python_is_there};
-use crate::support::transcript::{announces_on_stderr, hide_ctime, is_run_by_the_tutorial, parse_ctime};
+use crate::support::transcript::{
+    announces_on_stderr, hide_ctime, is_run_by_the_tutorial, parse_ctime,
+};
 
 /// Starts a server of `examples/` on a free port.
 fn serve(name: &str) -> (Program, SocketAddr) {

@@ -124,7 +124,9 @@ pub(crate) fn serve<S: Service<TcpRequest>>(
     options: impl FnOnce(ServerOptions<Tcp, S, Sequential>) -> ServerOptions<Tcp, S, Sequential>,
 ) {
     let server = options(Server::options()).bind(LOOPBACK, service).unwrap();
-    let server = server.strategy(strategy).grace_period(Duration::from_millis(100));
+    let server = server
+        .strategy(strategy)
+        .grace_period(Duration::from_millis(100));
     // On a busy machine a handler may take its time to notice that it was cut off.
     let server = server.force_close_timeout(Duration::from_secs(1));
     let server = server.spawn().unwrap();

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use socketserver::request::StreamSocket;
 use socketserver::RequestKind;
+use socketserver::request::StreamSocket;
 use socketserver::transport::{Bind, FromListener, SocketOptions, Tcp};
 use socketserver::{Error, Request, Sequential, Server, ServerHandle, StreamRequest, Transport};
 

@@ -24,7 +24,11 @@ fn children_that_keep_the_server_are_told_to_end<T: Connected>() {
     let host = host_with::<T, Sequential, _, _>(
         service,
         |options| options,
-        |server| server.strategy(forking).grace_period(Duration::from_millis(20)),
+        |server| {
+            server
+                .strategy(forking)
+                .grace_period(Duration::from_millis(20))
+        },
     );
     let client = host.client();
     client.ask("?\n");
@@ -47,7 +51,11 @@ fn children_that_do_not_listen_are_killed() {
     let host = host_with::<Tcp, Sequential, _, _>(
         handler_fn(stubborn),
         |options| options,
-        |server| server.strategy(forking).grace_period(Duration::from_millis(20)),
+        |server| {
+            server
+                .strategy(forking)
+                .grace_period(Duration::from_millis(20))
+        },
     );
     let client = host.client();
     client.ask("?\n");

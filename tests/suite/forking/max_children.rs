@@ -54,7 +54,10 @@ fn handle_request_forks_no_more_children_than_are_allowed<T: Connected>() {
     let dir = TempDir::new();
     let service = Hooks::<T::Request>::echo();
     let server = T::bind::<_, Sequential>(&dir, Server::options(), service).unwrap();
-    let server = server.strategy(forking()).max_children(1).grace_period(PATIENCE);
+    let server = server
+        .strategy(forking())
+        .max_children(1)
+        .grace_period(PATIENCE);
     let first = T::connect(server.server_address());
     assert_eq!(server.handle_request().unwrap(), Handled::Request);
     assert_eq!(first.ask("hello\n"), "hello\n");

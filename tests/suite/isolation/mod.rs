@@ -58,6 +58,7 @@ fn adds_up(report: &DrainReport, stats: &Stats) {
     let ended = report.completed + report.failed + report.rejected + report.dropped;
     let cut = report.force_closed.len() + report.abandoned.len();
     assert_eq!(report.running + report.accepted, ended + cut, "{all}");
-    let ended = stats.completed + stats.failed + stats.force_closed + stats.rejected + stats.dropped;
+    let ended =
+        stats.completed + stats.failed + stats.force_closed + stats.rejected + stats.dropped;
     assert_eq!((stats.accepted, stats.active), (ended, 0), "{all}");
 }

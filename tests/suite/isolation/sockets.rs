@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use socketserver::request::StreamSocket;
 use socketserver::RequestKind;
+use socketserver::request::StreamSocket;
 use socketserver::transport::{Bind, SocketOptions, Tcp};
 use socketserver::{
     Error, Request, RunningServer, Server, ServerHandle, Strategy, StreamRequest, Threading,

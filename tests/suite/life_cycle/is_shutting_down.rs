@@ -14,8 +14,11 @@ fn a_handler_sees_that_the_server_is_closed<M: Strategy + Default>() {
         let _ = ended.send(before);
         Ok(())
     });
-    let host =
-        host_with::<Tcp, M, _, _>(service, |options| options, |server| server.grace_period(PATIENCE));
+    let host = host_with::<Tcp, M, _, _>(
+        service,
+        |options| options,
+        |server| server.grace_period(PATIENCE),
+    );
     let client = host.client();
     next(&starts);
     let report = host.stop();

@@ -202,7 +202,9 @@ over!([Tcp, Udp, UnixStream, UnixDatagram]
 fn the_end_of_one_run_cuts_off_nobody_in_the_next() {
     const GRACE: Duration = Duration::from_millis(20);
     const RUNS: usize = 20;
-    let server = TcpServer::bind(LOOPBACK, obedient()).unwrap().grace_period(GRACE);
+    let server = TcpServer::bind(LOOPBACK, obedient())
+        .unwrap()
+        .grace_period(GRACE);
     let server = Arc::new(server);
     let serving = thread::spawn({
         let server = Arc::clone(&server);

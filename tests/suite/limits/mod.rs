@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use socketserver::transport::{Stream, Tcp};
 use socketserver::{
-    OverloadPolicy, Coroutines, Request, Sequential, Server, Service, Strategy, ThreadPool, Threading,
-    sleep,
+    Coroutines, OverloadPolicy, Request, Sequential, Server, Service, Strategy, ThreadPool,
+    Threading, sleep,
 };
 
 use self::shared::*;

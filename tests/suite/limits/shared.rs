@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Socket, Type};
 use socketserver::transport::{Stream, Tcp};
 use socketserver::{
-    OverloadPolicy, Handled, Request, Sequential, Server, ServerHandle, Service, Strategy,
+    Handled, OverloadPolicy, Request, Sequential, Server, ServerHandle, Service, Strategy,
 };
 
 use crate::support::net::*;
@@ -30,7 +30,13 @@ pub(crate) fn start<T: Connected, S: Service<T::Request>, M: Strategy>(
     host_with::<T, Sequential, _, _>(
         service,
         |options| options,
-        |server| limit(server.strategy(strategy).grace_period(Duration::from_millis(20))),
+        |server| {
+            limit(
+                server
+                    .strategy(strategy)
+                    .grace_period(Duration::from_millis(20)),
+            )
+        },
     )
 }
 
@@ -73,7 +79,8 @@ impl Watch {
 #[track_caller]
 pub(crate) fn adds_up(handle: &ServerHandle) {
     let stats = handle.stats();
-    let ended = stats.completed + stats.failed + stats.force_closed + stats.dropped + stats.rejected;
+    let ended =
+        stats.completed + stats.failed + stats.force_closed + stats.dropped + stats.rejected;
     assert_eq!(stats.accepted, ended + stats.active, "{stats:?}");
     let by = stats.rejected_by;
     let refused = by.verify_request
@@ -305,7 +312,11 @@ pub(crate) fn a_stop_ends_the_wait_of_handle_request<T: Connected + Stream>(stra
         let dir = TempDir::new();
         let options = Server::<T, _, Sequential>::options();
         let server = T::bind(&dir, options, Hooks::<T::Request>::echo()).unwrap();
-        let server = limit(server.strategy(strategy()).grace_period(Duration::from_millis(20)));
+        let server = limit(
+            server
+                .strategy(strategy())
+                .grace_period(Duration::from_millis(20)),
+        );
         let handle = server.handle();
         let clients = [(); 2].map(|()| T::connect(server.server_address()));
         let server = in_time(move || {
@@ -350,7 +361,9 @@ pub(crate) fn a_limit_can_be_changed_and_taken_back<T: Connected + Stream>(strat
 
     // None is taken as one.
     let limit = |server: Server<_, _, _>| {
-        let server = server.max_connections(7).at_max_connections(Rejection::Close);
+        let server = server
+            .max_connections(7)
+            .at_max_connections(Rejection::Close);
         server.max_connections(0).max_per_client(0)
     };
     let host = start::<T, _, _>(strategy(), Hooks::<T::Request>::echo(), limit);
@@ -361,8 +374,11 @@ pub(crate) fn a_limit_can_be_changed_and_taken_back<T: Connected + Stream>(strat
 
 /// A strategy that is as full as the server must not keep those waiting who are to be turned away.
 pub(crate) fn a_full_strategy_turns_clients_away<M: Strategy>(strategy: M) {
-    let limit =
-        |server: Server<_, _, _>| server.max_connections(2).at_max_connections(Rejection::Close);
+    let limit = |server: Server<_, _, _>| {
+        server
+            .max_connections(2)
+            .at_max_connections(Rejection::Close)
+    };
     let host = start::<Tcp, _, _>(strategy, Hooks::echo(), limit);
     let handle = host.server.handle();
     let inside = [host.client(), host.client()];
@@ -387,7 +403,9 @@ pub(crate) fn every_client_has_its_own_share<M: Strategy>(strategy: M, policy: &
     let dir = TempDir::new();
     let options = Server::<Tcp, _, Sequential>::options();
     let server = options.bind("[::]:0", Hooks::echo()).unwrap();
-    let server = server.strategy(strategy).grace_period(Duration::from_millis(20));
+    let server = server
+        .strategy(strategy)
+        .grace_period(Duration::from_millis(20));
     let server = server
         .max_per_client(SHARE)
         .at_max_per_client(policy.clone());

@@ -12,7 +12,10 @@ fn expect_quick_stop<T: Connected, S: Service<T::Request>, M: Strategy>(host: Ho
 }
 
 fn a_stop_ends_the_wait_for_a_place<T: Connected + Stream, M: Strategy + Default>() {
-    for policy in [OverloadPolicy::Wait, OverloadPolicy::WaitAtMost(4 * PATIENCE)] {
+    for policy in [
+        OverloadPolicy::Wait,
+        OverloadPolicy::WaitAtMost(4 * PATIENCE),
+    ] {
         let limit = |server: Server<_, _, _>| server.max_connections(2).at_max_connections(policy);
         let host = start::<T, _, _>(M::default(), Hooks::<T::Request>::echo(), limit);
         let handle = host.server.handle();
@@ -25,7 +28,10 @@ fn a_stop_ends_the_wait_for_a_place<T: Connected + Stream, M: Strategy + Default
 }
 
 fn a_stop_ends_the_wait_for_a_token<T: Connected + Stream, M: Strategy + Default>() {
-    for policy in [OverloadPolicy::Wait, OverloadPolicy::WaitAtMost(4 * PATIENCE)] {
+    for policy in [
+        OverloadPolicy::Wait,
+        OverloadPolicy::WaitAtMost(4 * PATIENCE),
+    ] {
         let limit = |server: Server<_, _, _>| server.accept_rate(0.001, 1).at_accept_rate(policy);
         let host = start::<T, _, _>(M::default(), LineEchoes, limit);
         let handle = host.server.handle();

@@ -80,7 +80,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use socket2::{Domain, SockAddr, Socket, Type};
-use socketserver::strategy::{Ready, AcceptWait};
+use socketserver::strategy::{AcceptWait, Ready};
 use socketserver::transport::{Tcp, Udp};
 use socketserver::{
     Handled, HandlerError, Job, Rejected, Request, RequestHandler, Result, Sender, Sequential,

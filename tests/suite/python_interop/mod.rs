@@ -20,7 +20,9 @@ use crate::common;
 use crate::docs::source_of;
 use crate::support::net::TempDir;
 use crate::support::process::{Program, python_is_there};
-use crate::support::transcript::{announces_on_stderr, hide_ctime, is_run_by_the_tutorial, parse_ctime};
+use crate::support::transcript::{
+    announces_on_stderr, hide_ctime, is_run_by_the_tutorial, parse_ctime,
+};
 
 /// `size` bytes, of every value.
 fn bytes(size: usize) -> Vec<u8> {

@@ -49,7 +49,7 @@ fn python_clients_of_a_tcp_server() -> Result {
         let server = server.strategy(strategy()).spawn()?;
         let [host, port] = host_and_port(server.server_address());
         python_gets_its_streams_back(&["tcp", &host, &port]);
-        assert_eq!(server.stop()?.interrupted.len(), 0);
+        assert_eq!(server.stop()?.force_closed.len(), 0);
     }
     Ok(())
 }

@@ -316,7 +316,6 @@ mod twins {
         Request::send_all = |request: &mut Request| request.send_all(b""),
         Request::server,
         Request::set_timeout = |request: &mut Request| request.set_timeout(Duration::MAX),
-        Request::shutdown_request,
         RequestHandler::finish,
         RequestHandler::handle,
         RequestHandler::setup,

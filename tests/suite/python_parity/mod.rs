@@ -50,8 +50,8 @@ use std::time::Duration;
 
 use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-use socketserver::request::StreamSocket;
 use socketserver::RequestKind;
+use socketserver::request::StreamSocket;
 use socketserver::transport::{Bind, SocketOptions, Tcp};
 use socketserver::{
     CoroutineTcpServer, CoroutineUnixStreamServer, Coroutines, Error, Forking, ForkingTcpServer,

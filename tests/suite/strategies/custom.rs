@@ -32,7 +32,11 @@ fn unlike_the_first(
 
 fn a_rejected_job_is_closed_in_order_and_counted<T: Connected>() {
     let (service, failures) = Hooks::<T::Request>::echo().failures();
-    let strategy = unlike_the_first(|job| Err(job.reject(None).respond_with(Rejection::message("not now\n"))));
+    let strategy = unlike_the_first(|job| {
+        Err(job
+            .reject(None)
+            .respond_with(Rejection::message("not now\n")))
+    });
     let host = host_by::<T, _, _>(strategy, service);
     assert_eq!(host.client().rest(), b"not now\n");
     assert_eq!(host.client().ask("hello\n"), "hello\n");
@@ -93,7 +97,6 @@ fn a_job_can_be_run_later_and_elsewhere<T: Connected>() {
     assert_eq!(host.server.stats().active, 3);
     let stopped = thread::spawn(move || host.stop());
     for job in jobs {
-        assert!(!job.in_worker_loop());
         thread::spawn(|| job.run()).join().unwrap();
     }
     let report = stopped.join().unwrap();
@@ -110,82 +113,6 @@ over_streams!(
     a_strategy_that_panics_costs_that_request,
     a_job_can_be_run_later_and_elsewhere,
 );
-
-/// Runs connections on accept loops of its own, and writes down what it is asked.
-#[derive(Default)]
-struct Loops {
-    asked: Arc<Mutex<BTreeSet<&'static str>>>,
-}
-
-impl Loops {
-    fn note(&self, what: &'static str) {
-        self.asked.lock().unwrap().insert(what);
-    }
-}
-
-impl Strategy for Loops {
-    fn process_request(&self, job: Job) -> Result<(), Rejected> {
-        assert!(job.in_worker_loop());
-        self.note("process_request");
-        job.run();
-        Ok(())
-    }
-
-    fn accept_loops(&self, _: RequestKind) -> usize {
-        3
-    }
-
-    fn wait(&self, wait: &AcceptWait<'_>) -> std::io::Result<Ready> {
-        self.note("wait");
-        wait.for_request()
-    }
-
-    fn leave(&self, _: &AcceptWait<'_>) {
-        self.note("leave");
-    }
-
-    fn service_actions(&self) {
-        self.note("service_actions");
-    }
-
-    fn server_close(&self, _: Duration) {
-        self.note("server_close");
-    }
-}
-
-fn a_strategy_can_have_several_accept_loops<T: Connected>() {
-    let together = Meeting::of(3);
-    let service = Hooks::new(move |request: &mut T::Request| {
-        let met = format!("{}\n", together.attend());
-        Ok(request.send_all(met.as_bytes())?)
-    });
-    let strategy = Loops::default();
-    let asked = Arc::clone(&strategy.asked);
-    let host = host_with::<T, Sequential, _, _>(
-        service,
-        |options| options,
-        |server| {
-            let server = server.strategy(strategy);
-            server.poll_interval(Duration::from_millis(1))
-        },
-    );
-    let clients = [(); 3].map(|()| host.client());
-    for client in clients {
-        assert_eq!(client.rest(), b"true\n");
-    }
-    eventually("all is asked", || {
-        asked.lock().unwrap().contains("service_actions")
-    });
-    host.stop();
-    let expected = [
-        "leave",
-        "process_request",
-        "server_close",
-        "service_actions",
-        "wait",
-    ];
-    assert_eq!(*asked.lock().unwrap(), BTreeSet::from(expected));
-}
 
 /// Lets in as many as there are places, by the two calls that are there for it.
 struct Bounded {
@@ -238,10 +165,7 @@ fn a_strategy_can_hold_back_the_accept_loop<T: Connected>() {
     assert!(watched.at_once.load(Ordering::SeqCst) <= 2);
 }
 
-over_streams!(
-    a_strategy_can_have_several_accept_loops,
-    a_strategy_can_hold_back_the_accept_loop,
-);
+over_streams!(a_strategy_can_hold_back_the_accept_loop,);
 
 /// The loop is told to end by an error of the strategy, not by a panic or in silence.
 #[test]

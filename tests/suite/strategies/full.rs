@@ -4,16 +4,10 @@ use super::*;
 
 /// The threads are busy, clients wait in every queue: a stop gets through at once.
 fn a_full_server_can_be_stopped<T: Connected>() {
-    let strategies: [fn() -> Box<dyn Strategy>; 4] = [
+    let strategies: [fn() -> Box<dyn Strategy>; 3] = [
         || Box::new(Coroutines::new().workers(1).max_coroutines(1)),
         || Box::new(Threading::new().max_threads(1)),
         || Box::new(ThreadPool::new(1).queue_size(1)),
-        || {
-            Box::new(
-                ThreadPool::new(1).queue_size(1)
-                    .when_full(OverloadPolicy::Reject(vec![])),
-            )
-        },
     ];
     for strategy in strategies {
         let (hooks, watched) = watched::<T::Request>();
@@ -22,7 +16,9 @@ fn a_full_server_can_be_stopped<T: Connected>() {
             |options| options,
             |server| {
                 let server = server.strategy(strategy());
-                server.poll_interval(None).grace_period(Duration::from_millis(10))
+                server
+                    .poll_interval(None)
+                    .grace_period(Duration::from_millis(10))
             },
         );
         let running = host.client();

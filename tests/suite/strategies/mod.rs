@@ -15,10 +15,10 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use socketserver::strategy::{AcceptWait, Ready};
-use socketserver::transport::Tcp;
+use socketserver::transport::{Stream, Tcp};
 use socketserver::{
-    Coroutines, Job, Rejected, Request, Sequential, Server, Service, Stage, Strategy, TcpRequest,
-    ThreadPool, Threading, WhenFull,
+    Coroutines, Job, Rejected, Rejection, Request, Sequential, Server, Service, Stage, Strategy,
+    TcpRequest, ThreadPool, Threading,
 };
 
 use crate::support::net::*;

@@ -54,19 +54,26 @@ fn a_pool_serves_as_many_at_once_as_it_has_threads<T: Connected>() {
     assert!(names.is_subset(&expected), "{names:?}");
 }
 
-fn an_overloaded_pool_can_refuse_with_a_word<T: Connected>() {
-    for farewell in [&b"503 busy\n"[..], b""] {
+fn an_overloaded_pool_can_refuse_with_a_word<T: Connected + Stream>() {
+    for message in [&b"503 busy\n"[..], b""] {
         let (hooks, watched) = watched::<T::Request>();
-        let strategy = ThreadPool::new(1).queue_size(1)
-            .when_full(OverloadPolicy::Reject(farewell.into()));
-        let host = host_by::<T, _, _>(strategy, hooks);
+        let host = host_with::<T, Sequential, _, _>(
+            hooks,
+            |options| {
+                options
+                    .max_connections(1 + 1)
+                    .at_max_connections(Rejection::message(message))
+            },
+            |server| server.strategy(ThreadPool::new(1).queue_size(1)),
+        );
         let handle = host.server.handle();
         let running = host.client();
         next(&watched.starts);
         let waiting = host.client();
-        for refused in 1..=5 {
-            assert_eq!(host.client().rest(), farewell);
-            eventually("it is counted", || handle.stats().rejected == refused);
+        eventually("it waits", || handle.stats().active == 2);
+        for rejected in 1..=5 {
+            assert_eq!(host.client().rest(), message);
+            eventually("it is counted", || handle.stats().rejected == rejected);
         }
         assert_eq!(running.ask("hello\n"), "hello\n");
         drop(running);
@@ -76,24 +83,26 @@ fn an_overloaded_pool_can_refuse_with_a_word<T: Connected>() {
     }
 }
 
-/// As many clients as there are threads, and places to wait, are no overload, however fast they come.
-fn a_burst_for_which_there_is_room_is_not_refused<T: Connected>() {
+/// As many clients as the pool has threads and places in its queue are served, however fast they connect.
+fn a_burst_for_which_there_is_room_is_not_refused<T: Connected + Stream>() {
     const THREADS: usize = 6;
     const QUEUE: usize = 2;
     for _ in 0..50 {
-        let strategy = ThreadPool::new(THREADS).queue_size(QUEUE)
-            .when_full(OverloadPolicy::Reject(b"refused\n".into()));
-        // Connected before the server serves, so that it finds them all at once.
+        // The clients connect before the server serves, so that it finds all of them at once.
         let dir = TempDir::new();
         let service = Hooks::<T::Request>::echo();
-        let server = T::bind::<_, Sequential>(&dir, Server::options(), service).unwrap();
+        let options = Server::options()
+            .max_connections(THREADS + QUEUE)
+            .at_max_connections(Rejection::message("rejected\n"));
+        let server = T::bind::<_, Sequential>(&dir, options, service).unwrap();
         let clients = [(); THREADS + QUEUE].map(|()| T::connect(server.server_address()));
+        let strategy = ThreadPool::new(THREADS).queue_size(QUEUE);
         let server = server.strategy(strategy).spawn().unwrap();
         for client in clients {
-            // One that was refused may not even get this far.
+            // The send fails if the client was rejected; `line` reports that.
             let _ = client.try_send("hello\n");
             assert_eq!(client.line(), "hello\n");
-            // The next may be waiting for the thread of this one.
+            // Frees the thread for a client in the queue.
             drop(client);
         }
         drop(server);
@@ -123,18 +132,6 @@ fn a_pool_handles_datagrams_in_all_its_threads_at_once<T: Reachable>() {
         let expected = (1..=threads).map(|n| format!("socketserver-{n} true"));
         assert_eq!(answers, expected.collect());
     }
-}
-
-#[test]
-fn a_pool_wants_several_accept_loops_for_datagrams_only() {
-    let pool = ThreadPool::new(7);
-    assert_eq!(pool.accept_loops(RequestKind::Datagram), 7);
-    assert_eq!(pool.accept_loops(RequestKind::Connection), 0);
-    assert_eq!(ThreadPool::new(0).accept_loops(RequestKind::Datagram), 1);
-    let boxed: Box<dyn Strategy> = Box::new(pool);
-    assert_eq!(boxed.accept_loops(RequestKind::Datagram), 7);
-    assert_eq!(Threading::new().accept_loops(RequestKind::Datagram), 0);
-    assert_eq!(Sequential.accept_loops(RequestKind::Datagram), 0);
 }
 
 over!([Udp, UnixDatagram]

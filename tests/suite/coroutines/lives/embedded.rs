@@ -5,8 +5,6 @@ use super::*;
 #[test]
 fn it_can_be_boxed() {
     let boxed: Box<dyn Strategy> = Box::new(Coroutines::new().workers(2));
-    assert_eq!(boxed.accept_loops(RequestKind::Connection), 2);
-    assert!(boxed.keeps_requests_after_loop());
     let host = host_by::<Tcp, _, _>(boxed, Hooks::echo());
     let clients = [(); 20].map(|()| host.client());
     for client in clients.iter().rev() {
@@ -16,7 +14,7 @@ fn it_can_be_boxed() {
     assert_eq!(host.stop().abandoned.len(), 0);
 }
 
-/// Counts jobs, and passes everything on.
+/// Counts jobs, and passes all calls on.
 struct Counting {
     jobs: Arc<AtomicUsize>,
     inner: Coroutines,
@@ -28,32 +26,16 @@ impl Strategy for Counting {
         self.inner.process_request(job)
     }
 
-    fn accept_loops(&self, kind: RequestKind) -> usize {
-        self.inner.accept_loops(kind)
-    }
-
     fn wait(&self, wait: &AcceptWait<'_>) -> io::Result<Ready> {
         self.inner.wait(wait)
     }
 
-    fn leave(&self, wait: &AcceptWait<'_>) {
-        self.inner.leave(wait);
+    fn server_close(&self, timeout: Duration) {
+        self.inner.server_close(timeout);
     }
 
-    fn keeps_requests_after_loop(&self) -> bool {
-        self.inner.keeps_requests_after_loop()
-    }
-
-    fn finish_requests(&self) {
-        self.inner.finish_requests();
-    }
-
-    fn service_actions(&self) {
-        self.inner.service_actions();
-    }
-
-    fn server_close(&self, grace: Duration) {
-        self.inner.server_close(grace);
+    fn scheduling(&self) -> Scheduling<'_> {
+        self.inner.scheduling().wrapped()
     }
 }
 
@@ -75,7 +57,7 @@ fn it_can_be_wrapped<T: Connected>() {
 
 over_streams!(it_can_be_wrapped,);
 
-/// Without accept loops of its own, it runs what it is given on threads that it hires.
+/// Passes on no scheduling, so that `Coroutines` has no accept loops and runs jobs on auxiliary workers.
 struct NoLoops(Coroutines);
 
 impl Strategy for NoLoops {

@@ -9,7 +9,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use socketserver::strategy::{AcceptWait, Ready};
+use socketserver::strategy::{AcceptWait, Ready, Scheduling};
 use socketserver::transport::Tcp;
 use socketserver::{
     Coroutines, Handled, Job, Rejected, Request, Sequential, Server, Strategy, TcpRequest,

@@ -233,7 +233,10 @@ fn patient_that_tells<T: Inner>(
     let service = Hooks::<T::Request>::echo().on_get_request_error(hook);
     let server = Server::<Faulty<T>, _, Sequential>::from_listener(faulty, service).unwrap();
     let server = server.strategy(kind.strategy());
-    let server = server.grace_period(Duration::from_millis(50)).spawn().unwrap();
+    let server = server
+        .grace_period(Duration::from_millis(50))
+        .spawn()
+        .unwrap();
     Patient {
         server,
         plan,
