@@ -10,6 +10,7 @@ use crate::panics::catch_panic;
 use crate::reentrancy::{self, Role};
 use crate::server::accept_backoff::AcceptBackoff;
 use crate::server::accept_loop::AcceptLoop;
+use crate::server::backlog_policy::BacklogPolicy;
 use crate::server::drain::DrainBacklog;
 use crate::service::Service;
 use crate::state::counters::RejectionReason;
@@ -19,21 +20,6 @@ use crate::strategy::{AcceptWait, LoopThread, Ready};
 use crate::sys::close_on_fork::CloseOnFork;
 use crate::sys::poll::wait_readable;
 use crate::transport::Transport;
-
-/// What a server does about connections in the backlog when it is closed: clients that have connected
-/// and have not been accepted. See [`Server::backlog_policy`](crate::Server::backlog_policy).
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BacklogPolicy {
-    /// Accepts and serves them until the [grace period](crate::Server::grace_period) expires. Accepts
-    /// the remaining ones and closes them in order ([`Rejection::Close`]).
-    Serve,
-    /// Accepts and rejects them.
-    Reject(Rejection),
-    /// Leaves them in the backlog. The kernel resets them, unless another process has the listening
-    /// socket too.
-    Leave,
-}
 
 /// Number of errors in a row after which the backlog is given up, because the cause is not a client.
 const MAX_CONSECUTIVE_ERRORS: usize = 256;

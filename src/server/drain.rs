@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::logging::log_event;
 use crate::panics::catch_panic;
 use crate::reentrancy;
-use crate::server::backlog::BacklogPolicy;
+use crate::server::backlog_policy::BacklogPolicy;
 use crate::server::drain_report::DrainReport;
 use crate::state::{ServerHandle, ServerState};
 use crate::strategy::Strategy;

@@ -6,6 +6,7 @@ mod accept_threads;
 mod admission;
 pub(crate) mod aliases;
 mod backlog;
+mod backlog_policy;
 mod ctrl_c;
 mod dispatch;
 mod drain;
@@ -23,7 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use self::accept_loop::Handled;
-pub use self::backlog::BacklogPolicy;
+pub use self::backlog_policy::BacklogPolicy;
 pub use self::drain_report::DrainReport;
 pub use self::options::ServerOptions;
 pub use self::running::RunningServer;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::address::SocketAddress;
 use crate::error::Error;
 use crate::server::Server;
-use crate::server::backlog::BacklogPolicy;
+use crate::server::backlog_policy::BacklogPolicy;
 use crate::service::Service;
 use crate::state::limits::LimitConfig;
 use crate::strategy::Strategy;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::server::Server;
-use crate::server::backlog::BacklogPolicy;
+use crate::server::backlog_policy::BacklogPolicy;
 use crate::service::Service;
 #[cfg(doc)]
 use crate::state::ServerHandle;
