@@ -47,7 +47,7 @@ impl Job {
     /// `process_request_thread`, or the synchronous `process_request`.
     ///
     /// Never panics: errors and panics of the handler are passed to
-    /// [`Service::handle_error`](crate::Service::handle_error).
+    /// [`Service::handle_error`].
     #[doc(alias = "process_request_thread")]
     pub fn run(self) {
         self.request.run();
@@ -79,7 +79,7 @@ impl Job {
 
     /// Makes the value with which a strategy returns a job that it does not run.
     ///
-    /// An `error` is passed to [`Service::handle_error`](crate::Service::handle_error), and the request is
+    /// An `error` is passed to [`Service::handle_error`], and the request is
     /// counted as failed. `None` is for a decision of the strategy, for example because its queue is full;
     /// the request is counted as rejected.
     pub fn reject(self, error: Option<BoxError>) -> Rejected {

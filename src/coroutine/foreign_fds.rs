@@ -1,4 +1,8 @@
 //! Waits for sockets that the waiting coroutine does not own.
+//!
+//! These sockets, such as another client's for a [`Sender`](crate::Sender), are in a second epoll set and
+//! reported once for each wait: a descriptor can be in a set only once, and before the next wait this one
+//! may be closed and its number reused.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,4 +1,8 @@
 //! Ends of waits.
+//!
+//! Timeouts stay in the socket, as under the other strategies, so that code that sets one by
+//! `request.socket()` need not know about coroutines. Reading the timeout is a system call, and most waits
+//! are shorter than it is worth: only a wait that has lasted 1 ms has its timeout looked up.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};

@@ -1,4 +1,11 @@
 //! The accept loop while there are no descriptors or no memory.
+//!
+//! Without a free descriptor, `accept(2)` fails before it looks into the backlog, so that a client cannot
+//! even be rejected. The server therefore keeps one descriptor in reserve. The close of a connection
+//! wakes loops that wait for a descriptor. For descriptors that other code closes, the loop probes every
+//! 50 ms. After a second without one, it releases the reserve to accept and reject the connections in the
+//! backlog. If a descriptor seems to be free and `accept` fails all the same, the loop probes less and
+//! less often.
 
 use std::io;
 use std::time::{Duration, Instant};

@@ -11,6 +11,13 @@
 //! - Listening sockets and wakers stay with the parent ([`close_on_fork`](crate::sys::close_on_fork)).
 //! - The child always ends by `_exit` ([`Exit`]), so that it neither unwinds nor drops values of the
 //!   parent.
+//!
+//! The cost of a fork is page faults. Each page that the parent writes to between two forks costs it one;
+//! each page that the child writes to, and each page of code that it maps, costs the child one. So memory
+//! that was freed before the first fork is given back to the system, large stack frames are kept out of
+//! the common path, and no signal handler is replaced where none is installed. The five mappings of libgcc
+//! cost a forking C server 4 to 5 percent, too. Having the kernel map the child's code at once
+//! (`MADV_POPULATE_READ`) costs more than the page faults that it saves.
 
 use std::fmt;
 use std::io::{self, Write};

@@ -1,4 +1,13 @@
 //! Batches of UDP datagrams: how many to receive at once, and what an ended loop leaves.
+//!
+//! Datagrams are received in batches only by a single loop that runs requests inline. A loop of a pool
+//! receives one, because its handler may be slow while another thread is idle; `handle_request` receives
+//! the one that it serves.
+//!
+//! Replies are not collected, neither for `sendmmsg` nor for segmentation (`UDP_SEGMENT`): a reply would
+//! wait for the next handler, however slow that is. On loopback, C with `recvmmsg` and `sendto` needs no
+//! more processor time than with `recvmmsg` and `sendmmsg`. By processor time, where a plain C loop is
+//! 1.00 and C with `recvmmsg` is 1.03, batches took `Sequential` from 0.96 to 0.99.
 
 use std::mem;
 use std::net::SocketAddr;

@@ -1,4 +1,23 @@
 //! A worker: the coroutines of one thread.
+//!
+//! - **One epoll set for each worker.** A shared set would wake threads for the sockets of others, and a
+//!   coroutine stays on its thread. A connection is registered once, edge-triggered, for its life: no system
+//!   call re-arms or removes it. The set reports when there is more to read or room to write; the worker
+//!   remembers in between that an attempt would fail (`OwnSocket`). Readiness to send is requested only
+//!   after a send has found no room.
+//! - **A forked child does not disturb the set.** Loops that fork use no set, and a child runs no worker.
+//!   But a child holds copies of sockets, so an event may come for a connection that the parent has closed.
+//!   It is reported once, because it is an edge, under a [`Token`] that is no longer valid.
+//! - **The listener is registered by level, without `EPOLLEXCLUSIVE`.** That flag wakes one worker only,
+//!   which may be stalled by a handler, or be full, before it has accepted all waiting connections.
+//! - **A new connection is read speculatively**, at once and again after the other ready coroutines, before
+//!   it is registered. A connection that sends one request and leaves needs no registration then. After
+//!   failures, such attempts are made less often ([`ProbeBackoff`](crate::probe_backoff::ProbeBackoff)).
+//! - **A finite timeout of `epoll_wait` costs a timer**, 10 % of the processor time of short connections.
+//!   So none is set while no connection of the process has a timeout.
+//! - **Not done**: leaving out the `shutdown(2)` before the close where the client has closed its side
+//!   already. It would save one of five system calls and about 1 % of the processor time of a short
+//!   connection, but is right only if no copy of the socket exists anywhere.
 
 mod accept_wait;
 mod event_loop;
