@@ -81,7 +81,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         rejection: &Rejection,
     ) {
         self.state().counters.count_rejected_on_accept(reason);
-        self.log_rejection(&request, reason);
+        let _ = catch_panic(|| self.log_rejection(&request, reason));
         let _ = catch_panic(|| request.reject(rejection));
         let _ = catch_panic(|| drop(request));
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -144,6 +144,8 @@ const SIGTERM_SHARE: f64 = 0.7;
 pub struct Forking {
     permission: Permission,
     max_children: AtomicUsize,
+    /// A child was reaped in a wait that reported a request, which may have found none.
+    has_unreported_exit: AtomicBool,
     children: Arc<Children>,
 }
 
@@ -202,6 +204,7 @@ impl Forking {
         Self {
             permission,
             max_children: AtomicUsize::new(Self::DEFAULT_MAX_CHILDREN),
+            has_unreported_exit: AtomicBool::new(false),
             children: Arc::default(),
         }
     }
@@ -318,8 +321,12 @@ impl Strategy for Forking {
         if wait.likely && self.has_capacity(wait) {
             // Before the next request is accepted, because a child may have requested a stop.
             self.children.receive_stop_requests();
+            if any_reaped {
+                self.has_unreported_exit.store(true, Ordering::Relaxed);
+            }
             return Ok(Ready::Request);
         }
+        let any_reaped = self.has_unreported_exit.swap(false, Ordering::Relaxed) || any_reaped;
         if (any_left || any_reaped) && self.has_capacity(wait) {
             let quiet_time = timeout.map_or(QUIET_TIME, |timeout| timeout.min(QUIET_TIME));
             let ready = self.wait_for_any(wait, &Snapshot::default(), Some(quiet_time))?;
