@@ -1,36 +1,39 @@
-//! How many.
+//! `max_connections`.
 
 use super::*;
 
 fn the_cap_holds_and_all_are_served<T: Connected + Stream, M: Strategy + Default>() {
     const CAP: usize = 3;
-    let inside = Inside::default();
+    let concurrency = Concurrency::default();
     let service = Hooks::new({
-        let inside = inside.clone();
+        let concurrency = concurrency.clone();
         move |request: &mut T::Request| {
-            let here = inside.enter();
+            concurrency.enter();
             let line = request.readline(100)?;
             assert!(request.server().stats().active <= CAP as u64);
-            here.leave();
+            concurrency.leave();
             Ok(request.send_all(&line)?)
         }
     });
-    let host = start::<T, _, _>(M::default(), service, |server| server.max_connections(CAP));
+    let limits = |options: Options<_, _>| options.max_connections(CAP);
+    let host = start::<T, _, _>(M::default(), service, limits);
     let handle = host.server.handle();
-    let watch = Watch::over(handle.clone(), CAP);
+    let watch = Watch::start(handle.clone(), CAP);
     let clients: Vec<_> = (0..5 * CAP).map(|_| host.client()).collect();
     let expected = at_once::<M>(CAP);
-    eventually("it is full", || handle.stats().active == expected as u64);
-    eventually("all are inside", || inside.most() == expected);
+    eventually("the limit is reached", || {
+        handle.stats().active == expected as u64
+    });
+    eventually("all their handlers run", || concurrency.most() == expected);
     for (n, client) in clients.iter().enumerate() {
         client.send(format!("{n}\n"));
     }
     for (n, client) in clients.iter().enumerate() {
         assert_eq!(client.rest(), format!("{n}\n").as_bytes());
     }
-    eventually("all are gone", || handle.stats().active == 0);
+    eventually("all connections have ended", || handle.stats().active == 0);
     watch.end();
-    assert_eq!(inside.most(), expected);
+    assert_eq!(concurrency.most(), expected);
     let stats = handle.stats();
     assert_eq!((stats.completed, stats.rejected), (5 * CAP as u64, 0));
     adds_up(&handle);
@@ -40,20 +43,21 @@ fn the_cap_holds_and_all_are_served<T: Connected + Stream, M: Strategy + Default
 #[test]
 fn several_loops_share_one_cap() {
     for (workers, cap) in [(2, 1), (4, 2), (4, 5), (12, 3)] {
-        let inside = Inside::default();
+        let concurrency = Concurrency::default();
         let service = Hooks::new({
-            let inside = inside.clone();
+            let concurrency = concurrency.clone();
             move |request: &mut socketserver::TcpRequest| {
-                let here = inside.enter();
+                concurrency.enter();
                 sleep(Duration::from_millis(1));
-                here.leave();
+                concurrency.leave();
                 echo_lines(request)
             }
         });
         let strategy = Coroutines::new().workers(workers);
-        let host = start::<Tcp, _, _>(strategy, service, |server| server.max_connections(cap));
+        let limits = |options: Options<_, _>| options.max_connections(cap);
+        let host = start::<Tcp, _, _>(strategy, service, limits);
         let handle = host.server.handle();
-        let watch = Watch::over(handle.clone(), cap);
+        let watch = Watch::start(handle.clone(), cap);
         let clients: Vec<_> = (0..60).map(|_| host.client()).collect();
         for client in &clients {
             client.send("hello\n");
@@ -63,24 +67,25 @@ fn several_loops_share_one_cap() {
             assert_eq!(client.rest(), b"hello\n");
         }
         watch.end();
-        assert!(inside.most() <= cap);
+        assert!(concurrency.most() <= cap);
         host.stop();
     }
 }
 
-/// With one place, for which somebody always waits. Were it found free by looking from time to time only,
-/// this would take longer than is allowed, by far.
-fn a_place_that_comes_free_is_taken_at_once<T: Connected + Stream, M: Strategy + Default>() {
-    const EACH: usize = 100;
-    let host = start::<T, _, _>(M::default(), LineEchoes, |server| server.max_connections(1));
+/// Serves one connection at a time, while other clients always wait. A server that polled for free capacity
+/// would take far longer than this test allows.
+fn freed_capacity_is_used_at_once<T: Connected + Stream, M: Strategy + Default>() {
+    const PER_THREAD: usize = 100;
+    let limits = |options: Options<_, _>| options.max_connections(1);
+    let host = start::<T, _, _>(M::default(), LineEchoes, limits);
     let handle = host.server.handle();
-    let watch = Watch::over(handle.clone(), 1);
+    let watch = Watch::start(handle.clone(), 1);
     let started = Instant::now();
     thread::scope(|scope| {
         for n in 0..5 {
             let host = &host;
             scope.spawn(move || {
-                for _ in 0..EACH {
+                for _ in 0..PER_THREAD {
                     let line = format!("{n}\n");
                     let client = host.client();
                     client.send(&line);
@@ -92,27 +97,27 @@ fn a_place_that_comes_free_is_taken_at_once<T: Connected + Stream, M: Strategy +
     let took = started.elapsed();
     assert!(took < Duration::from_secs(8), "{took:?}");
     watch.end();
-    eventually("all are gone", || {
-        handle.stats().completed == 5 * EACH as u64
+    eventually("all connections have ended", || {
+        handle.stats().completed == 5 * PER_THREAD as u64
     });
     host.stop();
 }
 
 #[test]
-fn full_strategies_turn_clients_away() {
-    a_full_strategy_turns_clients_away(Threading::new().max_threads(2));
-    a_full_strategy_turns_clients_away(ThreadPool::new(1).queue_size(1));
-    a_full_strategy_turns_clients_away(Coroutines::new().workers(1).max_coroutines(2));
-    a_full_strategy_turns_clients_away(Coroutines::new().workers(2).max_coroutines(2));
+fn full_strategies_reject_clients() {
+    a_full_strategy_rejects_clients(Threading::new().max_threads(2));
+    a_full_strategy_rejects_clients(ThreadPool::new(1).queue_size(1));
+    a_full_strategy_rejects_clients(Coroutines::new().workers(1).max_coroutines(2));
+    a_full_strategy_rejects_clients(Coroutines::new().workers(2).max_coroutines(2));
 }
 
 #[test]
-fn loops_that_wait_take_no_turns() {
-    a_loop_that_waits_takes_no_turns::<Tcp, _>(Threading::new());
-    a_loop_that_waits_takes_no_turns::<Tcp, _>(ThreadPool::new(4));
+fn waiting_loops_do_not_iterate() {
+    a_waiting_loop_does_not_iterate::<Tcp, _>(Threading::new());
+    a_waiting_loop_does_not_iterate::<Tcp, _>(ThreadPool::new(4));
 }
 
 over_streams_by_strategy!(
     the_cap_holds_and_all_are_served,
-    a_place_that_comes_free_is_taken_at_once,
+    freed_capacity_is_used_at_once,
 );

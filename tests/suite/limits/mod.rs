@@ -1,4 +1,5 @@
-//! Limits on who is taken in: how many, how many of one client, how fast; and what becomes of the others.
+//! Limits on accepted connections: their number, their number per client, and their rate; and the policies
+//! for clients above them.
 
 use std::any::TypeId;
 use std::io::ErrorKind;
@@ -9,15 +10,17 @@ use std::time::{Duration, Instant};
 
 use socketserver::transport::{Stream, Tcp};
 use socketserver::{
-    Coroutines, OverloadPolicy, Request, Sequential, Server, Service, Strategy, ThreadPool,
+    Coroutines, OverloadPolicy, Rejection, Request, Sequential, Service, Strategy, ThreadPool,
     Threading, sleep,
 };
 
-use self::shared::*;
+use self::checks::*;
+use self::common::*;
 use crate::support::net::*;
 
-/// The same for strategies that serve several at a time, with room for a few more than `places`.
-macro_rules! for_several {
+/// Makes tests of a check for each stream transport, under each strategy that serves several connections at
+/// a time.
+macro_rules! for_concurrent_strategies {
     ($($check:ident),* $(,)?) => {
         $(mod $check {
             use super::*;
@@ -42,23 +45,24 @@ macro_rules! for_several {
     };
 }
 
-// After the macros, which they use.
-mod accounts;
+mod capacity;
+pub(crate) mod checks;
+pub(crate) mod common;
 mod connections;
 mod rate;
-pub(crate) mod shared;
 mod stopping;
 
-for_several!(
-    who_is_turned_away_sees_how,
-    who_has_waited_for_too_long_is_turned_away,
-    who_may_wait_for_long_is_served,
+for_concurrent_strategies!(
+    a_rejected_client_sees_the_policy,
+    clients_are_rejected_when_the_wait_expires,
+    clients_are_served_before_the_wait_expires,
     a_limit_counts_under_handle_request,
+    handle_request_rejects_at_a_limit,
     a_stop_ends_the_wait_of_handle_request,
     a_limit_can_be_changed_and_taken_back,
 );
 
-/// How many a strategy serves at once, if `limit` may be.
+/// Number of connections that a strategy serves at once under a limit of `limit`.
 fn at_once<M: 'static>(limit: usize) -> usize {
     if TypeId::of::<M>() == TypeId::of::<Sequential>() {
         1
@@ -67,18 +71,17 @@ fn at_once<M: 'static>(limit: usize) -> usize {
     }
 }
 
-/// Counts those who are inside, and remembers how many there were at most.
+/// Counts the handlers that run now, and the most that ran at once.
 #[derive(Clone, Default)]
-struct Inside {
+struct Concurrency {
     now: Arc<AtomicUsize>,
     most: Arc<AtomicUsize>,
 }
 
-impl Inside {
-    fn enter(&self) -> Inside {
+impl Concurrency {
+    fn enter(&self) {
         let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
-        self.clone()
     }
 
     fn leave(&self) {
