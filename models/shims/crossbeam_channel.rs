@@ -1,6 +1,6 @@
 //! The part of `crossbeam-channel` that the sources under test use: a bounded queue, over the model
-//! checker's locks. It behaves as the documentation of the real one says; that it does not deadlock is
-//! that crate's affair.
+//! checker's locks. It behaves as the documentation of the real one says. The real queue itself is not
+//! checked.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -77,7 +77,7 @@ pub enum TryRecvError {
 pub struct Sender<T>(Arc<Queue<T>>);
 
 impl<T> Sender<T> {
-    /// Waits for a place.
+    /// Waits for a free place.
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
         let mut state = self.0.lock();
         while state.receivers > 0 && state.waiting.len() >= self.0.places {
@@ -117,7 +117,7 @@ impl<T> Drop for Sender<T> {
 pub struct Receiver<T>(Arc<Queue<T>>);
 
 impl<T> Receiver<T> {
-    /// Waits for a value. An error says that there is none and will be none.
+    /// Waits for a value. Fails if the queue is empty and all senders are gone.
     pub fn recv(&self) -> Result<T, RecvError> {
         let mut state = self.0.lock();
         loop {
@@ -163,7 +163,7 @@ impl<T> Drop for Receiver<T> {
         let left = {
             let mut state = self.0.lock();
             state.receivers -= 1;
-            // Nobody will ever have them.
+            // No receiver is left.
             let nobody = state.receivers == 0;
             nobody.then(|| std::mem::take(&mut state.waiting))
         };

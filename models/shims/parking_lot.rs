@@ -3,7 +3,7 @@
 pub use model_std::sync::MutexGuard;
 use model_std::sync::{self, PoisonError};
 
-/// One that is not poisoned by a panic.
+/// A mutex that a panic does not poison.
 #[derive(Debug, Default)]
 pub struct Mutex<T>(sync::Mutex<T>);
 

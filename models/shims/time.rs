@@ -1,4 +1,4 @@
-//! Time that passes when a wait runs out of it, and not otherwise.
+//! A clock that only advances when a wait times out.
 
 use ::std::cell::Cell;
 use ::std::ops::{Add, Sub};
@@ -6,8 +6,8 @@ use ::std::ops::{Add, Sub};
 pub use ::std::time::Duration;
 
 ::std::thread_local! {
-    /// All that is modelled at the same time runs on one thread of the system. It is not zero, so that the
-    /// longest duration leads to no point in time, as it does in the real world.
+    /// One system thread runs all threads of a model. The clock does not start at zero, so adding the longest
+    /// duration overflows, as it does with the real clock.
     static NOW: Cell<Duration> = const { Cell::new(Duration::from_secs(1)) };
 }
 
@@ -60,12 +60,12 @@ impl Sub<Instant> for Instant {
     }
 }
 
-/// A wait that began at `start` has lasted for `duration`.
+/// Advances the clock for a wait that began at `start` and lasted `duration`.
 pub(crate) fn pass(start: Instant, duration: Duration) {
     NOW.set(NOW.get().max(start.0.saturating_add(duration)));
 }
 
-/// Lets time go by, as seen by all.
+/// Advances the clock of all threads.
 pub fn advance(duration: Duration) {
     pass(Instant::now(), duration);
 }

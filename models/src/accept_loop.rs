@@ -1,4 +1,4 @@
-//! An accept loop, with the steps of the real one in their order.
+//! An accept loop, with the steps of the real one in the same order.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,75 +6,75 @@ use std::thread::{self, JoinHandle};
 
 use crate::job::Job;
 use crate::ledger::SharedLedger;
-use crate::strategy::{Ready, Strategy, Wait};
-use crate::sys::wake::Bell;
+use crate::strategy::{AcceptWait, Ready, Strategy};
+use crate::sys::waker::AcceptFds;
 
-/// What the handler of a client does, by the client's number.
+/// The handler of a client, which gets the client's number.
 pub(crate) type Handler = fn(usize, &SharedLedger);
 
-/// A handler that does nothing, at a moment when others may go on.
+/// A handler that only lets other threads run.
 pub(crate) fn nothing(_client: usize, _ledger: &SharedLedger) {
     thread::yield_now();
 }
 
-pub(crate) struct Acceptor<S> {
+pub(crate) struct AcceptLoop<S> {
     pub(crate) strategy: Arc<S>,
     pub(crate) ledger: SharedLedger,
-    pub(crate) bell: Bell,
+    pub(crate) fds: AcceptFds,
     pub(crate) stopping: Arc<AtomicBool>,
     pub(crate) handler: Handler,
 }
 
-impl<S: Strategy> Acceptor<S> {
+impl<S: Strategy> AcceptLoop<S> {
     pub(crate) fn new(strategy: S, handler: Handler) -> Self {
         Self {
             strategy: Arc::new(strategy),
             ledger: SharedLedger::default(),
-            bell: Bell::default(),
+            fds: AcceptFds::default(),
             stopping: Arc::default(),
             handler,
         }
     }
 
-    /// Lets `clients` of them come, one after the other.
+    /// Connects `clients` clients, one after the other.
     pub(crate) fn connect(&self, clients: usize) -> JoinHandle<()> {
-        let bell = self.bell.clone();
-        thread::spawn(move || (0..clients).for_each(|client| bell.connect(client)))
+        let fds = self.fds.clone();
+        thread::spawn(move || (0..clients).for_each(|client| fds.connect(client)))
     }
 
-    /// Asks the loop to leave.
-    pub(crate) fn stop(stopping: &AtomicBool, bell: &Bell) {
+    /// Requests that the loop leave.
+    pub(crate) fn stop(stopping: &AtomicBool, fds: &AcceptFds) {
         stopping.store(true, Ordering::SeqCst);
-        bell.wake();
+        fds.wake();
     }
 
-    /// Runs until a stop, or until `most` clients were taken in. Returns how many there were.
+    /// Runs until a stop, or until `most` clients were accepted. Returns how many were.
     pub(crate) fn serve(&self, most: usize) -> usize {
-        let mut taken_in = 0;
-        while taken_in < most && !self.stopping.load(Ordering::SeqCst) {
-            let wait = Wait {
-                bell: &self.bell,
-                taken_in: false,
-                turning_away: false,
+        let mut accepted = 0;
+        while accepted < most && !self.stopping.load(Ordering::SeqCst) {
+            let wait = AcceptWait {
+                fds: &self.fds,
+                already_received: false,
+                rejecting: false,
             };
             match self.strategy.wait(&wait).expect("waiting works") {
                 Ready::Woken => {
-                    self.bell.drain();
+                    self.fds.drain();
                     if self.stopping.load(Ordering::SeqCst) {
-                        self.bell.wake();
+                        self.fds.wake();
                     }
                 }
                 Ready::Request if self.stopping.load(Ordering::SeqCst) => {}
                 Ready::Request => {
-                    if let Some(client) = self.bell.accept() {
-                        taken_in += 1;
-                        self.ledger.take_in();
+                    if let Some(client) = self.fds.accept() {
+                        accepted += 1;
+                        self.ledger.accept();
                         self.process(client);
                     }
                 }
             }
         }
-        taken_in
+        accepted
     }
 
     pub(crate) fn process(&self, client: usize) {

@@ -1,21 +1,44 @@
-//! In the place of small parts of the crate, of which the life cycle knows the names.
+//! Stand-ins for the base layer of the crate.
 
+#[cfg(feature = "server")]
 pub(crate) mod address {
     use std::fmt;
 
-    /// There is one server.
-    pub(crate) struct ServerAddress;
+    /// The server, or one of its clients.
+    #[derive(Clone)]
+    pub(crate) enum SocketAddress {
+        Server,
+        Client(u64),
+    }
 
-    impl fmt::Display for ServerAddress {
+    impl SocketAddress {
+        pub(crate) fn client(id: u64) -> Self {
+            Self::Client(id)
+        }
+
+        /// Returns the number of the client.
+        pub(crate) fn id(&self) -> u64 {
+            match self {
+                Self::Server => 0,
+                Self::Client(id) => *id,
+            }
+        }
+    }
+
+    impl fmt::Display for SocketAddress {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.pad("the server")
+            match self {
+                Self::Server => f.pad("the server"),
+                Self::Client(id) => write!(f, "client {id}"),
+            }
         }
     }
 }
 
+#[cfg(feature = "server")]
 pub(crate) mod accept_error {
     #[derive(Clone, Copy)]
-    #[allow(dead_code, reason = "what the counters are made for")]
+    #[allow(dead_code, reason = "only counted")]
     pub(crate) enum AcceptErrorKind {
         Retry,
         BackOff,
@@ -27,6 +50,7 @@ pub(crate) mod accept_error {
     }
 }
 
+#[cfg(feature = "server")]
 pub(crate) mod error {
     #[derive(Debug)]
     pub(crate) enum Error {
@@ -34,6 +58,7 @@ pub(crate) mod error {
     }
 }
 
+#[cfg(feature = "server")]
 pub(crate) mod logging {
     macro_rules! log_event {
         ($level:ident, $($message:tt)*) => {{

@@ -1,4 +1,4 @@
-//! Models of `Turn`: a lock with a line, for threads and coroutines.
+//! Models of `FairMutex`: a lock that serves threads and coroutines in order.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,138 +6,138 @@ use std::thread;
 use std::time::Duration;
 
 use crate::SOME_TIME;
-use crate::sys::coroutine::as_coroutine;
-use crate::sys::turn::Turn;
+use crate::coroutine::as_coroutine;
+use crate::coroutine::fair_mutex::FairMutex;
 
 #[derive(Default)]
 struct Shared {
-    turn: Turn,
+    mutex: FairMutex,
     inside: AtomicUsize,
-    /// How often somebody had a turn.
-    turns: AtomicUsize,
+    /// Number of times that the lock was held.
+    locks: AtomicUsize,
 }
 
 impl Shared {
-    /// Takes a turn, if it comes in time, and uses it. Nobody else has one meanwhile.
+    /// Locks and unlocks. Returns `false` if the wait timed out.
     fn enter(&self, timeout: Option<Duration>) -> bool {
-        let Some(_guard) = self.turn.take(|| timeout) else {
+        let Some(_guard) = self.mutex.lock(|| timeout) else {
             return false;
         };
         assert_eq!(self.inside.fetch_add(1, Ordering::Relaxed), 0);
         thread::yield_now();
-        // All of this is relaxed: it is the turn that has to show to the next one what was done in it.
-        let turns = self.turns.load(Ordering::Relaxed);
-        self.turns.store(turns + 1, Ordering::Relaxed);
+        // All orderings are relaxed: the lock itself makes these changes visible to its next holder.
+        let locks = self.locks.load(Ordering::Relaxed);
+        self.locks.store(locks + 1, Ordering::Relaxed);
         assert_eq!(self.inside.fetch_sub(1, Ordering::Relaxed), 1);
         true
     }
 }
 
 #[derive(Clone, Copy)]
-struct Taker {
+struct Locker {
     timeout: Option<Duration>,
     coroutine: bool,
-    turns: usize,
+    locks: usize,
 }
 
-impl Taker {
+impl Locker {
     fn run(self, shared: &Shared) -> usize {
-        let take = || {
-            let taken = (0..self.turns).map(|_| shared.enter(self.timeout));
-            taken.filter(|taken| *taken).count()
+        let lock = || {
+            let locked = (0..self.locks).map(|_| shared.enter(self.timeout));
+            locked.filter(|locked| *locked).count()
         };
-        let taken = if self.coroutine {
-            as_coroutine(take)
+        let locked = if self.coroutine {
+            as_coroutine(lock)
         } else {
-            take()
+            lock()
         };
-        assert!(taken == self.turns || self.timeout.is_some());
-        taken
+        assert!(locked == self.locks || self.timeout.is_some());
+        locked
     }
 }
 
-/// Everybody who waits without a limit has all turns, and in the end it is free.
-fn take_turns(takers: &[Taker]) {
+/// Every waiter without a timeout gets the lock as often as it asks, and the lock is free at the end.
+fn lock_all(lockers: &[Locker]) {
     let shared = Arc::new(Shared::default());
-    let threads: Vec<_> = takers
+    let threads: Vec<_> = lockers
         .iter()
-        .map(|taker| {
-            let (taker, shared) = (*taker, Arc::clone(&shared));
-            thread::spawn(move || taker.run(&shared))
+        .map(|locker| {
+            let (locker, shared) = (*locker, Arc::clone(&shared));
+            thread::spawn(move || locker.run(&shared))
         })
         .collect();
-    let taken: usize = threads
+    let locked: usize = threads
         .into_iter()
-        .map(|thread| thread.join().expect("it has had its turns"))
+        .map(|thread| thread.join().expect("it ends"))
         .sum();
-    assert_eq!(shared.turns.load(Ordering::SeqCst), taken);
-    let at_once = || panic!("somebody has kept it");
-    assert!(shared.turn.take(at_once).is_some(), "it is free");
+    assert_eq!(shared.locks.load(Ordering::SeqCst), locked);
+    let at_once = || panic!("the lock is still held");
+    assert!(shared.mutex.lock(at_once).is_some(), "it is free");
 }
 
-const PATIENT: Taker = Taker {
+const WITHOUT_TIMEOUT: Locker = Locker {
     timeout: None,
     coroutine: false,
-    turns: 2,
+    locks: 2,
 };
 
-const IN_A_HURRY: Taker = Taker {
+const WITH_TIMEOUT: Locker = Locker {
     timeout: Some(SOME_TIME),
-    ..PATIENT
+    ..WITHOUT_TIMEOUT
 };
 
-/// One at a time, and everybody in the end.
-pub fn everybody_has_a_turn() {
-    let coroutine = Taker {
+/// One waiter at a time holds the lock, and each gets it.
+pub fn every_waiter_gets_the_lock() {
+    let coroutine = Locker {
         coroutine: true,
-        ..PATIENT
+        ..WITHOUT_TIMEOUT
     };
-    take_turns(&[PATIENT, coroutine, PATIENT]);
+    lock_all(&[WITHOUT_TIMEOUT, coroutine, WITHOUT_TIMEOUT]);
 }
 
-/// Some leave the line, perhaps in the moment in which it is their turn: nobody else suffers from it.
-pub fn who_gives_up_holds_up_nobody() {
-    let coroutine = Taker {
+/// Waiters time out, perhaps at the moment at which they get the lock: no other waiter is delayed.
+pub fn a_waiter_that_times_out_delays_no_other() {
+    let coroutine = Locker {
         coroutine: true,
-        ..IN_A_HURRY
+        ..WITH_TIMEOUT
     };
-    take_turns(&[PATIENT, IN_A_HURRY, coroutine]);
+    lock_all(&[WITHOUT_TIMEOUT, WITH_TIMEOUT, coroutine]);
 }
 
-/// Two who want it once each, small enough to try everything.
-pub fn two_take_turns() {
-    let once = Taker {
-        turns: 1,
-        ..PATIENT
+/// Two threads, once each: small enough for an exhaustive search.
+pub fn two_threads_get_the_lock() {
+    let once = Locker {
+        locks: 1,
+        ..WITHOUT_TIMEOUT
     };
-    take_turns(&[once; 2]);
+    lock_all(&[once; 2]);
 }
 
-/// The same, with one that may give up.
-pub fn one_of_two_gives_up() {
-    let hurried = Taker {
-        turns: 1,
-        ..IN_A_HURRY
+/// The same, with one that may time out.
+pub fn one_of_two_times_out() {
+    let with_timeout = Locker {
+        locks: 1,
+        ..WITH_TIMEOUT
     };
-    take_turns(&[
-        Taker {
-            turns: 1,
-            ..PATIENT
+    lock_all(&[
+        Locker {
+            locks: 1,
+            ..WITHOUT_TIMEOUT
         },
-        hurried,
+        with_timeout,
     ]);
 }
 
-/// Two wait, of whom one may give up, just when it is its turn: the other has it then.
-pub fn one_of_three_gives_up() {
-    let once = Taker {
-        turns: 1,
-        ..PATIENT
+/// Two wait, of which one may time out just as it gets the lock: the other gets it then.
+pub fn one_of_three_times_out() {
+    let once = Locker {
+        locks: 1,
+        ..WITHOUT_TIMEOUT
     };
-    let hurried = Taker {
-        turns: 1,
+    let with_timeout = Locker {
+        locks: 1,
         coroutine: true,
-        ..IN_A_HURRY
+        ..WITH_TIMEOUT
     };
-    take_turns(&[once, hurried, once]);
+    lock_all(&[once, with_timeout, once]);
 }

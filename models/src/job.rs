@@ -1,15 +1,15 @@
-//! In the place of the crate's `job`: jobs that write down what becomes of them.
+//! Stand-in for the crate's `job`: jobs that record how they end.
 
 use std::fmt;
 
-use crate::ledger::{Fate, SharedLedger};
+use crate::ledger::{Outcome, SharedLedger};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 pub(crate) struct Job {
     number: usize,
     ledger: SharedLedger,
-    /// `None` once it has run or was given back.
+    /// `None` once it has run or was returned.
     work: Option<Box<dyn FnOnce() + Send>>,
 }
 
@@ -31,7 +31,7 @@ impl Job {
         self.ledger.begin(self.number);
         work();
         self.ledger.finish();
-        self.ledger.end(self.number, Fate::Ran);
+        self.ledger.end(self.number, Outcome::Ran);
     }
 
     pub(crate) fn reject(self, error: Option<BoxError>) -> Rejected {
@@ -45,7 +45,7 @@ impl Job {
 impl Drop for Job {
     fn drop(&mut self) {
         if self.work.take().is_some() && !std::thread::panicking() {
-            self.ledger.end(self.number, Fate::Dropped);
+            self.ledger.end(self.number, Outcome::Dropped);
         }
     }
 }
@@ -63,15 +63,11 @@ pub(crate) struct Rejected {
 }
 
 impl Rejected {
-    pub(crate) fn farewell(self, _farewell: Vec<u8>) -> Self {
-        self
-    }
-
     pub(crate) fn close(mut self) {
         self.job.work = None;
         let failed = self.failed;
         self.job
             .ledger
-            .end(self.job.number, Fate::Rejected { failed });
+            .end(self.job.number, Outcome::Rejected { failed });
     }
 }

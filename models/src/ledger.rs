@@ -1,4 +1,4 @@
-//! What becomes of jobs.
+//! The record of all jobs of a model.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,32 +6,32 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// How a job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum Outcome {
     Ran,
-    /// Given back, with an error or without.
+    /// Returned, with an error or without.
     Rejected {
         failed: bool,
     },
-    /// Neither: lost.
+    /// Lost.
     Dropped,
 }
 
-/// Keeps account of all jobs of a model.
+/// Begin and end of each job.
 #[derive(Default)]
 pub(crate) struct Ledger {
     entries: Mutex<Entries>,
     changed: Condvar,
-    /// Of the model checker, so that others can go on while a job runs.
+    /// An atomic of the model checker, so that other threads can run while a job does.
     running: AtomicUsize,
 }
 
 #[derive(Default)]
 struct Entries {
     begun: Vec<usize>,
-    ended: Vec<(usize, Fate)>,
+    ended: Vec<(usize, Outcome)>,
     most_running: usize,
-    taken_in: usize,
-    most_taken_in: usize,
+    accepted: usize,
+    most_accepted: usize,
 }
 
 impl Ledger {
@@ -39,12 +39,12 @@ impl Ledger {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One more is taken in.
-    pub(crate) fn take_in(&self) {
+    /// Records that the accept loop took one more request.
+    pub(crate) fn accept(&self) {
         let mut entries = self.lock();
-        entries.taken_in += 1;
-        let there = entries.taken_in - entries.ended.len();
-        entries.most_taken_in = entries.most_taken_in.max(there);
+        entries.accepted += 1;
+        let present = entries.accepted - entries.ended.len();
+        entries.most_accepted = entries.most_accepted.max(present);
         drop(entries);
         self.changed.notify_all();
     }
@@ -63,16 +63,16 @@ impl Ledger {
         self.running.fetch_sub(1, Ordering::SeqCst);
     }
 
-    pub(crate) fn end(&self, job: usize, fate: Fate) {
+    pub(crate) fn end(&self, job: usize, outcome: Outcome) {
         let mut entries = self.lock();
         let twice = entries.ended.iter().any(|(other, _)| *other == job);
         assert!(!twice, "job {job} ends twice");
-        entries.ended.push((job, fate));
+        entries.ended.push((job, outcome));
         drop(entries);
         self.changed.notify_all();
     }
 
-    /// Waits until a job has begun to run. Whoever waits for one that never does is a deadlock.
+    /// Waits until a job has begun to run. If it never does, this is a deadlock.
     pub(crate) fn wait_for_start(&self, job: usize) {
         let mut entries = self.lock();
         while !entries.begun.contains(&job) {
@@ -81,36 +81,36 @@ impl Ledger {
         }
     }
 
-    /// Waits until so many were taken in.
-    pub(crate) fn wait_for_taken_in(&self, jobs: usize) {
+    /// Waits until this many requests were accepted.
+    pub(crate) fn wait_for_accepted(&self, jobs: usize) {
         let mut entries = self.lock();
-        while entries.taken_in < jobs {
+        while entries.accepted < jobs {
             let waited = self.changed.wait(entries);
             entries = waited.unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// How the jobs 0 to `jobs` ended, each of which has to have ended.
-    pub(crate) fn fates(&self, jobs: usize) -> Vec<Fate> {
+    /// Returns how the jobs 0 to `jobs` ended. Each must have ended.
+    pub(crate) fn outcomes(&self, jobs: usize) -> Vec<Outcome> {
         let entries = self.lock();
         assert_eq!(entries.ended.len(), jobs, "{:?}", entries.ended);
-        let fate = |job| entries.ended.iter().find(|(other, _)| *other == job);
+        let outcome = |job| entries.ended.iter().find(|(other, _)| *other == job);
         (0..jobs)
-            .map(|job| fate(job).expect("every job ends").1)
+            .map(|job| outcome(job).expect("every job ends").1)
             .collect()
     }
 
-    /// The same, where all that can be is that they ran.
+    /// Asserts that the jobs 0 to `jobs` ran.
     pub(crate) fn assert_all_ran(&self, jobs: usize) {
-        assert_eq!(self.fates(jobs), vec![Fate::Ran; jobs]);
+        assert_eq!(self.outcomes(jobs), vec![Outcome::Ran; jobs]);
     }
 
-    /// The most that had been taken in, and had not ended, at the same time.
-    pub(crate) fn most_taken_in(&self) -> usize {
-        self.lock().most_taken_in
+    /// Returns the highest number of accepted requests that had not ended.
+    pub(crate) fn most_accepted(&self) -> usize {
+        self.lock().most_accepted
     }
 
-    /// The most jobs that ran at the same time.
+    /// Returns the highest number of jobs that ran at the same time.
     pub(crate) fn most_running(&self) -> usize {
         self.lock().most_running
     }
@@ -122,5 +122,5 @@ impl fmt::Debug for Ledger {
     }
 }
 
-/// Shared by all that have to do with the jobs of a model.
+/// Shared by the accept loop, the jobs and the model.
 pub(crate) type SharedLedger = Arc<Ledger>;

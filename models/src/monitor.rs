@@ -1,14 +1,14 @@
-//! Models of `Monitor`: a value behind a lock, and those who wait for it to change.
+//! Models of `Monitor`: a value behind a lock, and waits for it to change.
 
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::SOME_TIME;
-use crate::sys::condition::Monitor;
-use crate::sys::coroutine::as_coroutine;
+use crate::coroutine::as_coroutine;
+use crate::coroutine::monitor::Monitor;
 
-/// Waits for at least `least`, and says whether it came.
+/// Waits for a value of at least `least`. Returns whether it was reached.
 fn wait_for(monitor: &Monitor<usize>, least: usize, timeout: Option<Duration>) -> bool {
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let value = monitor.lock();
@@ -38,7 +38,7 @@ fn change(monitor: &Monitor<usize>) {
     monitor.notify_all();
 }
 
-fn hear_all_changes(changes: usize) {
+fn wait_for_all_changes(changes: usize) {
     let monitor = Arc::new(Monitor::new(0));
     let waiters = [true, false, true].map(|coroutine| {
         spawn_waiter(&monitor, coroutine, move |monitor| {
@@ -49,7 +49,7 @@ fn hear_all_changes(changes: usize) {
     });
     let hurried = [true, false].map(|coroutine| {
         spawn_waiter(&monitor, coroutine, move |monitor| {
-            // It gives up again and again, but not for ever.
+            // A bounded number of waits that may time out.
             let _ = wait_for(monitor, 1, Some(SOME_TIME));
             let _ = wait_for(monitor, changes, Some(SOME_TIME));
         })
@@ -58,13 +58,13 @@ fn hear_all_changes(changes: usize) {
         change(&monitor);
     }
     for waiter in waiters.into_iter().chain(hurried) {
-        waiter.join().expect("it has heard");
+        waiter.join().expect("it ends");
     }
 }
 
-/// Threads and coroutines that wait hear of every change, whoever gives up beside them.
-pub fn nobody_misses_a_change() {
-    hear_all_changes(2);
+/// Every change wakes the threads and coroutines that wait for it, even if others time out.
+pub fn no_waiter_misses_a_change() {
+    wait_for_all_changes(2);
 }
 
 fn one_waiter(coroutine: bool, timeout: Option<Duration>) {
@@ -74,27 +74,27 @@ fn one_waiter(coroutine: bool, timeout: Option<Duration>) {
     });
     *monitor.lock() += 1;
     monitor.notify_one();
-    waiter.join().expect("it has heard");
+    waiter.join().expect("it ends");
 }
 
-/// One thread and one change, small enough to try everything.
-pub fn a_thread_hears_of_the_change() {
+/// One thread and one change: small enough for an exhaustive search.
+pub fn a_thread_notices_the_change() {
     one_waiter(false, None);
     one_waiter(false, Some(SOME_TIME));
 }
 
 /// The same with a coroutine.
-pub fn a_coroutine_hears_of_the_change() {
+pub fn a_coroutine_notices_the_change() {
     one_waiter(true, None);
 }
 
-/// The same with a coroutine that may give up.
-pub fn a_coroutine_hears_or_gives_up() {
+/// The same with a coroutine that may time out.
+pub fn a_coroutine_notices_the_change_or_times_out() {
     one_waiter(true, Some(SOME_TIME));
 }
 
 /// Two coroutines wait, and the value changes twice.
-pub fn two_coroutines_hear_of_all_changes() {
+pub fn two_coroutines_notice_all_changes() {
     let monitor = Arc::new(Monitor::new(0));
     let waiters = [1, 2].map(|least| {
         spawn_waiter(&monitor, true, move |monitor| {
@@ -105,6 +105,6 @@ pub fn two_coroutines_hear_of_all_changes() {
     let changer = thread::spawn(move || change(&other));
     change(&monitor);
     for thread in waiters.into_iter().chain([changer]) {
-        thread.join().expect("it has heard");
+        thread.join().expect("it ends");
     }
 }

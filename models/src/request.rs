@@ -1,140 +1,100 @@
-//! In the place of the crate's `request`: connections to clients that never send anything. Whoever reads
-//! from one waits until it is cut.
+//! Stand-in for the crate's requests: connections to clients that never send. A read waits until the
+//! connection is force-closed.
 
-use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+#[cfg(feature = "server")]
+pub(crate) use self::connection::Connection;
 
-use crate::server::core::Core;
-
-pub(crate) trait LiveConnection: Send + Sync {
-    fn vitals(&self) -> &Vitals;
-    fn info(&self) -> RequestInfo;
-    fn cut(&self);
+#[allow(dead_code, reason = "named by the strategies")]
+pub(crate) enum RequestKind {
+    Connection,
+    Datagram,
 }
 
-pub(crate) struct Sender;
+#[cfg(feature = "server")]
+mod connection {
+    use std::io;
+    use std::sync::{Arc, PoisonError, Weak};
 
-impl Sender {
-    pub(crate) fn stream(_connection: Weak<dyn LiveConnection>) -> Self {
-        Self
+    use crate::address::SocketAddress;
+    use crate::state::live_connection::{Delivery, LiveConnection, Recipient};
+    use crate::state::{ConnectionState, RequestInfo, ServerState};
+
+    pub(crate) struct Connection {
+        server: Arc<ServerState>,
+        key: usize,
+        id: u64,
+        state: ConnectionState,
     }
-}
 
-pub(crate) struct RequestInfo {
-    pub(crate) id: u64,
-    pub(crate) sender: Option<Sender>,
-}
-
-impl RequestInfo {
-    pub(crate) fn id(&self) -> u64 {
-        self.id
-    }
-}
-
-impl Clone for RequestInfo {
-    fn clone(&self) -> Self {
-        Self {
-            id: self.id,
-            sender: None,
+    impl Connection {
+        /// Makes a connection, which is in the registry from now on.
+        pub(crate) fn new(server: &Arc<ServerState>) -> Arc<Self> {
+            Arc::new_cyclic(|connection: &Weak<Self>| {
+                let (key, id) = server.connections.register(connection.clone());
+                Self {
+                    server: Arc::clone(server),
+                    key,
+                    id,
+                    state: ConnectionState::default(),
+                }
+            })
         }
-    }
-}
 
-impl fmt::Debug for RequestInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "request {}", self.id)
-    }
-}
+        pub(crate) fn info(&self) -> RequestInfo {
+            RequestInfo::new(self.id)
+        }
 
-impl fmt::Display for RequestInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.id)
-    }
-}
-
-/// How a connection is.
-#[derive(Default)]
-pub(crate) struct Vitals {
-    /// The handler has ended.
-    ended: AtomicBool,
-    cut: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Vitals {
-    pub(crate) fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn bytes(&self) -> (u64, u64) {
-        (0, 0)
-    }
-}
-
-pub(crate) struct Connection {
-    core: Arc<Core>,
-    place: usize,
-    number: u64,
-    vitals: Vitals,
-}
-
-impl Connection {
-    /// It is on the server's list from the moment in which it is made.
-    pub(crate) fn new(core: &Arc<Core>) -> Arc<Self> {
-        Arc::new_cyclic(|connection: &Weak<Self>| {
-            let (place, number) = core.connections.register(connection.clone());
-            Self {
-                core: Arc::clone(core),
-                place,
-                number,
-                vitals: Vitals::default(),
+        /// Waits for a silent client until the connection is force-closed.
+        pub(crate) fn read(&self) {
+            let force_closed = self.state.force_closed.lock();
+            let mut force_closed = force_closed.unwrap_or_else(PoisonError::into_inner);
+            while !*force_closed {
+                let waited = self.state.changed.wait(force_closed);
+                force_closed = waited.unwrap_or_else(PoisonError::into_inner);
             }
-        })
-    }
+        }
 
-    /// Waits for a client that has nothing to say, until the connection is cut.
-    pub(crate) fn read(&self) {
-        let cut = self.vitals.cut.lock();
-        let mut cut = cut.unwrap_or_else(PoisonError::into_inner);
-        while !*cut {
-            let waited = self.vitals.changed.wait(cut);
-            cut = waited.unwrap_or_else(PoisonError::into_inner);
+        /// Records the end of the handler. Returns whether the connection was force-closed before.
+        pub(crate) fn end(&self) -> bool {
+            self.state.end()
         }
     }
 
-    /// The handler has ended. Returns whether the connection was cut before that.
-    pub(crate) fn end(&self) -> bool {
-        let cut = self.vitals.cut.lock();
-        let cut = *cut.unwrap_or_else(PoisonError::into_inner);
-        self.vitals.ended.store(true, Ordering::SeqCst);
-        cut
-    }
-}
-
-impl LiveConnection for Connection {
-    fn vitals(&self) -> &Vitals {
-        &self.vitals
-    }
-
-    fn info(&self) -> RequestInfo {
-        RequestInfo {
-            id: self.number,
-            sender: None,
+    impl Recipient for Connection {
+        fn send_all(&self, _data: &[u8]) -> io::Result<()> {
+            unreachable!("no model sends")
         }
     }
 
-    fn cut(&self) {
-        let cut = self.vitals.cut.lock();
-        *cut.unwrap_or_else(PoisonError::into_inner) = true;
-        self.vitals.changed.notify_all();
-    }
-}
+    impl LiveConnection for Connection {
+        fn connection_state(&self) -> &ConnectionState {
+            &self.state
+        }
 
-impl Drop for Connection {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            self.core.connections.unregister(self.place, 0, 0);
+        fn client_address(&self) -> SocketAddress {
+            SocketAddress::client(self.id)
+        }
+
+        fn shutdown(&self) {
+            self.force_close();
+        }
+
+        fn force_close(&self) {
+            let force_closed = self.state.force_closed.lock();
+            *force_closed.unwrap_or_else(PoisonError::into_inner) = true;
+            self.state.changed.notify_all();
+        }
+
+        fn deliver<'a>(&'a self, _data: &'a [u8]) -> Box<dyn Delivery + 'a> {
+            unreachable!("no model sends")
+        }
+    }
+
+    impl Drop for Connection {
+        fn drop(&mut self) {
+            if !std::thread::panicking() {
+                self.server.connections.unregister(self.key, 0, 0);
+            }
         }
     }
 }

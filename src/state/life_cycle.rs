@@ -459,4 +459,5 @@ impl<Baseline: Clone> LifeCycle<Baseline> {
 }
 
 #[cfg(test)]
+#[path = "life_cycle/tests.rs"]
 mod tests;

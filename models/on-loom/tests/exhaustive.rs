@@ -1,10 +1,10 @@
-//! Every schedule of the models that are small enough, and every order in which stores may be seen by
-//! others.
+//! Every schedule of the models that are small enough, with every order in which other threads may see
+//! stores.
 
 use loom::model::Builder;
 
-/// Tries all schedules in which no more threads than this are made to give way, where nothing makes them.
-/// Those that wait are not counted.
+/// Tries all schedules with at most `preemptions` preemptions of running threads. Switches at waits are not
+/// counted.
 fn search(model: fn(), preemptions: Option<usize>) {
     let mut search = Builder::new();
     search.preemption_bound = preemptions.or(search.preemption_bound);
@@ -29,22 +29,22 @@ search! {
         closing_loses_no_single_job;
     threading:
         a_job_is_handed_over by 3,
-        closing_sends_the_last_one_home by 3;
-    turn:
-        two_take_turns,
-        one_of_two_gives_up,
-        one_of_three_gives_up by 3;
-    life:
+        closing_ends_the_last_thread by 3;
+    fair_mutex:
+        two_threads_get_the_lock,
+        one_of_two_times_out,
+        one_of_three_times_out by 3;
+    life_cycle:
         a_stop_ends_the_run by 3,
-        the_end_of_a_run_is_heard_of by 3,
-        only_one_serves,
+        the_end_of_a_run_wakes_its_waiters by 3,
+        only_one_run_at_a_time,
         a_lame_duck_ends_with_its_run,
         a_lame_duck_is_stopped by 3,
-        who_watches_goes_home_with_the_run,
-        what_is_announced_is_heard;
+        a_watch_ends_with_its_run,
+        a_notification_wakes_its_waiters;
     monitor:
-        a_thread_hears_of_the_change,
-        a_coroutine_hears_of_the_change,
-        a_coroutine_hears_or_gives_up,
-        two_coroutines_hear_of_all_changes by 3;
+        a_thread_notices_the_change,
+        a_coroutine_notices_the_change,
+        a_coroutine_notices_the_change_or_times_out,
+        two_coroutines_notice_all_changes by 3;
 }

@@ -1,14 +1,14 @@
-//! How others reach a coroutine.
+//! Access to a coroutine from other threads.
 
 use std::thread::Thread;
 
-/// What has been called stays called until the next wait, as a letter stays in the mailbox of a worker
-/// until the coroutine that runs there waits.
+/// A wake-up is kept until the next wait, as a message stays in the mailbox of a worker until its coroutine
+/// waits.
 #[derive(Clone)]
 pub(super) struct Unpark(pub(super) Thread);
 
 impl Unpark {
-    pub(super) fn is(&self, other: &Self) -> bool {
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
         self.0.id() == other.0.id()
     }
 

@@ -1,4 +1,4 @@
-//! Who is a coroutine.
+//! Whether the current thread stands for a coroutine.
 
 use std::cell::Cell;
 
@@ -8,7 +8,7 @@ thread_local! {
     static IS_COROUTINE: Cell<bool> = Cell::new(false);
 }
 
-/// Runs `work` as a coroutine would.
+/// Runs `work` as a coroutine.
 pub(crate) fn as_coroutine<T>(work: impl FnOnce() -> T) -> T {
     IS_COROUTINE.with(|is| is.set(true));
     let done = work();

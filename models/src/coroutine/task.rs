@@ -1,4 +1,4 @@
-//! What the code of a coroutine can ask for.
+//! The running coroutine, as its own code sees it.
 
 use std::thread;
 use std::time::Instant;
@@ -20,7 +20,7 @@ impl Task {
         thread::yield_now();
     }
 
-    pub(super) fn wait_for_call(&self, deadline: Option<Instant>) -> bool {
+    pub(super) fn wait_for_wake(&self, deadline: Option<Instant>) -> bool {
         match deadline {
             None => thread::park(),
             Some(deadline) => {

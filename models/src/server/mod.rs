@@ -1,39 +1,20 @@
-//! In the place of the crate's `server`: its life cycle is the real sources, what it lists is a model.
+//! The crate's `server`: closing and its report are the real sources.
 
-#[allow(dead_code)]
-#[path = "../../../src/server/connections.rs"]
-pub(crate) mod connections;
-#[allow(dead_code)]
-#[path = "../../../src/server/core.rs"]
-pub(crate) mod core;
 #[allow(dead_code)]
 #[path = "../../../src/server/drain.rs"]
 pub(crate) mod drain;
-pub(crate) mod limits;
-pub(crate) mod others;
-pub(crate) mod reserve;
 #[allow(dead_code)]
-#[path = "../../../src/server/stats.rs"]
-pub(crate) mod stats;
+#[path = "../../../src/server/drain_report.rs"]
+mod drain_report;
 pub mod stop;
 
-pub(crate) use crate::life_cycle as life;
+pub(crate) use self::drain_report::DrainReport;
 
-use std::sync::Arc;
+pub(crate) mod backlog_policy {
+    //! The models always serve the backlog.
 
-use self::core::Core;
-
-#[derive(Clone)]
-pub(crate) struct ServerHandle(pub(crate) Arc<Core>);
-
-pub(crate) mod current {
-    //! Nobody waits for itself here.
-
-    use std::sync::Arc;
-
-    use super::core::Core;
-
-    pub(crate) fn is_busy_for(_core: &Arc<Core>) -> bool {
-        false
+    #[derive(Clone)]
+    pub(crate) enum BacklogPolicy {
+        Serve,
     }
 }

@@ -1,19 +1,19 @@
-//! There are no requests but connections.
+//! The models have no requests but connections.
 
 use std::sync::Arc;
 
-use crate::request::RequestInfo;
+use crate::state::RequestInfo;
 
 #[derive(Default)]
-pub(crate) struct Others;
+pub(crate) struct ConnectionlessRequests;
 
-pub(crate) struct Other;
+pub(crate) struct ConnectionlessRequest;
 
-pub(crate) struct Listed(#[allow(dead_code)] Arc<Others>);
+pub(crate) struct ListEntry(#[allow(dead_code)] Arc<ConnectionlessRequests>);
 
-impl Others {
-    pub(crate) fn list(self: &Arc<Self>, _other: Other) -> Listed {
-        Listed(Arc::clone(self))
+impl ConnectionlessRequests {
+    pub(crate) fn list(self: &Arc<Self>, _request: ConnectionlessRequest) -> ListEntry {
+        ListEntry(Arc::clone(self))
     }
 
     pub(crate) fn infos(&self) -> Vec<RequestInfo> {
@@ -21,7 +21,7 @@ impl Others {
     }
 }
 
-impl Listed {
+impl ListEntry {
     pub(crate) fn set_process(&self, _process: u32) {}
 
     pub(crate) fn info(&self) -> Option<RequestInfo> {

@@ -1,10 +1,10 @@
-//! There are descriptors enough.
+//! Descriptors never run out in the models.
 
 #[derive(Default)]
-pub(crate) struct Reserve(());
+pub(crate) struct DescriptorReserve(());
 
-impl Reserve {
-    pub(crate) fn is_awaited(&self) -> bool {
+impl DescriptorReserve {
+    pub(crate) fn has_waiters(&self) -> bool {
         false
     }
 }

@@ -1,7 +1,9 @@
-//! In the place of the crate's `strategy`: the trait as far as the two strategies with threads have to do
-//! with it, and what their accept loop waits with.
+//! Stand-in for the crate's `strategy`: the trait, and the wait of an accept loop. The strategies with threads
+//! are the real sources.
 
-// Parts of the sources that no model uses.
+#[allow(dead_code)]
+#[path = "../../../src/strategy/scheduling.rs"]
+pub(crate) mod scheduling;
 #[allow(dead_code)]
 #[path = "../../../src/strategy/thread_pool.rs"]
 pub(crate) mod thread_pool;
@@ -13,11 +15,12 @@ pub(crate) mod threading;
 mod workers;
 
 use std::io;
-use std::thread;
 use std::time::Duration;
 
 use crate::job::{Job, Rejected};
-use crate::sys::wake::Bell;
+use crate::sys::waker::AcceptFds;
+
+pub(crate) use self::scheduling::Scheduling;
 
 #[allow(
     dead_code,
@@ -26,35 +29,15 @@ use crate::sys::wake::Bell;
 pub(crate) trait Strategy: Send + Sync + 'static {
     fn process_request(&self, job: Job) -> Result<(), Rejected>;
 
-    fn runs_in_place(&self, _in_own_loop: bool) -> bool {
-        false
-    }
-
-    fn acceptors(&self, _kind: RequestKind) -> usize {
-        0
-    }
-
-    fn acceptor_thread(&self) -> thread::Builder {
-        thread::Builder::new()
-    }
-
-    fn wait(&self, wait: &Wait<'_>) -> io::Result<Ready> {
+    fn wait(&self, wait: &AcceptWait<'_>) -> io::Result<Ready> {
         wait.for_request()
     }
 
-    fn drain(&self, _timeout: Duration) {}
+    fn server_close(&self, _timeout: Duration) {}
 
-    fn interrupt(&self) -> usize {
-        0
+    fn scheduling(&self) -> Scheduling<'_> {
+        Scheduling::default()
     }
-
-    fn server_close(&self, _grace: Duration) {}
-}
-
-#[allow(dead_code)]
-pub(crate) enum RequestKind {
-    Connection,
-    Message,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,39 +47,39 @@ pub(crate) enum Ready {
 }
 
 /// A wait of the accept loop, which only a request or a wake-up ends.
-pub(crate) struct Wait<'a> {
-    pub(crate) bell: &'a Bell,
-    /// The listener is not looked at: there may be a request, for whoever has room for it.
-    pub(crate) taken_in: bool,
-    /// Whoever comes next is turned away, for which no room is needed.
-    pub(crate) turning_away: bool,
+pub(crate) struct AcceptWait<'a> {
+    pub(crate) fds: &'a AcceptFds,
+    /// The listener is not polled: there may be a request.
+    pub(crate) already_received: bool,
+    /// The next request is rejected, which needs no capacity.
+    pub(crate) rejecting: bool,
 }
 
-impl Wait<'_> {
-    #[allow(clippy::unnecessary_wraps, reason = "as the real one")]
+impl AcceptWait<'_> {
+    #[allow(clippy::unnecessary_wraps, reason = "as in the crate")]
     pub(crate) fn for_request(&self) -> io::Result<Ready> {
-        if self.taken_in {
+        if self.already_received {
             return Ok(Ready::Request);
         }
-        Ok(self.bell.wait(true))
+        Ok(self.fds.wait(true))
     }
 
-    #[allow(clippy::unnecessary_wraps, reason = "as the real one")]
+    #[allow(clippy::unnecessary_wraps, reason = "as in the crate")]
     pub(crate) fn for_notification(&self) -> io::Result<Ready> {
-        Ok(self.bell.wait(false))
+        Ok(self.fds.wait(false))
     }
 
-    pub(crate) fn in_own_loop(&self) -> bool {
+    pub(crate) fn in_worker_loop(&self) -> bool {
         false
     }
 
     pub(crate) fn notifier(&self) -> Notifier {
-        Notifier(self.bell.clone())
+        Notifier(self.fds.clone())
     }
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Notifier(Bell);
+pub(crate) struct Notifier(AcceptFds);
 
 impl Notifier {
     pub(crate) fn notify(&self) {

@@ -1,9 +1,9 @@
-//! There are no children, and no parent that they could ask.
+//! The models have no child processes, and no parent to send a stop request to.
 
 #[derive(Clone, Copy)]
-pub(crate) struct Home;
+pub(crate) struct OriginProcess;
 
-impl Home {
+impl OriginProcess {
     pub(crate) fn here() -> Self {
         Self
     }
@@ -12,17 +12,17 @@ impl Home {
         0
     }
 
-    pub(crate) fn is_here(self) -> bool {
+    pub(crate) fn is_current(self) -> bool {
         true
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Plea {
+pub(crate) struct StopRequest {
     pub(crate) server: u64,
     pub(crate) run: u64,
 }
 
-pub(crate) fn plead(_plea: Plea) {
-    unreachable!("this is no child");
+pub(crate) fn send_stop_request(_stop_request: StopRequest) {
+    unreachable!("this is not a child process");
 }

@@ -1,3 +1,3 @@
-//! Nobody forks here.
+//! Forks do not occur in the models.
 
-pub(crate) struct KeptPrivate<const N: usize>;
+pub(crate) struct CloseOnFork<const N: usize>;

@@ -1,8 +1,8 @@
-//! Nobody forks here, so that nobody needs to know who is parked.
+//! Forks do not occur in the models.
 
 pub(crate) fn parked<T>(wait: impl FnOnce() -> T) -> T {
     wait()
 }
 
-#[cfg(feature = "core")]
+#[cfg(feature = "server")]
 pub(crate) fn prepare_for_forks() {}

@@ -1,5 +1,5 @@
-//! The two descriptors that an accept loop polls: the listening socket with its queue, and the one that is
-//! written to in order to wake the loop. Both stay readable for as long as there is something.
+//! The two descriptors of an accept loop: the listener with its backlog, and the waker. Both stay readable
+//! until they are emptied.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -8,10 +8,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::strategy::Ready;
 
 #[derive(Clone, Default)]
-pub(crate) struct Bell(Arc<Descriptors>);
+pub(crate) struct AcceptFds(Arc<Shared>);
 
 #[derive(Default)]
-struct Descriptors {
+struct Shared {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -19,23 +19,23 @@ struct Descriptors {
 #[derive(Default)]
 struct State {
     woken: bool,
-    clients: VecDeque<usize>,
+    backlog: VecDeque<usize>,
 }
 
-impl Bell {
+impl AcceptFds {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A client connects.
     pub(crate) fn connect(&self, client: usize) {
-        self.lock().clients.push_back(client);
+        self.lock().backlog.push_back(client);
         self.0.changed.notify_all();
     }
 
-    /// Takes the next client in, if there is one.
+    /// Accepts the next client, if there is one.
     pub(crate) fn accept(&self) -> Option<usize> {
-        self.lock().clients.pop_front()
+        self.lock().backlog.pop_front()
     }
 
     pub(crate) fn wake(&self) {
@@ -47,14 +47,14 @@ impl Bell {
         self.lock().woken = false;
     }
 
-    /// Waits until it is woken, or, if that `listens`, until somebody wants to be taken in.
+    /// Waits for a wake-up or, if it `listens`, for a client in the backlog.
     pub(crate) fn wait(&self, listens: bool) -> Ready {
         let mut state = self.lock();
         loop {
             if state.woken {
                 return Ready::Woken;
             }
-            if listens && !state.clients.is_empty() {
+            if listens && !state.backlog.is_empty() {
                 return Ready::Request;
             }
             let waited = self.0.changed.wait(state);
@@ -63,19 +63,19 @@ impl Bell {
     }
 }
 
-/// The crate's name for it.
-#[cfg(feature = "core")]
-pub(crate) struct Waker(pub(crate) Bell);
+/// The waker, under the name that the crate uses.
+#[cfg(feature = "server")]
+pub(crate) struct Waker(pub(crate) AcceptFds);
 
-#[cfg(feature = "core")]
+#[cfg(feature = "server")]
 impl Waker {
     #[allow(clippy::unnecessary_wraps, reason = "as the real one")]
     pub(crate) fn new() -> std::io::Result<Self> {
-        Ok(Self(Bell::default()))
+        Ok(Self(AcceptFds::default()))
     }
 
-    pub(crate) fn keep_private(&self) -> super::fork::KeptPrivate<2> {
-        super::fork::KeptPrivate
+    pub(crate) fn close_on_fork(&self) -> super::close_on_fork::CloseOnFork<2> {
+        super::close_on_fork::CloseOnFork
     }
 
     pub(crate) fn wake(&self) {
@@ -87,8 +87,8 @@ impl Waker {
     }
 }
 
-impl fmt::Debug for Bell {
+impl fmt::Debug for AcceptFds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad("Bell")
+        f.pad("AcceptFds")
     }
 }

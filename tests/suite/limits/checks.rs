@@ -211,13 +211,16 @@ pub(crate) fn a_stop_ends_the_wait_of_handle_request<T: Connected + Stream>(
             server
         });
         let (done, result) = mpsc::channel();
-        thread::spawn(move || done.send(server.handle_request().unwrap()));
+        let serving = thread::spawn(move || done.send(server.handle_request().unwrap()));
         assert_eq!(clients[0].ask("hello\n"), "hello\n");
         handle.shutdown();
         assert_eq!(crate::support::net::next(&result), Handled::Shutdown);
         // The thread drops the server, which may have rejected the second client by now.
         let stats = handle.stats();
         assert_eq!(stats.accepted - stats.rejected, 1);
+        // A child process that is left behind would keep the standard output of this process open.
+        leave(clients.into_iter().take(1));
+        serving.join().unwrap().unwrap();
     }
 }
 

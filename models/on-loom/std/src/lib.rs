@@ -1,5 +1,5 @@
-//! The standard library, with locks, atomics, threads and time that are loom's: the same as the one on
-//! shuttle, for searches that are exhaustive.
+//! The standard library with loom's locks, atomics, threads and time: the same as the one on shuttle, for
+//! exhaustive searches.
 
 pub use ::std::*;
 

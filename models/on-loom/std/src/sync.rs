@@ -1,5 +1,5 @@
-//! Locks and condition variables. Those of loom know no timeouts: here a wait with a timeout is over as soon
-//! as it is looked at again, which may be before or after everything that others do.
+//! Locks and condition variables. Those of loom have no timeouts: here a wait with a timeout ends when
+//! the scheduler returns to it, which may be before or after any step of another thread.
 
 use ::std::fmt;
 use ::std::ops::{Deref, DerefMut};
@@ -41,7 +41,7 @@ impl<T> fmt::Debug for Mutex<T> {
 
 pub struct MutexGuard<'a, T> {
     of: &'a Mutex<T>,
-    /// Always there, but for the length of a wait.
+    /// `None` only during a wait.
     inner: Option<loom::sync::MutexGuard<'a, T>>,
 }
 
@@ -67,16 +67,16 @@ impl<T: fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
 
 #[derive(Debug, Default)]
 pub struct Condvar {
-    /// Those who wait without a limit.
+    /// Waiters without a timeout.
     inner: loom::sync::Condvar,
-    /// The others, by number. A lock of loom's, so that it sees who comes first.
+    /// Waiters with a timeout, by number. Loom's own lock, so that it explores which is first.
     timed: loom::sync::Mutex<Timed>,
 }
 
 #[derive(Debug, Default)]
 struct Timed {
     waiting: Vec<usize>,
-    /// How many there ever were.
+    /// Number of waiters so far.
     count: usize,
 }
 
@@ -129,8 +129,7 @@ impl Condvar {
     }
 
     pub fn notify_one(&self) {
-        // Those with a timeout first: no source under test has both kinds at a condition where one is
-        // notified.
+        // Waiters with a timeout are first: no source under test has both kinds where only one is woken.
         let found = {
             let mut timed = self.timed();
             (!timed.waiting.is_empty()).then(|| timed.waiting.remove(0))

@@ -1,4 +1,4 @@
-//! Threads, which may be refused, and a way to park them that knows timeouts.
+//! Threads, whose start can fail, and parking with timeouts.
 
 use ::std::cell::Cell;
 use ::std::io;
@@ -12,11 +12,11 @@ pub use ::std::thread::{Result, available_parallelism, panicking};
 pub use loom::thread::{AccessError, JoinHandle, LocalKey, ThreadId, spawn, yield_now};
 
 ::std::thread_local! {
-    /// How many more threads a `Builder` can have; `None`: as many as it likes.
+    /// How many more threads a `Builder` can start. `None`: no limit.
     static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-/// From here on, a [`Builder`] gets this many threads and no more.
+/// Limits how many threads a [`Builder`] can start from now on.
 pub fn limit(threads: Option<usize>) {
     LEFT.set(threads);
 }
@@ -39,7 +39,7 @@ impl Builder {
         Self(self.0.name(name))
     }
 
-    /// What is modelled needs the stack of the model checker, whatever it asks for.
+    /// Ignored: the model checker chooses the stack size.
     pub fn stack_size(self, _size: usize) -> Self {
         self
     }
@@ -58,7 +58,7 @@ impl Builder {
     }
 }
 
-/// What a call leaves for the thread that is called.
+/// The wake-up that `unpark` leaves for its thread.
 #[derive(Debug, Default)]
 struct Token {
     there: Mutex<bool>,

@@ -1,4 +1,4 @@
-//! What is left to chance besides the schedule.
+//! Random choices besides the schedule.
 
 use ::std::cell::Cell;
 
@@ -8,15 +8,15 @@ use shuttle::rand::{Rng, thread_rng};
     static EXHAUSTIVE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Under an exhaustive search nothing but the schedule may vary, or it would not be one. To be called on
-/// the thread that runs the search.
+/// Turns random choices off, because in an exhaustive search only the schedule may vary. Must be called on the
+/// thread that runs the search.
 pub fn set_exhaustive(exhaustive: bool) {
     EXHAUSTIVE.set(exhaustive);
 }
 
-/// How many turns of all others a wait with a timeout lasts, if nobody ends it. None is the shortest: the
-/// time is over when the scheduler comes back to whoever waits, which may be at any moment as it is. More
-/// make long waits likely, in which all others come to rest.
+/// Returns how often a wait with a timeout lets all other threads run before it times out. Zero is the
+/// shortest: the wait times out when the scheduler returns to it, which may be at any moment. Higher numbers
+/// make long waits likely, during which all other threads come to rest.
 pub(crate) fn patience() -> u32 {
     if EXHAUSTIVE.get() {
         return 0;
@@ -29,7 +29,7 @@ pub(crate) fn patience() -> u32 {
     }
 }
 
-/// Whether a wait comes back for nothing, as all kinds of waits may.
+/// Returns whether a wait ends spuriously, as waits may.
 pub(crate) fn is_spurious() -> bool {
     !EXHAUSTIVE.get() && thread_rng().gen_range(0..16) == 0
 }

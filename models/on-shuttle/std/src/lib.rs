@@ -1,7 +1,7 @@
 //! The standard library, with locks, atomics, threads and time that are the model checker's.
 //!
-//! The sources under test get it in the place of `std` (`extern crate std_on_shuttle as std`), so that they
-//! are checked as they are. Only what these sources use is replaced; all else is the real one.
+//! The sources under test use it instead of `std` (`extern crate model_std as std`), so they are checked
+//! unchanged. Only what they use is replaced; the rest is the real library.
 
 pub use ::std::*;
 

@@ -1,7 +1,7 @@
 //! Locks and condition variables.
 //!
-//! Those of the model checker know no timeouts: its waits last until they are ended. Here a wait with a
-//! timeout may be over at any moment, so that every order of "time is over" and "it has come" is tried.
+//! Those of the model checker have no timeouts. Here a wait with a timeout may end at any moment, so every
+//! order of the timeout and of the awaited event is tried.
 
 use ::std::fmt;
 use ::std::ops::{Deref, DerefMut};
@@ -45,7 +45,7 @@ impl<T> fmt::Debug for Mutex<T> {
 
 pub struct MutexGuard<'a, T> {
     of: &'a Mutex<T>,
-    /// Always there, but for the length of a wait.
+    /// `None` only during a wait.
     inner: Option<shuttle::sync::MutexGuard<'a, T>>,
 }
 
@@ -71,9 +71,9 @@ impl<T: fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
 
 #[derive(Debug, Default)]
 pub struct Condvar {
-    /// Those who wait without a limit.
+    /// Waiters without a timeout.
     inner: shuttle::sync::Condvar,
-    /// The others. A lock of the real library: it is never held while others go on.
+    /// Waiters with a timeout. The real lock: no other thread runs while it is held.
     timed: ::std::sync::Mutex<Vec<Arc<Flag>>>,
 }
 
@@ -115,8 +115,8 @@ impl Condvar {
         let of = guard.of;
         let called = Arc::new(Flag::new(false));
         drop(guard);
-        // Nobody else has run since the lock was given back: that is done, by the model checker, after
-        // others had their turn and not before.
+        // No other thread has run since the unlock: the model checker switches threads before it unlocks, not
+        // after.
         self.timed().push(Arc::clone(&called));
         let mut patience = chance::patience();
         let timed_out = loop {
@@ -136,10 +136,9 @@ impl Condvar {
     }
 
     pub fn notify_one(&self) {
-        // Others may go on before it, as before everything that they can see.
+        // Other threads may run first, as before each visible step.
         shuttle::thread::sleep(Duration::ZERO);
-        // Those with a timeout first: no source under test has both kinds at a condition where one is
-        // notified.
+        // Waiters with a timeout are first: no source under test has both kinds where only one is woken.
         let first = {
             let mut timed = self.timed();
             (!timed.is_empty()).then(|| timed.remove(0))
@@ -151,7 +150,7 @@ impl Condvar {
     }
 
     pub fn notify_all(&self) {
-        // The model checker lets others go on before it notifies, and not after that.
+        // The model checker switches threads before it notifies, not after.
         self.inner.notify_all();
         for called in self.timed().drain(..) {
             called.store(true, Relaxed);

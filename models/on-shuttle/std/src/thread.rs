@@ -1,4 +1,4 @@
-//! Threads, which may be refused, and a way to park them that knows timeouts.
+//! Threads, whose start can fail, and parking with timeouts.
 
 use ::std::cell::Cell;
 use ::std::io;
@@ -13,11 +13,11 @@ pub use ::std::thread::{Result, available_parallelism, panicking};
 pub use shuttle::thread::{AccessError, JoinHandle, LocalKey, ThreadId, spawn, yield_now};
 
 ::std::thread_local! {
-    /// How many more threads a `Builder` can have; `None`: as many as it likes.
+    /// How many more threads a `Builder` can start. `None`: no limit.
     static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-/// From here on, a [`Builder`] gets this many threads and no more.
+/// Limits how many threads a [`Builder`] can start from now on.
 pub fn limit(threads: Option<usize>) {
     LEFT.set(threads);
 }
@@ -34,7 +34,7 @@ impl Builder {
         Self(self.0.name(name))
     }
 
-    /// What is modelled needs the stack of the model checker, whatever it asks for.
+    /// Ignored: the model checker chooses the stack size.
     pub fn stack_size(self, _size: usize) -> Self {
         self
     }
@@ -53,7 +53,7 @@ impl Builder {
     }
 }
 
-/// What a call leaves for the thread that is called.
+/// The wake-up that `unpark` leaves for its thread.
 #[derive(Debug, Default)]
 struct Token {
     there: Mutex<bool>,
@@ -120,7 +120,7 @@ pub fn park_timeout(timeout: Duration) {
     pass(start, timeout);
 }
 
-/// Others go on meanwhile, as far as they like.
+/// Lets the other threads run for a while.
 pub fn sleep(duration: Duration) {
     let start = Instant::now();
     for _ in 0..=chance::patience() {
