@@ -97,7 +97,7 @@ pub(crate) fn alone(check: &str, kind: Kind, work: impl FnOnce()) {
     unsafe_code,
     reason = "the call for all threads is that of the C library"
 )]
-pub(crate) fn be_mortal() {
+pub(crate) fn drop_root_privileges() {
     if rustix::process::geteuid().is_root() {
         // One that nobody has, nor another copy of this test.
         let user = 100_000 + std::process::id();

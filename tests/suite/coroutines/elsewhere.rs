@@ -227,9 +227,9 @@ by_strategy!(under_other_strategies_they_are_plain_calls);
 
 /// Datagrams have handlers that can wait for something else too, be it on few workers.
 fn handlers_of_datagrams_wait_at_the_same_time<T: Reachable>() {
-    let together = Meeting::of(20);
+    let together = Rendezvous::new(20);
     let service = Hooks::new(move |request: &mut T::Request| {
-        let met = blocking(|| together.attend());
+        let met = blocking(|| together.wait());
         sleep(Duration::from_millis(1));
         Ok(request.send_all(format!("{met}"))?)
     });

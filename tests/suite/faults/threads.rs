@@ -16,7 +16,7 @@ use socketserver::{
     Strategy, TcpRequest, TcpServer, ThreadPool, Threading, UdpServer,
 };
 
-use crate::support::alone::{alone, be_mortal, limited, test_name};
+use crate::support::alone::{alone, drop_root_privileges, limited, test_name};
 use crate::support::kinds::{Kind, by_kind};
 use crate::support::net::*;
 
@@ -88,7 +88,7 @@ fn threads() -> usize {
 fn a_request_without_a_thread_ends_in_order(kind: Kind) {
     let check = test_name!("a_request_without_a_thread_ends_in_order");
     alone(check, kind, || {
-        be_mortal();
+        drop_root_privileges();
         let (host, failures) = host_echo(strategy(kind));
         let starts_one = matches!(kind, Kind::Threading | Kind::ThreadPool | Kind::Forking);
         if kind == Kind::Coroutines {
@@ -121,7 +121,7 @@ fn a_request_without_a_thread_ends_in_order(kind: Kind) {
 fn others_go_on_meanwhile(kind: Kind) {
     let check = test_name!("others_go_on_meanwhile");
     alone(check, kind, || {
-        be_mortal();
+        drop_root_privileges();
         let (host, failures) = host_echo(strategy(kind));
         let first = host.client();
         assert_eq!(first.ask("one\n"), "one\n");
@@ -158,7 +158,7 @@ fn others_go_on_meanwhile(kind: Kind) {
 fn a_single_request_without_a_thread_ends_in_order(kind: Kind) {
     let check = test_name!("a_single_request_without_a_thread_ends_in_order");
     alone(check, kind, || {
-        be_mortal();
+        drop_root_privileges();
         let (service, failures) = Hooks::<TcpRequest>::echo().failures();
         let server = TcpServer::bind(LOOPBACK, service).unwrap();
         let server = server
@@ -194,7 +194,7 @@ fn a_single_request_without_a_thread_ends_in_order(kind: Kind) {
 fn a_server_without_a_thread_says_so(kind: Kind) {
     let check = test_name!("a_server_without_a_thread_says_so");
     alone(check, kind, || {
-        be_mortal();
+        drop_root_privileges();
         let bind = |address| {
             let server = TcpServer::bind(address, || LineEcho).unwrap();
             server.strategy(kind.strategy())
@@ -223,7 +223,7 @@ fn a_server_without_a_thread_says_so(kind: Kind) {
 fn a_stop_needs_no_thread(kind: Kind) {
     let check = test_name!("a_stop_needs_no_thread");
     alone(check, kind, || {
-        be_mortal();
+        drop_root_privileges();
         let grace = Duration::from_secs(1);
         let host = host_with::<Tcp, Sequential, _, _>(
             Hooks::<TcpRequest>::echo(),
@@ -247,7 +247,7 @@ fn a_server_is_content_with_fewer_threads(kind: Kind) {
     let check = test_name!("a_server_is_content_with_fewer_threads");
     alone(check, kind, || {
         let root = rustix::process::geteuid().is_root();
-        be_mortal();
+        drop_root_privileges();
         // Only then they are counted from nothing.
         if !root {
             return eprintln!("not tested: this needs a user of its own, so root");
@@ -366,7 +366,7 @@ fn what_blocks_needs_no_thread(kind: Kind) {
 
     let check = test_name!("what_blocks_needs_no_thread");
     alone(check, kind, || {
-        be_mortal();
+        drop_root_privileges();
         let host = host_by::<Tcp, _, _>(kind.strategy(), || Elsewhere);
         // The thread that serves, where there are some.
         assert_eq!(host.client().ask("hello\n"), "HELLO\n");

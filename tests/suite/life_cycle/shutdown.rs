@@ -95,11 +95,11 @@ fn many_threads_can_stop_a_server_at_once<T: Reachable, M: Strategy + Default>()
             T::connect(server.server_address()).ask("hello\n"),
             "hello\n"
         );
-        let together = Meeting::of(16);
+        let together = Rendezvous::new(16);
         let threads = [(); 16].map(|()| {
             let (handle, together) = (server.handle(), together.clone());
             thread::spawn(move || {
-                assert!(together.attend());
+                assert!(together.wait());
                 handle.shutdown();
                 handle.wait(PATIENCE)
             })

@@ -113,11 +113,11 @@ fn a_burst_for_which_there_is_room_is_not_refused<T: Connected + Stream>() {
 /// few, which wait for packets together, or many, of which each packet wakes one.
 fn a_pool_handles_datagrams_in_all_its_threads_at_once<T: Reachable>() {
     for threads in [4, 12] {
-        let together = Meeting::of(threads);
+        let together = Rendezvous::new(threads);
         let host = host_by::<T, _, _>(
             ThreadPool::new(threads),
             Hooks::new(move |request: &mut T::Request| {
-                let met = together.attend();
+                let met = together.wait();
                 let thread = thread::current();
                 let name = thread.name().unwrap_or_default();
                 Ok(request.send_all(format!("{name} {met}").as_bytes())?)

@@ -60,19 +60,19 @@ impl Gate {
 
 /// Where a given number of threads wait for each other.
 #[derive(Clone, Debug)]
-pub(crate) struct Meeting {
+pub(crate) struct Rendezvous {
     expected: usize,
     shared: Arc<(Mutex<usize>, Condvar)>,
 }
 
-impl Meeting {
-    pub(crate) fn of(expected: usize) -> Self {
+impl Rendezvous {
+    pub(crate) fn new(expected: usize) -> Self {
         let shared = Arc::default();
         Self { expected, shared }
     }
 
     /// Waits until everybody is there. `false`: they did not come in time.
-    pub(crate) fn attend(&self) -> bool {
+    pub(crate) fn wait(&self) -> bool {
         let (there, changed) = &*self.shared;
         let mut there = there.lock().unwrap();
         *there += 1;
