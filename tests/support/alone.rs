@@ -1,4 +1,4 @@
-//! Tests that have a process to themselves: limits, users and signals are those of a whole process.
+//! Runs tests in a process of their own, because resource limits, users and signals belong to a whole process.
 
 use std::process::Command;
 
@@ -7,10 +7,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::kinds::Kind;
 use super::process::{Finished, Program};
 
-/// Environment variable that holds the name of the only test of a process.
+/// Environment variable with the name of the only test that a process runs.
 const ALONE: &str = "SOCKETSERVER_TEST_ALONE";
 
-/// Name of a test of the calling module, as libtest lists it.
+/// Path of a test of the calling module, as libtest lists it.
 macro_rules! test_name {
     ($test:expr) => {
         $crate::support::alone::without_program(concat!(module_path!(), "::", $test))
@@ -19,12 +19,12 @@ macro_rules! test_name {
 
 pub(crate) use test_name;
 
-/// Removes the name of the test program, which libtest leaves out, from the path of a test.
+/// Removes the name of the test program from the path of a test, because libtest leaves it out.
 pub(crate) fn without_program(path: &'static str) -> &'static str {
     path.split_once("::").expect("the path of a test").1
 }
 
-/// Name of the test that `by_kind!` makes of a function.
+/// Path of the test that `by_kind!` makes of a function.
 fn of_kind(check: &str, kind: Kind) -> String {
     format!("{check}::{}", kind.name().replace('-', "_"))
 }
@@ -34,12 +34,12 @@ pub(crate) fn is_alone(test: &str) -> bool {
     std::env::var(ALONE).is_ok_and(|name| name == test)
 }
 
-/// Command that runs one test, ignored or not, in a process of its own.
+/// Command that runs one test, ignored or not, in a new process.
 pub(crate) fn command(test: &str) -> Command {
     with_arguments(Command::new(std::env::current_exe().unwrap()), test)
 }
 
-/// Adds to a command, which ends in the path of this program, the arguments that run one test.
+/// Adds the arguments that run one test to a command that ends with the path of this program.
 pub(crate) fn with_arguments(mut command: Command, test: &str) -> Command {
     command
         .args(["--exact", test, "--include-ignored", "--nocapture"])
@@ -48,7 +48,7 @@ pub(crate) fn with_arguments(mut command: Command, test: &str) -> Command {
     command
 }
 
-/// Runs one test in a process of its own, which has to succeed.
+/// Runs one test in a new process, which has to succeed.
 #[track_caller]
 pub(crate) fn run(test: &str) -> Finished {
     passed(Program::start(command(test)))
@@ -63,7 +63,7 @@ fn passed(program: Program) -> Finished {
     ended
 }
 
-/// Runs the work of the test of this name in a process of its own.
+/// Runs `work`, the body of the test of this name, in a process of its own.
 #[track_caller]
 pub(crate) fn apart(test: &str, work: impl FnOnce()) {
     if is_alone(test) {
@@ -77,13 +77,13 @@ pub(crate) fn is_kind_alone(check: &str, kind: Kind) -> bool {
     is_alone(&of_kind(check, kind))
 }
 
-/// Starts that process, which runs the calling function again.
+/// Starts the process of the test that `by_kind!` makes of `check` for `kind`. It runs the calling function again.
 pub(crate) fn start(check: &str, kind: Kind) -> Program {
     Program::start(command(&of_kind(check, kind)))
 }
 
-/// Runs `work` in a process of its own. `check` is the [`test_name!`] of the function that `by_kind!` was
-/// given.
+/// Runs `work`, the body of a test made by `by_kind!`, in a process of its own. `check` is the [`test_name!`] of
+/// the function given to `by_kind!`.
 #[track_caller]
 pub(crate) fn alone(check: &str, kind: Kind, work: impl FnOnce()) {
     if is_kind_alone(check, kind) {
@@ -92,22 +92,22 @@ pub(crate) fn alone(check: &str, kind: Kind, work: impl FnOnce()) {
     passed(start(check, kind));
 }
 
-/// Makes this process one that the limit of processes binds, which root is exempt from.
+/// Makes this process subject to the limit on the number of processes, because root is exempt from it.
 #[allow(
     unsafe_code,
-    reason = "the call for all threads is that of the C library"
+    reason = "only the C library changes the user of all threads"
 )]
 pub(crate) fn drop_root_privileges() {
     if rustix::process::geteuid().is_root() {
-        // One that nobody has, nor another copy of this test.
+        // A user without processes, and different in each process that runs this test.
         let user = 100_000 + std::process::id();
-        // SAFETY: it has no preconditions.
+        // SAFETY: `setresuid` has no preconditions.
         let changed = unsafe { nix::libc::setresuid(user, user, user) };
         assert_eq!(changed, 0, "{}", std::io::Error::last_os_error());
     }
 }
 
-/// Sets one limit of this process while `work` runs.
+/// Sets a resource limit of this process while `work` runs.
 pub(crate) fn limited<R>(resource: Resource, limit: u64, work: impl FnOnce() -> R) -> R {
     let before = getrlimit(resource);
     let current = Some(limit);

@@ -1,8 +1,8 @@
-//! What a process has that servers could leave behind.
+//! Counts of the resources of a process that a server could leak.
 
 use std::fs;
 
-/// How many threads and descriptors there are.
+/// Number of threads and descriptors of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Census {
     pub(crate) threads: usize,
@@ -11,7 +11,7 @@ pub(crate) struct Census {
 
 impl Census {
     pub(crate) fn now() -> Self {
-        let count = |what| fs::read_dir(what).unwrap().count();
+        let count = |directory| fs::read_dir(directory).unwrap().count();
         Self {
             threads: count("/proc/self/task"),
             descriptors: count("/proc/self/fd"),

@@ -1,4 +1,4 @@
-//! The strategies as values: for tests that run under every one of them, processes included.
+//! The strategies as values, for tests that run under all five of them.
 
 use socketserver::{Coroutines, Sequential, Strategy, ThreadPool, Threading};
 
@@ -32,7 +32,7 @@ impl Kind {
         }
     }
 
-    /// What the example `echo_server` calls it.
+    /// Name of the strategy on the command line of the example `echo_server`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Sequential => "sequential",
@@ -43,13 +43,13 @@ impl Kind {
         }
     }
 
-    /// Whether one client does not have to wait for another.
+    /// Returns whether the strategy serves several connections at the same time.
     pub(crate) fn serves_several(self) -> bool {
         self != Self::Sequential
     }
 }
 
-/// Makes a `#[test]` of a function for each strategy.
+/// Makes a `#[test]` of each function for each strategy.
 macro_rules! by_kind {
     ($($check:ident),* $(,)?) => {
         $(mod $check {

@@ -1,6 +1,6 @@
 //! Helpers that the test programs share.
 
-// The suite needs all of them, the other programs a few.
+// The suite uses all of them, the other programs only some.
 #![allow(dead_code, unused_imports, unused_macros)]
 
 pub(crate) mod alone;

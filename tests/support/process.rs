@@ -1,5 +1,5 @@
-//! Runs a program, types into it and reads what it prints. Nothing here waits without a bound, and
-//! nothing sleeps.
+//! Runs a program, writes to its standard input and reads its output. Every wait has a time limit, and nothing
+//! sleeps.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -16,21 +16,21 @@ use std::time::Duration;
 use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::unistd::Pid;
 
-/// How long anything may take: far longer than it does, even on a busy machine.
+/// Time limit of every wait: far longer than any of them takes, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Gives the signals that end a program their default effect. Under `nohup`, or in the background of a script,
-/// some are ignored from the start, and would stay so.
-#[allow(unsafe_code, reason = "nothing safe changes what a signal does")]
+/// Restores the default action of the signals that end a program, because `nohup` and background jobs of scripts
+/// start programs with some of them ignored.
+#[allow(unsafe_code, reason = "no safe function changes a signal's action")]
 pub(crate) fn reset_signals() -> nix::Result<()> {
     for number in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        // SAFETY: the default runs no code in signal context.
+        // SAFETY: the default action runs no code in signal context.
         unsafe { signal(number, SigHandler::SigDfl) }?;
     }
     Ok(())
 }
 
-/// Whether there is a Python to talk to. Where the variable `CI` is set, there has to be one.
+/// Returns whether Python is installed. Panics if it is not and the environment variable `CI` is set.
 pub(crate) fn python_is_there() -> bool {
     static THERE: OnceLock<bool> = OnceLock::new();
     let there = *THERE.get_or_init(|| Command::new("python3").arg("--version").output().is_ok());
@@ -44,7 +44,7 @@ pub(crate) fn python_is_there() -> bool {
     there
 }
 
-/// A running program. Dropping it kills the program and waits for its end.
+/// A running program. Dropping this value kills the program and waits for its end.
 pub(crate) struct Program {
     name: String,
     child: Child,
@@ -53,21 +53,21 @@ pub(crate) struct Program {
     stderr: Output,
 }
 
-/// What is left of a program that has ended.
+/// Exit status and output of a program that has ended.
 pub(crate) struct Finished {
     pub(crate) status: ExitStatus,
-    /// All that it printed, from its start.
+    /// The whole standard output.
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: String,
 }
 
 impl Finished {
-    /// All that it printed, which must be text.
+    /// Returns the standard output, which must be text.
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.stdout).expect("the output is text")
     }
 
-    /// The same, of a program that must have succeeded and complained about nothing.
+    /// Returns the standard output of a program that must have succeeded and printed nothing on standard error.
     pub(crate) fn success(&self) -> &str {
         assert!(self.status.success(), "{}: {}", self.status, self.stderr);
         assert_eq!(self.stderr, "");
@@ -90,20 +90,20 @@ impl Program {
         Self::start(command)
     }
 
-    /// Starts a program with all of its streams captured.
+    /// Starts a program and captures all of its streams.
     pub(crate) fn start(mut command: Command) -> Self {
         command.stdout(Stdio::piped());
         Self::start_without_stdout(command)
     }
 
-    /// Starts a program whose standard output goes where the command says.
+    /// Starts a program with the standard output of the command.
     #[allow(
         unsafe_code,
-        reason = "nothing safe changes what the program starts with"
+        reason = "no safe function runs code before the program starts"
     )]
     pub(crate) fn start_without_stdout(mut command: Command) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
-        // SAFETY: in the forked child, nothing but system calls is made.
+        // SAFETY: the forked child makes only system calls.
         unsafe { command.pre_exec(|| Ok(reset_signals()?)) };
         let mut child = command
             .stdin(Stdio::piped())
@@ -119,18 +119,18 @@ impl Program {
         }
     }
 
-    /// Writes to its standard input. A program that is gone does not care.
+    /// Writes to the standard input. A program that has ended is not an error.
     pub(crate) fn type_in(&mut self, text: impl AsRef<[u8]>) {
         let stdin = self.stdin.as_mut().expect("the input is open");
         let _ = stdin.write_all(text.as_ref()).and_then(|()| stdin.flush());
     }
 
-    /// Ends its standard input, as Ctrl-D does.
+    /// Closes the standard input, as Ctrl-D does.
     pub(crate) fn end_input(&mut self) {
         self.stdin = None;
     }
 
-    /// The next line that it prints, without the line end.
+    /// Waits for the next line of the standard output and returns it without the line end.
     pub(crate) fn line(&mut self) -> String {
         let line = self.wait_for("a line", |unread| {
             let end = unread.iter().position(|&byte| byte == b'\n')?;
@@ -142,7 +142,7 @@ impl Program {
             .to_owned()
     }
 
-    /// Waits for it to print exactly this, for example a prompt.
+    /// Waits until the next output is exactly `text`, for example a prompt.
     pub(crate) fn expect(&mut self, text: &str) {
         let printed = self.wait_for(text, |unread| {
             (unread.len() >= text.len()).then_some(text.len())
@@ -150,7 +150,7 @@ impl Program {
         assert_eq!(String::from_utf8_lossy(&printed), text, "{self:?}");
     }
 
-    /// Waits for it to print this, whatever it prints before.
+    /// Waits until the output contains `text`, and skips everything before it.
     pub(crate) fn wait_for_text(&mut self, text: &str) {
         self.wait_for(text, |unread| {
             let mut places = unread.windows(text.len());
@@ -164,8 +164,8 @@ impl Program {
         self.parse_address(&line)
     }
 
-    /// Reads the address of a server that prints `listening on ADDRESS` on standard error. The line
-    /// is removed from there, so that [`Finished::success`] still rejects every other line.
+    /// Reads the address of a server that prints `listening on ADDRESS` on standard error. Removes this line, so
+    /// that [`Finished::success`] still rejects every other line.
     pub(crate) fn address_on_stderr(&mut self) -> SocketAddr {
         let end = loop {
             if let Some(end) = self.stderr.bytes.iter().position(|&byte| byte == b'\n') {
@@ -181,31 +181,30 @@ impl Program {
     fn parse_address(&self, line: &str) -> SocketAddr {
         line.strip_prefix("listening on ")
             .and_then(|address| address.parse().ok())
-            .unwrap_or_else(|| panic!("{line:?} is no address: {self:?}"))
+            .unwrap_or_else(|| panic!("{line:?} contains no address: {self:?}"))
     }
 
-    /// Its process number.
+    /// Process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        // The child has not been waited for, so the number is still its own.
+        // The program has not been reaped, so the process id is still its own.
         let pid = Pid::from_raw(self.child.id().try_into().expect("a process id"));
         kill(pid, signal).unwrap_or_else(|error| panic!("cannot signal {self:?}: {error}"));
     }
 
-    /// Ends its input, and waits for its end.
+    /// Closes the standard input and waits for the end of the program.
     pub(crate) fn finish(mut self) -> Finished {
         self.end_input();
-        while self.receive("its end") {}
+        while self.receive("the end of the program") {}
         while !self.stderr.ended {
             if let Err(problem) = self.stderr.receive() {
-                panic!("waited for its end: {problem}: {self:?}");
+                panic!("waited for the end of the program: {problem}: {self:?}");
             }
         }
-        let status = self.child.wait().expect("it can be waited for");
+        let status = self.child.wait().expect("the program can be reaped");
         Finished {
             status,
             stdout: std::mem::take(&mut self.stdout.bytes),
@@ -213,26 +212,27 @@ impl Program {
         }
     }
 
-    /// Kills it, and tells what it had printed.
+    /// Kills the program and returns its output.
     pub(crate) fn kill(self) -> Finished {
         self.signal(Signal::SIGKILL);
         self.finish()
     }
 
-    /// Reads on until `complete` finds as many bytes as it wants among those unread.
+    /// Receives output until `complete` returns how many of the unread bytes to take, and returns these.
     fn wait_for(&mut self, what: &str, complete: impl Fn(&[u8]) -> Option<usize>) -> Vec<u8> {
         loop {
             if let Some(size) = complete(self.stdout.unread()) {
                 return self.stdout.take(size);
             }
             if !self.receive(what) {
-                // What it complained about comes with the end.
+                // The panic message shows the rest of standard error.
                 while self.stderr.receive().is_ok_and(|more| more) {}
-                panic!("it ended before it printed {what:?}: {self:?}");
+                panic!("the program ended before it printed {what:?}: {self:?}");
             }
         }
     }
 
+    /// Waits for more standard output. `false` at its end.
     fn receive(&mut self, what: &str) -> bool {
         match self.stdout.receive() {
             Ok(more) => more,
@@ -258,12 +258,12 @@ impl fmt::Debug for Program {
     }
 }
 
-/// One stream of a program: a thread reads it, so that waiting for it can be bounded.
+/// One output stream of a program. A thread reads it, so that a wait for output can have a time limit.
 struct Output {
     pieces: Receiver<Vec<u8>>,
     bytes: Vec<u8>,
-    /// How much of `bytes` a test has asked for.
-    read: usize,
+    /// Number of `bytes` that a test has taken.
+    taken: usize,
     ended: bool,
 }
 
@@ -283,7 +283,7 @@ impl Output {
         Self {
             pieces,
             bytes: Vec::new(),
-            read: 0,
+            taken: 0,
             ended: false,
         }
     }
@@ -293,32 +293,32 @@ impl Output {
         match self.pieces.recv_timeout(PATIENCE) {
             Ok(piece) => self.bytes.extend(piece),
             Err(RecvTimeoutError::Disconnected) => self.ended = true,
-            Err(RecvTimeoutError::Timeout) => return Err(format!("nothing for {PATIENCE:?}")),
+            Err(RecvTimeoutError::Timeout) => return Err(format!("no output for {PATIENCE:?}")),
         }
         Ok(!self.ended)
     }
 
     fn unread(&self) -> &[u8] {
-        &self.bytes[self.read..]
+        &self.bytes[self.taken..]
     }
 
     fn take(&mut self, size: usize) -> Vec<u8> {
         let taken = self.unread()[..size].to_vec();
-        self.read += size;
+        self.taken += size;
         taken
     }
 }
 
-/// What runs a Python script; its path is relative to the package.
+/// Command that runs a Python script; its path is relative to the package.
 pub(crate) fn python(script: &str) -> Command {
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(script);
     let mut command = Command::new("python3");
-    // -u: prints at once; -B: leaves no compiled files behind; -S: starts faster.
+    // -u: unbuffered output; -B: no compiled files; -S: a faster start.
     command.args(["-u", "-B", "-S", "-X", "utf8"]).arg(script);
     command
 }
 
-/// Where cargo put an example: next to the directory of the tests.
+/// Path of a built example, in the directory next to that of the tests.
 pub(crate) fn example_path(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the path of this test");
     let target = test.ancestors().nth(2).expect("target/debug");

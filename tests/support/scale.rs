@@ -1,4 +1,4 @@
-//! How much the tests do: by default what a developer waits for, with `SOCKETSERVER_TESTS=all` everything.
+//! Amount of work of the tests: a few seconds by default, everything with `SOCKETSERVER_TESTS=all`.
 
 /// Environment variable that `.ci/run` sets to `all`.
 const TESTS: &str = "SOCKETSERVER_TESTS";

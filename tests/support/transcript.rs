@@ -1,63 +1,68 @@
-//! Makes what programs print comparable.
+//! Makes the output of different runs comparable.
 
 use std::collections::HashMap;
 
 use chrono::NaiveDateTime;
 
-/// Whether a transcript of `docs/tutorial.md` runs this example. `tests/tutorial.rs` runs all of
-/// these, both in Rust and in Python if there is an original.
+/// Returns whether a transcript of `docs/tutorial.md` runs this example. `tests/suite/tutorial` runs all of these in
+/// Rust, and in Python if there is an original.
 pub(crate) fn is_run_by_the_tutorial(name: &str) -> bool {
     include_str!("../../docs/tutorial.md")
         .lines()
         .filter_map(|line| line.strip_prefix("$ cargo run -q --example "))
         .any(|command| command.split(' ').next() == Some(name))
-        || name == "tutorial_own" // there it is just `cargo run -q`
+        || name == "tutorial_own" // The tutorial runs it by `cargo run -q` alone.
 }
 
 /// Returns whether a program, or the command that starts it, prints its address on standard error.
-/// The servers of the original tutorial do, so that standard output has only the original's lines.
+/// The servers of the original tutorial do, so that their standard output has only the lines of the original.
 pub(crate) fn announces_on_stderr(command: &str) -> bool {
     command.contains("binary_tcp_server_v")
 }
 
-/// How `ctime()` writes a time, and how long that is.
+/// Format and length of a time that `ctime()` writes.
 const CTIME: &str = "%a %b %e %H:%M:%S %Y";
 const CTIME_LENGTH: usize = 24;
 
-/// Reads a time that `ctime()` has written; it must be exactly in its form.
+/// Reads a time in exactly the format of `ctime()`.
 pub(crate) fn parse_ctime(text: &str) -> Option<NaiveDateTime> {
     let time = NaiveDateTime::parse_from_str(text, CTIME).ok()?;
     (time.format(CTIME).to_string() == text).then_some(time)
 }
 
-/// Replaces every time that `ctime()` has written by `<ctime>`.
+/// Replaces every time in the format of `ctime()` by `<ctime>`.
 pub(crate) fn hide_ctime(text: &str) -> String {
     let mut hidden = String::new();
     let mut rest = text;
     while let Some(next) = rest.chars().next() {
-        let there = rest.get(..CTIME_LENGTH).and_then(parse_ctime).is_some();
-        hidden.push_str(if there {
+        let is_time = rest.get(..CTIME_LENGTH).and_then(parse_ctime).is_some();
+        hidden.push_str(if is_time {
             "<ctime>"
         } else {
             &rest[..next.len_utf8()]
         });
-        rest = &rest[if there { CTIME_LENGTH } else { next.len_utf8() }..];
+        rest = &rest[if is_time {
+            CTIME_LENGTH
+        } else {
+            next.len_utf8()
+        }..];
     }
     hidden
 }
 
-/// Replaces what is different in each run, or in each language, by what it has in common: times, and
-/// numbers in the order in which they are first seen, so that what was the same stays the same.
+/// Replaces times, ports, descriptors, process ids and thread names by placeholders, because they differ between runs
+/// and languages. Each distinct number or name gets an index in the order of its first occurrence, so equal ones stay
+/// equal.
 #[derive(Default)]
 pub(crate) struct Hide {
     seen: HashMap<&'static str, Vec<String>>,
 }
 
 impl Hide {
-    /// What a number that means nothing comes after.
+    /// Texts before numbers that differ between runs.
     const BEFORE_NUMBERS: [&'static str; 3] = ["127.0.0.1:", "descriptor ", "process "];
 
-    /// How the names of threads begin that a server has started: ours, and Python's.
+    /// Beginnings of the names of a server's threads: this crate's, and Python's.
     const THREADS: [&'static str; 3] = ["socketserver-", "Thread-", "ThreadPoolExecutor-"];
 
     pub(crate) fn hide(&mut self, line: &str) -> String {
@@ -68,12 +73,12 @@ impl Hide {
         hidden
     }
 
-    /// The thread that a line begins with: `main: ...`, `socketserver-1: ...`.
+    /// Replaces the thread name at the start of a line: `main: ...`, `socketserver-1: ...`.
     fn hide_thread(&mut self, line: &str) -> String {
         match line.split_once(": ") {
             Some(("main" | "MainThread", rest)) => format!("<main thread>: {rest}"),
             Some((name, rest)) if Self::THREADS.iter().any(|start| name.starts_with(start)) => {
-                format!("<thread {}>: {rest}", self.place("thread", name))
+                format!("<thread {}>: {rest}", self.index("thread", name))
             }
             _ => line.into(),
         }
@@ -85,17 +90,17 @@ impl Hide {
         for piece in pieces {
             let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
             let (number, rest) = piece.split_at(digits);
-            hidden += &format!("{before}<{}>{rest}", self.place(before, number));
+            hidden += &format!("{before}<{}>{rest}", self.index(before, number));
         }
         hidden
     }
 
-    /// Which of its kind this is.
-    fn place(&mut self, kind: &'static str, what: &str) -> usize {
+    /// Index of `value` among the distinct values of its kind.
+    fn index(&mut self, kind: &'static str, value: &str) -> usize {
         let seen = self.seen.entry(kind).or_default();
-        let place = seen.iter().position(|other| other == what);
-        place.unwrap_or_else(|| {
-            seen.push(what.into());
+        let index = seen.iter().position(|other| other == value);
+        index.unwrap_or_else(|| {
+            seen.push(value.into());
             seen.len() - 1
         })
     }

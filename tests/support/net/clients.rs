@@ -1,8 +1,8 @@
-//! The client's side of any transport.
+//! Clients, for every transport.
 
 use super::*;
 
-/// A client's socket, of any transport. Every read and write is bounded by [`PATIENCE`].
+/// A client's socket, of any transport. Every read and write ends within [`PATIENCE`].
 #[derive(Debug)]
 pub(crate) struct Client(Socket);
 
@@ -31,13 +31,13 @@ impl Client {
         (&self.0).write_all(data)
     }
 
-    /// One `recv`: a datagram, or what is there of a stream.
+    /// Calls `recv` once: receives a datagram, or the available bytes of a stream.
     pub(crate) fn try_receive(&self) -> io::Result<Vec<u8>> {
         let mut buffer = vec![0; 1 << 18];
         let size = loop {
             match (&self.0).read(&mut buffer) {
-                // A socket with a timeout is also interrupted by signals that are ignored: by the
-                // SIGCHLD of a child that ends while another thread starts one.
+                // Ignored signals, too, interrupt a read with a timeout: for example the SIGCHLD of a child process
+                // that ends while another thread starts one.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 size => break size?,
             }
@@ -46,7 +46,7 @@ impl Client {
         Ok(buffer)
     }
 
-    /// The same without waiting; `None` if nothing is there.
+    /// Calls `recv` once without waiting. `None` if nothing has arrived.
     pub(crate) fn try_receive_now(&self) -> io::Result<Option<Vec<u8>>> {
         let mut buffer = vec![0; 1 << 16];
         loop {
@@ -64,7 +64,7 @@ impl Client {
         self.try_receive().unwrap()
     }
 
-    /// As many bytes of a stream.
+    /// Reads exactly `size` bytes of a stream.
     #[track_caller]
     pub(crate) fn exactly(&self, size: usize) -> Vec<u8> {
         let mut data = vec![0; size];
@@ -72,14 +72,14 @@ impl Client {
         data
     }
 
-    /// What comes up to and with the next `\n`, which must end what is there, as it does where
-    /// question and answer alternate.
+    /// Reads one line, with its `\n`. No data may have arrived behind the line; this holds where requests and answers
+    /// alternate.
     #[track_caller]
     pub(crate) fn line(&self) -> String {
         let mut line = Vec::new();
         while !line.ends_with(b"\n") {
             let data = self.receive();
-            assert!(!data.is_empty(), "the end came before the line's");
+            assert!(!data.is_empty(), "the stream ended within a line");
             line.extend(data);
         }
         String::from_utf8(line).unwrap()
@@ -91,7 +91,7 @@ impl Client {
         self.line()
     }
 
-    /// Everything up to the end of a stream, which must be an orderly one.
+    /// Reads to the end of the stream, which must not be a reset.
     #[track_caller]
     pub(crate) fn rest(&self) -> Vec<u8> {
         let mut data = Vec::new();
@@ -101,10 +101,14 @@ impl Client {
 
     #[track_caller]
     pub(crate) fn expect_end(&self) {
-        assert_eq!(self.rest(), b"", "more came where the end should be");
+        assert_eq!(
+            self.rest(),
+            b"",
+            "data arrived instead of the end of the stream"
+        );
     }
 
-    /// Sends no more; can still receive.
+    /// Shuts down the sending side. The client can still receive.
     pub(crate) fn finish(&self) {
         self.0.shutdown(Shutdown::Write).unwrap();
     }

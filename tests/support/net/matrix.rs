@@ -1,6 +1,6 @@
-//! Macros that make tests of generic functions: for each transport, each strategy, and each pair of them.
+//! Macros that make tests of generic functions: for each transport, each strategy, or each pair of them.
 
-/// Makes a `#[test]` of a generic function for each of some transports.
+/// Makes a `#[test]` of each generic function for each of the given transports.
 macro_rules! over {
     ($transports:tt $($check:ident),* $(,)?) => {
         $($crate::support::net::over!(@ $transports $check);)*
@@ -26,7 +26,7 @@ macro_rules! over_datagrams {
     ($($check:ident),* $(,)?) => { $crate::support::net::over!([Udp, UnixDatagram] $($check),*); };
 }
 
-/// ... for each strategy.
+/// Makes a `#[test]` of each generic function for each strategy that needs no child processes.
 macro_rules! by_strategy {
     ($($check:ident),* $(,)?) => {
         $(mod $check {
@@ -50,7 +50,8 @@ macro_rules! by_strategy {
     };
 }
 
-/// ... and for each pair of them.
+/// Makes a `#[test]` of each generic function for each pair of a given transport and a strategy that needs no child
+/// processes.
 macro_rules! over_pairs {
     ($transports:tt $($check:ident),* $(,)?) => {
         $($crate::support::net::over_pairs!(@ $transports $check);)*

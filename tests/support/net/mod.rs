@@ -1,6 +1,6 @@
-//! Servers, clients and waiting, for tests that talk over the loopback interface.
+//! Servers, clients and waits, for tests that use the loopback interface.
 //!
-//! Nothing here waits without a limit: what does not come within [`PATIENCE`] fails the test.
+//! Every wait has a time limit: the test fails after [`PATIENCE`].
 
 mod clients;
 mod matrix;
@@ -40,15 +40,17 @@ pub(crate) use self::{
     clients::*, matrix::*, places::*, servers::*, services::*, transports::*, waiting::*,
 };
 
-/// How long anything may take before the test gives up on it.
+/// Time limit of every wait.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The address that internet servers of tests ask for.
+/// Address to which internet servers of tests bind.
 pub(crate) const LOOPBACK: &str = "127.0.0.1:0";
 
-/// A loopback address that no other test uses. For tests that look at what becomes of a port: one
-/// of 127.0.0.1 that was given back may be somebody else's a moment later. And for UDP servers: a
-/// late reply to a client of another test, whose port they have got, would be a request.
+/// Returns a loopback address that no other test uses, with port 0.
+///
+/// Tests that use a port again after its server has closed need it, because another test may get a released port of
+/// 127.0.0.1. UDP servers need it, because a server may get the port of another test's client; a late reply to that
+/// client would be a request.
 pub(crate) fn own_loopback() -> SocketAddr {
     let [_, a, b, c] = (std::process::id() * 256 + unique() as u32 % 256).to_be_bytes();
     ([127, a | 1, b, c], 0).into()

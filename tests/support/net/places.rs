@@ -1,8 +1,8 @@
-//! Directories, names and sockets.
+//! Temporary directories, unique numbers and the identity of sockets.
 
 use super::*;
 
-/// A fresh directory, removed at the end of the test.
+/// A new temporary directory. Dropping this value removes it.
 #[derive(Debug)]
 pub(crate) struct TempDir(PathBuf);
 
@@ -13,14 +13,14 @@ impl TempDir {
             let path = std::env::temp_dir().join(name);
             match std::fs::create_dir(&path) {
                 Ok(()) => return Self(path),
-                // Left behind by a process that had the same number, and was killed.
+                // A killed process with the same process id left this directory.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => panic!("cannot make {}: {error}", path.display()),
             }
         }
     }
 
-    /// A path in it that was not given out before.
+    /// Returns a new path for a socket in this directory.
     pub(crate) fn socket(&self) -> PathBuf {
         self.0.join(format!("{}.sock", unique()))
     }
@@ -32,13 +32,13 @@ impl Drop for TempDir {
     }
 }
 
+/// Returns a number that is unique in this process.
 pub(crate) fn unique() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// What tells a socket from all others while it exists, and whether it still does in this process:
-/// Python's `fileno() == -1`.
+/// Identity of an open socket. [`Self::is_open`] corresponds to Python's `fileno() != -1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SocketId(PathBuf);
 
@@ -48,11 +48,12 @@ impl SocketId {
         Self(std::fs::read_link(format!("/proc/self/fd/{fd}")).unwrap())
     }
 
+    /// Returns whether this process still has the socket open.
     pub(crate) fn is_open(&self) -> bool {
         self.descriptors() > 0
     }
 
-    /// How many descriptors of this process are this socket.
+    /// Number of descriptors of this process that refer to this socket.
     pub(crate) fn descriptors(&self) -> usize {
         std::fs::read_dir("/proc/self/fd")
             .unwrap()

@@ -2,21 +2,21 @@
 
 use super::*;
 
-/// A server that runs in the background, where its clients find it.
+/// A server that runs in the background.
 pub(crate) struct Host<T: Reachable, S: Service<T::Request>, M: Strategy = Threading> {
     pub(crate) server: RunningServer<T, S, M>,
-    // Dropped last: the socket files are in it.
+    // Dropped last, because it contains the socket files.
     dir: TempDir,
 }
 
-/// Starts a server with defaults.
+/// Starts a server with the default options.
 pub(crate) fn host<T: Reachable, M: Strategy + Default, S: Service<T::Request>>(
     service: S,
 ) -> Host<T, S, M> {
     host_with::<T, M, S, M>(service, |options| options, |server| server)
 }
 
-/// Starts a server with a strategy that is not the default one of its kind.
+/// Starts a server with the default options and the given strategy.
 pub(crate) fn host_by<T, M, S>(strategy: M, service: S) -> Host<T, S, M>
 where
     T: Reachable,
@@ -30,7 +30,7 @@ where
     )
 }
 
-/// Starts a server after its options and the server itself were adjusted.
+/// Starts a server after `options` and `adjust` have changed its settings.
 pub(crate) fn host_with<T, M, S, N>(
     service: S,
     options: impl FnOnce(ServerOptions<T, S, M>) -> ServerOptions<T, S, M>,
@@ -44,7 +44,7 @@ where
 {
     let dir = TempDir::new();
     let server = T::bind(&dir, options(Server::options()), service).unwrap();
-    // On a busy machine a handler may take its time to notice that it was cut off.
+    // On a busy machine a handler may notice late that its connection was force-closed.
     let server = server.force_close_timeout(Duration::from_secs(1));
     let server = adjust(server).spawn().unwrap();
     Host { server, dir }
@@ -56,7 +56,7 @@ impl<T: Reachable, S: Service<T::Request>, M: Strategy> Host<T, S, M> {
         T::connect(self.server.server_address())
     }
 
-    /// Stops the server, which must not hang, and must not have failed.
+    /// Stops the server, which must end in time and without an error.
     #[track_caller]
     pub(crate) fn stop(self) -> DrainReport {
         let Self { server, dir } = self;

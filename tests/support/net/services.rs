@@ -1,8 +1,8 @@
-//! Handlers that several tests use.
+//! Services and handlers that several tests use.
 
 use super::*;
 
-/// Answers one line with itself: the handler of CPython's own tests, for every transport.
+/// Answers one line with itself, as the handler of CPython's own tests does.
 #[derive(Debug, Default)]
 pub(crate) struct LineEcho;
 
@@ -14,7 +14,7 @@ impl<R: Request> RequestHandler<R> for LineEcho {
     }
 }
 
-/// Answers each line with itself, to the end of the stream or packet.
+/// Answers each line with itself, up to the end of the stream or datagram.
 pub(crate) fn echo_lines<R: Request>(request: &mut R) -> Result {
     while let Some(line) = request.next_line(10_000)? {
         request.send_all(&line)?;
@@ -83,7 +83,7 @@ impl<R: Request> Hooks<R> {
         self
     }
 
-    /// Passes on what `handle_error` is told.
+    /// Sends the arguments of each call of `handle_error` to the returned channel.
     pub(crate) fn failures(self) -> (Self, Receiver<Failure>) {
         let (sender, failures) = mpsc::channel();
         let hooks = self.on_error(move |_, error| {
@@ -129,12 +129,12 @@ impl<R: Request> RequestHandler<R> for HooksHandler<R> {
     }
 }
 
-/// What `handle_error` was told, to be looked at on another thread.
+/// Copy of the error that `handle_error` received, for another thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) stage: Stage,
     pub(crate) text: String,
-    /// Of the error itself, if it is an `io::Error`.
+    /// Kind of the error, if it is an `io::Error`.
     pub(crate) kind: Option<io::ErrorKind>,
     pub(crate) is_disconnect: bool,
     pub(crate) is_timeout: bool,
@@ -155,28 +155,29 @@ impl Failure {
     }
 }
 
-/// Panics on the threads of servers, which are part of the plan, print nothing.
+/// Suppresses the messages of panics on the threads of servers, where tests panic on purpose.
 pub(crate) fn expect_panics() {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
         let print = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            let planned = thread::current()
+            let is_expected = thread::current()
                 .name()
                 .is_some_and(|name| name.starts_with("socketserver"));
-            if !planned {
+            if !is_expected {
                 print(panic);
             }
         }));
     });
 }
 
-/// Forks although libtest has many threads.
+/// A `Forking` strategy that does not check for other threads, because libtest has many.
 ///
-/// The handlers and hooks of servers that have it may use what is theirs alone, the allocator and the
-/// standard streams; a lock, or one end of a channel, that other threads have is of no use in a child.
-#[allow(unsafe_code, reason = "there is no other way in a test")]
+/// Handlers and hooks of servers with this strategy may use their own values, the allocator and the standard streams.
+/// They must not use a lock, or one end of a channel, that other threads use, because these threads do not exist in
+/// the child process.
+#[allow(unsafe_code, reason = "`Forking::new` rejects the threads of libtest")]
 pub(crate) fn forking() -> Forking {
-    // SAFETY: as above.
+    // SAFETY: child processes use nothing that other threads may have locked, as stated above.
     unsafe { Forking::new_unchecked() }
 }

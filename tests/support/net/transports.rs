@@ -1,10 +1,10 @@
-//! What tests have to know about a transport to run over all of them.
+//! Binding and connecting, for every transport.
 
 use super::*;
 
-/// What tests have to know about a transport to run over all of them.
+/// A transport whose servers tests can bind, and to which they can connect clients.
 pub(crate) trait Reachable: Transport {
-    /// Binds to an address of its own.
+    /// Binds a server to a new address.
     fn bind<S, M>(
         dir: &TempDir,
         options: ServerOptions<Self, S, M>,
@@ -14,7 +14,7 @@ pub(crate) trait Reachable: Transport {
         S: Service<Self::Request>,
         M: Strategy + Default;
 
-    /// A client's connection; for datagrams, a socket that can be answered.
+    /// Connects a client. A datagram client is bound, so that the server can answer it.
     fn try_connect(address: &Self::Address) -> io::Result<Client>;
 
     #[track_caller]
@@ -22,7 +22,7 @@ pub(crate) trait Reachable: Transport {
         Self::try_connect(address).unwrap()
     }
 
-    /// What the socket says where it is bound: Python's `getsockname()`.
+    /// Returns the address to which a socket is bound, as Python's `getsockname()` does.
     fn getsockname(socket: BorrowedFd<'_>) -> Self::Address;
 }
 
@@ -90,7 +90,7 @@ reachable_unix!(UnixStream, |server| {
     std::os::unix::net::UnixStream::connect_addr(&unix_name(server))
 });
 reachable_unix!(UnixDatagram, |server: &UnixAddress| {
-    // An answer needs an address to go to: next to the server's, or in the abstract namespace.
+    // The client needs an address for the answer: next to the server's, or in the abstract namespace.
     let socket = match server.as_path() {
         Some(path) => UnixDatagramSocket::bind(path.with_extension(unique().to_string()))?,
         None => UnixDatagramSocket::bind_addr(&abstract_name(&unique_name()))?,
@@ -99,7 +99,7 @@ reachable_unix!(UnixDatagram, |server: &UnixAddress| {
     io::Result::Ok(socket)
 });
 
-/// A name that no other test, and no other run of this one, uses in the abstract namespace.
+/// Returns a name in the abstract namespace that no other test or process uses.
 pub(crate) fn unique_name() -> String {
     format!("socketserver-{}-{}", std::process::id(), unique())
 }
@@ -112,11 +112,11 @@ fn unix_name(address: &UnixAddress) -> StdUnixAddr {
     match address {
         UnixAddress::Path(path) => StdUnixAddr::from_pathname(path).unwrap(),
         UnixAddress::Abstract(name) => StdUnixAddr::from_abstract_name(name).unwrap(),
-        UnixAddress::Unnamed => panic!("nobody can connect to an unnamed socket"),
+        UnixAddress::Unnamed => panic!("clients cannot connect to an unnamed socket"),
     }
 }
 
-/// The transports with connections, and the type of their sockets.
+/// A transport with connections.
 pub(crate) trait Connected: Reachable<Request = StreamRequest<Self::Socket>> {
     type Socket: StreamSocket + AsFd;
 }

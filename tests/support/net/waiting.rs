@@ -1,16 +1,15 @@
-//! Waiting, which always has a bound.
+//! Waits with a time limit.
 
 use super::*;
 
-/// Runs `work` on a thread of its own and fails if it takes too long: for calls that must not
-/// hang.
+/// Runs `work` on a new thread and panics if it takes longer than [`PATIENCE`].
 #[track_caller]
 pub(crate) fn in_time<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
     let (done, result) = mpsc::sync_channel(1);
     let thread = thread::spawn(move || done.send(work()));
     match result.recv_timeout(PATIENCE) {
         Ok(result) => result,
-        Err(RecvTimeoutError::Timeout) => panic!("this should have ended by now"),
+        Err(RecvTimeoutError::Timeout) => panic!("the work did not end in time"),
         Err(RecvTimeoutError::Disconnected) => resume_unwind(match thread.join() {
             Err(payload) => payload,
             Ok(_) => Box::new("the thread ended without a result") as Box<dyn Any + Send>,
@@ -18,7 +17,7 @@ pub(crate) fn in_time<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'stat
     }
 }
 
-/// The next message, which has to come in time.
+/// Receives the next message, which must arrive within [`PATIENCE`].
 #[track_caller]
 pub(crate) fn next<M>(messages: &Receiver<M>) -> M {
     match messages.recv_timeout(PATIENCE) {
@@ -27,7 +26,7 @@ pub(crate) fn next<M>(messages: &Receiver<M>) -> M {
     }
 }
 
-/// Looks again and again, for what nothing announces.
+/// Polls until the condition holds, and panics after [`PATIENCE`].
 #[track_caller]
 pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
@@ -37,7 +36,7 @@ pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// Holds up handlers until the test opens it.
+/// Blocks handlers until the test opens it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
@@ -47,7 +46,7 @@ impl Gate {
         self.0.1.notify_all();
     }
 
-    /// Waits until it is open; that it never is, is for the test to notice.
+    /// Waits until the gate is open. Returns without an error after `2 * PATIENCE`, because the test fails earlier.
     pub(crate) fn pass(&self) {
         let closed = self.0.0.lock().unwrap();
         let opened = self
@@ -58,7 +57,7 @@ impl Gate {
     }
 }
 
-/// Where a given number of threads wait for each other.
+/// A barrier with a time limit.
 #[derive(Clone, Debug)]
 pub(crate) struct Rendezvous {
     expected: usize,
@@ -71,13 +70,13 @@ impl Rendezvous {
         Self { expected, shared }
     }
 
-    /// Waits until everybody is there. `false`: they did not come in time.
+    /// Waits until the expected number of threads have called this. `false` after [`PATIENCE`].
     pub(crate) fn wait(&self) -> bool {
-        let (there, changed) = &*self.shared;
-        let mut there = there.lock().unwrap();
-        *there += 1;
+        let (arrived, changed) = &*self.shared;
+        let mut arrived = arrived.lock().unwrap();
+        *arrived += 1;
         changed.notify_all();
-        let waited = changed.wait_timeout_while(there, PATIENCE, |n| *n < self.expected);
+        let waited = changed.wait_timeout_while(arrived, PATIENCE, |n| *n < self.expected);
         !waited.unwrap().1.timed_out()
     }
 }
