@@ -1,4 +1,4 @@
-//! How often a request takes memory, besides its handler: `benches/request.rs` says what that costs.
+//! Number of heap allocations for each request, without those of its handler. `benches/request.rs` measures the time.
 
 mod support;
 
@@ -9,7 +9,7 @@ use socketserver::{
 };
 use support::net::*;
 
-/// Sends back what comes first, and takes no memory for it.
+/// Sends back the first data that it receives, without an allocation.
 struct Echo;
 
 impl<R: Request> RequestHandler<R> for Echo {
@@ -21,10 +21,10 @@ impl<R: Request> RequestHandler<R> for Echo {
     }
 }
 
-/// Runs each job where it gets it, on the thread whose allocations are counted.
-struct AtOnce;
+/// Runs each job at once, on the thread whose allocations are counted.
+struct RunAtOnce;
 
-impl Strategy for AtOnce {
+impl Strategy for RunAtOnce {
     fn process_request(&self, job: Job) -> std::result::Result<(), Rejected> {
         job.run();
         Ok(())
@@ -33,8 +33,7 @@ impl Strategy for AtOnce {
 
 const REQUESTS: usize = 20;
 
-/// How many allocations some requests take, those that come first excepted: they leave behind a read
-/// buffer and their like.
+/// Number of allocations of `REQUESTS` requests, after as many requests that leave buffers for reuse.
 fn allocations_of_requests<T: Reachable>(strategy: impl Strategy) -> u64 {
     let dir = TempDir::new();
     let server = T::bind::<_, Sequential>(&dir, Server::options(), || Echo).unwrap();
@@ -44,7 +43,7 @@ fn allocations_of_requests<T: Reachable>(strategy: impl Strategy) -> u64 {
             .map(|_| T::connect(server.server_address()))
             .collect();
         clients.iter().for_each(|client| client.send("hello"));
-        let taken = measure(|| {
+        let allocations = measure(|| {
             for _ in 0..REQUESTS {
                 assert_eq!(server.handle_request().unwrap(), Handled::Request);
             }
@@ -52,35 +51,35 @@ fn allocations_of_requests<T: Reachable>(strategy: impl Strategy) -> u64 {
         for client in clients {
             assert_eq!(client.receive(), b"hello");
         }
-        taken.count_total
+        allocations.count_total
     };
     serve();
     serve()
 }
 
-fn a_connection_takes_memory_once<T: Reachable>() {
-    let taken = allocations_of_requests::<T>(Sequential);
-    assert_eq!(taken, REQUESTS as u64);
+fn a_connection_allocates_once<T: Reachable>() {
+    let count = allocations_of_requests::<T>(Sequential);
+    assert_eq!(count, REQUESTS as u64);
 }
 
-/// Once for the connection, once for the job, which a connection cannot be part of: the strategy does
-/// not know its type, and others may hold on to it.
-fn a_connection_that_is_handed_on_takes_memory_twice<T: Reachable>() {
-    let taken = allocations_of_requests::<T>(AtOnce);
-    assert_eq!(taken, 2 * REQUESTS as u64);
+/// The connection and the job are two allocations. A job is boxed because the strategy does not know its type. The
+/// connection is not a part of it, because senders and the registry refer to it.
+fn a_connection_in_a_job_allocates_twice<T: Reachable>() {
+    let count = allocations_of_requests::<T>(RunAtOnce);
+    assert_eq!(count, 2 * REQUESTS as u64);
 }
 
 over!([Tcp, UnixStream]
-    a_connection_takes_memory_once,
-    a_connection_that_is_handed_on_takes_memory_twice,
+    a_connection_allocates_once,
+    a_connection_in_a_job_allocates_twice,
 );
 
 #[test]
-fn a_datagram_takes_no_memory() {
+fn a_datagram_does_not_allocate() {
     assert_eq!(allocations_of_requests::<Udp>(Sequential), 0);
 }
 
 #[test]
-fn a_datagram_that_is_handed_on_takes_memory_once() {
-    assert_eq!(allocations_of_requests::<Udp>(AtOnce), REQUESTS as u64);
+fn a_datagram_in_a_job_allocates_once() {
+    assert_eq!(allocations_of_requests::<Udp>(RunAtOnce), REQUESTS as u64);
 }

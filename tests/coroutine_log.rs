@@ -1,6 +1,6 @@
-//! What the log says of handlers that hold their workers.
+//! Log events about handlers that stall their coroutine worker.
 //!
-//! A binary of its own, because a process has one logger: `cargo test --features log`.
+//! A test program of its own, because a process has one logger: `cargo test --features log`.
 
 mod support;
 
@@ -14,7 +14,7 @@ use socketserver::transport::Tcp;
 use socketserver::{Coroutines, Request, Sequential, TcpRequest, blocking, sleep};
 use support::net::*;
 
-/// Passes on what is logged.
+/// A logger that sends its lines to the test.
 struct Lines(OnceLock<Mutex<Sender<(Level, String)>>>);
 
 impl Log for Lines {
@@ -37,7 +37,7 @@ impl Log for Lines {
 static LINES: Lines = Lines(OnceLock::new());
 
 #[test]
-fn a_held_worker_is_reported_while_it_lasts_and_afterwards() {
+fn a_stalled_worker_is_reported_during_the_stall_and_afterwards() {
     let (sender, lines) = channel();
     LINES.0.set(Mutex::new(sender)).unwrap();
     log::set_logger(&LINES).unwrap();
@@ -47,10 +47,10 @@ fn a_held_worker_is_reported_while_it_lasts_and_afterwards() {
     let service = Hooks::new({
         let gate = gate.clone();
         move |request: &mut TcpRequest| {
-            // These are as they should be.
+            // These calls do not stall the worker.
             sleep(Duration::from_millis(30));
             blocking(|| thread::sleep(Duration::from_millis(30)));
-            if request.readline(100)? == b"hold\n" {
+            if request.readline(100)? == b"stall\n" {
                 gate.pass();
             }
             Ok(request.send_all("done\n")?)
@@ -65,15 +65,18 @@ fn a_held_worker_is_reported_while_it_lasts_and_afterwards() {
         },
     );
     let client = host.client();
-    client.send("hold\n");
+    client.send("stall\n");
     let (level, line) = next(&lines);
     assert_eq!(level, Level::Warn);
-    // It lasts until the gate is opened, which is after this line.
-    assert!(line.starts_with("a worker has not come back "), "{line}");
+    // The stall lasts until the gate opens, so this line was logged during it.
+    assert!(
+        line.starts_with("a worker has not polled its clients "),
+        "{line}"
+    );
     gate.open();
     assert_eq!(client.rest(), b"done\n");
-    let afterwards = |line: &str| line.starts_with("a handler has held its worker, ");
-    while !afterwards(&next(&lines).1) {}
+    let is_summary = |line: &str| line.starts_with("a handler blocked its worker, ");
+    while !is_summary(&next(&lines).1) {}
     assert!(host.server.stats().worker_stalls >= 1);
     host.stop();
 }

@@ -1,8 +1,8 @@
-//! Servers whose handlers are killed all the time, and servers that live long: whatever happens, the
-//! others are served, the counters add up, and nothing grows.
+//! Chaos: handlers panic or are killed, while other clients are served and the counters add up. Soak: many servers,
+//! one after the other, leak no thread, descriptor or memory.
 //!
-//! `CHAOS_SECONDS` and `SOAK_SECONDS` say how long each lasts; the defaults are 1 s and 2 s, and 5 s and
-//! 100 s under `SOCKETSERVER_TESTS=all`.
+//! `CHAOS_SECONDS` and `SOAK_SECONDS` set the durations. The defaults are 1 s and 2 s; with `SOCKETSERVER_TESTS=all`
+//! they are 5 s and 100 s.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -27,16 +27,16 @@ use crate::support::kinds::{Kind, by_kind};
 use crate::support::net::*;
 use crate::support::scale::scale;
 
-/// How long something lasts, by a variable of the environment.
+/// Reads a duration from an environment variable.
 fn seconds(variable: &str, default: u64) -> Duration {
     let seconds = std::env::var(variable).map(|seconds| seconds.parse().unwrap());
     Duration::from_secs(seconds.unwrap_or(default))
 }
 
-/// Every request that was taken in has ended, in one way.
+/// Checks that every accepted request has ended and was counted once.
 #[track_caller]
-fn expect_balance(handle: &ServerHandle) -> Stats {
-    eventually("all requests are over", || handle.stats().active == 0);
+fn expect_counts_add_up(handle: &ServerHandle) -> Stats {
+    eventually("all requests have ended", || handle.stats().active == 0);
     let stats = handle.stats();
     let ended =
         stats.completed + stats.failed + stats.force_closed + stats.rejected + stats.dropped;
@@ -49,29 +49,28 @@ fn expect_balance(handle: &ServerHandle) -> Stats {
 const CONNECTIONS: usize = 100;
 const BETWEEN_KILLS: Duration = Duration::from_millis(100);
 
-/// Serves a hundred clients that converse, while `kill` kills a handler now and then. Returns what was
-/// counted.
+/// Serves a hundred clients while `kill` kills a handler every 100 ms. Returns the counters.
 fn chaos<M: Strategy>(
     host: Host<Tcp, Hooks<TcpRequest>, M>,
     may_reset: bool,
     kill: impl Fn(&Host<Tcp, Hooks<TcpRequest>, M>),
 ) -> Stats {
     let handle = host.server.handle();
-    let (address, over) = (*host.server.server_address(), AtomicBool::new(false));
+    let (address, done) = (*host.server.server_address(), AtomicBool::new(false));
     thread::scope(|scope| {
-        // A check that fails must not leave the clients behind, who are waited for.
-        let _over = SetOnDrop(&over);
+        // Ends the client threads also after a failed assertion, because the scope waits for them.
+        let _done = SetOnDrop(&done);
         for number in 0..CONNECTIONS {
-            let over = &over;
+            let done = &done;
             let talk = move || {
-                while !over.load(Ordering::SeqCst) {
-                    converse(&Tcp::connect(&address), number, may_reset, over);
+                while !done.load(Ordering::SeqCst) {
+                    converse(&Tcp::connect(&address), number, may_reset, done);
                 }
             };
             let thread = thread::Builder::new().stack_size(256 * 1024);
             thread.spawn_scoped(scope, talk).unwrap();
         }
-        eventually("all are there", || {
+        eventually("all clients are connected", || {
             handle.stats().active == CONNECTIONS as u64
         });
         let end = Instant::now() + seconds("CHAOS_SECONDS", scale(1, 5));
@@ -79,7 +78,8 @@ fn chaos<M: Strategy>(
             kill(&host);
             thread::sleep(BETWEEN_KILLS);
         }
-        // Somebody new does not notice. It is a time that is promised, so once in three times will do.
+        // A new client is served quickly. One of three attempts has to succeed, because a busy machine can delay the
+        // others.
         let took = [(); 3].map(|()| {
             let start = Instant::now();
             let client = host.client();
@@ -89,9 +89,9 @@ fn chaos<M: Strategy>(
             start.elapsed()
         });
         let soon = took.iter().any(|took| *took < Duration::from_millis(500));
-        assert!(soon, "served after {took:?}");
+        assert!(soon, "new clients were served after {took:?}");
     });
-    let stats = expect_balance(&handle);
+    let stats = expect_counts_add_up(&handle);
     host.stop();
     stats
 }
@@ -104,22 +104,23 @@ impl Drop for SetOnDrop<'_> {
     }
 }
 
-/// Asks until it is over, or the handler is killed. Each answer is whole, and each end in order.
-fn converse(client: &Client, number: usize, may_reset: bool, over: &AtomicBool) {
+/// Sends requests until `done` is set or the handler is killed. Checks that each answer is complete, and that the
+/// connection is reset only if it may be.
+fn converse(client: &Client, number: usize, may_reset: bool, done: &AtomicBool) {
     for n in 0.. {
         let question = format!("{number} {n}\n");
-        // If that fails, the answer tells why.
+        // After an error of this call, the next one returns the reason.
         let _ = client.try_send(&question);
         match client.try_receive() {
             Ok(end) if end.is_empty() => return,
             Ok(answer) => assert_eq!(answer, question.as_bytes()),
             Err(error) => {
                 let is_reset = error.kind() == ErrorKind::ConnectionReset;
-                assert!(is_reset && may_reset, "no orderly end: {error}");
+                assert!(is_reset && may_reset, "the connection failed: {error}");
                 return;
             }
         }
-        if over.load(Ordering::SeqCst) {
+        if done.load(Ordering::SeqCst) {
             client.finish();
             return client.expect_end();
         }
@@ -127,15 +128,15 @@ fn converse(client: &Client, number: usize, may_reset: bool, over: &AtomicBool) 
     }
 }
 
-/// Panics are told by a flag: whoever sees it first is the one.
+/// Lets the handler panic that first sees a flag.
 fn chaos_by_panics(strategy: Box<dyn Strategy>) {
     expect_panics();
-    let (doom, panics) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+    let (must_panic, panics) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
     let service = Hooks::new({
-        let (doom, panics) = (Arc::clone(&doom), Arc::clone(&panics));
+        let (must_panic, panics) = (Arc::clone(&must_panic), Arc::clone(&panics));
         move |request: &mut TcpRequest| {
             while let Some(line) = request.next_line(100)? {
-                if doom.swap(false, Ordering::SeqCst) {
+                if must_panic.swap(false, Ordering::SeqCst) {
                     panics.fetch_add(1, Ordering::SeqCst);
                     panic!("on purpose");
                 }
@@ -146,8 +147,10 @@ fn chaos_by_panics(strategy: Box<dyn Strategy>) {
     });
     let host = host_by(strategy, service);
     let stats = chaos(host, false, |_| {
-        doom.store(true, Ordering::SeqCst);
-        eventually("somebody has panicked", || !doom.load(Ordering::SeqCst));
+        must_panic.store(true, Ordering::SeqCst);
+        eventually("a handler has panicked", || {
+            !must_panic.load(Ordering::SeqCst)
+        });
     });
     assert_eq!(stats.failed, panics.load(Ordering::SeqCst), "{stats:?}");
     assert_eq!(stats.completed, stats.accepted - stats.failed, "{stats:?}");
@@ -168,7 +171,8 @@ fn panics_in_coroutines() {
     chaos_by_panics(Box::new(Coroutines::new().workers(2)));
 }
 
-/// Children are killed one after the other: whoever is killed is not collected yet, and nobody else.
+/// Kills child processes one after the other. The killed process is one that was not reaped before, so its process id
+/// cannot belong to another process.
 #[test]
 fn killed_children() {
     let (ended, ends): (_, Receiver<ChildExit>) = mpsc::channel();
@@ -179,7 +183,7 @@ fn killed_children() {
         });
     let killed = AtomicU64::new(0);
     let host = host_by(forking, Hooks::echo());
-    // What a child has not read is reset by the system when it is killed.
+    // The kernel resets the connection of a killed child that has unread data.
     let stats = chaos(host, true, |host| {
         let children = host.server.active_children();
         let number = killed.fetch_add(1, Ordering::SeqCst) as usize;
@@ -195,7 +199,7 @@ fn killed_children() {
 
 by_kind!(soak);
 
-/// The memory of this process that is in use, in KiB.
+/// Resident memory of this process, in KiB.
 fn memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let size = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -203,13 +207,13 @@ fn memory() -> u64 {
     size.parse().unwrap()
 }
 
-/// How much the memory may vary; a leak of a connection's buffer per round would be more in seconds.
+/// Permitted growth of the memory, in KiB. A leak of one connection's buffer per round exceeds it in seconds.
 const SLACK: u64 = 4 * 1024;
 
-/// Servers that come and go on one port, and clients of all kinds.
+/// Starts and stops servers on one port, with clients that finish, stall, reset or are rejected.
 fn soak(kind: Kind) {
     alone(test_name!("soak"), kind, || {
-        // A fifth for each strategy.
+        // Each of the five strategies gets an equal share.
         let time = seconds("SOAK_SECONDS", scale(2, 100)) / Kind::ALL.len() as u32;
         let mut address = own_loopback();
         let start = Instant::now();
@@ -219,9 +223,11 @@ fn soak(kind: Kind) {
         while rounds < scale(6, 10) || start.elapsed() < time {
             round(kind, &mut address);
             rounds += 1;
-            // Whoever waits for this process wants to hear from it.
+            // The test that waits for this process needs output, or its wait expires.
             println!("round {rounds}");
-            eventually("its threads end", || Census::now().threads == threads);
+            eventually("the server's threads end", || {
+                Census::now().threads == threads
+            });
             if warm.is_none() && rounds >= 4 && start.elapsed() >= time / 4 {
                 warm = Some((Census::now(), memory()));
             }
@@ -237,12 +243,12 @@ fn soak(kind: Kind) {
     });
 }
 
-/// The life of one server.
+/// Starts a server, serves clients of each kind, and stops it.
 fn round(kind: Kind, address: &mut SocketAddr) {
-    let refuses = Arc::<AtomicBool>::default();
+    let rejects = Arc::<AtomicBool>::default();
     let service = Hooks::<TcpRequest>::echo().on_verify({
-        let refuses = Arc::clone(&refuses);
-        move |_| !refuses.load(Ordering::SeqCst)
+        let rejects = Arc::clone(&rejects);
+        move |_| !rejects.load(Ordering::SeqCst)
     });
     let server = Server::<Tcp, _, Sequential>::bind(*address, service).unwrap();
     *address = *server.server_address();
@@ -265,14 +271,14 @@ fn round(kind: Kind, address: &mut SocketAddr) {
                 reset(&client);
             }
             3 => {
-                // Those before it are taken in.
+                // After this answer, all earlier clients are accepted.
                 assert_eq!(client.ask("hello\n"), "hello\n");
-                refuses.store(true, Ordering::SeqCst);
-                let refused = Tcp::connect(address);
+                rejects.store(true, Ordering::SeqCst);
+                let rejected = Tcp::connect(address);
                 client.finish();
                 client.expect_end();
-                refused.expect_end();
-                refuses.store(false, Ordering::SeqCst);
+                rejected.expect_end();
+                rejects.store(false, Ordering::SeqCst);
             }
             _ => talk(&client, 50),
         }
@@ -283,7 +289,7 @@ fn round(kind: Kind, address: &mut SocketAddr) {
     in_time(move || server.stop()).unwrap();
     idle.expect_end();
     silent.expect_end();
-    let stats = expect_balance(&handle);
+    let stats = expect_counts_add_up(&handle);
     assert!(stats.rejected >= 4, "{stats:?}");
 }
 
@@ -296,7 +302,7 @@ fn talk(client: &Client, lines: usize) {
     client.expect_end();
 }
 
-/// Not by closing it: a child of this process would still have its copy.
+/// Resets the connection. Closing the socket would not, because a child process of the server has a copy of it.
 fn reset(client: &Client) {
     rustix::net::connect_unspec(&*client.socket()).unwrap();
 }

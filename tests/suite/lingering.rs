@@ -1,8 +1,7 @@
-//! What a client is told while it still sends arrives, if the server lingers.
+//! Lingering: the server reads on after an answer, so that the answer reaches a client that is still sending.
 
 use std::io::ErrorKind;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use socketserver::{Activity, Request, Strategy};
 
@@ -11,8 +10,8 @@ use crate::support::net::*;
 const SHORT: Duration = Duration::from_millis(100);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Answers before it has read everything, as one does who has read enough.
-fn impatient<R: Request>() -> Hooks<R> {
+/// Answers before it has read the whole request.
+fn answers_early<R: Request>() -> Hooks<R> {
     Hooks::new(|request: &mut R| {
         request.recv(10)?;
         Ok(request.send_all("that is too much\n")?)
@@ -31,13 +30,13 @@ where
     )
 }
 
-/// More than the kernel takes, so that the client is still sending when the connection would be closed.
+/// The request is larger than the socket buffers, so that the client is still sending when the handler ends.
 fn a_client_that_is_still_sending_gets_its_answer<T, M>()
 where
     T: Connected + socketserver::transport::Stream,
     M: Strategy + Default,
 {
-    let host = lingering::<T, M>(HOUR, impatient());
+    let host = lingering::<T, M>(HOUR, answers_early());
     for _ in 0..5 {
         let client = host.client();
         for _ in 0..300 {
@@ -51,49 +50,39 @@ where
     assert_eq!(handle.stats().completed, 5);
 }
 
-/// One that neither ends nor sends is let go when the time is over.
-fn a_client_that_stays_is_waited_for_no_longer_than_that<T, M>()
+/// The connection of a client that neither sends nor closes is closed when the time expires.
+fn lingering_ends_after_its_time<T, M>()
 where
     T: Connected + socketserver::transport::Stream,
     M: Strategy + Default,
 {
-    let host = lingering::<T, M>(SHORT, impatient());
+    let host = lingering::<T, M>(SHORT, answers_early());
     let client = host.client();
     client.send("hello, and more than ten bytes\n");
     assert_eq!(client.rest(), b"that is too much\n");
     assert!(host.server.handle().wait_until_idle(PATIENCE));
-    // It is closed now: who writes to it learns that, at the latest the second time.
-    let mut gone = || client.try_send("?").is_err();
-    eventually_true(&mut gone);
+    // The first write to a closed connection can succeed; the next one fails.
+    eventually("the client cannot send", || client.try_send("?").is_err());
 }
 
-fn eventually_true(condition: &mut impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline);
-        thread::yield_now();
-    }
-}
-
-/// And a stop does not wait longer than ever, and says for whom it waits.
-fn a_stop_ends_it<T, M>()
+/// A stop ends the lingering, and the report counts the request as completed.
+fn a_stop_ends_lingering<T, M>()
 where
     T: Connected + socketserver::transport::Stream,
     M: Strategy + Default,
 {
-    let host = lingering::<T, M>(HOUR, impatient());
+    let host = lingering::<T, M>(HOUR, answers_early());
     let handle = host.server.handle();
     let client = host.client();
     client.send("hello\n");
     assert_eq!(client.rest(), b"that is too much\n");
-    eventually("it lingers", || {
+    eventually("the request lingers", || {
         handle
             .requests()
             .iter()
             .any(|request| request.activity() == Activity::Lingering)
     });
     let report = host.stop();
-    // It had been served.
     assert_eq!(
         (report.completed, report.force_closed.len()),
         (1, 0),
@@ -104,14 +93,14 @@ where
 
 over_streams_by_strategy!(
     a_client_that_is_still_sending_gets_its_answer,
-    a_client_that_stays_is_waited_for_no_longer_than_that,
-    a_stop_ends_it,
+    lingering_ends_after_its_time,
+    a_stop_ends_lingering,
 );
 
-/// What it is good for: without it, who still sends is reset.
+/// Without lingering, the kernel resets the connection of a client that is still sending.
 #[test]
 fn without_lingering_a_client_that_is_still_sending_may_be_reset() {
-    let host = host::<socketserver::transport::Tcp, socketserver::Threading, _>(impatient());
+    let host = host::<socketserver::transport::Tcp, socketserver::Threading, _>(answers_early());
     let client = host.client();
     let mut sent = Ok(());
     for _ in 0..300 {

@@ -1,7 +1,7 @@
-//! The tests of the library as its users see it, in one program: a directory or a file for each subject.
+//! Tests of the public API, in one program, with a directory or a file for each subject.
 //!
-//! libtest runs them beside each other in one process. Tests that count or limit what a whole process has
-//! run themselves again in a process of their own (`support::alone`).
+//! libtest runs them in parallel in one process. Tests that count or limit resources of a whole process start a
+//! process of their own (`support::alone`).
 
 #[path = "../support/mod.rs"]
 mod support;

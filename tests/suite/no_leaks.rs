@@ -1,7 +1,6 @@
-//! After any number of clients, failures and stops, the threads and descriptors of the process are
-//! as many as before.
+//! The process has as many threads and descriptors after clients, failures and stops as before.
 //!
-//! A process of its own, because those of the whole process are counted.
+//! The test has a process of its own, because it counts the threads and descriptors of the whole process.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{OnceLock, mpsc};
@@ -20,12 +19,12 @@ use crate::support::census::Census;
 use crate::support::net::*;
 use crate::support::scale::scale;
 
-/// Runs `work` and waits until everything is as it was at the start of the test. Threads end a
-/// moment after the last that can be seen of them.
+/// Runs `work` and waits until the process has as many threads and descriptors as at the start of the test. The wait is
+/// needed because the kernel lists a thread for a moment after its end.
 #[track_caller]
 fn leaves_nothing(what: &str, work: impl FnOnce()) {
-    static AT_THE_START: OnceLock<Census> = OnceLock::new();
-    let before = *AT_THE_START.get_or_init(Census::now);
+    static START: OnceLock<Census> = OnceLock::new();
+    let before = *START.get_or_init(Census::now);
     work();
     eventually(what, || Census::now() == before);
 }
@@ -37,15 +36,15 @@ fn nothing_is_left_behind() {
 
 fn look_for_leaks() {
     expect_panics();
-    leaves_nothing("no trace of nothing", || {});
+    leaves_nothing("no work leaves nothing", || {});
 
     macro_rules! all {
         ($($transport:ident by $strategy:ident;)*) => {
             $(
                 let name = concat!(stringify!($transport), " by ", stringify!($strategy));
-                by_many_clients::<$transport, $strategy>(name);
-                by_servers_that_come_and_go::<$transport, $strategy>(name);
-                by_failures_and_refusals::<$transport, $strategy>(name);
+                many_clients::<$transport, $strategy>(name);
+                many_servers::<$transport, $strategy>(name);
+                failures_and_rejections::<$transport, $strategy>(name);
             )*
         };
     }
@@ -64,19 +63,19 @@ fn look_for_leaks() {
         UnixDatagram by ThreadPool;
     }
 
-    by_clients_that_are_cut_off::<Tcp, Sequential>();
-    by_clients_that_are_cut_off::<Tcp, Threading>();
-    by_clients_that_are_cut_off::<Tcp, ThreadPool>();
-    by_clients_that_are_cut_off::<UnixStream, Threading>();
+    force_closed_clients::<Tcp, Sequential>();
+    force_closed_clients::<Tcp, Threading>();
+    force_closed_clients::<Tcp, ThreadPool>();
+    force_closed_clients::<UnixStream, Threading>();
 
-    by_failures_to_bind::<Tcp>();
-    by_failures_to_bind::<Udp>();
-    by_failures_to_bind::<UnixStream>();
-    by_failures_to_bind::<UnixDatagram>();
-    by_failures_to_listen();
+    failures_to_bind::<Tcp>();
+    failures_to_bind::<Udp>();
+    failures_to_bind::<UnixStream>();
+    failures_to_bind::<UnixDatagram>();
+    failures_to_listen();
 }
 
-/// Answers whatever comes, as it comes.
+/// Sends back each piece of data that it receives.
 fn echo<R: Request>() -> Hooks<R> {
     Hooks::new(|request: &mut R| {
         loop {
@@ -89,30 +88,30 @@ fn echo<R: Request>() -> Hooks<R> {
     })
 }
 
-/// What one client does; every byte has to come back.
+/// Sends data in one of four ways and checks that every byte comes back.
 fn converse(number: usize, client: &Client) {
     let data: Vec<u8> = (0..)
         .map(|n| (n * 31 + number) as u8)
         .take(30_000)
         .collect();
     match number % 4 {
-        // All of it at once.
+        // At once.
         0 => client.send(&data),
-        // Bit by bit, waiting for each.
+        // In chunks, each after the answer to the last.
         1 => {
             for chunk in data.chunks(1000) {
                 client.send(chunk);
                 assert!(client.exactly(chunk.len()) == chunk);
             }
         }
-        // Bit by bit, now and then.
+        // In chunks, with pauses.
         2 => {
             for chunk in data.chunks(3000) {
                 client.send(chunk);
                 thread::sleep(Duration::from_millis(1));
             }
         }
-        // Nothing for a while.
+        // At once, after a pause.
         _ => {
             thread::sleep(Duration::from_millis(20));
             client.send(&data);
@@ -120,16 +119,19 @@ fn converse(number: usize, client: &Client) {
     }
     client.finish();
     let expected = if number % 4 == 1 { &[] } else { &data[..] };
-    assert!(client.rest() == expected, "not what was sent");
+    assert!(
+        client.rest() == expected,
+        "the answer differs from the data sent"
+    );
 }
 
-fn by_many_clients<T: Reachable, M: Strategy + Default>(name: &str) {
-    // Datagrams of so many at a time might not fit into the server's receive buffer.
+fn many_clients<T: Reachable, M: Strategy + Default>(name: &str) {
+    // Fewer clients send datagrams, because the server's receive buffer has to hold the datagrams of all.
     let (clients, requests) = match T::KIND {
         RequestKind::Connection => (scale(40, 200), scale(40, 200)),
         RequestKind::Datagram => (scale(20, 50), scale(20, 50) * 20),
     };
-    leaves_nothing(&format!("no trace of the clients of {name}"), || {
+    leaves_nothing(&format!("the clients of {name} leave nothing"), || {
         let host = host_with::<T, M, _, _>(
             echo(),
             |options| options,
@@ -162,8 +164,8 @@ fn by_many_clients<T: Reachable, M: Strategy + Default>(name: &str) {
     });
 }
 
-fn by_servers_that_come_and_go<T: Reachable, M: Strategy + Default>(name: &str) {
-    leaves_nothing(&format!("no trace of many servers, {name}"), || {
+fn many_servers<T: Reachable, M: Strategy + Default>(name: &str) {
+    leaves_nothing(&format!("many servers of {name} leave nothing"), || {
         for _ in 0..scale(10, 50) {
             let host = host::<T, M, _>(echo());
             assert_eq!(host.client().ask("hello\n"), "hello\n");
@@ -172,29 +174,29 @@ fn by_servers_that_come_and_go<T: Reachable, M: Strategy + Default>(name: &str) 
     });
 }
 
-fn by_failures_and_refusals<T: Reachable, M: Strategy + Default>(name: &str) {
+fn failures_and_rejections<T: Reachable, M: Strategy + Default>(name: &str) {
     let all = scale(40, 200);
-    leaves_nothing(&format!("no trace of what failed, {name}"), || {
-        let (seen, kept) = mpsc::channel();
+    leaves_nothing(&format!("failures of {name} leave nothing"), || {
+        let (senders, kept) = mpsc::channel();
         let service = Hooks::new(move |request: &mut T::Request| {
-            // A sender that is kept keeps nothing else.
-            let _ = seen.send(request.sender());
+            // A kept sender does not keep the connection open.
+            let _ = senders.send(request.sender());
             match &*request.readline(100)? {
                 b"fail\n" => Err("on purpose".into()),
                 b"panic\n" => panic!("on purpose"),
                 _ => Ok(()),
             }
         });
-        let turn = AtomicUsize::new(0);
-        let service = service.on_verify(move |_| turn.fetch_add(1, Ordering::SeqCst) % 4 != 3);
+        let number = AtomicUsize::new(0);
+        let service = service.on_verify(move |_| number.fetch_add(1, Ordering::SeqCst) % 4 != 3);
         let host = host::<T, M, _>(service);
         for n in 0..all {
-            let how = ["fail\n", "panic\n", "leave\n", "be refused\n"][n % 4];
-            // Without waiting for the end, which may come first.
-            let _ = host.client().try_send(how);
+            let command = ["fail\n", "panic\n", "return\n", "be rejected\n"][n % 4];
+            // Sending fails if the server has closed the connection already.
+            let _ = host.client().try_send(command);
         }
         let handle = host.server.handle();
-        eventually("all are over", || {
+        eventually("all requests have ended", || {
             let stats = handle.stats();
             (stats.accepted, stats.active) == (all as u64, 0)
         });
@@ -204,8 +206,8 @@ fn by_failures_and_refusals<T: Reachable, M: Strategy + Default>(name: &str) {
     });
 }
 
-fn by_clients_that_are_cut_off<T: Connected, M: Strategy + Default>() {
-    leaves_nothing("no trace of the clients that were cut off", || {
+fn force_closed_clients<T: Connected, M: Strategy + Default>() {
+    leaves_nothing("force-closed clients leave nothing", || {
         for _ in 0..5 {
             let host = host_with::<T, M, _, _>(
                 echo(),
@@ -216,16 +218,16 @@ fn by_clients_that_are_cut_off<T: Connected, M: Strategy + Default>() {
             clients[0].send("hello\n");
             assert_eq!(clients[0].line(), "hello\n");
             let handle = host.server.handle();
-            eventually("one is running", || handle.stats().active > 0);
+            eventually("a request is running", || handle.stats().active > 0);
             assert_eq!(host.stop().abandoned.len(), 0);
             drop(clients);
         }
     });
 }
 
-/// CPython's `test_tcpserver_bind_leak` (T15), with an address that is in use.
-fn by_failures_to_bind<T: Reachable + Bind<<T as Transport>::Address>>() {
-    leaves_nothing("no trace of addresses in use", || {
+/// CPython's `test_tcpserver_bind_leak`, with an address that is in use.
+fn failures_to_bind<T: Reachable + Bind<<T as Transport>::Address>>() {
+    leaves_nothing("failures to bind leave nothing", || {
         let dir = TempDir::new();
         let first = T::bind::<_, Sequential>(&dir, Server::options(), || LineEcho).unwrap();
         let before = Census::now();
@@ -238,17 +240,17 @@ fn by_failures_to_bind<T: Reachable + Bind<<T as Transport>::Address>>() {
     });
 }
 
-fn by_failures_to_listen() {
-    leaves_nothing("no trace of sockets that cannot listen", || {
+fn failures_to_listen() {
+    leaves_nothing("failures to listen leave nothing", || {
         for _ in 0..100 {
             let datagrams = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
-            let not_bound =
+            let not_listening =
                 TcpServer::from_listener(std::net::TcpListener::from(datagrams), || LineEcho);
-            assert!(not_bound.is_err());
-            let closed = TcpServer::options()
+            assert!(not_listening.is_err());
+            let not_bound = TcpServer::options()
                 .before_bind(|_| Err(std::io::ErrorKind::Other.into()))
                 .bind(LOOPBACK, || LineEcho);
-            assert!(closed.is_err());
+            assert!(not_bound.is_err());
         }
     });
 }

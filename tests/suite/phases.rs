@@ -1,4 +1,4 @@
-//! The phases of a stop: lame duck, draining, closing, stopped; and who can be asked meanwhile.
+//! The phases of a stop: lame duck, draining, closing, stopped.
 
 use std::sync::mpsc;
 use std::thread;
@@ -16,7 +16,7 @@ use crate::support::net::*;
 const SHORT: Duration = Duration::from_millis(50);
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn patient<T, M, S>(
+fn start<T, M, S>(
     service: S,
     adjust: impl FnOnce(Server<T, S, M>) -> Server<T, S, M>,
 ) -> Host<T, S, M>
@@ -28,10 +28,10 @@ where
     host_with::<T, M, _, _>(service, |options| options, adjust)
 }
 
-/// A lame duck serves whoever comes, says that it is not ready, and stops when its time is over.
+/// A lame duck serves new clients, reports that it is not ready, and stops when its time expires.
 fn a_lame_duck_serves_and_is_not_ready<T: Reachable, M: Strategy + Default>() {
     let lame = Duration::from_millis(300);
-    let host = patient::<T, M, _>(Hooks::<T::Request>::echo(), |server| server.lame_duck(lame));
+    let host = start::<T, M, _>(Hooks::<T::Request>::echo(), |server| server.lame_duck(lame));
     let handle = host.server.handle();
     assert_eq!(host.client().ask("hello\n"), "hello\n");
     assert!(handle.is_ready() && !handle.is_shutting_down());
@@ -43,7 +43,7 @@ fn a_lame_duck_serves_and_is_not_ready<T: Reachable, M: Strategy + Default>() {
     assert!(!handle.is_ready() && handle.is_shutting_down());
     let phase = handle.phase();
     if begun.elapsed() < lame / 2 {
-        // (A busy machine may have let the time go by.)
+        // On a busy machine the time may have expired here.
         assert_eq!(phase, Phase::LameDuck);
         assert_eq!(host.client().ask("you too\n"), "you too\n");
     }
@@ -55,10 +55,10 @@ fn a_lame_duck_serves_and_is_not_ready<T: Reachable, M: Strategy + Default>() {
 
 everywhere!(a_lame_duck_serves_and_is_not_ready);
 
-/// The stop is known to everybody; what a lame duck takes in is in the books.
-fn what_comes_to_a_lame_duck_is_in_the_report<T: Connected, M: Strategy + Default>() {
+/// The report counts requests that a lame duck accepts.
+fn the_report_counts_requests_to_a_lame_duck<T: Connected, M: Strategy + Default>() {
     let lame = Duration::from_secs(1);
-    let host = patient::<T, M, _>(Hooks::<T::Request>::echo(), |server| {
+    let host = start::<T, M, _>(Hooks::<T::Request>::echo(), |server| {
         server.lame_duck(lame).grace_period(PATIENCE)
     });
     let handle = host.server.handle();
@@ -66,7 +66,7 @@ fn what_comes_to_a_lame_duck_is_in_the_report<T: Connected, M: Strategy + Defaul
     assert_eq!(first.ask("hello\n"), "hello\n");
     let address = host.server.server_address().clone();
     let stopping = thread::spawn(move || host.stop());
-    eventually("it is a lame duck", || handle.is_shutting_down());
+    eventually("the server is a lame duck", || handle.is_shutting_down());
     let second = T::connect(&address);
     assert_eq!(second.ask("hello\n"), "hello\n");
     drop((first, second));
@@ -79,76 +79,79 @@ fn what_comes_to_a_lame_duck_is_in_the_report<T: Connected, M: Strategy + Defaul
 }
 
 #[test]
-fn lame_ducks_keep_books() {
-    what_comes_to_a_lame_duck_is_in_the_report::<Tcp, Threading>();
-    what_comes_to_a_lame_duck_is_in_the_report::<UnixStream, ThreadPool>();
-    what_comes_to_a_lame_duck_is_in_the_report::<Tcp, socketserver::Coroutines>();
+fn reports_count_requests_to_lame_ducks() {
+    the_report_counts_requests_to_a_lame_duck::<Tcp, Threading>();
+    the_report_counts_requests_to_a_lame_duck::<UnixStream, ThreadPool>();
+    the_report_counts_requests_to_a_lame_duck::<Tcp, socketserver::Coroutines>();
 }
 
-/// While a stop waits, one can ask for whom, and let them go.
-fn whom_a_stop_waits_for_can_be_asked<T: Connected, M: Strategy + Default>() {
-    let host = patient::<T, M, _>(Hooks::<T::Request>::echo(), |server| {
+/// The requests that a stop waits for can be listed and closed.
+fn requests_that_a_stop_waits_for_can_be_listed<T: Connected, M: Strategy + Default>() {
+    let host = start::<T, M, _>(Hooks::<T::Request>::echo(), |server| {
         server.grace_period(HOUR)
     });
     let handle = host.server.handle();
     let client = host.client();
     assert_eq!(client.ask("hello\n"), "hello\n");
-    // The client may have read them before they are counted.
-    eventually("they are sent", || handle.requests()[0].bytes_sent() == 6);
+    // The client may read the answer before its bytes are counted.
+    eventually("the bytes are counted", || {
+        handle.requests()[0].bytes_sent() == 6
+    });
     let stopping = thread::spawn(move || host.stop());
-    eventually("it is draining", || handle.phase() == Phase::Draining);
+    eventually("the server is draining", || {
+        handle.phase() == Phase::Draining
+    });
     let [request] = &handle.requests()[..] else {
-        panic!("it waits for one");
+        panic!("not one request: {:?}", handle.requests());
     };
     assert_eq!((request.bytes_received(), request.bytes_sent()), (6, 6));
     assert!(!stopping.is_finished());
-    // That is what it takes to go on.
     request.close();
     let report = in_time(move || stopping.join()).unwrap();
     assert_eq!((report.completed, report.force_closed.len()), (1, 0));
     client.expect_end();
 }
 
-/// Says who was cut off while doing what; and the text says it too.
-fn the_report_names_who_was_cut_off<T: Connected, M: Strategy + Default>() {
-    let host = patient::<T, M, _>(Hooks::<T::Request>::echo(), |server| {
+/// The report lists each force-closed request with its activity, in its fields and in its text.
+fn the_report_lists_force_closed_requests<T: Connected, M: Strategy + Default>() {
+    let host = start::<T, M, _>(Hooks::<T::Request>::echo(), |server| {
         server.grace_period(SHORT)
     });
     let client = host.client();
     assert_eq!(client.ask("hello\n"), "hello\n");
     let handle = host.server.handle();
-    eventually("its handler waits for more", || {
+    eventually("the handler reads", || {
         handle.requests()[0].activity() == Activity::Reading
     });
     let report = host.stop();
-    let [cut] = &report.force_closed[..] else {
-        panic!("one was cut off: {report}");
+    let [request] = &report.force_closed[..] else {
+        panic!("not one force-closed request: {report}");
     };
-    assert_eq!(cut.activity(), Activity::Reading);
-    assert!(cut.age() >= SHORT / 2, "{cut}");
+    assert_eq!(request.activity(), Activity::Reading);
+    assert!(request.age() >= SHORT / 2, "{request}");
     let text = report.to_string();
     assert!(
-        text.contains("1 interrupted, 0 abandoned\ninterrupted: "),
+        text.contains("1 force-closed, 0 abandoned\nforce-closed: "),
         "{text}"
     );
     assert!(handle.requests().is_empty());
 }
 
 over_streams_by_strategy!(
-    whom_a_stop_waits_for_can_be_asked,
-    the_report_names_who_was_cut_off,
+    requests_that_a_stop_waits_for_can_be_listed,
+    the_report_lists_force_closed_requests,
 );
 
-/// Whether there are so many clients, and the handlers of all wait for something to read.
+/// Returns whether there are `clients` requests and all of their handlers read.
 fn all_read(handle: &ServerHandle, clients: usize) -> bool {
     let requests = handle.requests();
     let reading = |request: &RequestInfo| request.activity() == Activity::Reading;
     requests.len() == clients && requests.iter().all(reading)
 }
 
-/// Not all at once: one after the other, over the time that was asked for.
+/// Requests are force-closed one after the other, over the given time.
 #[test]
-fn closing_can_be_spread_over_a_time() {
+fn force_closing_can_be_spread_over_a_time() {
     const CLIENTS: usize = 5;
     let time = Duration::from_secs(1);
     let (ended, ends) = mpsc::channel();
@@ -157,42 +160,48 @@ fn closing_can_be_spread_over_a_time() {
         let _ = ended.send(Instant::now());
         Ok(result.map(drop)?)
     });
-    let host = patient::<Tcp, Threading, _>(service, |server| {
+    let host = start::<Tcp, Threading, _>(service, |server| {
         server.grace_period(Duration::ZERO).force_close_spread(time)
     });
     let clients = [(); CLIENTS].map(|()| host.client());
     let handle = host.server.handle();
-    eventually("all are there", || all_read(&handle, CLIENTS));
+    eventually("all handlers read", || all_read(&handle, CLIENTS));
     let start = Instant::now();
     let report = host.stop();
     assert_eq!(report.force_closed.len(), CLIENTS);
-    // The first goes at once, and the last has four fifths of it.
+    // The first of five is closed at once, so the last one is closed after four fifths of the time.
     let last = ends.iter().take(CLIENTS).max().unwrap();
-    assert!(last - start >= time / 5 * 4, "all at once");
+    assert!(
+        last - start >= time / 5 * 4,
+        "closed within {:?}",
+        last - start
+    );
     drop(clients);
 }
 
-/// Those who end meanwhile are not waited for.
+/// The stop does not wait for the rest of the time when the last request has ended.
 #[test]
 fn spreading_ends_with_the_last_request() {
-    let host = patient::<Tcp, Threading, _>(Hooks::<socketserver::TcpRequest>::echo(), |server| {
+    let host = start::<Tcp, Threading, _>(Hooks::<socketserver::TcpRequest>::echo(), |server| {
         server.grace_period(Duration::ZERO).force_close_spread(HOUR)
     });
     let handle = host.server.handle();
     let clients = [(); 3].map(|()| host.client());
-    eventually("all are there", || all_read(&handle, 3));
+    eventually("all handlers read", || all_read(&handle, 3));
     let stopping = thread::spawn(move || host.stop());
-    eventually("it cuts them off", || handle.phase() == Phase::Closing);
+    eventually("the server force-closes requests", || {
+        handle.phase() == Phase::Closing
+    });
     drop(clients);
     let report = in_time(move || stopping.join()).unwrap();
     assert_eq!(report.force_closed.len() + report.completed, 3);
 }
 
-/// A stop that was asked for long ago has used up the grace period.
+/// The grace period begins when the stop is requested, so none of it may remain when the server is closed.
 #[test]
 fn the_grace_period_begins_with_the_stop() {
     let grace = Duration::from_millis(500);
-    let host = patient::<Tcp, Threading, _>(Hooks::<socketserver::TcpRequest>::echo(), |server| {
+    let host = start::<Tcp, Threading, _>(Hooks::<socketserver::TcpRequest>::echo(), |server| {
         server.grace_period(grace)
     });
     let handle = host.server.handle();
@@ -204,12 +213,15 @@ fn the_grace_period_begins_with_the_stop() {
     let begun = Instant::now();
     let report = host.stop();
     assert_eq!(report.force_closed.len(), 1);
-    assert!(begun.elapsed() < grace, "it has begun anew");
+    assert!(
+        begun.elapsed() < grace,
+        "the grace period has begun a second time"
+    );
 }
 
-/// Whatever stops it, from wherever, as often as one likes.
-fn everybody_may_stop_it_at_once<T: Reachable, M: Strategy + Default>() {
-    let host = patient::<T, M, _>(Hooks::<T::Request>::echo(), |server| {
+/// Any number of threads can request the stop at the same time, any number of times.
+fn many_threads_may_stop_it_at_once<T: Reachable, M: Strategy + Default>() {
+    let host = start::<T, M, _>(Hooks::<T::Request>::echo(), |server| {
         server.grace_period(SHORT)
     });
     let handle = host.server.handle();
@@ -239,11 +251,11 @@ fn everybody_may_stop_it_at_once<T: Reachable, M: Strategy + Default>() {
     assert_eq!(handle.phase(), Phase::Stopped);
 }
 
-everywhere!(everybody_may_stop_it_at_once);
+everywhere!(many_threads_may_stop_it_at_once);
 
-/// A listening socket that was inherited may be somebody else's, too: who waits there is left to them.
+/// Another process may accept from an inherited listener, too, so a server that closes leaves the backlog to it.
 #[test]
-fn clients_of_an_inherited_socket_are_left_to_others() {
+fn the_backlog_of_an_inherited_listener_is_left_to_others() {
     let listener = std::net::TcpListener::bind(LOOPBACK).unwrap();
     let other = listener.try_clone().unwrap();
     let service = Hooks::<socketserver::TcpRequest>::echo();
@@ -252,7 +264,7 @@ fn clients_of_an_inherited_socket_are_left_to_others() {
     client.send("hello\n");
     let report = server.server_close();
     assert_eq!(report.accepted, 0);
-    // And those who come later can still connect.
+    // Later clients can still connect.
     let server = Server::<Tcp, _, Threading>::from_listener(other, Hooks::echo()).unwrap();
     let server = server.spawn().unwrap();
     assert_eq!(client.line(), "hello\n");

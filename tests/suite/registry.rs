@@ -1,4 +1,4 @@
-//! Who is connected: listed, written to, closed, waited for.
+//! Live requests: listing them, writing to their clients, closing them, and waiting until none is left.
 
 use std::io::ErrorKind;
 use std::sync::mpsc;
@@ -12,18 +12,18 @@ use crate::support::net::*;
 
 const SHORT: Duration = Duration::from_millis(50);
 
-/// Each with what is known about it, as long as it is there.
+/// Each request is listed with its details until it ends.
 fn live_requests_are_listed<T: Connected, M: Strategy + Default>() {
     let host = host::<T, M, _>(Hooks::<T::Request>::echo());
     let handle = host.server.handle();
     assert!(handle.requests().is_empty());
     let client = host.client();
     assert_eq!(client.ask("hello\n"), "hello\n");
-    eventually("its handler waits for more", || {
+    eventually("the handler reads", || {
         handle.requests()[0].activity() == Activity::Reading
     });
     let [request] = &handle.requests()[..] else {
-        panic!("there is one client");
+        panic!("not one request: {:?}", handle.requests());
     };
     assert_eq!((request.bytes_received(), request.bytes_sent()), (6, 6));
     assert!(request.idle() <= request.age() && request.age() < PATIENCE);
@@ -43,12 +43,12 @@ fn live_requests_are_listed<T: Connected, M: Strategy + Default>() {
     client.finish();
     client.expect_end();
     assert!(handle.wait_until_idle(PATIENCE));
-    eventually("it is gone", || handle.requests().is_empty());
+    eventually("no request is listed", || handle.requests().is_empty());
     let stats = handle.stats();
     assert_eq!((stats.bytes_received, stats.bytes_sent), (6, 6));
 }
 
-/// By who found it in the list.
+/// The list gives access to each client.
 fn one_client_can_be_written_to_and_closed<T: Connected, M: Strategy + Default>() {
     let host = host::<T, M, _>(Hooks::<T::Request>::echo());
     let handle = host.server.handle();
@@ -63,7 +63,7 @@ fn one_client_can_be_written_to_and_closed<T: Connected, M: Strategy + Default>(
     assert_eq!(client.line(), "you have to go\n");
     request.close();
     client.expect_end();
-    eventually("it is gone", || handle.requests().is_empty());
+    eventually("no request is listed", || handle.requests().is_empty());
     assert!(handle.wait_until_idle(PATIENCE));
     assert_eq!(handle.stats().completed, 1);
     assert_eq!(handle.stats().force_closed, 0);
@@ -87,7 +87,7 @@ over_streams_by_strategy!(
     waiting_until_idle_ends_in_time,
 );
 
-/// A handler would wait for itself.
+/// The call returns `false` at once, because the handler would wait for itself.
 fn a_handler_does_not_wait_until_its_server_is_idle<M: Strategy + Default>() {
     let service = Hooks::new(|request: &mut socketserver::TcpRequest| {
         let idle = request.server().wait_until_idle(None);
@@ -99,11 +99,11 @@ fn a_handler_does_not_wait_until_its_server_is_idle<M: Strategy + Default>() {
 
 by_strategy!(a_handler_does_not_wait_until_its_server_is_idle);
 
-/// A message to all takes no longer than it may, however many do not read; and who does gets it whole.
+/// A broadcast ends within its time limit although clients do not read. Clients that read get the whole message.
 fn a_slow_client_does_not_hold_up_a_broadcast<T: Connected, M: Strategy + Default>() {
     let host = host::<T, M, _>(Hooks::<T::Request>::echo());
     let handle = host.server.handle();
-    // One after the other, so that this is how they are listed, too.
+    // The clients connect one after the other, because the list has the order of acceptance.
     let clients = [(); 4].map(|()| {
         let client = host.client();
         assert_eq!(client.ask("hello\n"), "hello\n");
@@ -112,14 +112,13 @@ fn a_slow_client_does_not_hold_up_a_broadcast<T: Connected, M: Strategy + Defaul
     let mut message = vec![b'x'; 8 << 20];
     message.push(b'\n');
     let size = message.len();
-    // Two of them read.
     let [first, second, third, fourth] = clients;
     let readers = [first, third].map(|client| thread::spawn(move || client.exactly(size)));
     let begun = Instant::now();
     let sent = handle.broadcast(&message, Duration::from_secs(4));
     assert!(
         begun.elapsed() < PATIENCE,
-        "it waited for those who do not read"
+        "the broadcast waited for clients that do not read"
     );
     let kinds: Vec<_> = sent
         .iter()
@@ -130,12 +129,12 @@ fn a_slow_client_does_not_hold_up_a_broadcast<T: Connected, M: Strategy + Defaul
     for reader in readers {
         assert!(reader.join().unwrap() == message);
     }
-    // They have got a part of it, and will get nothing else.
+    // The other clients get a part of the message, then the end of the stream.
     for client in [second, fourth] {
         let rest = client.rest();
         assert!(rest.len() < size && message.starts_with(&rest));
     }
-    eventually("they are gone", || handle.stats().active == 0);
+    eventually("all requests have ended", || handle.stats().active == 0);
 }
 
 mod at_once {
@@ -157,8 +156,8 @@ mod at_once {
     }
 }
 
-/// One who cannot wait for a client says how long.
-fn one_slow_client_is_waited_for_no_longer_than_one_likes<T: Connected, M: Strategy + Default>() {
+/// A sender that a client blocks gives up after its time limit and closes the connection.
+fn a_sender_waits_for_a_slow_client_within_its_time_limit<T: Connected, M: Strategy + Default>() {
     let host = host::<T, M, _>(Hooks::<T::Request>::echo());
     let handle = host.server.handle();
     let client = host.client();
@@ -177,9 +176,9 @@ fn one_slow_client_is_waited_for_no_longer_than_one_likes<T: Connected, M: Strat
     assert_eq!(error.kind(), ErrorKind::NotConnected);
 }
 
-over_streams_by_strategy!(one_slow_client_is_waited_for_no_longer_than_one_likes);
+over_streams_by_strategy!(a_sender_waits_for_a_slow_client_within_its_time_limit);
 
-/// Also of a client that somebody else is sending to at the moment.
+/// A broadcast waits, within its time limit, while a handler writes to the same client.
 #[test]
 fn a_broadcast_waits_for_its_turn() {
     let big = vec![b'b'; 8 << 20];
@@ -191,7 +190,7 @@ fn a_broadcast_waits_for_its_turn() {
     let host = host::<Tcp, Threading, _>(service);
     let handle = host.server.handle();
     let client = host.client();
-    eventually("it is being written to", || {
+    eventually("the handler writes", || {
         handle
             .requests()
             .iter()
@@ -205,7 +204,7 @@ fn a_broadcast_waits_for_its_turn() {
     assert!(sending.join().unwrap()[0].1.is_ok());
 }
 
-/// A handler may send to all, itself included.
+/// A handler may send to all clients, its own included.
 fn a_handler_can_broadcast<M: Strategy + Default>() {
     let service = Hooks::new(|request: &mut socketserver::TcpRequest| {
         let handle = request.server().clone();
@@ -218,7 +217,7 @@ fn a_handler_can_broadcast<M: Strategy + Default>() {
     let host = host::<Tcp, M, _>(service);
     let clients = [(); 3].map(|()| host.client());
     let handle = host.server.handle();
-    eventually("all are there", || handle.requests().len() == 3);
+    eventually("all clients are connected", || handle.requests().len() == 3);
     clients[1].send("hello\n");
     for client in &clients {
         assert_eq!(client.line(), "hello\n");
@@ -232,7 +231,8 @@ fn handlers_can_broadcast() {
     a_handler_can_broadcast::<socketserver::Coroutines>();
 }
 
-/// Datagrams are listed while they are being served, wherever that is; nobody can be cut off.
+/// Datagrams are listed while they are served, under every strategy. They have no sender, because there is no
+/// connection.
 fn datagrams_are_listed_while_they_are_served<T: Reachable, M: Strategy + Default>() {
     let (started, starts) = mpsc::channel();
     let gate = Gate::default();
@@ -250,7 +250,7 @@ fn datagrams_are_listed_while_they_are_served<T: Reachable, M: Strategy + Defaul
     client.send("?\n");
     next(&starts);
     let [request] = &handle.requests()[..] else {
-        panic!("there is one: {:?}", handle.requests());
+        panic!("not one request: {:?}", handle.requests());
     };
     assert_eq!(request.activity(), Activity::Running);
     assert!(request.sender().is_none());
@@ -259,7 +259,7 @@ fn datagrams_are_listed_while_they_are_served<T: Reachable, M: Strategy + Defaul
         assert_eq!(Some(*address), local.as_socket());
     }
     gate.open();
-    eventually("it is gone", || handle.requests().is_empty());
+    eventually("no request is listed", || handle.requests().is_empty());
     assert_eq!(handle.stats().bytes_received, 2);
 }
 
@@ -282,24 +282,24 @@ mod datagrams {
     }
 }
 
-/// A child's request is known by its process.
+/// A request in a child process is listed with its process id.
 #[test]
 fn requests_in_children_are_listed() {
     let host = host_by::<Tcp, _, _>(forking(), Hooks::<socketserver::TcpRequest>::echo());
     let handle = host.server.handle();
     let client = host.client();
     assert_eq!(client.ask("hello\n"), "hello\n");
-    eventually("its process is known", || {
+    eventually("the process id is listed", || {
         handle.requests().iter().all(|r| r.process_id().is_some())
     });
     let [request] = &handle.requests()[..] else {
-        panic!("there is one");
+        panic!("not one request: {:?}", handle.requests());
     };
     let local = client.socket().local_addr().unwrap();
     assert_eq!(request.client_address().socket_addr(), local.as_socket());
     assert!(request.to_string().contains(", in process "), "{request}");
-    assert!(handle.broadcast("who hears this?\n", SHORT).is_empty());
+    assert!(handle.broadcast("not sent\n", SHORT).is_empty());
     client.finish();
     client.expect_end();
-    eventually("it is gone", || handle.requests().is_empty());
+    eventually("no request is listed", || handle.requests().is_empty());
 }

@@ -1,5 +1,5 @@
-//! A server that is stopped and bound again, a hundred times, at an address where clients connect all the
-//! time. Nobody who was connected is lost: there is an answer, or an orderly end.
+//! A server that stops and binds the same address again, a hundred times, while clients connect. Each connected client
+//! gets an answer or an orderly end of the stream.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -14,42 +14,43 @@ use crate::support::alone::{alone, test_name};
 use crate::support::kinds::{Kind, by_kind};
 use crate::support::net::*;
 
-by_kind!(a_hundred_restarts_lose_nobody);
+by_kind!(a_hundred_restarts_lose_no_client);
 
 const RESTARTS: usize = 100;
 const CLIENTS: usize = 4;
 
-/// What became of all clients.
+/// Number of clients, by outcome.
 #[derive(Debug, Default)]
-struct Fates {
+struct Outcomes {
     answered: AtomicU64,
-    /// Connected, and the end came before the answer, in order.
-    turned_away: AtomicU64,
-    /// Nobody listened.
+    /// The server accepted the connection and closed it without an answer.
     rejected: AtomicU64,
+    /// No socket was listening.
+    connection_refused: AtomicU64,
 }
 
-/// In a process of its own: a child of another test, just forked, would have its copy of the listening
-/// socket for a moment.
-fn a_hundred_restarts_lose_nobody(kind: Kind) {
-    alone(test_name!("a_hundred_restarts_lose_nobody"), kind, || {
-        restart(kind)
-    });
+/// Needs a process of its own, because a child process that another test has just forked would have a copy of the
+/// listening socket for a moment.
+fn a_hundred_restarts_lose_no_client(kind: Kind) {
+    alone(
+        test_name!("a_hundred_restarts_lose_no_client"),
+        kind,
+        || restart(kind),
+    );
 }
 
 fn restart(kind: Kind) {
-    let (over, fates) = (AtomicBool::new(false), Fates::default());
+    let (done, outcomes) = (AtomicBool::new(false), Outcomes::default());
     let bind = |address: SocketAddr| Server::<Tcp, _, Sequential>::bind(address, || LineEcho);
     let mut server = Some(bind(own_loopback()).unwrap());
     let address = *server.as_ref().unwrap().server_address();
     thread::scope(|scope| {
-        // A check that fails must not leave the clients behind, who are waited for.
-        let _over = SetOnDrop(&over);
+        // Ends the client threads also after a failed assertion, because the scope waits for them.
+        let _done = SetOnDrop(&done);
         for _ in 0..CLIENTS {
             scope.spawn(|| {
-                while !over.load(Ordering::SeqCst) {
-                    visit(&address, &fates);
-                    // They come all the time, but not as fast as they can.
+                while !done.load(Ordering::SeqCst) {
+                    connect_and_ask(&address, &outcomes);
                     thread::sleep(Duration::from_millis(2));
                 }
             });
@@ -59,18 +60,17 @@ fn restart(kind: Kind) {
             let server = server.strategy(kind.strategy());
             let server = server.grace_period(Duration::from_secs(5)).spawn().unwrap();
             let handle = server.handle();
-            // It stops in the midst of them.
-            eventually("clients come", || handle.stats().accepted >= 3);
+            eventually("clients connect", || handle.stats().accepted >= 3);
             in_time(move || match n % 2 {
                 0 => drop(server.stop().unwrap()),
                 _ => drop(server),
             });
             let stats = handle.stats();
-            let served = (stats.active, stats.completed + stats.rejected);
-            assert_eq!(served, (0, stats.accepted), "{n}: {stats:?}");
+            let counts = (stats.active, stats.completed + stats.rejected);
+            assert_eq!(counts, (0, stats.accepted), "{n}: {stats:?}");
         }
     });
-    assert!(fates.answered.into_inner() >= RESTARTS as u64);
+    assert!(outcomes.answered.into_inner() >= RESTARTS as u64);
 }
 
 struct SetOnDrop<'a>(&'a AtomicBool);
@@ -81,25 +81,25 @@ impl Drop for SetOnDrop<'_> {
     }
 }
 
-fn visit(address: &SocketAddr, fates: &Fates) {
-    let fate = match Tcp::try_connect(address).and_then(|client| ask(&client)) {
-        Ok(true) => &fates.answered,
-        Ok(false) => &fates.turned_away,
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => &fates.rejected,
-        Err(error) => panic!("connected, and lost: {error} ({fates:?})"),
+fn connect_and_ask(address: &SocketAddr, outcomes: &Outcomes) {
+    let outcome = match Tcp::try_connect(address).and_then(|client| ask(&client)) {
+        Ok(true) => &outcomes.answered,
+        Ok(false) => &outcomes.rejected,
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => &outcomes.connection_refused,
+        Err(error) => panic!("a connected client was lost: {error} ({outcomes:?})"),
     };
-    fate.fetch_add(1, Ordering::SeqCst);
+    outcome.fetch_add(1, Ordering::SeqCst);
 }
 
-/// Whether there is an answer, and not the end.
+/// Returns whether the server answers before the end of the stream.
 fn ask(client: &Client) -> io::Result<bool> {
-    // If that fails, the answer tells why.
+    // After an error of this call, the next one returns the reason.
     let _ = client.try_send("hello\n");
     let answer = client.try_receive()?;
     if answer.is_empty() {
         return Ok(false);
     }
     assert_eq!(answer, b"hello\n");
-    assert_eq!(client.try_receive()?, b"", "more came than was asked for");
+    assert_eq!(client.try_receive()?, b"", "data after the answer");
     Ok(true)
 }

@@ -1,4 +1,4 @@
-//! Senders: writing to a client from the handlers of others, and from other threads.
+//! Senders: writing to a client from the handlers of other clients, and from other threads.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
@@ -12,7 +12,7 @@ use socketserver::{
 
 use crate::support::net::*;
 
-/// A chat: each client names itself with its first line; what it says then goes to everybody.
+/// A chat: the first line of each client is its name, and all further lines go to all clients.
 #[derive(Default)]
 struct Chat {
     members: Mutex<BTreeMap<String, Sender>>,
@@ -34,10 +34,10 @@ impl<R: Request> Service<R> for Chat {
 }
 
 impl Chat {
-    fn tell_all(&self, line: &str) {
+    fn send_to_all(&self, line: &str) {
         let members = self.members.lock().unwrap().clone();
         for member in members.into_values() {
-            // One that is just leaving misses this.
+            // Sending fails if the member has just left.
             let _ = member.send_all(line.as_bytes());
         }
     }
@@ -58,13 +58,13 @@ impl<R: Request> RequestHandler<R> for Member {
             if line.is_empty() {
                 return Ok(());
             }
-            self.chat.tell_all(&format!("{}: {line}", self.name));
+            self.chat.send_to_all(&format!("{}: {line}", self.name));
         }
     }
 
     fn finish(&mut self, _: &mut R) -> Result {
         self.chat.members.lock().unwrap().remove(&self.name);
-        self.chat.tell_all(&format!("{} left\n", self.name));
+        self.chat.send_to_all(&format!("{} left\n", self.name));
         Ok(())
     }
 }
@@ -96,8 +96,9 @@ fn the_members_of_a_chat_write_to_each_other<T: Connected>() {
     assert_eq!(host.server.service().members.lock().unwrap().len(), 1);
 }
 
-/// Starts a server whose handlers pass on their sender and wait for the end of the stream.
-fn sends_to_clients<T: Connected>() -> (Host<T, impl Service<T::Request>>, mpsc::Receiver<Sender>) {
+/// Starts a server whose handlers give their sender to the test and wait for the end of the stream.
+fn host_with_senders<T: Connected>() -> (Host<T, impl Service<T::Request>>, mpsc::Receiver<Sender>)
+{
     let (senders, receiver) = mpsc::channel();
     let hooks = Hooks::new(move |request: &mut T::Request| {
         let _ = senders.send(request.sender());
@@ -115,9 +116,9 @@ fn sends_to_clients<T: Connected>() -> (Host<T, impl Service<T::Request>>, mpsc:
 fn messages_of_many_senders_do_not_mix<T: Connected>() {
     const SENDERS: u8 = 8;
     const MESSAGES: usize = 20;
-    // More than the kernel takes in one go: what is not kept together gets mixed.
+    // The kernel does not accept this much in one write, so writes without a lock would mix.
     const SIZE: usize = 150_000;
-    let (host, senders) = sends_to_clients::<T>();
+    let (host, senders) = host_with_senders::<T>();
     let client = host.client();
     let sender = next(&senders);
     thread::scope(|scope| {
@@ -163,7 +164,7 @@ fn a_handler_and_a_sender_do_not_mix_either<T: Connected>() {
 }
 
 fn a_sender_can_be_formatted_into<T: Connected>() {
-    let (host, senders) = sends_to_clients::<T>();
+    let (host, senders) = host_with_senders::<T>();
     let client = host.client();
     let mut sender = next(&senders);
     writeln!(sender, "{} and {:?}", 1, "two").unwrap();
@@ -174,39 +175,39 @@ fn a_sender_can_be_formatted_into<T: Connected>() {
 }
 
 fn sending_to_a_client_that_left_is_not_connected<T: Connected>() {
-    let (host, senders) = sends_to_clients::<T>();
+    let (host, senders) = host_with_senders::<T>();
     let client = host.client();
     let sender = next(&senders);
     client.finish();
     client.expect_end();
     let handle = host.server.handle();
-    eventually("the request is over", || handle.stats().active == 0);
+    eventually("the request has ended", || handle.stats().active == 0);
     let error = sender.send_all(b"?").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotConnected);
     assert!(!ShuttingDown::is_cause_of(&error));
 }
 
 fn a_kept_sender_does_not_keep_the_connection<T: Connected>() {
-    let (host, senders) = sends_to_clients::<T>();
+    let (host, senders) = host_with_senders::<T>();
     for _ in 0..10 {
         let client = host.client();
         let kept = next(&senders);
         let copy = kept.clone();
         client.finish();
-        // If the connection were kept, this would end in a timeout.
+        // If a sender kept the connection open, this read would time out.
         client.expect_end();
         drop((kept, copy));
     }
 }
 
-fn a_sender_can_end_the_conversation<T: Connected>() {
-    let (host, senders) = sends_to_clients::<T>();
+fn a_sender_can_close_the_connection<T: Connected>() {
+    let (host, senders) = host_with_senders::<T>();
     let client = host.client();
     let sender = next(&senders);
-    sender.send_all(b"that was that").unwrap();
+    sender.send_all(b"good bye").unwrap();
     sender.close();
-    assert_eq!(client.rest(), b"that was that");
-    // The handler read the end of the stream, and has succeeded.
+    assert_eq!(client.rest(), b"good bye");
+    // The handler reads the end of the stream and succeeds.
     let handle = host.server.handle();
     eventually("the handler has returned", || handle.stats().active == 0);
     let stats = handle.stats();
@@ -214,7 +215,7 @@ fn a_sender_can_end_the_conversation<T: Connected>() {
         (stats.completed, stats.failed, stats.force_closed),
         (1, 0, 0)
     );
-    // Nobody is there to be sent away again.
+    // Closing a second time has no effect.
     sender.close();
     assert_eq!(
         sender.send_all(b"?").unwrap_err().kind(),
@@ -222,9 +223,9 @@ fn a_sender_can_end_the_conversation<T: Connected>() {
     );
 }
 
-/// A server that is stopped cuts off who writes to a client that does not read.
-fn a_blocked_sender_is_cut_off_when_the_server_stops<T: Connected>() {
-    let (host, receiver) = sends_to_clients::<T>();
+/// The client does not read, so the sender blocks until the server force-closes the connection.
+fn a_blocked_sender_is_force_closed_when_the_server_stops<T: Connected>() {
+    let (host, receiver) = host_with_senders::<T>();
     let client = host.client();
     let sender = next(&receiver);
     let (results, ended) = mpsc::channel();
@@ -246,7 +247,7 @@ fn a_blocked_sender_is_cut_off_when_the_server_stops<T: Connected>() {
         (1, 1, 0)
     );
     let (kind, shutting_down) = next(&ended);
-    // What it was doing just then decides which of the two it is.
+    // A call that was blocked fails with `ShuttingDown`, a later call with `NotConnected`.
     assert!(shutting_down || kind == ErrorKind::NotConnected, "{kind:?}");
     drop(client);
 }
@@ -258,11 +259,11 @@ over_streams!(
     a_sender_can_be_formatted_into,
     sending_to_a_client_that_left_is_not_connected,
     a_kept_sender_does_not_keep_the_connection,
-    a_sender_can_end_the_conversation,
-    a_blocked_sender_is_cut_off_when_the_server_stops,
+    a_sender_can_close_the_connection,
+    a_blocked_sender_is_force_closed_when_the_server_stops,
 );
 
-/// The client of a datagram is whoever sent it: there is no connection that could end.
+/// The sender of a datagram request writes to the address that the datagram came from, because there is no connection.
 #[test]
 fn datagram_clients_chat_too() {
     let members = Arc::new(Mutex::new(Vec::<Sender>::new()));

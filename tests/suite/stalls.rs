@@ -1,7 +1,7 @@
-//! Clients that keep a server waiting, in every way there is, and a server that is to stop: it leaves
-//! when the grace period is over, takes everything with it, and until then serves the others.
+//! Stops of a server while a client stalls its handler. The server serves other clients until the stop, ends soon
+//! after the grace period, and leaves no thread, descriptor or child process.
 //!
-//! Each test has a process to itself, so that what is left can be counted.
+//! Each test has a process of its own, so that remaining resources can be counted.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,27 +23,27 @@ use crate::support::kinds::{Kind, by_kind};
 use crate::support::net::*;
 use crate::support::process::Program;
 
-by_kind!(a_stop, a_drop, a_signal, a_handler_that_does_not_notice);
+by_kind!(a_stop, a_drop, a_signal, a_handler_that_ignores_the_stop);
 
 const GRACE: Duration = Duration::from_millis(100);
 
-/// What a stop may take beyond the grace period: the promise.
+/// Documented limit of the time from the end of the grace period to the end of a stop.
 const BEYOND: Duration = Duration::from_millis(200);
 
 // ---- the clients ----
 
-/// How a client keeps its handler waiting, or leaves it.
+/// Ways of a client to keep its handler waiting, or to reset its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stall {
-    /// It says nothing.
+    /// Sends nothing.
     Silent,
-    /// It has asked, has its answer, and says nothing more.
+    /// Sends nothing after its first answer.
     Idle,
-    /// It sends a byte now and then, of a line that never ends.
+    /// Sends a line byte by byte and never ends it.
     Dribbles,
-    /// It asks and asks, and does not read the answers.
+    /// Sends requests and does not read the answers.
     NeverReads,
-    /// The same, and it will ask no more.
+    /// Sends requests, shuts down its sending side, and does not read the answers.
     HalfCloses,
     ResetsBeforeTheFirstByte,
     ResetsInAMessage,
@@ -64,7 +64,7 @@ impl Stall {
         Self::ResetsWhileBeingAnswered,
     ];
 
-    /// Whether its handler waits until it is cut off.
+    /// Returns whether the handler waits until it is force-closed.
     fn lasts(self) -> bool {
         matches!(
             self,
@@ -72,7 +72,7 @@ impl Stall {
         )
     }
 
-    /// A client that is there by now.
+    /// Connects a client and brings it to the stall.
     fn begin(self, address: &SocketAddr) -> Stalled {
         let client = connect(address);
         let mut dribbling = None;
@@ -80,16 +80,16 @@ impl Stall {
             Self::Silent | Self::ResetsBeforeTheFirstByte => {}
             Self::Idle => assert_eq!(client.ask("hello\n"), "hello\n"),
             Self::Dribbles => dribbling = Some(Dribbling::start(&client)),
-            Self::NeverReads | Self::ResetsWhileBeingAnswered => ask_in_vain(&client),
+            Self::NeverReads | Self::ResetsWhileBeingAnswered => send_until_blocked(&client),
             Self::HalfCloses => {
-                ask_in_vain(&client);
+                send_until_blocked(&client);
                 client.finish();
             }
             Self::ResetsInAMessage => client.send("hel"),
             Self::ResetsAfterTheQuestion => client.send("hello\n"),
         }
         if !self.lasts() {
-            // Not by closing it: a child of this process would still have its copy.
+            // Closing the socket would not reset the connection, because a child process has a copy of it.
             rustix::net::connect_unspec(&*client.socket()).unwrap();
         }
         Stalled {
@@ -99,13 +99,14 @@ impl Stall {
     }
 }
 
-/// A client on its way through a stall; one that was to reset the connection has.
+/// A client that stalls its handler.
 struct Stalled {
+    /// `None` if the client has reset its connection.
     client: Option<Client>,
     _dribbling: Option<Dribbling>,
 }
 
-/// A connection with small buffers, which are full soon.
+/// Connects with small socket buffers, so that they are full soon.
 fn connect(address: &SocketAddr) -> Client {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -114,20 +115,20 @@ fn connect(address: &SocketAddr) -> Client {
     Client::new(socket)
 }
 
-/// Sends lines until there is no room for more, as there is not when the server waits to answer.
-fn ask_in_vain(client: &Client) {
+/// Sends lines without reading answers, until the socket buffers are full. Then the handler blocks while it writes.
+fn send_until_blocked(client: &Client) {
     let short = Some(Duration::from_millis(50));
     client.socket().set_write_timeout(short).unwrap();
     let line = "x".repeat(1023) + "\n";
-    let stuck = loop {
+    let error = loop {
         if let Err(error) = client.try_send(&line) {
             break error;
         }
     };
-    assert_eq!(stuck.kind(), io::ErrorKind::WouldBlock);
+    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
 }
 
-/// Sends a byte now and then, until it is dropped or the connection is over.
+/// Sends a byte every 10 ms, until this value is dropped or the connection is closed.
 struct Dribbling {
     done: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -159,20 +160,20 @@ impl Drop for Dribbling {
     }
 }
 
-/// Checks that somebody else is served, where that is promised.
+/// Checks that another client is served, unless the only handler stalls.
 #[track_caller]
-fn others_are_served(kind: Kind, stall: Stall, address: &SocketAddr) {
+fn expect_others_are_served(kind: Kind, stall: Stall, address: &SocketAddr) {
     if kind.serves_several() || !stall.lasts() {
         let client = Tcp::connect(address);
-        assert_eq!(client.ask("hello\n"), "hello\n", "beside one: {stall:?}");
+        assert_eq!(client.ask("hello\n"), "hello\n", "during {stall:?}");
         client.finish();
         client.expect_end();
     }
 }
 
-/// Whether the client of a stall saw the end, of whichever kind: who does not read may be reset.
+/// Checks that the connection was closed or reset. A client that does not read may be reset.
 #[track_caller]
-fn expect_cut(stalled: &Stalled) {
+fn expect_closed(stalled: &Stalled) {
     if let Some(client) = &stalled.client {
         loop {
             match client.try_receive() {
@@ -189,10 +190,9 @@ fn expect_cut(stalled: &Stalled) {
 
 // ---- time ----
 
-/// Runs `stop` for each stall, which tells how long it took. The promise is a time, and the machine may
-/// be busy with other tests, so one of three attempts has to keep it. What else is promised holds for
-/// each.
-fn within_the_grace_period(grace: Duration, stop: impl Fn(Stall) -> Duration) {
+/// Runs `stop`, which returns its duration, for each stall. One of three attempts has to be fast enough, because other
+/// tests may keep the machine busy. All other assertions hold for each attempt.
+fn expect_in_time(grace: Duration, stop: impl Fn(Stall) -> Duration) {
     for stall in Stall::ALL {
         let mut took = Vec::new();
         loop {
@@ -205,10 +205,10 @@ fn within_the_grace_period(grace: Duration, stop: impl Fn(Stall) -> Duration) {
     }
 }
 
-// ---- a server of this process ----
+// ---- a server in this process ----
 
-/// What this process has.
-fn all() -> (Census, BTreeSet<String>) {
+/// Threads, descriptors and child processes of this process.
+fn resources() -> (Census, BTreeSet<String>) {
     (Census::now(), children_of("self"))
 }
 
@@ -224,26 +224,26 @@ fn children_of(process: &str) -> BTreeSet<String> {
 
 type Running = RunningServer<Tcp, Hooks<TcpRequest>, Box<dyn Strategy>>;
 
-/// Stops a server that a client keeps waiting, and checks that nothing is left of it.
+/// Stops a server while a client stalls its handler, and checks that nothing of the server remains.
 fn stop_by(kind: Kind, stop: fn(Running), stall: Stall) -> Duration {
-    let before = all();
+    let before = resources();
     let took = {
         let server = Server::<Tcp, _, Sequential>::bind(LOOPBACK, Hooks::echo()).unwrap();
         let server = server.strategy(kind.strategy()).grace_period(GRACE);
         let server = server.spawn().unwrap();
         let (address, handle) = (*server.server_address(), server.handle());
         let stalled = stall.begin(&address);
-        others_are_served(kind, stall, &address);
-        eventually("it is accepted", || handle.stats().accepted > 0);
+        expect_others_are_served(kind, stall, &address);
+        eventually("the client is accepted", || handle.stats().accepted > 0);
 
         let start = Instant::now();
         in_time(move || stop(server));
         let took = start.elapsed();
-        expect_cut(&stalled);
+        expect_closed(&stalled);
         let refused = Tcp::try_connect(&address).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-        // On a busy machine a handler that was cut off can need longer than it is waited for.
-        eventually("its handler ends", || handle.stats().active == 0);
+        // On a busy machine a force-closed handler may need longer than `force_close_timeout`.
+        eventually("the handler ends", || handle.stats().active == 0);
         let stats = handle.stats();
         let ended = stats.completed + stats.failed + stats.force_closed + stats.rejected;
         assert_eq!(stats.accepted, ended + stats.dropped, "{stats:?}");
@@ -254,22 +254,24 @@ fn stop_by(kind: Kind, stop: fn(Running), stall: Stall) -> Duration {
         );
         took
     };
-    // Threads end a moment after the last that can be seen of them.
+    // The kernel lists a thread for a moment after its end.
     let deadline = Instant::now() + PATIENCE;
-    while all() != before && Instant::now() < deadline {
+    while resources() != before && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(1));
     }
-    assert_eq!(all(), before, "{stall:?}: something is left");
+    assert_eq!(resources(), before, "{stall:?}: resources remain");
     took
 }
 
-/// A first server has what the process keeps: where children are heard from.
+/// Runs a first server, because it creates descriptors that the process keeps.
 fn warm_up(kind: Kind) {
     let threads = Census::now().threads;
     let host = host_by::<Tcp, _, _>(kind.strategy(), || LineEcho);
     assert_eq!(host.client().ask("hello\n"), "hello\n");
     host.stop();
-    eventually("its threads end", || Census::now().threads == threads);
+    eventually("the server's threads end", || {
+        Census::now().threads == threads
+    });
 }
 
 fn a_stop(kind: Kind) {
@@ -279,20 +281,21 @@ fn a_stop(kind: Kind) {
 
     alone(test_name!("a_stop"), kind, || {
         warm_up(kind);
-        within_the_grace_period(GRACE, |stall| stop_by(kind, stop, stall));
+        expect_in_time(GRACE, |stall| stop_by(kind, stop, stall));
     });
 }
 
 fn a_drop(kind: Kind) {
     alone(test_name!("a_drop"), kind, || {
         warm_up(kind);
-        within_the_grace_period(GRACE, |stall| stop_by(kind, drop, stall));
+        expect_in_time(GRACE, |stall| stop_by(kind, drop, stall));
     });
 }
 
-/// One that neither reads nor writes cannot be cut off: it is left behind. (A child is killed.)
-fn a_handler_that_does_not_notice(kind: Kind) {
-    alone(test_name!("a_handler_that_does_not_notice"), kind, || {
+/// A handler that neither reads nor writes does not notice that its connection is force-closed, and is abandoned. A
+/// child process is killed instead.
+fn a_handler_that_ignores_the_stop(kind: Kind) {
+    alone(test_name!("a_handler_that_ignores_the_stop"), kind, || {
         let attempt = || {
             let gate = Gate::default();
             let service = Hooks::new({
@@ -315,28 +318,28 @@ fn a_handler_that_does_not_notice(kind: Kind) {
             let start = Instant::now();
             let report = in_time(move || server.stop()).unwrap();
             let took = start.elapsed();
-            let left = (report.force_closed.len(), report.abandoned.len());
+            let ended = (report.force_closed.len(), report.abandoned.len());
             let expected = if kind == Kind::Forking {
                 (1, 0)
             } else {
                 (0, 1)
             };
-            assert_eq!(left, expected, "{report}");
+            assert_eq!(ended, expected, "{report}");
             gate.open();
-            eventually("it ends", || handle.stats().active == 0);
+            eventually("the handler ends", || handle.stats().active == 0);
             took
         };
-        // As above: a time, and a busy machine.
+        // One of three attempts has to be fast enough, because the machine may be busy.
         let took = [(); 3].map(|()| attempt());
         assert!(took.iter().any(|took| *took <= GRACE + BEYOND), "{took:?}");
     });
 }
 
-// ---- a program ----
+// ---- a server program ----
 
-/// SIGTERM ends the example.
+/// SIGTERM stops the example `echo_server`.
 fn a_signal(kind: Kind) {
-    within_the_grace_period(GRACE, |stall| {
+    expect_in_time(GRACE, |stall| {
         let arguments = ["--port", "0", "--grace", "0.1", "--strategy", kind.name()];
         let mut program = Program::example("echo_server", &arguments);
         let address = program.address();
@@ -344,10 +347,10 @@ fn a_signal(kind: Kind) {
         let descriptors = || fs::read_dir(&descriptors).unwrap().count();
         let before = descriptors();
         let stalled = stall.begin(&address);
-        others_are_served(kind, stall, &address);
+        expect_others_are_served(kind, stall, &address);
         if kind == Kind::Sequential && stall.lasts() {
-            // Nobody else's answer says that it was taken in.
-            eventually("it is accepted", || descriptors() > before);
+            // No answer to another client shows that this one was accepted.
+            eventually("the client is accepted", || descriptors() > before);
         }
         let children = children_of(&program.id().to_string());
 
@@ -356,16 +359,16 @@ fn a_signal(kind: Kind) {
         let ended = program.finish();
         let took = start.elapsed();
         assert!(ended.status.success(), "{stall:?}: {}", ended.status);
-        expect_cut(&stalled);
+        expect_closed(&stalled);
         let last = ended.text().lines().last().unwrap();
         assert!(last.starts_with("drained: "), "{last}");
-        let cut = format!("{} force-closed, 0 abandoned", u8::from(stall.lasts()));
-        assert!(last.contains(&cut), "{stall:?}: {last}");
-        // Those that are not collected yet by whoever inherits them are gone all the same.
+        let counts = format!("{} force-closed, 0 abandoned", u8::from(stall.lasts()));
+        assert!(last.contains(&counts), "{stall:?}: {last}");
+        // A zombie counts as ended, because the process that inherits it may not have reaped it yet.
         for child in children {
             let stat = fs::read_to_string(format!("/proc/{child}/stat"));
-            let is_there = stat.is_ok_and(|stat| !stat.contains(") Z "));
-            assert!(!is_there, "{stall:?}: a child is left");
+            let is_running = stat.is_ok_and(|stat| !stat.contains(") Z "));
+            assert!(!is_running, "{stall:?}: a child process remains");
         }
         took
     });
