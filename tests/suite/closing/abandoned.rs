@@ -1,8 +1,8 @@
-//! What cannot be cut off.
+//! Requests that a force-close does not end.
 
 use super::*;
 
-/// A handler that neither reads nor writes has nothing that could be interrupted.
+/// The handler neither reads nor writes, so a force-close does not reach it.
 fn a_handler_that_computes_is_abandoned_and_reported<T, M>()
 where
     T: Reachable,
@@ -29,26 +29,26 @@ where
     assert_eq!((report.running, report.abandoned.len()), (1, 1));
     assert!(start.elapsed() >= SHORT);
     assert_eq!(handle.stats().active, 1);
-    assert!(handle.is_shutting_down(), "the handler cannot tell");
-    // It goes on, and to its end.
+    assert!(handle.is_shutting_down(), "the handler cannot see the stop");
+    // The abandoned handler continues to its end.
     gate.open();
     next(&ends);
-    eventually("the request is over", || handle.stats().active == 0);
+    eventually("the request has ended", || handle.stats().active == 0);
 }
 
 everywhere!(a_handler_that_computes_is_abandoned_and_reported,);
 
-/// Two that end by themselves, two that are cut off, and one that does not even notice.
-fn the_report_tells_them_apart<T: Connected, M: Strategy + Default>() {
+/// Two requests end by themselves, two are force-closed, and one is abandoned.
+fn the_report_distinguishes_the_outcomes<T: Connected, M: Strategy + Default>() {
     let gate = Gate::default();
     let service = Hooks::new({
         let gate = gate.clone();
         move |request: &mut T::Request| {
             match &*request.readline(100)? {
-                b"polite\n" => {
+                b"finishing\n" => {
                     let handle = request.server().clone();
                     socketserver::blocking(|| {
-                        eventually("it is stopped", || handle.is_shutting_down());
+                        eventually("a stop was requested", || handle.is_shutting_down());
                     });
                 }
                 b"idle\n" => drop(request.readline(100)?),
@@ -57,10 +57,10 @@ fn the_report_tells_them_apart<T: Connected, M: Strategy + Default>() {
             Ok(())
         }
     });
-    // The polite ones have to have ended when this is over.
+    // Long enough for the two requests that end by themselves.
     let grace = Duration::from_secs(1);
     let host = with_grace::<T, M, _>(grace, service);
-    let clients = ["polite", "polite", "idle", "idle", "busy"].map(|role| {
+    let clients = ["finishing", "finishing", "idle", "idle", "busy"].map(|role| {
         let client = host.client();
         client.send(format!("{role}\n"));
         client
@@ -86,4 +86,4 @@ fn the_report_tells_them_apart<T: Connected, M: Strategy + Default>() {
     drop(clients);
 }
 
-in_threads!(the_report_tells_them_apart,);
+in_threads!(the_report_distinguishes_the_outcomes,);

@@ -1,15 +1,15 @@
-//! What is waited for.
+//! The wait for running requests.
 
 use super::*;
 
-/// The handler ends when it sees that the server is closed, and not before.
+/// The handler ends only after it has seen the stop.
 fn a_running_request_is_waited_for<T: Reachable, M: Strategy + Default>() {
     let (started, starts) = mpsc::channel();
     let service = Hooks::new(move |request: &mut T::Request| {
         let line = request.readline(100)?;
         let _ = started.send(());
         let handle = request.server().clone();
-        eventually("the server is closed", || handle.is_shutting_down());
+        eventually("a stop was requested", || handle.is_shutting_down());
         request.send_all(&line)?;
         Ok(())
     });
@@ -40,31 +40,35 @@ everywhere!(
     a_server_that_never_served_closes_at_once,
 );
 
-/// While the last requests come to their end, nobody new gets in.
-fn a_server_that_is_closing_refuses_clients<T: Connected, M: Strategy + Default>() {
-    let (tell, address) = mpsc::channel::<T::Address>();
+/// The listener is closed while the last requests are still running.
+fn a_server_that_is_closing_does_not_listen<T: Connected, M: Strategy + Default>() {
+    let (addresses, address) = mpsc::channel::<T::Address>();
     let address = Mutex::new(address);
     let service = Hooks::new(move |request: &mut T::Request| {
-        // The others are those that are made below.
+        // The connections that `T::try_connect` below makes send nothing.
         if request.readline(100)?.is_empty() {
             return Ok(());
         }
         socketserver::blocking(|| {
             let address = next(&address.lock().unwrap());
-            eventually("nobody listens", || T::try_connect(&address).is_err());
+            eventually("the listener is closed", || {
+                T::try_connect(&address).is_err()
+            });
         });
-        request.send_all(b"refused\n")?;
+        request.send_all(b"not listening\n")?;
         Ok(())
     });
     let host = with_grace::<T, M, _>(PATIENCE, service);
     let client = host.client();
     client.send("the first\n");
     let handle = host.server.handle();
-    eventually("it is running", || handle.stats().accepted == 1);
-    tell.send(host.server.server_address().clone()).unwrap();
+    eventually("the request is running", || handle.stats().accepted == 1);
+    addresses
+        .send(host.server.server_address().clone())
+        .unwrap();
     let report = host.stop();
     assert_eq!((report.force_closed.len(), report.abandoned.len()), (0, 0));
-    assert_eq!(client.rest(), b"refused\n");
+    assert_eq!(client.rest(), b"not listening\n");
 }
 
 fn a_grace_period_without_limit_is_waited_for<T: Connected, M: Strategy + Default>() {
@@ -73,8 +77,8 @@ fn a_grace_period_without_limit_is_waited_for<T: Connected, M: Strategy + Defaul
     assert_eq!(client.ask("hello\n"), "hello\n");
     let handle = host.server.handle();
     let stopped = thread::spawn(move || host.stop());
-    eventually("it is being closed", || handle.is_shutting_down());
-    // Not cut off, as Python's would not be.
+    eventually("a stop was requested", || handle.is_shutting_down());
+    // The request is not force-closed. Python waits without limit too.
     assert_eq!(client.ask("still there?\n"), "still there?\n");
     drop(client);
     let report = stopped.join().unwrap();
@@ -83,5 +87,6 @@ fn a_grace_period_without_limit_is_waited_for<T: Connected, M: Strategy + Defaul
 
 over_streams_by_strategy!(a_grace_period_without_limit_is_waited_for,);
 
-// Where the loop runs the handlers, it still listens as long as one is running.
-in_threads!(a_server_that_is_closing_refuses_clients,);
+// Not for `Sequential`: its accept loop runs the handler, so the listener stays open while a request is
+// running.
+in_threads!(a_server_that_is_closing_does_not_listen,);

@@ -1,10 +1,10 @@
-//! From inside.
+//! Servers that a handler or a hook closes.
 
 use super::*;
 
 type Slot<S, M> = Arc<Mutex<Option<RunningServer<Tcp, S, M>>>>;
 
-/// A server that is owned by its own service.
+/// Starts a server that is owned by its own service, and connects a client.
 fn owned_by_itself<M: Strategy + Default>(
     make: impl FnOnce(Slot<Hooks<TcpRequest>, M>) -> Hooks<TcpRequest>,
 ) -> (Client, SocketId) {
@@ -12,10 +12,10 @@ fn owned_by_itself<M: Strategy + Default>(
     let server = Server::<Tcp, _, M>::bind(LOOPBACK, make(Arc::clone(&slot))).unwrap();
     let socket = SocketId::of(&server);
     let address = *server.server_address();
-    // Nobody takes it out before it is in.
-    let mut here = slot.lock().unwrap();
-    *here = Some(server.spawn().unwrap());
-    drop(here);
+    // The lock keeps handlers and hooks from taking the server before it is stored.
+    let mut stored = slot.lock().unwrap();
+    *stored = Some(server.spawn().unwrap());
+    drop(stored);
     (Tcp::connect(&address), socket)
 }
 
@@ -50,7 +50,7 @@ fn a_handler_can_drop_the_server_that_runs_it<M: Strategy + Default>() {
     eventually("the socket is closed", || !socket.is_open());
 }
 
-/// A hook of the loop: that the loop has left is nothing that it can wait for.
+/// The accept loop runs the hook, so the hook must not wait until the accept loop has left.
 fn a_hook_can_stop_the_server_that_runs_it<M: Strategy + Default>() {
     let (client, socket) = owned_by_itself::<M>(|slot| {
         Hooks::<TcpRequest>::echo().on_verify(move |_| {
@@ -68,7 +68,7 @@ by_strategy!(
     a_hook_can_stop_the_server_that_runs_it,
 );
 
-/// Two servers that know each other: a handler may wait for the other one.
+/// A handler of one server waits for the close of another.
 #[test]
 fn a_handler_can_close_another_server() {
     let other = ThreadingTcpServer::bind(LOOPBACK, Hooks::<TcpRequest>::echo()).unwrap();
@@ -87,9 +87,9 @@ fn a_handler_can_close_another_server() {
     idle.expect_end();
 }
 
-/// Nobody is served by a server that is closed, once the handler that has held up a loop is done.
+/// An accept loop whose handler was abandoned accepts nothing more, and releases the socket when the handler ends.
 #[test]
-fn a_loop_that_was_left_behind_ends_with_its_handler() {
+fn an_abandoned_loop_ends_with_its_handler() {
     let (started, starts) = mpsc::channel();
     let gate = Gate::default();
     let service = Hooks::new({
@@ -113,7 +113,7 @@ fn a_loop_that_was_left_behind_ends_with_its_handler() {
     client.send("?");
     next(&starts);
     assert_eq!(host.stop().abandoned.len(), 1);
-    assert!(socket.is_open(), "the loop still has it");
+    assert!(socket.is_open(), "the loop still has the socket");
     gate.open();
     assert_eq!(client.line(), "done\n");
     eventually("the loop has left", || !socket.is_open());

@@ -1,5 +1,5 @@
 //! Closing a server: it stops listening, waits for running requests as long as the grace period
-//! lasts, cuts off the rest, reports what it did, and never hangs.
+//! lasts, force-closes the rest, reports what it did, and never hangs.
 
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
@@ -18,6 +18,8 @@ use socketserver::{
 
 use crate::support::net::*;
 
+/// Makes a `#[test]` of a generic function for each stream transport and each strategy that does not run handlers in
+/// the accept loop.
 macro_rules! in_threads {
     ($($check:ident),* $(,)?) => {
         $(mod $check {
@@ -51,17 +53,17 @@ macro_rules! in_threads {
     };
 }
 
-// After the macro, which they use.
+// After the macro that they use.
 mod abandoned;
 mod awaited;
 mod block_on_close;
-mod cut_off;
+mod force_closed;
 mod from_inside;
 
-/// A grace period for tests in which it is over.
+/// A grace period for tests in which it expires.
 const SHORT: Duration = Duration::from_millis(50);
 
-/// (running, interrupted, abandoned)
+/// Returns (running, force-closed, abandoned).
 fn numbers(report: DrainReport) -> (usize, usize, usize) {
     (
         report.running,

@@ -1,15 +1,15 @@
-//! Closing.
+//! Closing a server that has child processes.
 
 use super::*;
 
 fn closing_waits_for_children<T: Connected>() {
-    let host = host_by::<T, _, _>(forking(), handler_fn(tell_pid::<T::Request>));
+    let host = host_by::<T, _, _>(forking(), handler_fn(answer_pids::<T::Request>));
     let client = host.client();
     let child = client.ask("?\n");
     let handle = host.server.handle();
     let stopping = thread::spawn(move || host.stop());
     assert!(handle.wait(PATIENCE));
-    eventually("it is closed", || handle.is_shutting_down());
+    eventually("a stop was requested", || handle.is_shutting_down());
     assert_eq!(client.ask("?\n"), child);
     client.finish();
     client.expect_end();
@@ -18,9 +18,9 @@ fn closing_waits_for_children<T: Connected>() {
     assert_eq!((handle.stats().completed, handle.stats().active), (1, 0));
 }
 
-fn children_that_keep_the_server_are_told_to_end<T: Connected>() {
+fn children_that_outlast_the_grace_period_get_a_sigterm<T: Connected>() {
     let (forking, ends) = watched();
-    let service = handler_fn(tell_pid::<T::Request>);
+    let service = handler_fn(answer_pids::<T::Request>);
     let host = host_with::<T, Sequential, _, _>(
         service,
         |options| options,
@@ -41,15 +41,15 @@ fn children_that_keep_the_server_are_told_to_end<T: Connected>() {
 }
 
 #[test]
-fn children_that_do_not_listen_are_killed() {
+fn children_that_ignore_the_sigterm_are_killed() {
     let (forking, ends) = watched();
-    let stubborn = |request: &mut TcpRequest| {
+    let ignores_sigterm = |request: &mut TcpRequest| {
         // SAFETY: ignoring runs no code in signal context.
         unsafe { signal(Signal::SIGTERM, SigHandler::SigIgn) }?;
-        tell_pid(request)
+        answer_pids(request)
     };
     let host = host_with::<Tcp, Sequential, _, _>(
-        handler_fn(stubborn),
+        handler_fn(ignores_sigterm),
         |options| options,
         |server| {
             server
@@ -68,5 +68,5 @@ fn children_that_do_not_listen_are_killed() {
 
 over_streams!(
     closing_waits_for_children,
-    children_that_keep_the_server_are_told_to_end,
+    children_that_outlast_the_grace_period_get_a_sigterm,
 );

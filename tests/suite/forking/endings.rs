@@ -1,9 +1,9 @@
-//! How children end.
+//! Exits of child processes.
 
 use super::*;
 
-/// In Python they are zombies until the next turn of the loop.
-fn children_are_collected_while_nothing_happens<T: Reachable>() {
+/// In Python, child processes are zombies until the next iteration of the loop.
+fn children_are_reaped_while_the_server_is_idle<T: Reachable>() {
     let host = host_forking::<T>(|server| server.poll_interval(None));
     for completed in 1..=3 {
         let client = host.client();
@@ -11,7 +11,7 @@ fn children_are_collected_while_nothing_happens<T: Reachable>() {
         if T::KIND == RequestKind::Connection {
             client.finish();
         }
-        eventually("the child is collected", || {
+        eventually("the child is reaped", || {
             host.server.stats().completed == completed
         });
         assert_eq!(host.server.active_children(), [0_u32; 0]);
@@ -19,7 +19,7 @@ fn children_are_collected_while_nothing_happens<T: Reachable>() {
     host.stop();
 }
 
-/// In Python, after requests and at intervals only.
+/// In Python, `service_actions` runs only after requests and at intervals.
 fn service_actions_follow_the_end_of_a_child<T: Connected>() {
     let (actions, acted) = mpsc::channel();
     let service = Hooks::<T::Request>::echo().on_actions(move || {
@@ -38,7 +38,7 @@ fn service_actions_follow_the_end_of_a_child<T: Connected>() {
     client.expect_end();
 }
 
-/// Fails as its client tells it to. Then `handle_error` says so, and fails too.
+/// Fails in the way that the client's line names. `handle_error` sends the error to the client, and panics.
 struct Failing;
 
 impl<R: Request> Service<R> for Failing {
@@ -116,7 +116,7 @@ fn a_failure_in_a_child_costs_that_child<T: Reachable>() {
 }
 
 #[test]
-fn the_parent_is_told_how_a_child_ended() {
+fn the_parent_is_notified_how_a_child_ended() {
     let (forking, ends) = watched();
     let service = Hooks::<TcpRequest>::new(|request| match &request.readline(10)?[..] {
         b"exit\n" => std::process::exit(7),
@@ -131,17 +131,17 @@ fn the_parent_is_told_how_a_child_ended() {
     ] {
         let client = host.client();
         client.send(order);
-        // Without another request: the server looks after its children as they end.
+        // Reported without another request, because the server reaps its children as they exit.
         let exit = next(&ends);
         assert_eq!(exit.to_string(), format!("child {} {text}", exit.pid()));
         client.expect_end();
     }
 }
 
-fn a_child_that_is_told_to_end_does<T: Connected>() {
-    begin_with_the_default_of_signals();
+fn a_signal_ends_a_child<T: Connected>() {
+    reset_signals_once();
     let (forking, ends) = watched();
-    let host = host_by::<T, _, _>(forking, handler_fn(tell_pid::<T::Request>));
+    let host = host_by::<T, _, _>(forking, handler_fn(answer_pids::<T::Request>));
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         let client = host.client();
         kill(pid(&client.ask("?\n")), signal).unwrap();
@@ -149,13 +149,13 @@ fn a_child_that_is_told_to_end_does<T: Connected>() {
         client.expect_end();
     }
     assert_eq!(host.server.stats().force_closed, 3);
-    // Nobody else minds.
+    // The server still serves.
     host.client().ask("?\n");
 }
 
-/// A child that this library has not forked is nobody's business but its parent's.
+/// A child process that this library has not forked is reaped by the code that started it.
 #[test]
-fn other_children_are_left_alone() {
+fn other_children_are_not_reaped() {
     let mut foreign = Command::new("sh")
         .args(["-c", "read line; exit 72"])
         .stdin(Stdio::piped())
@@ -163,11 +163,11 @@ fn other_children_are_left_alone() {
         .unwrap();
     let (forking, ends) = watched();
     let forking = forking.max_children(1);
-    let host = host_by::<Tcp, _, _>(forking, handler_fn(tell_pid_once::<TcpRequest>));
+    let host = host_by::<Tcp, _, _>(forking, handler_fn(answer_one_pid::<TcpRequest>));
     host.client().ask("?\n");
     next(&ends);
     drop(foreign.stdin.take());
-    eventually("it has ended", || is_zombie(foreign.id()));
+    eventually("the other child has exited", || is_zombie(foreign.id()));
     for _ in 0..20 {
         host.client().ask("?\n");
         next(&ends);
@@ -176,11 +176,11 @@ fn other_children_are_left_alone() {
     assert_eq!(foreign.wait().unwrap().code(), Some(72));
 }
 
-/// Somebody else may wait for a child before the server does.
+/// Another thread can reap a child process before the server does.
 #[test]
-fn a_child_that_somebody_else_has_collected_is_not_missed() {
+fn a_child_that_another_thread_has_reaped_is_reported() {
     let (forking, ends) = watched();
-    let host = host_by::<Tcp, _, _>(forking, handler_fn(tell_pid::<TcpRequest>));
+    let host = host_by::<Tcp, _, _>(forking, handler_fn(answer_pids::<TcpRequest>));
     for _ in 0..10 {
         let client = host.client();
         let child = pid(&client.ask("?\n"));
@@ -188,27 +188,27 @@ fn a_child_that_somebody_else_has_collected_is_not_missed() {
         client.finish();
         client.expect_end();
         let exit = next(&ends);
-        let collected = waiter.join().unwrap().is_ok();
+        let reaped_by_waiter = waiter.join().unwrap().is_ok();
         assert_eq!(exit.pid(), child.as_raw() as u32);
-        // Whoever was first has the status.
-        assert_eq!(exit.code().is_none(), collected, "{exit}");
+        // The status is known only to the thread that reaped the child.
+        assert_eq!(exit.code().is_none(), reaped_by_waiter, "{exit}");
     }
     assert!(host.server.active_children().is_empty());
 }
 
 #[test]
-#[ignore = "runs as a part of what_is_printed_is_printed_once"]
+#[ignore = "runs as a part of output_is_printed_once"]
 fn the_process_that_prints() {
     if !is_alone(test_name!("the_process_that_prints")) {
         return;
     }
     let (forking, ends) = watched();
-    // Without a line's end, so that it stays in the buffer.
-    let say = handler_fn(|_: &mut TcpRequest| {
+    // Without a newline, so that the output stays in the buffer.
+    let print = handler_fn(|_: &mut TcpRequest| {
         print!("<child>");
         Ok(())
     });
-    let host = host_by::<Tcp, _, _>(forking, say);
+    let host = host_by::<Tcp, _, _>(forking, print);
     print!("<parent>");
     host.client().expect_end();
     next(&ends);
@@ -216,10 +216,10 @@ fn the_process_that_prints() {
     host.stop();
 }
 
-/// What Python's children print is lost if it does not go to a terminal; and what their parent had
-/// printed and not flushed would be printed by each of them again.
+/// In Python, output that a child process prints is lost unless it goes to a terminal. A flush in a child process must
+/// not print again what the parent had not flushed before the fork.
 #[test]
-fn what_is_printed_is_printed_once() {
+fn output_is_printed_once() {
     let finished = run(test_name!("the_process_that_prints"));
     let printed = finished.success();
     let all = "<parent><child><parent again>";
@@ -228,11 +228,11 @@ fn what_is_printed_is_printed_once() {
 }
 
 over!([Tcp, Udp, UnixStream, UnixDatagram]
-    children_are_collected_while_nothing_happens,
+    children_are_reaped_while_the_server_is_idle,
     a_failure_in_a_child_costs_that_child,
 );
 
 over_streams!(
     service_actions_follow_the_end_of_a_child,
-    a_child_that_is_told_to_end_does,
+    a_signal_ends_a_child,
 );

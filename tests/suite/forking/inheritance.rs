@@ -1,15 +1,15 @@
-//! What a child has.
+//! Resources and state of a child process.
 
 use super::*;
 
 fn each_request_has_a_process_of_its_own<T: Reachable>() {
-    let host = host_by::<T, _, _>(forking(), handler_fn(tell_pid_once::<T::Request>));
+    let host = host_by::<T, _, _>(forking(), handler_fn(answer_one_pid::<T::Request>));
     let pids: BTreeSet<_> = (0..3).map(|_| host.client().ask("?\n")).collect();
     assert_eq!(pids.len(), 3);
     assert!(!pids.contains(&format!("{}\n", std::process::id())));
 }
 
-fn what_a_child_changes_is_its_own<T: Reachable>() {
+fn changes_in_a_child_stay_there<T: Reachable>() {
     static COUNTED: AtomicU32 = AtomicU32::new(0);
     let count = |request: &mut T::Request| {
         request.readline(10)?;
@@ -23,7 +23,7 @@ fn what_a_child_changes_is_its_own<T: Reachable>() {
     assert_eq!(COUNTED.load(Ordering::SeqCst), 0);
 }
 
-/// Whoever serves in a child holds nothing of the server's: no port, no wake-up.
+/// A child process has no descriptor of the listening socket, so it does not keep the port in use.
 fn a_child_has_no_listening_socket<T: Connected>() {
     let list = |request: &mut T::Request| {
         request.readline(10)?;
@@ -42,7 +42,7 @@ fn a_child_has_no_listening_socket<T: Connected>() {
 
 #[test]
 fn a_child_outlives_its_server_and_does_not_keep_the_port() {
-    let service = handler_fn(tell_pid::<TcpRequest>);
+    let service = handler_fn(answer_pids::<TcpRequest>);
     let server = TcpServer::bind(own_loopback(), service).unwrap();
     let address = *server.server_address();
     let server = server.strategy(forking()).block_on_close(false);
@@ -53,21 +53,21 @@ fn a_child_outlives_its_server_and_does_not_keep_the_port() {
 
     let report = in_time(move || server.stop()).unwrap();
     assert_eq!((report.running, report.force_closed.len()), (1, 0));
-    // At once, but for a child of another test that is just being made.
-    eventually("nobody listens", || Tcp::try_connect(&address).is_err());
-    // SO_REUSEADDR does not help against a socket that listens.
-    let next = TcpServer::bind(address, handler_fn(tell_pid::<TcpRequest>));
+    // A child process of another test can hold a copy for a moment after its fork.
+    eventually("the port is closed", || Tcp::try_connect(&address).is_err());
+    // SO_REUSEADDR allows no second socket beside one that listens.
+    let next = TcpServer::bind(address, handler_fn(answer_pids::<TcpRequest>));
     assert!(next.is_ok(), "{next:?}");
     assert_eq!(client.ask("?\n"), child);
     assert_eq!(handle.stats().active, 1);
     client.finish();
     client.expect_end();
-    eventually("it is collected", || handle.stats().active == 0);
+    eventually("the child is reaped", || handle.stats().active == 0);
     assert_eq!(handle.stats().completed, 1);
 }
 
 /// Answers whether SIGINT, SIGTERM and SIGHUP have their default effect.
-fn tell_signals(request: &mut TcpRequest) -> Result {
+fn answer_default_signals(request: &mut TcpRequest) -> Result {
     let defaults = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].map(|number| {
         // SAFETY: the default runs no code in signal context.
         let before = unsafe { signal(number, SigHandler::SigDfl) };
@@ -78,8 +78,8 @@ fn tell_signals(request: &mut TcpRequest) -> Result {
 
 #[test]
 fn signals_end_a_child_as_they_do_by_default() {
-    begin_with_the_default_of_signals();
-    let server = TcpServer::bind(LOOPBACK, handler_fn(tell_signals)).unwrap();
+    reset_signals_once();
+    let server = TcpServer::bind(LOOPBACK, handler_fn(answer_default_signals)).unwrap();
     // Installs a handler for each of the three.
     server.shutdown_on_ctrl_c().unwrap();
     let server = server.strategy(forking()).spawn().unwrap();
@@ -95,13 +95,13 @@ fn a_handler_in_a_child_stops_the_server<T: Reachable>() {
         Ok(writeln!(request, "{stopping} {waited}")?)
     };
     let host = host_by::<T, _, _>(forking(), handler_fn(stop));
-    // The child has a copy of the loop, and does not wait for it.
+    // `wait` returns `false` at once in a child process.
     assert_eq!(host.client().ask("?\n"), "true false\n");
     let handle = host.server.handle();
-    assert!(handle.wait(PATIENCE), "the server goes on");
+    assert!(handle.wait(PATIENCE), "the server still serves");
 }
 
-/// A child has the handles of all servers of its parent.
+/// Handles of all servers of the parent work in a child process.
 #[test]
 fn a_handler_in_a_child_stops_another_server() {
     let other = host::<Tcp, Threading, _>(Hooks::<TcpRequest>::echo());
@@ -113,38 +113,38 @@ fn a_handler_in_a_child_stops_another_server() {
     });
     let host = host_by::<Tcp, _, _>(forking(), service);
     assert_eq!(host.client().ask("?\n"), "false\n");
-    assert!(handle.wait(PATIENCE), "it goes on");
-    // This one does not.
+    assert!(handle.wait(PATIENCE), "the other server still serves");
+    // The server of the child still serves.
     assert_eq!(host.client().ask("?\n"), "false\n");
 }
 
-/// Even where the server guesses that there is another, as it does after a request.
+/// The loop checks for the stop even where it accepts without a poll, as it does after a request.
 #[test]
 fn a_stop_by_a_child_goes_before_the_next_request() {
-    let (go_on, goes_on) = mpsc::channel::<()>();
-    let goes_on = Mutex::new(goes_on);
+    let (resume, resumed) = mpsc::channel::<()>();
+    let resumed = Mutex::new(resumed);
     let service = Hooks::new(|request: &mut TcpRequest| {
         request.server().shutdown();
-        Ok(writeln!(request, "asked")?)
+        Ok(writeln!(request, "requested")?)
     })
     .on_actions(move || {
-        let _ = goes_on.lock().unwrap().recv_timeout(PATIENCE);
+        let _ = resumed.lock().unwrap().recv_timeout(PATIENCE);
     });
     let host = host_with::<Tcp, Sequential, _, _>(
         service,
         |options| options,
         |server| server.strategy(forking()).poll_interval(None),
     );
-    assert_eq!(host.client().line(), "asked\n");
-    // The server has not looked since.
+    assert_eq!(host.client().line(), "requested\n");
+    // `service_actions` blocks the loop, so the loop has not checked for the stop yet.
     let _next = host.client();
-    drop(go_on);
+    drop(resume);
     let handle = host.server.handle();
-    assert!(handle.wait(PATIENCE), "the server goes on");
+    assert!(handle.wait(PATIENCE), "the server still serves");
     assert_eq!(handle.stats().accepted, 1);
 }
 
-/// What a child asks for when the run that it is of is over comes too late.
+/// A stop that a child process requests after its run has ended is ignored.
 #[test]
 fn a_late_stop_by_a_child_does_not_end_the_next_run() {
     let stop = |request: &mut TcpRequest| {
@@ -169,32 +169,32 @@ fn a_late_stop_by_a_child_does_not_end_the_next_run() {
     client.expect_end();
 
     let second = serve();
-    // Whoever is served after the first child was collected is served after its wish was heard.
+    // The server reads the stop of the first child when it reaps it. The second child continues after that.
     let client = Tcp::connect(server.server_address());
     let pid: u32 = client.line().trim().parse().unwrap();
-    eventually("the first child is collected", || {
+    eventually("the first child is reaped", || {
         server.active_children() == [pid]
     });
     client.send("stop\n");
     client.finish();
     client.expect_end();
-    // The wish of this run is heard.
+    // A stop by a child of this run ends it.
     in_time(|| second.join()).unwrap().unwrap();
     let server = Arc::into_inner(server).unwrap();
     assert_eq!(server.stats().accepted, 2);
     in_time(move || server.server_close());
 }
 
-/// Programs that wait for signals themselves block them.
+/// Programs that receive signals by `sigwait` block them.
 #[test]
 fn signals_that_the_server_blocks_end_a_child() {
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
     let (forking, ends) = watched();
-    // Threads inherit it, and children.
+    // Threads and child processes inherit the signal mask.
     let host = thread::scope(|scope| {
         let blocked = scope.spawn(|| {
             signals.thread_block().unwrap();
-            host_by::<Tcp, _, _>(forking, handler_fn(tell_pid::<TcpRequest>))
+            host_by::<Tcp, _, _>(forking, handler_fn(answer_pids::<TcpRequest>))
         });
         blocked.join().unwrap()
     });
@@ -208,7 +208,7 @@ fn signals_that_the_server_blocks_end_a_child() {
 
 over!([Tcp, Udp, UnixStream, UnixDatagram]
     each_request_has_a_process_of_its_own,
-    what_a_child_changes_is_its_own,
+    changes_in_a_child_stay_there,
     a_handler_in_a_child_stops_the_server,
 );
 

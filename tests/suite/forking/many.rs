@@ -1,21 +1,21 @@
-//! Many.
+//! Many child processes, and other threads beside them.
 
 use super::*;
 
-/// Descriptors, threads and children of this process.
+/// Counts descriptors, threads and child processes of this process.
 fn resources() -> (usize, usize, usize) {
     let count = |path: &str| fs::read_dir(path).unwrap().count();
     let children = children_of(std::process::id()).len();
     (count("/proc/self/fd"), count("/proc/self/task"), children)
 }
 
-/// In a process of its own, because others of this file start children too.
+/// Runs in a process of its own, because other tests start child processes too.
 #[test]
 fn many_children_leave_nothing_behind() {
     run(test_name!("many_children"));
 }
 
-/// `SOCKETSERVER_REQUESTS` says how many.
+/// `SOCKETSERVER_REQUESTS` sets the number of requests.
 #[test]
 #[ignore = "runs as a part of many_children_leave_nothing_behind"]
 fn many_children() {
@@ -30,7 +30,7 @@ fn many_children() {
         |request: &mut TcpRequest| match &request.readline(10)?[..] {
             b"stay\n" => {
                 writeln!(request, "{}", std::process::id())?;
-                tell_pid_once(request)
+                answer_one_pid(request)
             }
             line => Ok(request.send_all(line)?),
         },
@@ -48,7 +48,7 @@ fn many_children() {
             scope.spawn(move || {
                 for n in 0..requests / 4 {
                     let client = Tcp::connect(&address);
-                    // Some are killed in the middle.
+                    // One child of seven is killed while its request runs.
                     if (n + number) % 7 == 0 {
                         kill(pid(&client.ask("stay\n")), Signal::SIGKILL).unwrap();
                         killed.fetch_add(1, Ordering::SeqCst);
@@ -67,7 +67,7 @@ fn many_children() {
     let killed = u64::from(killed.into_inner());
     assert_eq!((stats.failed, stats.active), (killed, 0));
     assert_eq!(stats.completed, requests / 4 * 4 + 1 - killed);
-    // The server may still be letting go of the last one, then and now.
+    // In both counts, the server may not have released the resources of the last child yet.
     eventually("nothing is left behind", || {
         let (now, then) = (resources(), before);
         now.0 <= then.0 && now.1 <= then.1 && now.2 <= then.2
@@ -76,20 +76,19 @@ fn many_children() {
     in_time(move || server.stop()).unwrap();
 }
 
-/// A server of another strategy in the same process is not disturbed by forks beside it.
+/// Forks do not disturb a server of another strategy in the same process.
 #[test]
 fn a_server_with_threads_serves_beside_one_that_forks() {
-    let forks = host_by::<Tcp, _, _>(forking(), handler_fn(tell_pid_once::<TcpRequest>));
-    let threads = host::<Tcp, Threading, _>(handler_fn(tell_pid::<TcpRequest>));
-    let held = threads.client();
+    let forks = host_by::<Tcp, _, _>(forking(), handler_fn(answer_one_pid::<TcpRequest>));
+    let threads = host::<Tcp, Threading, _>(handler_fn(answer_pids::<TcpRequest>));
+    let open = threads.client();
     for _ in 0..20 {
-        assert_eq!(held.ask("?\n"), format!("{}\n", std::process::id()));
-        assert_ne!(forks.client().ask("?\n"), held.ask("?\n"));
+        assert_eq!(open.ask("?\n"), format!("{}\n", std::process::id()));
+        assert_ne!(forks.client().ask("?\n"), open.ask("?\n"));
         threads.client().ask("?\n");
     }
 }
 
-/// A child that is left to itself, because the process that forked it is gone, goes on.
 #[test]
 fn a_child_outlives_its_parent() {
     let mut server = Program::example("tutorial_forking", &["127.0.0.1:0"]);
@@ -98,7 +97,7 @@ fn a_child_outlives_its_parent() {
     client.send("hello");
     client.receive();
     server.signal(Signal::SIGKILL);
-    eventually("it is dead", || is_zombie(server.id()));
+    eventually("the parent is dead", || is_zombie(server.id()));
     client.send("still there");
     assert!(!client.receive().is_empty());
 }

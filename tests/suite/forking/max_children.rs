@@ -1,4 +1,4 @@
-//! How many.
+//! `max_children`.
 
 use super::*;
 
@@ -7,36 +7,36 @@ fn the_limit_is_that_of_python() {
     assert_eq!(Forking::DEFAULT_MAX_CHILDREN, 40);
 }
 
-/// At the limit, clients wait in the kernel's queue, and are served when there is room; the server
-/// can be stopped meanwhile.
+/// At the limit, clients wait in the backlog, and are served when a child process has exited. A stop takes effect at
+/// once.
 fn no_more_children_run_than_are_allowed<T: Connected>() {
-    const MOST: usize = 3;
+    const MAX_CHILDREN: usize = 3;
     const CLIENTS: usize = 10;
-    let host = host_forking::<T>(|server| server.max_children(MOST).grace_period(PATIENCE));
+    let host = host_forking::<T>(|server| server.max_children(MAX_CHILDREN).grace_period(PATIENCE));
     let handle = host.server.handle();
     let mut clients: VecDeque<_> = (0..CLIENTS).map(|_| host.client()).collect();
     for client in &clients {
         client.send("hello\n");
     }
-    for client in clients.iter().take(MOST) {
+    for client in clients.iter().take(MAX_CHILDREN) {
         assert_eq!(client.line(), "hello\n");
     }
-    for served in MOST..CLIENTS {
+    for served in MAX_CHILDREN..CLIENTS {
         assert_eq!(handle.stats().accepted as usize, served);
-        assert_eq!(host.server.active_children().len(), MOST);
-        // One is allowed to leave, and the next comes in.
+        assert_eq!(host.server.active_children().len(), MAX_CHILDREN);
+        // The exit of one child lets the server fork the next.
         let client = clients.pop_front().unwrap();
         client.finish();
         client.expect_end();
-        assert_eq!(clients[MOST - 1].line(), "hello\n");
+        assert_eq!(clients[MAX_CHILDREN - 1].line(), "hello\n");
     }
     let waiting = host.client();
     handle.shutdown();
-    assert!(handle.wait(PATIENCE), "the limit keeps it from stopping");
+    assert!(handle.wait(PATIENCE), "the limit prevents the stop");
     let stats = handle.stats();
     assert_eq!(
         (stats.accepted, stats.active),
-        (CLIENTS as u64, MOST as u64)
+        (CLIENTS as u64, MAX_CHILDREN as u64)
     );
     drop(waiting);
     for client in clients {
@@ -45,11 +45,11 @@ fn no_more_children_run_than_are_allowed<T: Connected>() {
     }
     let report = host.stop();
     assert_eq!((report.force_closed.len(), report.abandoned.len()), (0, 0));
-    // The one that was still waiting, too.
+    // The client in the backlog was served too.
     assert_eq!(handle.stats().completed as usize, CLIENTS + 1);
 }
 
-/// In Python there is no limit then.
+/// In Python, `handle_request` has no limit.
 fn handle_request_forks_no_more_children_than_are_allowed<T: Connected>() {
     let dir = TempDir::new();
     let service = Hooks::<T::Request>::echo();
@@ -89,16 +89,16 @@ fn handle_request_forks_no_more_children_than_are_allowed<T: Connected>() {
     assert_eq!(handle.stats().completed, 2);
 }
 
-/// Whoever wraps the strategy without its `wait` gets no more children, but an answer.
+/// A strategy that wraps `Forking` without its `wait` rejects requests above the limit, and `handle_error` is called.
 #[test]
-fn the_limit_holds_without_an_accept_loop_that_waits_for_room() {
+fn the_limit_holds_without_the_wait_of_the_strategy() {
     struct Wrapped(Forking);
     impl Strategy for Wrapped {
         fn process_request(&self, job: socketserver::Job) -> Result<(), socketserver::Rejected> {
             self.0.process_request(job)
         }
     }
-    let (service, failures) = Hooks::<TcpRequest>::new(tell_pid).failures();
+    let (service, failures) = Hooks::<TcpRequest>::new(answer_pids).failures();
     let host = host_by::<Tcp, _, _>(Wrapped(forking().max_children(1)), service);
     let first = host.client();
     first.ask("?\n");

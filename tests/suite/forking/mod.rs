@@ -1,10 +1,10 @@
-//! Requests in processes of their own: what children have and have not, how they end, how many there
-//! are, and when the server refuses to fork.
+//! Requests in child processes: what a child process inherits, how it ends, how many there are, and when the
+//! server refuses to fork.
 //!
-//! libtest's processes have several threads, so all but the tests of that refusal fork unchecked: the
+//! The process of libtest has several threads. Therefore all tests fork unchecked, except those of the refusal. The
 //! handlers here take no lock that another thread could hold.
 
-// To promise what `new_unchecked` asks for, and to set signal dispositions.
+// For signal dispositions.
 #![allow(unsafe_code)]
 
 mod closing;
@@ -39,7 +39,7 @@ use crate::support::net::*;
 use crate::support::process::{Program, reset_signals};
 use crate::support::scale::scale;
 
-/// A strategy that passes on how children ended.
+/// Makes a strategy that reports the exits of its child processes.
 fn watched() -> (Forking, Receiver<ChildExit>) {
     let (ended, ends) = mpsc::channel();
     let forking = forking().on_child_exit(move |exit| {
@@ -48,7 +48,7 @@ fn watched() -> (Forking, Receiver<ChildExit>) {
     (forking, ends)
 }
 
-/// A server that forks, and echoes lines.
+/// Starts a server that forks and echoes lines.
 fn host_forking<T: Reachable>(
     adjust: impl FnOnce(Server<T, Hooks<T::Request>, Forking>) -> Server<T, Hooks<T::Request>, Forking>,
 ) -> Host<T, Hooks<T::Request>, Forking> {
@@ -59,16 +59,16 @@ fn host_forking<T: Reachable>(
     )
 }
 
-/// Answers each line by the number of the process.
-fn tell_pid<R: Request>(request: &mut R) -> Result {
+/// Answers each line with the process id.
+fn answer_pids<R: Request>(request: &mut R) -> Result {
     while request.next_line(100)?.is_some() {
         writeln!(request, "{}", std::process::id())?;
     }
     Ok(())
 }
 
-/// Answers one line by the number of the process.
-fn tell_pid_once<R: Request>(request: &mut R) -> Result {
+/// Answers one line with the process id.
+fn answer_one_pid<R: Request>(request: &mut R) -> Result {
     request.readline(100)?;
     Ok(writeln!(request, "{}", std::process::id())?)
 }
@@ -77,7 +77,7 @@ fn pid(line: &str) -> Pid {
     Pid::from_raw(line.trim().parse().unwrap())
 }
 
-/// The children that this process has, whoever started them.
+/// All child processes of a process, whichever code started them.
 fn children_of(parent: u32) -> Vec<Pid> {
     let numbers = fs::read_dir("/proc")
         .unwrap()
@@ -93,8 +93,9 @@ fn children_of(parent: u32) -> Vec<Pid> {
     numbers.collect()
 }
 
-/// Once, so that no handler is lost that was installed meanwhile.
-fn begin_with_the_default_of_signals() {
+/// Resets the signal dispositions once, because a second reset could remove a handler that a test has installed
+/// since.
+fn reset_signals_once() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| reset_signals().unwrap());
 }

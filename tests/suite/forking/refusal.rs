@@ -1,11 +1,11 @@
-//! When it is refused.
+//! Refusing to fork.
 
 use super::*;
 
 #[test]
 fn forking_is_refused_where_other_threads_may_hold_locks() {
-    let (service, failures) = Hooks::<TcpRequest>::new(tell_pid).failures();
-    // This thread is no thread of the library's, and libtest has its own too.
+    let (service, failures) = Hooks::<TcpRequest>::new(answer_pids).failures();
+    // The thread of this test and those of libtest do not belong to the library.
     let host = host_by::<Tcp, _, _>(Forking::new(), service);
     for _ in 0..3 {
         host.client().expect_end();
@@ -25,8 +25,7 @@ fn forking_is_refused_where_other_threads_may_hold_locks() {
     assert_eq!((handle.stats().accepted, handle.stats().failed), (3, 3));
 }
 
-/// The program's threads are all the library's: two accept loops, and the thread that waits for
-/// signals.
+/// All threads of the program belong to the library: two accept loops, and the thread that waits for signals.
 #[test]
 fn forking_is_allowed_beside_threads_of_the_library_that_wait() {
     let mut server = Program::example("echo_server", &["--strategy", "forking", "--port", "0"]);
@@ -36,7 +35,7 @@ fn forking_is_allowed_beside_threads_of_the_library_that_wait() {
         socket.connect(address).unwrap();
         socket
     });
-    // At the same time: neither loop is a stranger to the other, whatever it is doing.
+    // At the same time, so that each loop forks while the other is at any point of its work.
     thread::scope(|scope| {
         scope.spawn(|| {
             for n in 0..10 {
@@ -48,10 +47,10 @@ fn forking_is_allowed_beside_threads_of_the_library_that_wait() {
             assert_eq!(udp.ask(&format!("udp {n}\n")), format!("udp {n}\n"));
         }
     });
-    // A child ends at a SIGTERM, which for its parent would be the end of serving.
+    // A SIGTERM ends the child process, and does not stop the parent.
     let client = Client::new(std::net::TcpStream::connect(address).unwrap());
     client.ask("hello\n");
-    eventually("only that child is left", || {
+    eventually("only the child of this connection is left", || {
         children_of(server.id()).len() == 1
     });
     kill(children_of(server.id())[0], Signal::SIGTERM).unwrap();

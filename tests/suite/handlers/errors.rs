@@ -1,4 +1,4 @@
-//! What handle_error is told.
+//! Errors as `handle_error` receives them.
 
 use super::*;
 
@@ -19,8 +19,8 @@ fn handle_error_can_still_answer() {
 }
 
 #[test]
-fn an_error_is_told_with_its_type_and_its_causes() {
-    told(
+fn an_error_is_reported_with_its_type_and_its_causes() {
+    check_error(
         || Err(Outer(io::Error::other("inner")).into()),
         |error| {
             assert_eq!(error.stage(), Stage::Handle);
@@ -40,15 +40,15 @@ fn an_error_is_told_with_its_type_and_its_causes() {
 
 #[test]
 fn a_text_is_an_error_too() {
-    told(
+    check_error(
         || Err("just a text".into()),
         |error| assert_eq!(error.to_string(), "handle failed: just a text"),
     );
 }
 
 #[test]
-fn a_panic_is_told_with_its_message() {
-    told(
+fn a_panic_is_reported_with_its_message() {
+    check_error(
         || panic!("no {}", "way"),
         |error| {
             assert_eq!(error.panic_message(), Some("no way"));
@@ -57,24 +57,24 @@ fn a_panic_is_told_with_its_message() {
             assert_eq!(error.to_string(), "handle panicked: no way");
         },
     );
-    told(
+    check_error(
         || panic_any(7),
         |error| assert_eq!(error.panic_message(), Some("(a payload that is not text)")),
     );
 }
 
 #[test]
-fn timeouts_are_recognised_behind_other_errors_and_other_peoples_ends_are_no_disconnects() {
-    told(
+fn timeouts_are_recognised_behind_other_errors_and_ends_of_other_files_are_no_disconnects() {
+    check_error(
         || Err(Outer(ErrorKind::TimedOut.into()).into()),
         |error| assert!(error.is_timeout() && !error.is_disconnect()),
     );
-    // The end of some file is not the end of the client, nor is that of another connection.
-    told(
+    // Errors of a file or of another connection are no disconnect of the client.
+    check_error(
         || Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
         |error| assert!(!error.is_disconnect()),
     );
-    told(
+    check_error(
         || Err(Outer(ErrorKind::ConnectionReset.into()).into()),
         |error| assert!(!error.is_disconnect() && !error.is_timeout()),
     );
@@ -82,8 +82,8 @@ fn timeouts_are_recognised_behind_other_errors_and_other_peoples_ends_are_no_dis
 
 #[test]
 fn the_first_error_is_the_context_of_the_second() {
-    struct Clumsy;
-    impl RequestHandler<TcpRequest> for Clumsy {
+    struct FailsTwice;
+    impl RequestHandler<TcpRequest> for FailsTwice {
         fn handle(&mut self, _: &mut TcpRequest) -> Result {
             Err("the first".into())
         }
@@ -91,20 +91,20 @@ fn the_first_error_is_the_context_of_the_second() {
             Err("the second".into())
         }
     }
-    struct Watching(mpsc::Sender<Vec<(Stage, String)>>);
-    impl Service<TcpRequest> for Watching {
-        type Handler = Clumsy;
-        fn request_handler(self: &Arc<Self>) -> Clumsy {
-            Clumsy
+    struct Reporting(mpsc::Sender<Vec<(Stage, String)>>);
+    impl Service<TcpRequest> for Reporting {
+        type Handler = FailsTwice;
+        fn request_handler(self: &Arc<Self>) -> FailsTwice {
+            FailsTwice
         }
         fn handle_error(&self, _: &mut TcpRequest, error: &HandlerError) {
             let errors = std::iter::successors(Some(error), |error| error.context());
-            let told = errors.map(|it| (it.stage(), it.error().unwrap().to_string()));
-            let _ = self.0.send(told.collect());
+            let reported = errors.map(|it| (it.stage(), it.error().unwrap().to_string()));
+            let _ = self.0.send(reported.collect());
         }
     }
     let (sender, receiver) = mpsc::channel();
-    let server = ThreadingTcpServer::bind(LOOPBACK, Watching(sender)).unwrap();
+    let server = ThreadingTcpServer::bind(LOOPBACK, Reporting(sender)).unwrap();
     let server = server.spawn().unwrap();
     Tcp::connect(server.server_address()).expect_end();
     let expected = [(Stage::Finish, "the second"), (Stage::Handle, "the first")];

@@ -1,8 +1,8 @@
-//! What makes handlers.
+//! Services as factories of handlers.
 
 use super::*;
 
-/// Counts the requests that it has handled: one, if it is as fresh as it should be.
+/// Answers with the number of requests that this handler has handled.
 #[derive(Default)]
 struct Counting {
     handled: usize,
@@ -26,13 +26,13 @@ fn each_request_has_a_fresh_handler<T: Reachable, M: Strategy + Default>() {
 
 everywhere!(each_request_has_a_fresh_handler,);
 
-/// One of the makers below, behind a server.
+/// Returns the answer of a server that has this service.
 fn answer_of<S: Service<TcpRequest>>(service: S) -> String {
     host::<Tcp, Threading, _>(service).client().ask("hello\n")
 }
 
 #[test]
-fn whatever_makes_a_handler_is_a_service() {
+fn functions_and_closures_that_make_handlers_are_services() {
     struct Greeter {
         greeting: Arc<str>,
     }
@@ -76,7 +76,7 @@ fn a_function_is_a_service_by_handler_fn() {
 }
 
 #[test]
-fn a_service_can_refuse_by_address() {
+fn a_service_can_reject_by_address() {
     let verified = Arc::new(Mutex::new(Vec::new()));
     let service = Hooks::<TcpRequest>::echo().on_verify({
         let verified = Arc::clone(&verified);

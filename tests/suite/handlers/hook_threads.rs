@@ -1,9 +1,9 @@
-//! Where hooks run.
+//! Threads of the hooks, and errors of `accept`.
 
 use super::*;
 
-/// Python's `ThreadingMixIn`: what is about accepting runs in the loop, what is about the request in
-/// its thread. Without it, everything runs in the loop, one after the other.
+/// As with Python's `ThreadingMixIn`, hooks of the accept loop run in its thread, and hooks of a request in the thread
+/// of that request. Under `Sequential`, all run in the accept loop, one after the other.
 fn hooks_run_where_they_do_in_python<T: Reachable, M: Strategy + Default>() {
     let (calls, called) = mpsc::channel();
     let call = move |name: &'static str| {
@@ -35,8 +35,8 @@ fn hooks_run_where_they_do_in_python<T: Reachable, M: Strategy + Default>() {
     in_time(|| server.server_close());
 
     let called: Vec<_> = called.iter().collect();
-    let names = |here: bool| {
-        let called = called.iter().filter(|call| (call.1 == looping) == here);
+    let names = |in_loop: bool| {
+        let called = called.iter().filter(|call| (call.1 == looping) == in_loop);
         called.map(|call| call.0).collect::<Vec<_>>()
     };
     if TypeId::of::<M>() == TypeId::of::<Sequential>() {
@@ -67,20 +67,16 @@ mod threads {
     }
 }
 
-/// TCP on which the first calls of `accept(2)` fail.
+/// TCP transport whose first calls of `accept(2)` fail.
 struct Flaky {
     tcp: Tcp,
     errors: Mutex<Vec<i32>>,
 }
 
-/// `ECONNABORTED`, `EMFILE` and `EBADF` of Linux: the client is gone, the process has too many
-/// descriptors, the listener is none.
-const ABORTED: i32 = 103;
-
-const TOO_MANY: i32 = 24;
-
-const NO_MEMORY: i32 = 105; // ENOBUFS
-const NO_LISTENER: i32 = 9;
+const ABORTED: i32 = nix::libc::ECONNABORTED;
+const TOO_MANY: i32 = nix::libc::EMFILE;
+const NO_MEMORY: i32 = nix::libc::ENOBUFS;
+const NO_LISTENER: i32 = nix::libc::EBADF;
 
 impl Bind<Vec<i32>> for Flaky {
     fn server_bind(errors: Vec<i32>, options: &SocketOptions) -> Result<Self, Error> {
@@ -119,9 +115,9 @@ impl Transport for Flaky {
 }
 
 #[test]
-fn errors_of_the_listener_are_told_counted_and_survived() {
+fn errors_of_the_listener_are_reported_counted_and_survived() {
     expect_panics();
-    let (errors, told) = mpsc::channel();
+    let (errors, reported) = mpsc::channel();
     let service = Hooks::<TcpRequest>::echo().on_get_request_error(move |error| {
         let _ = errors.send(error.raw_os_error());
         panic!("on purpose");
@@ -131,13 +127,13 @@ fn errors_of_the_listener_are_told_counted_and_survived() {
     let server = server.spawn().unwrap();
     assert_eq!(Tcp::connect(server.server_address()).ask("hi\n"), "hi\n");
     for errno in [ABORTED, TOO_MANY, ABORTED, TOO_MANY] {
-        assert_eq!(next(&told), Some(errno));
+        assert_eq!(next(&reported), Some(errno));
     }
     let stats = server.stats();
     assert_eq!((stats.accept_errors.total(), stats.accepted), (4, 1));
 }
 
-/// Python's `handle_request` returns then, without a request.
+/// Python's `handle_request` returns without a request in this case.
 #[test]
 fn a_client_that_is_gone_before_it_is_accepted_does_not_end_handle_request() {
     let failing = vec![ABORTED];
@@ -150,10 +146,10 @@ fn a_client_that_is_gone_before_it_is_accepted_does_not_end_handle_request() {
     assert_eq!((stats.accept_errors.total(), stats.accepted), (1, 1));
 }
 
-/// Python tries again at once, some 400,000 times a second.
+/// Python retries at once, about 400,000 times a second.
 #[test]
 fn running_out_of_memory_does_not_spin_and_can_be_stopped() {
-    let (errors, told) = mpsc::channel();
+    let (errors, reported) = mpsc::channel();
     let service = Hooks::<TcpRequest>::echo().on_get_request_error(move |_| {
         let _ = errors.send(());
     });
@@ -161,11 +157,11 @@ fn running_out_of_memory_does_not_spin_and_can_be_stopped() {
     let server = Server::<Flaky, _, Sequential>::bind(failing, service).unwrap();
     let server = server.spawn().unwrap();
     let handle = server.handle();
-    // 10 ms after the first, 20 ms after the second, and so on.
+    // The waits are 10 ms after the first error, 20 ms after the second, 40 ms after the third.
     let start = Instant::now();
     let _client = Tcp::connect(server.server_address());
     for _ in 0..4 {
-        next(&told);
+        next(&reported);
     }
     assert!(start.elapsed() >= Duration::from_millis(70));
     in_time(|| server.stop()).unwrap();
@@ -173,7 +169,7 @@ fn running_out_of_memory_does_not_spin_and_can_be_stopped() {
     assert!(errors < 1000, "{errors} errors");
 }
 
-/// Python: the same, or a busy loop.
+/// In Python, the error ends `serve_forever` too, or the loop spins.
 #[test]
 fn a_listener_that_is_broken_for_good_ends_serve_forever() {
     let failing = vec![NO_LISTENER];

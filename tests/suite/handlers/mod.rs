@@ -1,5 +1,4 @@
-//! The life of a handler: the order of its methods, what follows when one of them, or a hook,
-//! fails or panics, and how that is told.
+//! Handlers and hooks: the order of their calls, the effect of errors and panics, and how these are reported.
 
 mod errors;
 mod factories;
@@ -32,7 +31,7 @@ use socketserver::{
 use crate::support::alone::{is_alone, run, test_name};
 use crate::support::net::*;
 
-/// Where a [`Traced`] service can be made to fail.
+/// Call in which a [`Traced`] service or handler can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Point {
     Verifying,
@@ -65,16 +64,16 @@ impl StdError for Outer {
     }
 }
 
-/// Runs a handler that ends with `end`, and looks at what `handle_error` is told.
-fn told(end: fn() -> Result, look: fn(&HandlerError)) {
+/// Runs a handler that returns `end()`, and passes the error that `handle_error` receives to `check`.
+fn check_error(end: fn() -> Result, check: fn(&HandlerError)) {
     expect_panics();
-    let (looked, looks) = mpsc::channel();
+    let (results, checked) = mpsc::channel();
     let service = Hooks::new(move |_: &mut TcpRequest| end()).on_error(move |_, error| {
-        // Assertions that fail have to reach the thread of the test.
-        let ok = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| look(error)));
-        let _ = looked.send(ok.map_err(|_| format!("{error:?}")));
+        // Passes a failed assertion on to the thread of the test.
+        let ok = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(error)));
+        let _ = results.send(ok.map_err(|_| format!("{error:?}")));
     });
     let host = host::<Tcp, Threading, _>(service);
     host.client().expect_end();
-    assert_eq!(next(&looks), Ok(()), "not what was expected");
+    assert_eq!(next(&checked), Ok(()), "the error is not as expected");
 }

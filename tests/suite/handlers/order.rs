@@ -1,8 +1,8 @@
-//! The order, and what a failure does to it.
+//! Order of the calls, and the effect of a failure on it.
 
 use super::*;
 
-/// Writes down what is called, and fails where it is told to, until it is disarmed.
+/// Records the calls, and fails where the script says, until it is disarmed.
 struct Traced {
     armed: AtomicBool,
     script: &'static [(Point, How)],
@@ -25,8 +25,8 @@ impl Traced {
         self.calls.lock().unwrap().push(call);
         match self.script.iter().find(|(planned, _)| *planned == point) {
             None => Ok(()),
-            Some((_, Fails)) => Err(format!("{point:?} was told to").into()),
-            Some((_, Panics)) => panic!("{point:?} was told to"),
+            Some((_, Fails)) => Err(format!("{point:?} on purpose").into()),
+            Some((_, Panics)) => panic!("{point:?} on purpose"),
         }
     }
 }
@@ -73,7 +73,7 @@ impl Drop for TracedHandler {
     }
 }
 
-/// What is to fail, what is called then, and what the request is counted as.
+/// Failing calls, the calls that follow, and the counter of the request.
 type Case = (&'static [(Point, How)], &'static str, &'static str);
 
 const CASES: &[Case] = &[
@@ -82,73 +82,73 @@ const CASES: &[Case] = &[
         "verify_request request_handler setup handle finish drop",
         "completed",
     ),
-    (&[(Verifying, Fails)], "verify_request", "refused"),
+    (&[(Verifying, Fails)], "verify_request", "rejected"),
     (
         &[(Verifying, Panics)],
-        "verify_request (verify_request panicked: Verifying was told to)",
+        "verify_request (verify_request panicked: Verifying on purpose)",
         "failed",
     ),
     (
         &[(Making, Panics)],
-        "verify_request request_handler (request_handler panicked: Making was told to)",
+        "verify_request request_handler (request_handler panicked: Making on purpose)",
         "failed",
     ),
     (
         &[(SettingUp, Fails)],
-        "verify_request request_handler setup drop (setup failed: SettingUp was told to)",
+        "verify_request request_handler setup drop (setup failed: SettingUp on purpose)",
         "failed",
     ),
     (
         &[(SettingUp, Panics)],
-        "verify_request request_handler setup drop (setup panicked: SettingUp was told to)",
+        "verify_request request_handler setup drop (setup panicked: SettingUp on purpose)",
         "failed",
     ),
     (
         &[(Handling, Fails)],
         "verify_request request_handler setup handle finish drop \
-         (handle failed: Handling was told to)",
+         (handle failed: Handling on purpose)",
         "failed",
     ),
     (
         &[(Handling, Panics)],
         "verify_request request_handler setup handle finish drop \
-         (handle panicked: Handling was told to)",
+         (handle panicked: Handling on purpose)",
         "failed",
     ),
     (
         &[(Finishing, Fails)],
         "verify_request request_handler setup handle finish drop \
-         (finish failed: Finishing was told to)",
+         (finish failed: Finishing on purpose)",
         "failed",
     ),
     (
         &[(Handling, Fails), (Finishing, Panics)],
         "verify_request request_handler setup handle finish drop \
-         (handle failed: Handling was told to\n\
-         while that was dealt with, finish panicked: Finishing was told to)",
+         (handle failed: Handling on purpose\n\
+         while that was dealt with, finish panicked: Finishing on purpose)",
         "failed",
     ),
     (
         &[(Dropping, Panics)],
         "verify_request request_handler setup handle finish drop \
-         (request_handler panicked: Dropping was told to)",
+         (request_handler panicked: Dropping on purpose)",
         "failed",
     ),
     (
         &[(Handling, Fails), (Dropping, Panics)],
         "verify_request request_handler setup handle finish drop \
-         (handle failed: Handling was told to)",
+         (handle failed: Handling on purpose)",
         "failed",
     ),
     (
         &[(Handling, Fails), (Reporting, Panics)],
         "verify_request request_handler setup handle finish drop \
-         (handle failed: Handling was told to)",
+         (handle failed: Handling on purpose)",
         "failed",
     ),
     (
         &[(Verifying, Panics), (Reporting, Panics)],
-        "verify_request (verify_request panicked: Verifying was told to)",
+        "verify_request (verify_request panicked: Verifying on purpose)",
         "failed",
     ),
 ];
@@ -162,10 +162,10 @@ fn a_failure_costs_that_request_and_no_other<T: Reachable, M: Strategy + Default
         let client = host.client();
         client.send("the first\n");
         if T::KIND == RequestKind::Connection {
-            // An orderly end, whatever happened.
+            // `rest` fails if the connection was reset.
             client.rest();
         }
-        eventually("the first request is over", || {
+        eventually("the first request has ended", || {
             let stats = handle.stats();
             (stats.accepted, stats.active) == (1, 0)
         });
@@ -179,7 +179,7 @@ fn a_failure_costs_that_request_and_no_other<T: Reachable, M: Strategy + Default
         let counted = match (stats.completed, stats.failed, stats.rejected) {
             (1, 0, 0) => "completed",
             (0, 1, 0) => "failed",
-            (0, 0, 1) => "refused",
+            (0, 0, 1) => "rejected",
             _ => panic!("{stats:?}"),
         };
         assert_eq!(counted, outcome, "{script:?}");
@@ -195,25 +195,25 @@ over_pairs!([Tcp, Udp]
     a_failure_costs_that_request_and_no_other,
 );
 
-/// Makes a mess again while it is cleaned up.
+/// Panics again when it is dropped or formatted.
 #[derive(Debug)]
-struct Bomb;
+struct PanicsOnDrop;
 
-impl Drop for Bomb {
+impl Drop for PanicsOnDrop {
     fn drop(&mut self) {
         panic!("this panics whenever it is dropped");
     }
 }
 
-impl fmt::Display for Bomb {
+impl fmt::Display for PanicsOnDrop {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
         panic!("this panics whenever it is shown");
     }
 }
 
-impl StdError for Bomb {}
+impl StdError for PanicsOnDrop {}
 
-/// Serves one client whose handler ends with `end`, and then another as usual.
+/// Serves one client whose handler returns `end()`, and then another whose handler succeeds.
 fn the_server_survives<M: Strategy + Default>(end: fn() -> Result) {
     expect_panics();
     let host = host::<Tcp, M, _>(Hooks::new(move |request: &mut TcpRequest| {
@@ -230,18 +230,18 @@ fn the_server_survives<M: Strategy + Default>(end: fn() -> Result) {
         assert_eq!(client.rest(), line.as_bytes());
     }
     let handle = host.server.handle();
-    eventually("both are over", || handle.stats().active == 0);
+    eventually("both requests have ended", || handle.stats().active == 0);
     let stats = handle.stats();
     assert_eq!((stats.failed, stats.completed), (1, 1));
     host.stop();
 }
 
 fn a_panic_whose_payload_panics_again_ends_nothing_else<M: Strategy + Default>() {
-    the_server_survives::<M>(|| panic_any(Bomb));
+    the_server_survives::<M>(|| panic_any(PanicsOnDrop));
 }
 
 fn an_error_that_panics_when_it_is_dropped_ends_nothing_else<M: Strategy + Default>() {
-    the_server_survives::<M>(|| Err(Box::new(Bomb)));
+    the_server_survives::<M>(|| Err(Box::new(PanicsOnDrop)));
 }
 
 by_strategy!(

@@ -1,8 +1,8 @@
-//! What is printed.
+//! Error reports on stderr.
 
 use super::*;
 
-/// Fails in the way that the client asks for.
+/// Fails in the way that the client's line names.
 struct Failing;
 
 impl<R: Request> RequestHandler<R> for Failing {
@@ -15,14 +15,14 @@ impl<R: Request> RequestHandler<R> for Failing {
     }
 }
 
-/// Runs servers whose errors are printed. Says on stdout who the clients were.
+/// Runs servers whose errors are printed, and prints the ports of the clients on stdout.
 #[test]
 #[ignore = "is run in a process of its own, by `errors_are_printed_as_python_does`"]
 fn the_process_that_prints_errors() {
     if !is_alone(test_name!("the_process_that_prints_errors")) {
         return;
     }
-    // What the panic hook prints is not looked at.
+    // Without the output of the panic hook, stderr contains only the reports of the server.
     std::panic::set_hook(Box::new(|_| {}));
     let server = TcpServer::bind(LOOPBACK, || Failing).unwrap();
     let server = server.spawn().unwrap();
@@ -88,7 +88,7 @@ fn errors_are_printed_as_python_does() {
             &format!("('127.0.0.1', {panicked})"),
             "handle panicked: no way",
         ),
-        // Nothing about the clients that merely left.
+        // No report for the clients that disconnected.
         report("", outer),
     ];
     assert_eq!(*stderr, expected.concat());

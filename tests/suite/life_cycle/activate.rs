@@ -1,11 +1,11 @@
-//! Activate(false).
+//! `activate(false)`.
 
 use super::*;
 
-/// For datagrams there is no listening: they could be sent, but not served.
+/// Datagram sockets do not listen: clients can send datagrams, but the server does not serve them.
 fn a_server_that_is_not_activated_does_not_serve<T: Reachable>() {
     let dir = TempDir::new();
-    let bind = || T::bind::<_, Threading>(&dir, Server::options().activate(false), obedient());
+    let bind = || T::bind::<_, Threading>(&dir, Server::options().activate(false), echo_or_stop());
     assert!(matches!(bind().unwrap().spawn(), Err(Error::NotActivated)));
 
     let server = bind().unwrap();

@@ -1,9 +1,9 @@
-//! Handle_request.
+//! `handle_request`.
 
 use super::*;
 
-fn handle_request_takes_in_one_request<T: Reachable, M: Strategy + Default>() {
-    let (server, _dir) = bound::<T, M, _>(obedient());
+fn handle_request_accepts_one_request<T: Reachable, M: Strategy + Default>() {
+    let (server, _dir) = bound::<T, M, _>(echo_or_stop());
     let clients = [(); 3].map(|()| {
         let client = T::connect(server.server_address());
         client.send("hello\n");
@@ -21,9 +21,9 @@ fn handle_request_takes_in_one_request<T: Reachable, M: Strategy + Default>() {
 }
 
 fn handle_request_ends_by_a_stop<T: Reachable, M: Strategy + Default>() {
-    let (server, _dir) = bound::<T, M, _>(obedient());
+    let (server, _dir) = bound::<T, M, _>(echo_or_stop());
     let handle = server.handle();
-    // One that is waiting, and, as the stop is asked for before it starts, one that is not yet.
+    // The stop is requested before or after the call has begun.
     for _ in 0..5 {
         let waiting = thread::spawn({
             let server = Arc::clone(&server);
@@ -34,7 +34,7 @@ fn handle_request_ends_by_a_stop<T: Reachable, M: Strategy + Default>() {
         assert_eq!(handled.unwrap(), Handled::Shutdown);
         assert!(!handle.is_shutting_down());
     }
-    // That was that: requests are served again.
+    // The stop is used up: requests are served again.
     let client = T::connect(server.server_address());
     client.send("hello\n");
     assert_eq!(server.handle_request().unwrap(), Handled::Request);
@@ -42,11 +42,11 @@ fn handle_request_ends_by_a_stop<T: Reachable, M: Strategy + Default>() {
 }
 
 everywhere!(
-    handle_request_takes_in_one_request,
+    handle_request_accepts_one_request,
     handle_request_ends_by_a_stop,
 );
 
-/// Python: none set, no limit; one set, that one; both, the smaller.
+/// Python: no limit if neither timeout is set, and the smaller if both are.
 fn handle_request_times_out_by_the_smaller_timeout<T: Reachable>() {
     const SOON: Duration = Duration::from_millis(40);
     for (own, of_socket) in [
@@ -57,7 +57,7 @@ fn handle_request_times_out_by_the_smaller_timeout<T: Reachable>() {
         (Some(SOON), Some(2 * SOON)),
     ] {
         let (timeouts, timed_out) = mpsc::channel();
-        let service = obedient::<T::Request>().on_timeout(move || timeouts.send(()).unwrap());
+        let service = echo_or_stop::<T::Request>().on_timeout(move || timeouts.send(()).unwrap());
         let dir = TempDir::new();
         let server = T::bind::<_, Sequential>(&dir, Server::options(), service).unwrap();
         SockRef::from(&server).set_read_timeout(of_socket).unwrap();
@@ -71,7 +71,7 @@ fn handle_request_times_out_by_the_smaller_timeout<T: Reachable>() {
         assert!(start.elapsed() >= SOON, "{own:?} {of_socket:?}");
         assert_eq!(timed_out.try_iter().count(), 1, "{own:?} {of_socket:?}");
 
-        // It is over, but the server is not; and a request that is there does not time out.
+        // The timeout does not end the server, and a request in the backlog does not time out.
         let client = T::connect(server.server_address());
         client.send("hello\n");
         assert_eq!(server.handle_request().unwrap(), Handled::Request);
@@ -80,9 +80,9 @@ fn handle_request_times_out_by_the_smaller_timeout<T: Reachable>() {
     }
 }
 
-fn a_handle_request_timeout_of_zero_looks_once<T: Reachable>() {
+fn a_handle_request_timeout_of_zero_polls_once<T: Reachable>() {
     let (timeouts, timed_out) = mpsc::channel();
-    let service = obedient::<T::Request>().on_timeout(move || timeouts.send(()).unwrap());
+    let service = echo_or_stop::<T::Request>().on_timeout(move || timeouts.send(()).unwrap());
     let dir = TempDir::new();
     let server = T::bind::<_, Sequential>(&dir, Server::options(), service).unwrap();
     let server = server.handle_request_timeout(Duration::ZERO);
@@ -98,14 +98,13 @@ fn a_handle_request_timeout_of_zero_looks_once<T: Reachable>() {
 
 over!([Tcp, Udp, UnixStream, UnixDatagram]
     handle_request_times_out_by_the_smaller_timeout,
-    a_handle_request_timeout_of_zero_looks_once,
+    a_handle_request_timeout_of_zero_polls_once,
 );
 
-/// Only `handle_request` looks at it.
 #[test]
 fn the_timeout_of_handle_request_does_not_end_serve_forever() {
     let (actions, acted) = mpsc::channel();
-    let service = obedient::<TcpRequest>().on_actions(move || {
+    let service = echo_or_stop::<TcpRequest>().on_actions(move || {
         let _ = actions.send(());
     });
     let server = TcpServer::bind(LOOPBACK, service).unwrap();
@@ -123,8 +122,8 @@ fn the_timeout_of_handle_request_does_not_end_serve_forever() {
 }
 
 #[test]
-fn handle_request_counts_a_refused_request_too() {
-    let service = obedient::<TcpRequest>().on_verify(|_| false);
+fn handle_request_counts_a_rejected_request_too() {
+    let service = echo_or_stop::<TcpRequest>().on_verify(|_| false);
     let server = TcpServer::bind(LOOPBACK, service).unwrap();
     let client = Tcp::connect(server.server_address());
     assert_eq!(server.handle_request().unwrap(), Handled::Request);

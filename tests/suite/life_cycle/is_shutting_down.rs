@@ -1,8 +1,8 @@
-//! Is_shutting_down.
+//! `is_shutting_down`.
 
 use super::*;
 
-/// A handler that works without reading or writing can see that it should come to an end.
+/// A handler that neither reads nor writes can poll for the stop.
 fn a_handler_sees_that_the_server_is_closed<M: Strategy + Default>() {
     let (started, starts) = mpsc::channel();
     let (ended, ends) = mpsc::channel();
@@ -10,7 +10,7 @@ fn a_handler_sees_that_the_server_is_closed<M: Strategy + Default>() {
         let handle: ServerHandle = request.server().clone();
         let before = handle.is_shutting_down();
         let _ = started.send(());
-        eventually("the server is closed", || handle.is_shutting_down());
+        eventually("a stop was requested", || handle.is_shutting_down());
         let _ = ended.send(before);
         Ok(())
     });
@@ -23,7 +23,7 @@ fn a_handler_sees_that_the_server_is_closed<M: Strategy + Default>() {
     next(&starts);
     let report = host.stop();
     assert_eq!((report.force_closed.len(), report.abandoned.len()), (0, 0));
-    assert!(!next(&ends), "it seemed to be closed before");
+    assert!(!next(&ends), "the stop was visible too early");
     client.expect_end();
 }
 

@@ -28,8 +28,7 @@ use crate::support::net::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A server that is bound and does not serve yet, as several threads see it. The directory is for
-/// its socket.
+/// Binds a server that several threads can share. The directory contains its socket.
 fn bound<T, M, S>(service: S) -> (Arc<Server<T, S, M>>, TempDir)
 where
     T: Reachable,
@@ -55,15 +54,15 @@ impl Run {
         Self(thread::spawn(move || server.serve_forever()))
     }
 
-    /// Waits for its end, which has to come.
+    /// Waits until the call has returned, and fails if it does not.
     #[track_caller]
     fn end(self) {
         in_time(|| self.0.join()).unwrap().unwrap();
     }
 }
 
-/// Answers one line, and stops the server if that is what it says.
-fn obedient<R: Request>() -> Hooks<R> {
+/// Echoes one line, and stops the server if the line is `stop`.
+fn echo_or_stop<R: Request>() -> Hooks<R> {
     Hooks::new(|request: &mut R| {
         let line = request.readline(100)?;
         request.send_all(&line)?;

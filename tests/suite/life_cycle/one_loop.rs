@@ -1,9 +1,9 @@
-//! One at a time.
+//! One accept loop at a time.
 
 use super::*;
 
 fn a_server_that_serves_cannot_serve_twice<T: Reachable, M: Strategy + Default>() {
-    let (server, _dir) = bound::<T, M, _>(obedient());
+    let (server, _dir) = bound::<T, M, _>(echo_or_stop());
     let run = Run::of(&server);
     assert_eq!(
         T::connect(server.server_address()).ask("hello\n"),
@@ -14,7 +14,7 @@ fn a_server_that_serves_cannot_serve_twice<T: Reachable, M: Strategy + Default>(
         server.handle_request(),
         Err(Error::AlreadyServing)
     ));
-    // The first one does not mind.
+    // The errors do not disturb the first run.
     assert_eq!(T::connect(server.server_address()).ask("stop\n"), "stop\n");
     run.end();
     let run = Run::of(&server);

@@ -1,10 +1,10 @@
-//! Service_actions.
+//! `service_actions`.
 
 use super::*;
 
 fn service_actions_follow_each_request<T: Reachable, M: Strategy + Default>() {
     let (actions, acted) = mpsc::channel();
-    let service = obedient::<T::Request>().on_actions(move || {
+    let service = echo_or_stop::<T::Request>().on_actions(move || {
         let _ = actions.send(());
     });
     let host = host_with::<T, M, _, _>(
@@ -19,10 +19,10 @@ fn service_actions_follow_each_request<T: Reachable, M: Strategy + Default>() {
     }
 }
 
-fn service_actions_are_called_while_nothing_happens<T: Reachable, M: Strategy + Default>() {
+fn service_actions_are_called_while_the_server_is_idle<T: Reachable, M: Strategy + Default>() {
     const INTERVAL: Duration = Duration::from_millis(20);
     let (actions, acted) = mpsc::channel();
-    let service = obedient::<T::Request>().on_actions(move || {
+    let service = echo_or_stop::<T::Request>().on_actions(move || {
         let _ = actions.send(Instant::now());
     });
     let host = host_with::<T, M, _, _>(
@@ -31,21 +31,21 @@ fn service_actions_are_called_while_nothing_happens<T: Reachable, M: Strategy + 
         |server| server.poll_interval(INTERVAL),
     );
     let times = [(); 4].map(|()| next(&acted));
-    // Not more often than that, either.
+    // The calls are not more frequent than the interval. The first pause may be shorter.
     assert!(times[3] - times[0] >= 2 * INTERVAL, "{times:?}");
     host.stop();
 }
 
 everywhere!(
     service_actions_follow_each_request,
-    service_actions_are_called_while_nothing_happens,
+    service_actions_are_called_while_the_server_is_idle,
 );
 
-/// Python: never from `handle_request`.
+/// As in Python.
 #[test]
 fn service_actions_are_not_called_by_handle_request() {
     let (actions, acted) = mpsc::channel();
-    let service = obedient::<TcpRequest>().on_actions(move || actions.send(()).unwrap());
+    let service = echo_or_stop::<TcpRequest>().on_actions(move || actions.send(()).unwrap());
     let server = TcpServer::bind(LOOPBACK, service).unwrap();
     let client = Tcp::connect(server.server_address());
     client.send("hello\n");

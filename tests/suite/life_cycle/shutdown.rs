@@ -1,9 +1,9 @@
-//! Shutdown.
+//! `shutdown`.
 
 use super::*;
 
 fn another_thread_stops_an_idle_server<T: Reachable, M: Strategy + Default>() {
-    let (server, _dir) = bound::<T, M, _>(obedient());
+    let (server, _dir) = bound::<T, M, _>(echo_or_stop());
     let run = Run::of(&server);
     assert_eq!(
         T::connect(server.server_address()).ask("hello\n"),
@@ -14,17 +14,17 @@ fn another_thread_stops_an_idle_server<T: Reachable, M: Strategy + Default>() {
 }
 
 fn a_handler_stops_its_server<T: Reachable, M: Strategy + Default>() {
-    let (server, _dir) = bound::<T, M, _>(obedient());
+    let (server, _dir) = bound::<T, M, _>(echo_or_stop());
     let run = Run::of(&server);
     assert_eq!(T::connect(server.server_address()).ask("stop\n"), "stop\n");
     run.end();
 }
 
-/// `poll_interval` paces `service_actions`, and nothing else.
+/// `poll_interval` is only for `service_actions`.
 fn a_stop_does_not_wait_for_the_poll_interval<T: Reachable, M: Strategy + Default>() {
     for interval in [Some(HOUR), None] {
         let host = host_with::<T, M, _, _>(
-            obedient(),
+            echo_or_stop(),
             |options| options,
             |server| server.poll_interval(interval),
         );
@@ -34,23 +34,23 @@ fn a_stop_does_not_wait_for_the_poll_interval<T: Reachable, M: Strategy + Defaul
 }
 
 fn a_stop_before_the_start_is_remembered<T: Reachable, M: Strategy + Default>() {
-    let (server, _dir) = bound::<T, M, _>(obedient());
+    let (server, _dir) = bound::<T, M, _>(echo_or_stop());
     let handle = server.handle();
     assert!(!handle.is_shutting_down());
     handle.shutdown();
     handle.shutdown();
     assert!(handle.is_shutting_down());
     Run::of(&server).end();
-    // It is used up now.
+    // The stop is used up.
     assert_eq!(handle.phase(), Phase::Bound);
     let run = Run::of(&server);
     assert_eq!(T::connect(server.server_address()).ask("stop\n"), "stop\n");
     run.end();
 }
 
-/// A late or a second stop was meant for the run that is over.
+/// A late or a second stop is for the run that has ended.
 fn a_stop_after_the_end_does_not_end_the_next_run<T: Reachable, M: Strategy + Default>() {
-    let (server, _dir) = bound::<T, M, _>(obedient());
+    let (server, _dir) = bound::<T, M, _>(echo_or_stop());
     let handle = server.handle();
     let run = Run::of(&server);
     assert_eq!(T::connect(server.server_address()).ask("stop\n"), "stop\n");
@@ -75,7 +75,7 @@ where
     T: Reachable,
     M: Strategy + Default,
 {
-    let (server, _dir) = bound::<T, M, _>(obedient());
+    let (server, _dir) = bound::<T, M, _>(echo_or_stop());
     for _ in 0..3 {
         let client = T::connect(server.server_address());
         client.send("hello\n");
@@ -88,7 +88,7 @@ where
 }
 
 fn many_threads_can_stop_a_server_at_once<T: Reachable, M: Strategy + Default>() {
-    let (server, _dir) = bound::<T, M, _>(obedient());
+    let (server, _dir) = bound::<T, M, _>(echo_or_stop());
     for _ in 0..3 {
         let run = Run::of(&server);
         assert_eq!(
@@ -105,7 +105,7 @@ fn many_threads_can_stop_a_server_at_once<T: Reachable, M: Strategy + Default>()
             })
         });
         for thread in threads {
-            assert!(thread.join().unwrap(), "the wait was in vain");
+            assert!(thread.join().unwrap(), "the loop has not left");
         }
         run.end();
     }
@@ -115,7 +115,7 @@ fn many_threads_can_stop_a_server_at_once<T: Reachable, M: Strategy + Default>()
 fn twenty_servers_stop_right_after_their_start<T: Reachable, M: Strategy + Default>() {
     let servers: Vec<_> = (0..20)
         .map(|_| {
-            let (server, dir) = bound::<T, M, _>(obedient());
+            let (server, dir) = bound::<T, M, _>(echo_or_stop());
             let run = Run::of(&server);
             let stop = thread::spawn({
                 let handle = server.handle();
@@ -131,7 +131,7 @@ fn twenty_servers_stop_right_after_their_start<T: Reachable, M: Strategy + Defau
 }
 
 fn a_stop_works_under_load<T: Reachable, M: Strategy + Default>() {
-    let (server, _dir) = bound::<T, M, _>(obedient());
+    let (server, _dir) = bound::<T, M, _>(echo_or_stop());
     let enough = Arc::new(AtomicBool::new(false));
     let clients = [(); 4].map(|()| {
         let address = server.server_address().clone();
@@ -141,8 +141,8 @@ fn a_stop_works_under_load<T: Reachable, M: Strategy + Default>() {
                 let Ok(client) = T::try_connect(&address) else {
                     return;
                 };
-                // Those that nobody serves any more get an error, when the server is closed.
-                // Datagrams get none, so that there is no use in waiting for an answer.
+                // A connection that is not served gets an error when the server is closed. A datagram
+                // that is not served gets no answer and no error, so this does not wait for one.
                 if client.try_send("hello\n").is_ok() && T::KIND == RequestKind::Connection {
                     let _ = client.try_receive();
                 }
@@ -178,9 +178,9 @@ everywhere!(
     a_stop_works_under_load,
 );
 
-/// Python's loop looks at the flag after the poll, and so does this one: no last request.
+/// As in Python, the loop checks the flag between the poll and the accept: it serves no last request.
 fn a_stop_goes_before_the_next_request<T: Reachable>() {
-    let (server, _dir) = bound::<T, Sequential, _>(obedient());
+    let (server, _dir) = bound::<T, Sequential, _>(echo_or_stop());
     let clients = [(); 3].map(|()| {
         let client = T::connect(server.server_address());
         client.send("stop\n");
@@ -197,12 +197,12 @@ over!([Tcp, Udp, UnixStream, UnixDatagram]
     a_stop_goes_before_the_next_request,
 );
 
-/// What watches over the grace period of one run must not take the next for it.
+/// The watcher thread of one run's grace period must not force-close requests of the next run.
 #[test]
-fn the_end_of_one_run_cuts_off_nobody_in_the_next() {
+fn the_end_of_one_run_force_closes_nothing_in_the_next() {
     const GRACE: Duration = Duration::from_millis(20);
     const RUNS: usize = 20;
-    let server = TcpServer::bind(LOOPBACK, obedient())
+    let server = TcpServer::bind(LOOPBACK, echo_or_stop())
         .unwrap()
         .grace_period(GRACE);
     let server = Arc::new(server);

@@ -1,10 +1,10 @@
-//! Spawn.
+//! `spawn`.
 
 use super::*;
 
-/// The end of the block, which is where Python's `with` ends.
+/// The end of the block drops the server, like the end of Python's `with`.
 #[test]
-fn dropping_a_running_server_gives_back_its_port() {
+fn dropping_a_running_server_frees_its_port() {
     let address = own_loopback();
     let server = ThreadingTcpServer::bind(address, || LineEcho).unwrap();
     let address = *server.server_address();
@@ -47,7 +47,7 @@ fn the_file_of_a_unix_server_stays() {
 
 #[test]
 fn a_running_server_is_a_server() {
-    let server = ThreadingTcpServer::bind(LOOPBACK, obedient()).unwrap();
+    let server = ThreadingTcpServer::bind(LOOPBACK, echo_or_stop()).unwrap();
     let address = *server.server_address();
     let server = server.spawn().unwrap();
     assert_eq!(*server.server_address(), address);
@@ -55,21 +55,21 @@ fn a_running_server_is_a_server() {
     assert!(format!("{server:?}").contains(&address.to_string()));
     assert!(!server.handle().is_shutting_down());
     assert_eq!(Tcp::connect(&address).ask("stop\n"), "stop\n");
-    // It can have ended by itself; there is still something to close.
+    // After the loop has left, `stop` still closes the server.
     assert!(server.handle().wait(PATIENCE));
     in_time(|| server.stop()).unwrap();
 }
 
 fn a_spawned_server_can_be_stopped_before_it_began<T: Reachable, M: Strategy + Default>() {
     for _ in 0..20 {
-        let (server, _dir) = bound::<T, M, _>(obedient());
+        let (server, _dir) = bound::<T, M, _>(echo_or_stop());
         let server = Arc::into_inner(server).unwrap();
         let handle = server.handle();
         handle.shutdown();
         let server = server.spawn().unwrap();
         assert!(handle.wait(PATIENCE));
         in_time(|| server.stop()).unwrap();
-        host::<T, M, _>(obedient()).stop();
+        host::<T, M, _>(echo_or_stop()).stop();
     }
 }
 

@@ -1,11 +1,11 @@
-//! Wait.
+//! `wait`.
 
 use super::*;
 
-fn waiting_tells_whether_the_loop_has_left<T: Reachable, M: Strategy + Default>() {
-    let (server, _dir) = bound::<T, M, _>(obedient());
+fn wait_reports_whether_the_loop_has_left<T: Reachable, M: Strategy + Default>() {
+    let (server, _dir) = bound::<T, M, _>(echo_or_stop());
     let handle = server.handle();
-    assert!(handle.wait(Duration::ZERO), "it does not serve yet");
+    assert!(handle.wait(Duration::ZERO), "the server does not serve yet");
     assert!(handle.wait(None));
     let run = Run::of(&server);
     assert_eq!(
@@ -22,7 +22,7 @@ fn waiting_tells_whether_the_loop_has_left<T: Reachable, M: Strategy + Default>(
     run.end();
 }
 
-/// From a handler: under a strategy that runs it in the loop, waiting would be for itself.
+/// In a handler that runs in the accept loop, the wait would be for itself, so `wait` returns `false` at once.
 fn a_handler_can_stop_its_server_and_wait<T: Reachable, M: Strategy + Default>() {
     let (waits, waited) = mpsc::channel();
     let (server, _dir) = bound::<T, M, _>(Hooks::new(move |request: &mut T::Request| {
@@ -43,6 +43,6 @@ fn a_handler_can_stop_its_server_and_wait<T: Reachable, M: Strategy + Default>()
 }
 
 everywhere!(
-    waiting_tells_whether_the_loop_has_left,
+    wait_reports_whether_the_loop_has_left,
     a_handler_can_stop_its_server_and_wait,
 );

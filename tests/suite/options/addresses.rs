@@ -35,24 +35,24 @@ fn the_family_is_that_of_the_address() {
     assert_eq!(client.receive(), own.as_bytes());
 }
 
-/// Looked at before binding, because the kernel sets it for servers with one address only.
+/// Reads the option before the bind, because the kernel sets it on a socket that is bound to one address.
 fn only_v6_is_set_as_asked_for<T: Reachable + Inet + Bind<&'static str>>() {
     if !has_ipv6() {
         return;
     }
     for only_v6 in [true, false] {
-        let (told, option) = mpsc::channel();
+        let (values, value) = mpsc::channel();
         let options = Server::<T, _, Sequential>::options()
             .only_v6(only_v6)
             .before_bind(move |socket| {
-                told.send(SockRef::from(&socket).only_v6()?).unwrap();
+                values.send(SockRef::from(&socket).only_v6()?).unwrap();
                 Ok(())
             });
-        works(options.bind("[::1]:0", || LineEcho));
-        assert_eq!(option.iter().collect::<Vec<_>>(), [only_v6]);
-        // No such thing there.
+        expect_ok(options.bind("[::1]:0", || LineEcho));
+        assert_eq!(value.iter().collect::<Vec<_>>(), [only_v6]);
+        // The option has no effect on IPv4.
         let options = Server::<T, _, Sequential>::options().only_v6(only_v6);
-        works(options.bind(LOOPBACK, || LineEcho));
+        expect_ok(options.bind(LOOPBACK, || LineEcho));
     }
 }
 
@@ -60,7 +60,7 @@ over!([Tcp, Udp]
     only_v6_is_set_as_asked_for,
 );
 
-/// A dual-stack server that, for the test, has the loopback address only.
+/// The server has only the IPv4 loopback address, in its IPv6-mapped form.
 #[test]
 fn a_dual_stack_server_sees_ipv4_clients_as_mapped() {
     if !has_ipv6() {
@@ -83,7 +83,7 @@ fn a_dual_stack_server_sees_ipv4_clients_as_mapped() {
     assert!(matches!(error, Error::Bind { .. }), "{error:?}");
 }
 
-/// Where Python clients and servers look for it.
+/// Python clients and servers use IPv4 for `localhost`.
 #[test]
 fn localhost_is_ipv4() {
     for address in ["localhost:0", "127.0.0.1:0"] {
@@ -109,13 +109,13 @@ fn an_address_can_be_written_in_many_ways() {
 
     let dir = TempDir::new();
     let text = |path: std::path::PathBuf| path.into_os_string().into_string().unwrap();
-    works(UnixStreamServer::bind(dir.socket(), || LineEcho));
-    works(UnixStreamServer::bind(dir.socket().as_path(), || LineEcho));
-    works(UnixStreamServer::bind(text(dir.socket()), || LineEcho));
-    works(UnixStreamServer::bind(text(dir.socket()).as_str(), || {
+    expect_ok(UnixStreamServer::bind(dir.socket(), || LineEcho));
+    expect_ok(UnixStreamServer::bind(dir.socket().as_path(), || LineEcho));
+    expect_ok(UnixStreamServer::bind(text(dir.socket()), || LineEcho));
+    expect_ok(UnixStreamServer::bind(text(dir.socket()).as_str(), || {
         LineEcho
     }));
-    works(UnixStreamServer::bind(
+    expect_ok(UnixStreamServer::bind(
         UnixAddress::Path(dir.socket()),
         || LineEcho,
     ));
@@ -127,18 +127,18 @@ fn an_address_can_be_written_in_many_ways() {
     drop(server);
 }
 
-/// The first address is in use, and the second is taken.
+/// The first address is in use, so the server binds to the second.
 #[test]
 fn all_addresses_of_a_name_are_tried() {
-    let taken = TcpServer::bind(own_loopback(), || LineEcho).unwrap();
-    let addresses = [*taken.server_address(), own_loopback()];
+    let first = TcpServer::bind(own_loopback(), || LineEcho).unwrap();
+    let addresses = [*first.server_address(), own_loopback()];
     let server = TcpServer::bind(&addresses[..], || LineEcho).unwrap();
     assert_eq!(server.server_address().ip(), addresses[1].ip());
     let error = error_of(TcpServer::bind(&addresses[..1], || LineEcho));
     assert_eq!(kind_of(&error), ErrorKind::AddrInUse);
 }
 
-/// As in Python: who may connect is the umask's affair.
+/// As in Python. The umask determines which users may connect.
 #[test]
 fn the_mode_of_a_socket_file_follows_the_umask() {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -151,7 +151,7 @@ fn the_mode_of_a_socket_file_follows_the_umask() {
     assert_eq!(mode & 0o777, 0o777 & !umask);
 }
 
-/// As in Python: programs that the server starts have neither the port nor a client.
+/// As in Python. Programs that the server starts have no descriptor of the listener or of a connection.
 fn programs_do_not_inherit_sockets<T: Connected>() {
     let is_inherited = |socket: BorrowedFd<'_>| {
         let info = format!("/proc/self/fdinfo/{}", socket.as_raw_fd());
@@ -160,9 +160,9 @@ fn programs_do_not_inherit_sockets<T: Connected>() {
         let flags = u32::from_str_radix(flags.unwrap().trim(), 8).unwrap();
         flags & nix::libc::O_CLOEXEC as u32 == 0
     };
-    let (seen, inherited) = mpsc::channel();
+    let (results, inherited) = mpsc::channel();
     let hooks = Hooks::new(move |request: &mut T::Request| {
-        let _ = seen.send(is_inherited(request.socket().as_fd()));
+        let _ = results.send(is_inherited(request.socket().as_fd()));
         Ok(())
     });
     let host = host::<T, Threading, _>(hooks);
@@ -171,7 +171,7 @@ fn programs_do_not_inherit_sockets<T: Connected>() {
     assert!(!next(&inherited));
 }
 
-/// Nor does a listener that was taken over, for whoever has a clone of it.
+/// A listener passed to `from_listener` is made nonblocking too, also for duplicates of its descriptor.
 fn a_listening_socket_does_not_block<T: Connected>() {
     let dir = TempDir::new();
     let server = T::bind::<_, Sequential>(&dir, Server::options(), || LineEcho).unwrap();
@@ -183,7 +183,7 @@ over_streams!(
     a_listening_socket_does_not_block,
 );
 
-/// The interface is a number at the end.
+/// The scope id, which names the interface, is the last number.
 #[test]
 fn a_link_local_address_is_shown_as_in_python() {
     let ip = "fe80::1".parse().unwrap();

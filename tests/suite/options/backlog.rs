@@ -2,11 +2,11 @@
 
 use super::*;
 
-/// The kernel lets one more in than the backlog says.
-const PLACES: usize = 3 + 1;
+/// The kernel queues one connection more than the backlog says.
+const CAPACITY: usize = 3 + 1;
 
 #[test]
-fn the_queue_of_a_unix_server_is_as_long_as_asked_for() {
+fn the_backlog_of_a_unix_server_is_as_long_as_set() {
     let dir = TempDir::new();
     let path = dir.socket();
     let options = UnixStreamServer::options().request_queue_size(3);
@@ -17,7 +17,7 @@ fn the_queue_of_a_unix_server_is_as_long_as_asked_for() {
         socket.connect(&SockAddr::unix(&path)?)?;
         Ok(socket)
     };
-    let queued: Vec<_> = (0..PLACES).map(|_| connect().unwrap()).collect();
+    let queued: Vec<_> = (0..CAPACITY).map(|_| connect().unwrap()).collect();
     let full = connect().unwrap_err();
     assert_eq!(full.kind(), ErrorKind::WouldBlock);
     drop(queued);
@@ -25,13 +25,13 @@ fn the_queue_of_a_unix_server_is_as_long_as_asked_for() {
 }
 
 #[test]
-fn the_queue_of_a_tcp_server_is_as_long_as_asked_for() {
+fn the_backlog_of_a_tcp_server_is_as_long_as_set() {
     let options = TcpServer::options().request_queue_size(3);
     let server = options.bind(LOOPBACK, || LineEcho).unwrap();
-    let queued: Vec<_> = (0..PLACES)
+    let queued: Vec<_> = (0..CAPACITY)
         .map(|_| Tcp::connect(server.server_address()))
         .collect();
-    // The kernel ignores the attempts of others, and they go on trying.
+    // The kernel ignores further attempts, and the client repeats them until its timeout expires.
     let patience = Duration::from_millis(300);
     let full = TcpStream::connect_timeout(server.server_address(), patience).unwrap_err();
     assert_eq!(full.kind(), ErrorKind::TimedOut);
@@ -39,7 +39,7 @@ fn the_queue_of_a_tcp_server_is_as_long_as_asked_for() {
 }
 
 #[test]
-fn the_queue_is_long_unless_asked_for() {
+fn the_backlog_is_long_by_default() {
     let server = TcpServer::bind(LOOPBACK, || LineEcho).unwrap();
     // More than the 128 of the standard library, and far more than Python's 5.
     let queued: Vec<_> = (0..200)

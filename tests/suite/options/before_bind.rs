@@ -1,4 +1,4 @@
-//! Before_bind.
+//! `before_bind`.
 
 use super::*;
 
@@ -11,12 +11,12 @@ fn a_socket_can_be_configured_before_it_is_bound<T: Reachable>() {
         let is_bound = socket
             .local_addr()?
             .as_socket()
-            .is_some_and(|it| it.port() != 0);
+            .is_some_and(|address| address.port() != 0);
         called.send(is_bound).unwrap();
         socket.set_recv_buffer_size(SIZE)
     });
     let server = T::bind(&dir, options, || LineEcho).unwrap();
-    // The kernel doubles what it is told.
+    // The kernel doubles the size.
     assert!(SockRef::from(&server).recv_buffer_size().unwrap() >= SIZE);
     assert_eq!(calls.iter().collect::<Vec<_>>(), [false]);
 }

@@ -1,8 +1,8 @@
-//! TCP_DEFER_ACCEPT.
+//! `TCP_DEFER_ACCEPT`.
 
 use super::*;
 
-/// What the socket says, in seconds.
+/// Returns the option of the socket, in seconds.
 #[allow(unsafe_code, reason = "nothing safe reads this option")]
 fn deferred(socket: impl AsFd) -> libc::c_int {
     let mut seconds = -1;
@@ -44,49 +44,51 @@ fn accepting_is_deferred_as_asked_for() {
         let server = options.from_listener(listener, || LineEcho).unwrap();
         assert_eq!(deferred(&server), set, "{asked_for:?}");
     }
-    // As long as the kernel can.
+    // The kernel reduces the time to its maximum.
     let options = TcpServer::options().defer_accept(Duration::MAX);
     let server = options.bind(LOOPBACK, || LineEcho).unwrap();
     assert!(deferred(&server) >= 3600);
 }
 
 #[test]
-fn a_listener_that_defers_goes_on_with_it_unless_told_otherwise() {
-    let defers = TcpServer::options().defer_accept(Duration::from_secs(3));
-    let defers = defers.bind(LOOPBACK, || LineEcho).unwrap();
-    let listener = || TcpListener::from(defers.as_fd().try_clone_to_owned().unwrap());
+fn a_listener_that_defers_keeps_deferring_by_default() {
+    let options = TcpServer::options().defer_accept(Duration::from_secs(3));
+    let deferring = options.bind(LOOPBACK, || LineEcho).unwrap();
+    let listener = || TcpListener::from(deferring.as_fd().try_clone_to_owned().unwrap());
     let server = TcpServer::from_listener(listener(), || LineEcho).unwrap();
     assert_eq!(deferred(&server), 3);
-    let told = TcpServer::options().defer_accept(Duration::ZERO);
-    let server = told.from_listener(listener(), || LineEcho).unwrap();
+    let not_deferring = TcpServer::options().defer_accept(Duration::ZERO);
+    let server = not_deferring
+        .from_listener(listener(), || LineEcho)
+        .unwrap();
     assert_eq!(deferred(&server), 0);
 }
 
-/// One at a time, so that a handler with a silent client would keep the others waiting.
+/// The server is sequential, so a handler with a silent client would block the others.
 #[test]
-fn a_client_is_not_accepted_before_it_speaks() {
+fn a_client_is_not_accepted_before_it_sends() {
     let options = TcpServer::options().defer_accept(Duration::from_secs(60));
     let server = options.bind(LOOPBACK, || LineEcho).unwrap();
     let server = server.spawn().unwrap();
     let connect = || Tcp::connect(server.server_address());
     let silent = connect();
-    // It comes later, and is the first.
-    let talks = connect();
-    assert_eq!(talks.ask("hello\n"), "hello\n");
+    // The second client is accepted first.
+    let active = connect();
+    assert_eq!(active.ask("hello\n"), "hello\n");
     assert_eq!(server.stats().accepted, 1);
     assert_eq!(silent.ask("at last\n"), "at last\n");
-    // Its end is a word, too.
-    let leaves = connect();
-    leaves.finish();
-    leaves.expect_end();
+    // The end of a client's data is reported like data.
+    let ending = connect();
+    ending.finish();
+    ending.expect_end();
     assert_eq!(server.stats().accepted, 3);
 }
 
 #[test]
-fn a_client_that_never_speaks_is_accepted_when_the_time_is_over() {
+fn a_silent_client_is_accepted_when_the_time_expires() {
     let options = TcpServer::options().defer_accept(Duration::from_secs(1));
-    let greets = Hooks::new(|request: &mut TcpRequest| Ok(request.send_all("welcome\n")?));
-    let server = options.bind(LOOPBACK, greets).unwrap();
+    let service = Hooks::new(|request: &mut TcpRequest| Ok(request.send_all("welcome\n")?));
+    let server = options.bind(LOOPBACK, service).unwrap();
     let server = server.spawn().unwrap();
     let connecting = Instant::now();
     let silent = Tcp::connect(server.server_address());

@@ -1,10 +1,10 @@
-//! Errors.
+//! Messages of the errors of binding.
 
 use super::*;
 
-/// What `main` prints when it returns the error, and what `{error}` prints.
+/// Checks `{error:?}`, which `main` prints when it returns the error, and `{error}`.
 #[track_caller]
-fn says(error: &Error, parts: &[&str]) {
+fn expect_message(error: &Error, parts: &[&str]) {
     let (debug, display) = (format!("{error:?}"), error.to_string());
     let cause = std::error::Error::source(error).map(ToString::to_string);
     assert_eq!(debug, format!("{display}: {}", cause.unwrap()));
@@ -14,12 +14,12 @@ fn says(error: &Error, parts: &[&str]) {
 }
 
 #[test]
-fn an_address_in_use_is_named_and_what_to_do_is_said() {
+fn an_address_in_use_is_reported_with_a_remedy() {
     let first = TcpServer::bind(LOOPBACK, || LineEcho).unwrap();
     let address = *first.server_address();
     let error = error_of(TcpServer::bind(address, || LineEcho));
     assert_eq!(kind_of(&error), ErrorKind::AddrInUse);
-    says(
+    expect_message(
         &error,
         &[
             "cannot bind to",
@@ -31,38 +31,38 @@ fn an_address_in_use_is_named_and_what_to_do_is_said() {
     let first = UdpServer::bind(LOOPBACK, || LineEcho).unwrap();
     let address = *first.server_address();
     let error = error_of(UdpServer::bind(address, || LineEcho));
-    says(&error, &[&address.to_string(), "another server"]);
+    expect_message(&error, &[&address.to_string(), "another server"]);
 }
 
 #[test]
-fn a_socket_file_that_was_left_behind_is_named_and_what_to_do_is_said() {
+fn a_stale_socket_file_is_reported_with_a_remedy() {
     let dir = TempDir::new();
     let path = dir.socket();
     drop(UnixStreamServer::bind(&path, || LineEcho).unwrap());
     let error = error_of(UnixStreamServer::bind(&path, || LineEcho));
     assert_eq!(kind_of(&error), ErrorKind::AddrInUse);
-    says(&error, &[path.to_str().unwrap(), "remove the file"]);
+    expect_message(&error, &[path.to_str().unwrap(), "remove the file"]);
     let error = error_of(UnixDatagramServer::bind(&path, || LineEcho));
-    says(&error, &[path.to_str().unwrap(), "remove the file"]);
+    expect_message(&error, &[path.to_str().unwrap(), "remove the file"]);
 }
 
 #[test]
-fn an_address_of_another_machine_is_said_to_be_one() {
-    // Reserved for documentation: nobody has it.
+fn an_address_of_another_machine_is_reported_as_such() {
+    // Reserved for documentation, so no machine has it.
     let error = error_of(TcpServer::bind("192.0.2.1:0", || LineEcho));
     assert_eq!(kind_of(&error), ErrorKind::AddrNotAvailable);
-    says(&error, &["192.0.2.1:0", "no interface"]);
+    expect_message(&error, &["192.0.2.1:0", "no interface"]);
 }
 
 #[test]
-fn what_cannot_be_resolved_is_said_and_how_to_write_it() {
+fn an_unresolvable_address_is_reported_with_the_right_form() {
     for address in ["localhost", "127.0.0.1", "127.0.0.1:99999", "", ":"] {
         let error = error_of(TcpServer::bind(address, || LineEcho));
         assert!(
             matches!(error, Error::Resolve { .. }),
             "{address:?}: {error:?}"
         );
-        says(&error, &["HOST:PORT"]);
+        expect_message(&error, &["HOST:PORT"]);
     }
     let nothing: &[SocketAddr] = &[];
     let error = error_of(UdpServer::bind(nothing, || LineEcho));
@@ -70,25 +70,25 @@ fn what_cannot_be_resolved_is_said_and_how_to_write_it() {
 }
 
 #[test]
-fn a_path_that_cannot_be_is_an_error_of_bind() {
+fn an_impossible_path_is_an_error_of_bind() {
     let dir = TempDir::new();
-    let missing = dir.socket().join("of-a-directory-that-is-none");
+    let missing = dir.socket().join("in-a-directory-that-does-not-exist");
     let error = error_of(UnixStreamServer::bind(&missing, || LineEcho));
-    says(&error, &[missing.to_str().unwrap()]);
+    expect_message(&error, &[missing.to_str().unwrap()]);
     let long = format!("/{}", "long/".repeat(100));
     let error = error_of(UnixDatagramServer::bind(&long, || LineEcho));
-    says(&error, &[&long]);
+    expect_message(&error, &[&long]);
     let error = error_of(UnixStreamServer::bind(UnixAddress::Unnamed, || LineEcho));
-    says(&error, &["unnamed"]);
+    expect_message(&error, &["unnamed"]);
 }
 
-/// In Python, `""` is a name that the system makes up, and `"\0name"` one without a file.
+/// In Python, `""` is an abstract name that the system chooses, and `"\0name"` is an abstract name.
 #[test]
-fn a_path_that_is_none_is_not_taken_for_a_name() {
+fn a_path_is_not_taken_for_an_abstract_name() {
     let error = error_of(UnixStreamServer::bind("", || LineEcho));
-    says(&error, &["empty"]);
+    expect_message(&error, &["empty"]);
     let error = error_of(UnixDatagramServer::bind("\0name", || LineEcho));
-    says(&error, &["UnixAddress::Abstract"]);
+    expect_message(&error, &["UnixAddress::Abstract"]);
 }
 
 #[test]

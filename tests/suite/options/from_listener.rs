@@ -1,8 +1,8 @@
-//! From_listener.
+//! `from_listener`.
 
 use super::*;
 
-/// Serves on the socket as on one that the server made.
+/// Serves on a socket that the caller has made, and checks that the server closes it.
 fn serves_on<T: Reachable + FromListener<L>, L>(listener: L) {
     let server = Server::<T, _, Sequential>::from_listener(listener, || LineEcho).unwrap();
     let address = server.server_address().clone();
@@ -25,7 +25,7 @@ fn a_socket_can_be_taken_over() {
     serves_on::<UnixDatagram, _>(UnixDatagramSocket::bind(dir.socket()).unwrap());
 }
 
-/// As another program may have left it.
+/// Another program may pass a socket in nonblocking mode.
 #[test]
 fn a_socket_that_does_not_block_can_be_taken_over() {
     let dir = TempDir::new();
@@ -42,7 +42,7 @@ fn a_socket_that_does_not_block_can_be_taken_over() {
     serves_on::<UnixDatagram, _>(nonblocking!(UnixDatagramSocket::bind(dir.socket())));
 }
 
-/// The client that came before the server is served.
+/// A client that connected before the server was made is served.
 #[test]
 fn clients_of_a_listener_that_is_taken_over_are_kept() {
     let listener = TcpListener::bind(LOOPBACK).unwrap();
@@ -53,7 +53,7 @@ fn clients_of_a_listener_that_is_taken_over_are_kept() {
     assert_eq!(client.line(), "early\n");
 }
 
-/// Bound, but not listening: that is up to the server then.
+/// The server calls `listen(2)` on a socket that is bound only.
 #[test]
 fn a_socket_that_is_only_bound_is_made_to_listen() {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
@@ -77,7 +77,7 @@ fn options_apply_to_a_listener_that_is_taken_over() {
     assert!(!next(&nodelay));
 }
 
-/// Nobody would know where to find it.
+/// An unbound socket has no address that clients could connect to.
 #[test]
 fn a_socket_that_is_not_bound_cannot_be_taken_over() {
     let unbound = |domain, kind| Socket::new(domain, kind, None).unwrap();
@@ -91,13 +91,13 @@ fn a_socket_that_is_not_bound_cannot_be_taken_over() {
         UnixStreamServer::from_listener(stream, || LineEcho).map(drop),
         UnixDatagramServer::from_listener(datagram, || LineEcho).map(drop),
     ];
-    let all_refused = taken_over
+    let all_rejected = taken_over
         .iter()
         .all(|result| matches!(result, Err(Error::Bind { .. })));
-    assert!(all_refused, "{taken_over:?}");
+    assert!(all_rejected, "{taken_over:?}");
 }
 
-/// A socket of another kind in the clothes of a listener, as it may come from outside.
+/// Another program may pass a socket that is not a listener.
 #[test]
 fn a_socket_that_cannot_listen_is_an_error_of_activate() {
     let udp = UdpSocket::bind(LOOPBACK).unwrap();

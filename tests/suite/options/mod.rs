@@ -1,4 +1,4 @@
-//! The options of a server, as the sockets show them, and the errors of binding.
+//! Options of a server, as its sockets show them, and errors of binding.
 
 mod addresses;
 mod backlog;
@@ -28,17 +28,16 @@ use socketserver::{
 
 use crate::support::net::*;
 
-/// The error of what must not work.
 #[track_caller]
 fn error_of<V>(result: Result<V, Error>) -> Error {
     match result {
-        Ok(_) => panic!("it worked"),
+        Ok(_) => panic!("no error"),
         Err(error) => error,
     }
 }
 
 #[track_caller]
-fn works<V>(result: Result<V, Error>) {
+fn expect_ok<V>(result: Result<V, Error>) {
     drop(result.unwrap());
 }
 

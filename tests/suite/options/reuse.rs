@@ -1,8 +1,8 @@
-//! SO_REUSEADDR, SO_REUSEPORT.
+//! `SO_REUSEADDR` and `SO_REUSEPORT`.
 
 use super::*;
 
-/// Different from Python, where it is off for both.
+/// In Python, the option is off for both.
 #[test]
 fn addresses_are_reused_by_tcp_and_not_by_udp() {
     let tcp = TcpServer::bind(LOOPBACK, || LineEcho).unwrap();
@@ -50,7 +50,7 @@ fn servers_share_a_port_if_all_of_them_allow_it() {
     share!(TcpServer);
     share!(UdpServer);
 
-    // Whoever of the two it is, somebody answers; also when only one is left.
+    // Every client is served by one of the two servers, also when only one is left.
     let options = || ThreadingTcpServer::options().allow_reuse_port(true);
     let first = options().bind(own_loopback(), LineEcho::default).unwrap();
     let address = *first.server_address();
@@ -64,7 +64,7 @@ fn servers_share_a_port_if_all_of_them_allow_it() {
     assert_eq!(Tcp::connect(&address).ask("hello\n"), "hello\n");
 }
 
-/// What `SO_REUSEADDR` is for: the connections of the previous server linger.
+/// Connections of the previous server are in TIME_WAIT, so the bind needs `SO_REUSEADDR`.
 #[test]
 fn a_tcp_server_can_be_restarted_at_once() {
     let mut address = own_loopback();
@@ -75,7 +75,7 @@ fn a_tcp_server_can_be_restarted_at_once() {
         let server = server.spawn().unwrap();
         let client = Tcp::connect(&address);
         client.send("hello\n");
-        // It is the server that closes first.
+        // The server closes first, so its side of the connection lingers.
         assert_eq!(client.rest(), b"hello\n");
         drop(server);
         lingering.push(client);

@@ -1,11 +1,11 @@
-//! Strategies of the user's own.
+//! Strategies that users write.
 
 use super::*;
 
-/// Does with every job what the closure does.
-struct With<F>(F);
+/// Processes each job by a closure.
+struct ByClosure<F>(F);
 
-impl<F> Strategy for With<F>
+impl<F> Strategy for ByClosure<F>
 where
     F: Fn(Job) -> Result<(), Rejected> + Send + Sync + 'static,
 {
@@ -14,12 +14,12 @@ where
     }
 }
 
-/// Runs all but the first job.
-fn unlike_the_first(
+/// Processes the first job by `first`, and runs the others.
+fn first_job_by(
     first: impl Fn(Job) -> Result<(), Rejected> + Send + Sync + 'static,
 ) -> impl Strategy {
     let served = AtomicUsize::new(0);
-    With(
+    ByClosure(
         move |job: Job| match served.fetch_add(1, Ordering::SeqCst) {
             0 => first(job),
             _ => {
@@ -32,7 +32,7 @@ fn unlike_the_first(
 
 fn a_rejected_job_is_closed_in_order_and_counted<T: Connected>() {
     let (service, failures) = Hooks::<T::Request>::echo().failures();
-    let strategy = unlike_the_first(|job| {
+    let strategy = first_job_by(|job| {
         Err(job
             .reject(None)
             .respond_with(Rejection::message("not now\n")))
@@ -42,12 +42,15 @@ fn a_rejected_job_is_closed_in_order_and_counted<T: Connected>() {
     assert_eq!(host.client().ask("hello\n"), "hello\n");
     let stats = host.server.stats();
     assert_eq!((stats.accepted, stats.rejected, stats.failed), (2, 1, 0));
-    assert!(failures.try_recv().is_err(), "that was no error");
+    assert!(
+        failures.try_recv().is_err(),
+        "a rejection was reported as an error"
+    );
 }
 
 fn a_job_that_is_rejected_with_an_error_is_reported<T: Connected>() {
     let (service, failures) = Hooks::<T::Request>::echo().failures();
-    let strategy = unlike_the_first(|job| Err(job.reject(Some("out of threads".into()))));
+    let strategy = first_job_by(|job| Err(job.reject(Some("out of threads".into()))));
     let host = host_by::<T, _, _>(strategy, service);
     host.client().expect_end();
     let failure = next(&failures);
@@ -57,7 +60,7 @@ fn a_job_that_is_rejected_with_an_error_is_reported<T: Connected>() {
 }
 
 fn a_job_that_is_dropped_closes_its_connection<T: Connected>() {
-    let strategy = unlike_the_first(|job| {
+    let strategy = first_job_by(|job| {
         drop(job);
         Ok(())
     });
@@ -71,7 +74,7 @@ fn a_job_that_is_dropped_closes_its_connection<T: Connected>() {
 
 fn a_strategy_that_panics_costs_that_request<T: Connected>() {
     expect_panics();
-    let strategy = unlike_the_first(|_| panic!("on purpose"));
+    let strategy = first_job_by(|_| panic!("on purpose"));
     let host = host_by::<T, _, _>(strategy, Hooks::<T::Request>::echo());
     host.client().expect_end();
     assert_eq!(host.client().ask("hello\n"), "hello\n");
@@ -79,10 +82,10 @@ fn a_strategy_that_panics_costs_that_request<T: Connected>() {
     host.stop();
 }
 
-/// Jobs that are kept: the request is over when its job is, and a stop waits for it.
+/// A stop waits for the jobs that a strategy keeps.
 fn a_job_can_be_run_later_and_elsewhere<T: Connected>() {
     let (jobs, kept) = mpsc::channel::<Job>();
-    let strategy = With(move |job| {
+    let strategy = ByClosure(move |job| {
         let _ = jobs.send(job);
         Ok(())
     });
@@ -114,20 +117,20 @@ over_streams!(
     a_job_can_be_run_later_and_elsewhere,
 );
 
-/// Lets in as many as there are places, by the two calls that are there for it.
+/// Accepts at most `capacity` requests at once, by the two calls of [`AcceptWait`].
 struct Bounded {
-    places: usize,
-    taken: Arc<AtomicUsize>,
+    capacity: usize,
+    running: Arc<AtomicUsize>,
     waiting: Arc<Mutex<Option<socketserver::strategy::Notifier>>>,
 }
 
 impl Strategy for Bounded {
     fn process_request(&self, job: Job) -> Result<(), Rejected> {
-        let (taken, waiting) = (Arc::clone(&self.taken), Arc::clone(&self.waiting));
-        taken.fetch_add(1, Ordering::SeqCst);
+        let (running, waiting) = (Arc::clone(&self.running), Arc::clone(&self.waiting));
+        running.fetch_add(1, Ordering::SeqCst);
         thread::spawn(move || {
             job.run();
-            taken.fetch_sub(1, Ordering::SeqCst);
+            running.fetch_sub(1, Ordering::SeqCst);
             if let Some(notifier) = waiting.lock().unwrap().take() {
                 notifier.notify();
             }
@@ -137,7 +140,7 @@ impl Strategy for Bounded {
 
     fn wait(&self, wait: &AcceptWait<'_>) -> std::io::Result<Ready> {
         *self.waiting.lock().unwrap() = Some(wait.notifier());
-        if self.taken.load(Ordering::SeqCst) < self.places {
+        if self.running.load(Ordering::SeqCst) < self.capacity {
             wait.for_request()
         } else {
             wait.for_notification()
@@ -148,8 +151,8 @@ impl Strategy for Bounded {
 fn a_strategy_can_hold_back_the_accept_loop<T: Connected>() {
     let (hooks, watched) = watched::<T::Request>();
     let strategy = Bounded {
-        places: 2,
-        taken: Arc::default(),
+        capacity: 2,
+        running: Arc::default(),
         waiting: Arc::default(),
     };
     let host = host_by::<T, _, _>(strategy, hooks);
@@ -162,12 +165,12 @@ fn a_strategy_can_hold_back_the_accept_loop<T: Connected>() {
         client.finish();
         client.expect_end();
     }
-    assert!(watched.at_once.load(Ordering::SeqCst) <= 2);
+    assert!(watched.most_at_once.load(Ordering::SeqCst) <= 2);
 }
 
 over_streams!(a_strategy_can_hold_back_the_accept_loop,);
 
-/// The loop is told to end by an error of the strategy, not by a panic or in silence.
+/// An error of `Strategy::wait` is returned by `serve_forever`.
 #[test]
 fn a_wait_that_fails_ends_serve_forever() {
     struct Broken;

@@ -1,8 +1,8 @@
-//! Full, and still there.
+//! Stopping a server without free capacity.
 
 use super::*;
 
-/// The threads are busy, clients wait in every queue: a stop gets through at once.
+/// All threads are busy and clients wait in all queues. A stop takes effect at once.
 fn a_full_server_can_be_stopped<T: Connected>() {
     let strategies: [fn() -> Box<dyn Strategy>; 3] = [
         || Box::new(Coroutines::new().workers(1).max_coroutines(1)),
@@ -28,7 +28,7 @@ fn a_full_server_can_be_stopped<T: Connected>() {
         let handle = host.server.handle();
         handle.shutdown();
         assert!(handle.wait(PATIENCE), "the loop has not left");
-        // It was not that the handler ended.
+        // The loop has left although the handler is still running.
         assert_eq!(running.ask("hello\n"), "hello\n");
         host.stop();
         drop(waiting);
@@ -39,7 +39,7 @@ over!([Udp, UnixDatagram]
     a_full_server_of_datagrams_can_be_stopped,
 );
 
-/// Handlers that wait take up all the threads.
+/// Waiting handlers occupy all threads.
 fn a_full_server_of_datagrams_can_be_stopped<T: Reachable>() {
     let (started, starts) = mpsc::channel();
     let gate = Gate::default();

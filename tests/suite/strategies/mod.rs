@@ -1,5 +1,4 @@
-//! Where requests run: how many at once, on which threads, and what becomes of those for which
-//! there is no place.
+//! Strategies: how many requests run at once, on which threads, and what happens above the limits.
 
 mod custom;
 mod full;
@@ -23,16 +22,17 @@ use socketserver::{
 
 use crate::support::net::*;
 
-/// Answers lines; tells who starts and on which thread, and how many did at once.
+/// Observes handlers: the thread of each, and how many ran at once.
 struct Watched {
     starts: mpsc::Receiver<(ThreadId, String)>,
-    at_once: Arc<AtomicUsize>,
+    most_at_once: Arc<AtomicUsize>,
 }
 
+/// Makes a service that echoes lines.
 fn watched<R: Request>() -> (Hooks<R>, Watched) {
     let (started, starts) = mpsc::channel();
-    let at_once: Arc<AtomicUsize> = Arc::default();
-    let (running, most) = (AtomicUsize::new(0), Arc::clone(&at_once));
+    let most_at_once: Arc<AtomicUsize> = Arc::default();
+    let (running, most) = (AtomicUsize::new(0), Arc::clone(&most_at_once));
     let hooks = Hooks::new(move |request: &mut R| {
         let now = running.fetch_add(1, Ordering::SeqCst) + 1;
         most.fetch_max(now, Ordering::SeqCst);
@@ -42,10 +42,16 @@ fn watched<R: Request>() -> (Hooks<R>, Watched) {
         running.fetch_sub(1, Ordering::SeqCst);
         outcome
     });
-    (hooks, Watched { starts, at_once })
+    (
+        hooks,
+        Watched {
+            starts,
+            most_at_once,
+        },
+    )
 }
 
-/// Says when the thread that it was left on has ended.
+/// Reports the end of the thread in whose thread-local storage it is.
 struct ThreadEnd(mpsc::Sender<()>);
 
 impl Drop for ThreadEnd {
@@ -58,8 +64,8 @@ thread_local! {
     static END: std::cell::RefCell<Option<ThreadEnd>> = const { std::cell::RefCell::new(None) };
 }
 
-/// Answers lines; tells when the threads that did have ended.
-fn watched_to_the_end<R: Request>() -> (Hooks<R>, mpsc::Receiver<()>) {
+/// Makes a service that echoes lines, and a channel that reports the end of each thread that ran a handler.
+fn watched_threads<R: Request>() -> (Hooks<R>, mpsc::Receiver<()>) {
     let (ended, ends) = mpsc::channel();
     let hooks = Hooks::new(move |request: &mut R| {
         END.with_borrow_mut(|end| {

@@ -1,4 +1,4 @@
-//! Sequential.
+//! `Sequential`.
 
 use super::*;
 
@@ -6,20 +6,23 @@ fn a_sequential_server_serves_one_at_a_time_in_order<T: Connected>() {
     let (hooks, watched) = watched::<T::Request>();
     let host = host::<T, Sequential, _>(hooks);
     let clients = [(); 5].map(|()| host.client());
-    // Everybody talks at once.
+    // All clients send at once.
     for (n, client) in clients.iter().enumerate() {
         client.send(format!("{n}\n"));
     }
     let mut threads = BTreeSet::new();
     for (n, client) in clients.iter().enumerate() {
         assert_eq!(client.line(), format!("{n}\n"));
-        assert_eq!(client.ask("still mine\n"), "still mine\n");
+        assert_eq!(client.ask("again\n"), "again\n");
         threads.insert(next(&watched.starts).1);
-        assert!(watched.starts.try_recv().is_err(), "the next one has begun");
+        assert!(
+            watched.starts.try_recv().is_err(),
+            "the next request has begun"
+        );
         client.finish();
         client.expect_end();
     }
-    assert_eq!(watched.at_once.load(Ordering::SeqCst), 1);
+    assert_eq!(watched.most_at_once.load(Ordering::SeqCst), 1);
     assert_eq!(threads, BTreeSet::from(["socketserver".into()]));
 }
 

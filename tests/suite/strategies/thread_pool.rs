@@ -1,8 +1,8 @@
-//! ThreadPool.
+//! `ThreadPool`.
 
 use super::*;
 
-/// Threads start as they are needed: after three requests there are three of many.
+/// A pool of 30 has three threads after three requests.
 fn a_pool_starts_its_threads_one_by_one<T: Connected>() {
     let (hooks, watched) = watched::<T::Request>();
     let host = host_by::<T, _, _>(ThreadPool::new(30), hooks);
@@ -15,7 +15,7 @@ fn a_pool_starts_its_threads_one_by_one<T: Connected>() {
     assert_eq!(threads, expected);
 }
 
-/// No more run, no more wait: whoever is beyond both is in the kernel's queue.
+/// The number of running requests is limited, and so is the queue. Further connections wait in the backlog.
 fn a_pool_serves_as_many_at_once_as_it_has_threads<T: Connected>() {
     const THREADS: usize = 3;
     const QUEUE: usize = 2;
@@ -42,7 +42,7 @@ fn a_pool_serves_as_many_at_once_as_it_has_threads<T: Connected>() {
         client.finish();
         client.expect_end();
     }
-    assert!(watched.at_once.load(Ordering::SeqCst) <= THREADS);
+    assert!(watched.most_at_once.load(Ordering::SeqCst) <= THREADS);
     let most_active = most_active.load(Ordering::SeqCst);
     assert!(
         most_active <= THREADS + QUEUE,
@@ -54,7 +54,7 @@ fn a_pool_serves_as_many_at_once_as_it_has_threads<T: Connected>() {
     assert!(names.is_subset(&expected), "{names:?}");
 }
 
-fn an_overloaded_pool_can_refuse_with_a_word<T: Connected + Stream>() {
+fn an_overloaded_pool_can_reject_with_a_message<T: Connected + Stream>() {
     for message in [&b"503 busy\n"[..], b""] {
         let (hooks, watched) = watched::<T::Request>();
         let host = host_with::<T, Sequential, _, _>(
@@ -70,10 +70,12 @@ fn an_overloaded_pool_can_refuse_with_a_word<T: Connected + Stream>() {
         let running = host.client();
         next(&watched.starts);
         let waiting = host.client();
-        eventually("it waits", || handle.stats().active == 2);
+        eventually("the second client is queued", || handle.stats().active == 2);
         for rejected in 1..=5 {
             assert_eq!(host.client().rest(), message);
-            eventually("it is counted", || handle.stats().rejected == rejected);
+            eventually("the rejection is counted", || {
+                handle.stats().rejected == rejected
+            });
         }
         assert_eq!(running.ask("hello\n"), "hello\n");
         drop(running);
@@ -83,8 +85,8 @@ fn an_overloaded_pool_can_refuse_with_a_word<T: Connected + Stream>() {
     }
 }
 
-/// As many clients as the pool has threads and places in its queue are served, however fast they connect.
-fn a_burst_for_which_there_is_room_is_not_refused<T: Connected + Stream>() {
+/// Clients up to the number of threads and queue places are served, even if they connect at the same moment.
+fn a_burst_within_the_capacity_is_not_rejected<T: Connected + Stream>() {
     const THREADS: usize = 6;
     const QUEUE: usize = 2;
     for _ in 0..50 {
@@ -109,8 +111,8 @@ fn a_burst_for_which_there_is_room_is_not_refused<T: Connected + Stream>() {
     }
 }
 
-/// Each of the threads takes packets itself, so all of them can have one at the same time; be they
-/// few, which wait for packets together, or many, of which each packet wakes one.
+/// Each thread receives datagrams itself, so all threads can handle one at the same time. A few threads all wait on
+/// the socket; of many threads, each datagram wakes one.
 fn a_pool_handles_datagrams_in_all_its_threads_at_once<T: Reachable>() {
     for threads in [4, 12] {
         let together = Rendezvous::new(threads);
@@ -141,6 +143,6 @@ over!([Udp, UnixDatagram]
 over_streams!(
     a_pool_starts_its_threads_one_by_one,
     a_pool_serves_as_many_at_once_as_it_has_threads,
-    an_overloaded_pool_can_refuse_with_a_word,
-    a_burst_for_which_there_is_room_is_not_refused,
+    an_overloaded_pool_can_reject_with_a_message,
+    a_burst_within_the_capacity_is_not_rejected,
 );

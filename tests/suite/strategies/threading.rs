@@ -1,4 +1,4 @@
-//! Threading.
+//! `Threading`.
 
 use super::*;
 
@@ -9,15 +9,14 @@ fn every_client_of_a_threading_server_is_served_at_once<T: Connected>() {
     for client in clients.iter().rev() {
         assert_eq!(client.ask("hello\n"), "hello\n");
     }
-    assert_eq!(watched.at_once.load(Ordering::SeqCst), 20);
+    assert_eq!(watched.most_at_once.load(Ordering::SeqCst), 20);
     let starts = clients.each_ref().map(|_| next(&watched.starts));
     let threads: BTreeSet<_> = starts.iter().map(|(_, name)| name.clone()).collect();
     let expected: BTreeSet<_> = (1..=20).map(|n| format!("socketserver-{n}")).collect();
     assert_eq!(threads, expected);
 }
 
-/// With one thread allowed, there is no other that could have served.
-fn threads_are_used_again<T: Connected>() {
+fn threads_are_reused<T: Connected>() {
     let (hooks, watched) = watched::<T::Request>();
     let strategy = Threading::new().max_threads(1).keep_alive(PATIENCE);
     let host = host_by::<T, _, _>(strategy, hooks);
@@ -36,7 +35,7 @@ fn with_no_keep_alive_every_request_has_a_new_thread<T: Connected>() {
     let mut threads = BTreeSet::new();
     for n in 1..=10 {
         assert_eq!(host.client().ask("hello\n"), "hello\n");
-        eventually("it is over", || {
+        eventually("the request has ended", || {
             let stats = handle.stats();
             (stats.completed, stats.active) == (n, 0)
         });
@@ -45,8 +44,8 @@ fn with_no_keep_alive_every_request_has_a_new_thread<T: Connected>() {
     assert!(threads.len() > 1, "{threads:?}");
 }
 
-fn a_thread_that_nobody_needs_ends<T: Connected>() {
-    let (hooks, ends) = watched_to_the_end::<T::Request>();
+fn an_idle_thread_ends<T: Connected>() {
+    let (hooks, ends) = watched_threads::<T::Request>();
     let strategy = Threading::new().keep_alive(Duration::from_millis(30));
     let host = host_by::<T, _, _>(strategy, hooks);
     let clients = [(); 10].map(|()| host.client());
@@ -57,42 +56,44 @@ fn a_thread_that_nobody_needs_ends<T: Connected>() {
     for _ in 0..10 {
         next(&ends);
     }
-    // And there are new ones when they are needed again.
+    // The next request has a new thread.
     assert_eq!(host.client().ask("hello\n"), "hello\n");
     next(&ends);
 }
 
 fn threads_that_are_kept_end_with_the_server<T: Reachable, M: Strategy + Default>() {
-    let (hooks, ends) = watched_to_the_end::<T::Request>();
+    let (hooks, ends) = watched_threads::<T::Request>();
     let host = host::<T, M, _>(hooks);
     for _ in 0..3 {
         assert_eq!(host.client().ask("hello\n"), "hello\n");
     }
     host.stop();
-    // Nobody holds a sender any more but the threads, and when they are gone nobody does.
+    // Only the threads still hold senders, so the channel is closed when all threads have ended.
     while ends.recv_timeout(PATIENCE).is_ok() {}
     assert_eq!(ends.try_recv(), Err(mpsc::TryRecvError::Disconnected));
 }
 
-/// At the limit, clients wait in the kernel's queue, and are served when there is room.
+/// At the limit, clients wait in the backlog, and are served when a thread is free.
 fn no_more_threads_run_than_are_allowed<T: Connected>() {
-    const MOST: usize = 3;
+    const MAX_THREADS: usize = 3;
     const CLIENTS: usize = 12;
     for keep_alive in [Duration::ZERO, PATIENCE] {
         let (hooks, watched) = watched::<T::Request>();
-        let strategy = Threading::new().max_threads(MOST).keep_alive(keep_alive);
+        let strategy = Threading::new()
+            .max_threads(MAX_THREADS)
+            .keep_alive(keep_alive);
         let host = host_by::<T, _, _>(strategy, hooks);
         let handle = host.server.handle();
         let mut clients: Vec<_> = (0..CLIENTS).map(|_| host.client()).collect();
         for client in &clients {
             client.send("hello\n");
         }
-        for _ in 0..MOST {
+        for _ in 0..MAX_THREADS {
             next(&watched.starts);
         }
-        for served in MOST..CLIENTS {
+        for served in MAX_THREADS..CLIENTS {
             assert_eq!(handle.stats().accepted as usize, served);
-            // One is allowed to leave, and the next comes in.
+            // The end of one client frees a thread for the next.
             let client = clients.remove(0);
             assert_eq!(client.line(), "hello\n");
             client.finish();
@@ -102,12 +103,12 @@ fn no_more_threads_run_than_are_allowed<T: Connected>() {
         for client in clients {
             assert_eq!(client.line(), "hello\n");
         }
-        assert_eq!(watched.at_once.load(Ordering::SeqCst), MOST);
+        assert_eq!(watched.most_at_once.load(Ordering::SeqCst), MAX_THREADS);
     }
 }
 
 #[test]
-fn a_thread_that_cannot_be_had_costs_that_request() {
+fn a_thread_that_cannot_be_started_costs_that_request() {
     let (service, failures) = Hooks::<TcpRequest>::echo().failures();
     // No address space is large enough for such a stack.
     let host = host_by::<Tcp, _, _>(Threading::new().stack_size(1 << 46), service);
@@ -123,7 +124,7 @@ fn a_thread_that_cannot_be_had_costs_that_request() {
 }
 
 #[test]
-fn a_pool_that_gets_no_thread_at_all_refuses() {
+fn a_pool_that_cannot_start_a_thread_rejects() {
     let (service, failures) = Hooks::<TcpRequest>::echo().failures();
     let host = host_by::<Tcp, _, _>(ThreadPool::new(2).stack_size(1 << 46), service);
     for _ in 0..5 {
@@ -133,7 +134,7 @@ fn a_pool_that_gets_no_thread_at_all_refuses() {
     host.stop();
 }
 
-/// The size of the stack that this runs on, as the kernel has it.
+/// Size of the mapping that contains the current stack.
 fn stack_size() -> usize {
     let here = 0;
     let here = &raw const here as usize;
@@ -166,9 +167,9 @@ fn the_size_of_the_stacks_can_be_chosen<T: Reachable>() {
 
 over_streams!(
     every_client_of_a_threading_server_is_served_at_once,
-    threads_are_used_again,
+    threads_are_reused,
     with_no_keep_alive_every_request_has_a_new_thread,
-    a_thread_that_nobody_needs_ends,
+    an_idle_thread_ends,
     no_more_threads_run_than_are_allowed,
 );
 

@@ -1,22 +1,22 @@
-//! The ends.
+//! Both ends of a connection.
 
 use super::*;
 
 fn a_handler_can_close_before_it_returns<T: Connected>() {
-    let seen = Gate::default();
-    let end_seen = seen.clone();
+    let end_seen = Gate::default();
+    let gate = end_seen.clone();
     let after = one_conversation::<T, _>(
         move |request| {
             request.send_all(b"bye").unwrap();
             request.close();
-            seen.pass();
+            end_seen.pass();
             let read = request.recv(10).map_err(|error| error.kind());
             (read, request.send_all(b"more").is_err())
         },
         |client| {
-            // The handler is still running when this comes.
+            // The end arrives while the handler is still running.
             assert_eq!(client.rest(), b"bye");
-            end_seen.open();
+            gate.open();
         },
     );
     assert_eq!(after, (Ok(vec![]), true));
@@ -36,13 +36,13 @@ fn a_client_that_sends_no_more_can_be_answered<T: Connected>() {
     assert_eq!(client.rest(), b"ALL OF IT");
 }
 
-/// Asks for an answer and says much more: more than the handler's side takes in at once, so that
-/// the server may close while this still sends, which is an error then.
-fn talks_on(client: &Client, how: &str) {
+/// Sends a line and then more than the socket buffers of the server hold. The server may close meanwhile, which makes
+/// the send fail.
+fn send_unread_input(client: &Client, how: &str) {
     let _ = client.try_send([format!("{how}\n").into_bytes(), noise(150_000)].concat());
 }
 
-/// Answers the first line and leaves the rest unread, then returns or fails, as the line says.
+/// Answers the first line and leaves the rest unread. The line selects whether the handler returns or fails.
 fn reads_one_line_only<R: Request>(answer: Vec<u8>) -> Hooks<R> {
     Hooks::new(move |request: &mut R| {
         let how = request.readline(10)?;
@@ -55,14 +55,14 @@ fn reads_one_line_only<R: Request>(answer: Vec<u8>) -> Hooks<R> {
 }
 
 fn an_answer_is_not_lost_if_input_is_left_unread<T: Connected>() {
-    // A short answer is on its way at once; most of a long one waits for the client to read.
+    // A short answer fits the socket buffers. Most of a long one waits until the client reads.
     for (size, times) in [(1000, 50), (1_000_000, 5)] {
         let answer = noise(size);
         let host = host::<T, Threading, _>(reads_one_line_only(answer.clone()));
         for how in ["return", "fail"] {
             for _ in 0..times {
                 let client = host.client();
-                talks_on(&client, how);
+                send_unread_input(&client, how);
                 assert!(client.exactly(answer.len()) == answer);
             }
         }
@@ -73,7 +73,7 @@ fn input_that_is_left_unread_does_not_make_the_end_a_reset<T: Connected>() {
     let host = host::<T, Threading, _>(reads_one_line_only(b"answer".to_vec()));
     for _ in 0..50 {
         let client = host.client();
-        talks_on(&client, "return");
+        send_unread_input(&client, "return");
         assert_eq!(client.rest(), b"answer");
     }
 }

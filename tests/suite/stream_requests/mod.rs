@@ -1,7 +1,6 @@
-//! What a handler can do with a connection: every way to read and to write, timeouts, and both
-//! ends of it.
+//! Connections in a handler: every way to read and to write, timeouts, and both ends.
 
-// To set a signal's disposition.
+// For the disposition of SIGPIPE.
 #![allow(unsafe_code)]
 
 mod ends;
@@ -29,7 +28,7 @@ use socketserver::{
 use crate::support::alone::{is_alone, run, test_name};
 use crate::support::net::*;
 
-/// Serves one client by `handle`, and passes on what that returns.
+/// Serves one client by `handle`, and returns the result of `handle`.
 fn one_conversation<T: Connected, V: Send + 'static>(
     handle: impl Fn(&mut T::Request) -> V + Send + Sync + 'static,
     client: impl FnOnce(&Client),
@@ -43,7 +42,7 @@ fn one_conversation<T: Connected, V: Send + 'static>(
     next(&results)
 }
 
-/// Bytes without a pattern that a mistake could hide behind.
+/// Returns bytes without a repeating pattern, so that lost or moved bytes are noticed.
 fn noise(size: usize) -> Vec<u8> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let bytes = std::iter::repeat_with(move || {

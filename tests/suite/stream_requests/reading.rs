@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn every_way_to_read_takes_up_where_the_last_left_off<T: Connected>() {
+fn every_way_to_read_continues_where_the_last_ended<T: Connected>() {
     let parts = one_conversation::<T, _>(
         |request| {
             let mut two = [0; 2];
@@ -48,8 +48,8 @@ fn reads_of_all_sizes_mixed_lose_nothing<T: Connected>() {
                     0 => request.recv(size).unwrap(),
                     1 => request.readline(size).unwrap(),
                     2 => {
-                        let there = request.fill_buf().unwrap();
-                        let some = there[..there.len().min(size)].to_vec();
+                        let buffered = request.fill_buf().unwrap();
+                        let some = buffered[..buffered.len().min(size)].to_vec();
                         request.consume(some.len());
                         some
                     }
@@ -83,8 +83,8 @@ fn reads_of_all_sizes_mixed_lose_nothing<T: Connected>() {
     );
 }
 
-fn readline_cuts_at_its_limit_as_in_python<T: Connected>() {
-    // What `io.BufferedReader(io.BytesIO(input)).readline(limit)` returns, call by call.
+fn readline_ends_at_its_limit_as_in_python<T: Connected>() {
+    // Results of the calls of `io.BufferedReader(io.BytesIO(input)).readline(limit)` in Python.
     let cases: [(&str, usize, &[&str]); 6] = [
         ("abcdef\ng", 3, &["abc", "def", "\n", "g", ""]),
         ("abcdef\ng", 6, &["abcdef", "\n", "g", ""]),
@@ -127,7 +127,7 @@ fn lines_come_one_by_one_up_to_the_end<T: Connected>() {
     assert_eq!(lines, ["one\n", "\n", "three\n", "fourth"]);
 }
 
-/// The rest of it would look like the next line.
+/// Without the error, the rest of the line would look like the next line.
 fn a_line_that_is_too_long_is_an_error<T: Connected>() {
     let (first, error) = one_conversation::<T, _>(
         |request| {
@@ -171,7 +171,7 @@ fn texts_and_bytes_are_sent<T: Connected>() {
     );
 }
 
-/// Were it not so, the test would end in a timeout: the client sends nothing.
+/// The client sends nothing, so a read that waited would time out.
 fn reading_nothing_does_not_wait<T: Connected>() {
     let nothing = one_conversation::<T, _>(
         |request| {
@@ -186,7 +186,7 @@ fn reading_nothing_does_not_wait<T: Connected>() {
     assert_eq!(nothing, (Ok(vec![]), Ok(vec![]), Ok(vec![])));
 }
 
-/// As for the sockets of the standard library.
+/// As with the sockets of the standard library.
 fn reading_into_an_empty_slice_does_not_wait<T: Connected>() {
     let nothing = one_conversation::<T, _>(
         |request| {
@@ -241,9 +241,9 @@ fn a_client_that_resets_the_connection_is_a_disconnect() {
 }
 
 over_streams!(
-    every_way_to_read_takes_up_where_the_last_left_off,
+    every_way_to_read_continues_where_the_last_ended,
     reads_of_all_sizes_mixed_lose_nothing,
-    readline_cuts_at_its_limit_as_in_python,
+    readline_ends_at_its_limit_as_in_python,
     lines_come_one_by_one_up_to_the_end,
     a_line_that_is_too_long_is_an_error,
     numbers_are_read_as_arrays,

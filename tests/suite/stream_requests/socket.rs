@@ -1,9 +1,9 @@
-//! The socket.
+//! Socket options.
 
 use super::*;
 
 #[test]
-fn small_writes_are_not_held_back_unless_asked_for() {
+fn small_writes_are_not_delayed_by_default() {
     for nagle in [None, Some(true), Some(false)] {
         let (sender, nodelay) = mpsc::channel();
         let hooks = Hooks::new(move |request: &mut TcpRequest| {
@@ -23,7 +23,7 @@ fn small_writes_are_not_held_back_unless_asked_for() {
     }
 }
 
-fn the_socket_is_there_for_its_options<T: Connected>() {
+fn the_socket_gives_access_to_its_options<T: Connected>() {
     let (before, after) = one_conversation::<T, _>(
         |request| {
             let socket = request.socket().as_fd();
@@ -37,8 +37,8 @@ fn the_socket_is_there_for_its_options<T: Connected>() {
     assert_eq!((before, after), (None, Some(PATIENCE)));
 }
 
-/// Python: "accepted socket is in blocking mode even if the listener has a timeout". That of the
-/// listener is for `handle_request`.
+/// As Python's documentation says: "accepted socket is in blocking mode even if the listener has a timeout". The
+/// timeout of the listener is for `handle_request`.
 fn the_timeout_of_the_listener_is_not_that_of_its_clients<T: Connected>() {
     let (sender, timeouts) = mpsc::channel();
     let hooks = Hooks::new(move |request: &mut T::Request| {
@@ -62,6 +62,6 @@ fn the_timeout_of_the_listener_is_not_that_of_its_clients<T: Connected>() {
 }
 
 over_streams!(
-    the_socket_is_there_for_its_options,
+    the_socket_gives_access_to_its_options,
     the_timeout_of_the_listener_is_not_that_of_its_clients,
 );

@@ -2,51 +2,51 @@
 
 use super::*;
 
-const SOON: Duration = Duration::from_millis(60);
+const TIMEOUT: Duration = Duration::from_millis(60);
 
-/// The kernel counts in ticks, of which the first may be over already.
-const HARDLY_SOON: Duration = Duration::from_millis(40);
+/// Shorter than the timeout, because the kernel counts whole ticks, and the first tick may have begun before.
+const MIN_ELAPSED: Duration = Duration::from_millis(40);
 
 fn a_read_that_timed_out_can_be_repeated<T: Connected>() {
-    let (told, go_on) = mpsc::channel();
+    let (timed_out, timeouts) = mpsc::channel();
     let (first, took, second) = one_conversation::<T, _>(
         move |request| {
-            request.set_timeout(Some(SOON)).unwrap();
+            request.set_timeout(Some(TIMEOUT)).unwrap();
             let start = Instant::now();
             let first = request.readline(100).map_err(|error| error.kind());
             let took = start.elapsed();
             request.set_timeout(None).unwrap();
-            told.send(()).unwrap();
+            timed_out.send(()).unwrap();
             (first, took, request.readline(100).unwrap())
         },
         |client| {
-            next(&go_on);
+            next(&timeouts);
             client.send("late\n");
             client.expect_end();
         },
     );
     assert_eq!(first, Err(ErrorKind::TimedOut));
-    assert!(took >= HARDLY_SOON, "{took:?}");
+    assert!(took >= MIN_ELAPSED, "{took:?}");
     assert_eq!(second, b"late\n");
 }
 
 fn a_write_times_out_and_the_request_stays_usable<T: Connected>() {
-    let (told, go_on) = mpsc::channel();
+    let (timed_out, timeouts) = mpsc::channel();
     let sent = one_conversation::<T, _>(
         move |request| {
-            request.set_timeout(Some(SOON)).unwrap();
-            let timed_out = loop {
+            request.set_timeout(Some(TIMEOUT)).unwrap();
+            let error = loop {
                 if let Err(error) = request.send_all([b'.'; 10_000]) {
                     break error.kind();
                 }
             };
-            told.send(()).unwrap();
+            timed_out.send(()).unwrap();
             request.set_timeout(Some(PATIENCE)).unwrap();
             request.send_all(b"!").unwrap();
-            (timed_out, request.readline(100).unwrap())
+            (error, request.readline(100).unwrap())
         },
         |client| {
-            next(&go_on);
+            next(&timeouts);
             client.send("still here\n");
             let received = client.rest();
             assert!(received.ends_with(b".!"), "{} bytes", received.len());
@@ -55,14 +55,14 @@ fn a_write_times_out_and_the_request_stays_usable<T: Connected>() {
     assert_eq!(sent, (ErrorKind::TimedOut, b"still here\n".to_vec()));
 }
 
-/// As `sendall` in Python: a client that reads a little now and then does not begin it anew.
+/// As with `sendall` in Python. A client that reads a little at a time does not restart the timeout.
 fn a_write_has_one_timeout_for_all_of_its_data<T: Connected>() {
-    let (told, timed_out) = mpsc::channel();
+    let (results, timed_out) = mpsc::channel();
     one_conversation::<T, _>(
         move |request| {
-            request.set_timeout(Some(SOON)).unwrap();
+            request.set_timeout(Some(TIMEOUT)).unwrap();
             let sent = request.send_all(vec![0; 1 << 28]);
-            told.send(sent.map_err(|error| error.kind())).unwrap();
+            results.send(sent.map_err(|error| error.kind())).unwrap();
         },
         |client| {
             let start = Instant::now();
@@ -70,7 +70,7 @@ fn a_write_has_one_timeout_for_all_of_its_data<T: Connected>() {
                 client.exactly(4096);
                 match timed_out.recv_timeout(Duration::from_millis(1)) {
                     Ok(sent) => break sent,
-                    Err(_) => assert!(start.elapsed() < PATIENCE, "it sends and sends"),
+                    Err(_) => assert!(start.elapsed() < PATIENCE, "the write does not time out"),
                 }
             };
             assert_eq!(sent, Err(ErrorKind::TimedOut));
@@ -84,11 +84,12 @@ fn a_timeout_can_be_an_option_of_the_server<T: Connected>() {
         Ok(())
     })
     .failures();
-    let host = host_with::<T, Threading, _, _>(hooks, |options| options.timeout(SOON), |it| it);
+    let host =
+        host_with::<T, Threading, _, _>(hooks, |options| options.timeout(TIMEOUT), |server| server);
     let start = Instant::now();
     let client = host.client();
     client.expect_end();
-    assert!(start.elapsed() >= HARDLY_SOON);
+    assert!(start.elapsed() >= MIN_ELAPSED);
     let failure = next(&failures);
     assert!(failure.is_timeout && !failure.is_disconnect, "{failure:?}");
     assert_eq!(failure.kind, Some(ErrorKind::TimedOut));
@@ -108,14 +109,14 @@ fn a_timeout_of_zero_is_rejected_by_a_request<T: Connected>() {
     assert_eq!((kind, &*line), (ErrorKind::InvalidInput, &b"hello\n"[..]));
 }
 
-/// And not accepted there, to end the server with the first client.
+/// The error is returned by `bind`, not only when the first connection is accepted.
 fn a_timeout_of_zero_is_rejected_when_binding<T: Reachable>() {
     let dir = TempDir::new();
     let options = Server::<T, _, Threading>::options().timeout(Duration::ZERO);
     match T::bind(&dir, options, || LineEcho) {
         Err(Error::Bind { source, .. }) => assert_eq!(source.kind(), ErrorKind::InvalidInput),
         Err(other) => panic!("another error: {other:?}"),
-        Ok(_) => panic!("it was accepted"),
+        Ok(_) => panic!("a timeout of zero was accepted"),
     }
 }
 

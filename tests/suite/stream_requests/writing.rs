@@ -12,14 +12,14 @@ fn the_process_that_a_sigpipe_would_end() {
     unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }.unwrap();
     writing_to_a_client_that_left_is_a_disconnect::<Tcp>();
     writing_to_a_client_that_left_is_a_disconnect::<UnixStream>();
-    println!("it goes on");
+    println!("not ended by SIGPIPE");
 }
 
-/// Rust programs ignore that signal, as Python does; others that this library is a part of may not.
+/// Rust programs ignore SIGPIPE, as Python does. A program in another language that uses this library may not.
 #[test]
 fn a_client_that_left_raises_no_sigpipe() {
     let finished = run(test_name!("the_process_that_a_sigpipe_would_end"));
-    assert!(finished.success().contains("it goes on"));
+    assert!(finished.success().contains("not ended by SIGPIPE"));
 }
 
 fn megabytes_go_both_ways_at_the_same_time<T: Connected>() {
@@ -58,7 +58,7 @@ fn megabytes_arrive_by_read_exactly_and_leave_in_one_write<T: Connected>() {
     assert!(client.rest() == sent);
 }
 
-/// Counts what would be system calls.
+/// Counts the calls that a real socket would pass to the kernel.
 #[derive(Default)]
 struct Recorder {
     sends: Arc<AtomicUsize>,
@@ -90,7 +90,7 @@ impl StreamSocket for Recorder {
 }
 
 #[test]
-fn what_is_formatted_is_sent_in_one_piece() {
+fn formatted_output_is_sent_in_one_piece() {
     let server = TcpServer::bind(LOOPBACK, || LineEcho).unwrap();
     let recorder = Recorder::default();
     let sends = Arc::clone(&recorder.sends);
@@ -125,8 +125,8 @@ fn what_is_formatted_is_sent_in_one_piece() {
 }
 
 fn the_halves_work_on_two_threads_at_once<T: Connected>() {
-    // Neither half could go on if it had to wait for the other: the handler's reader waits for the
-    // client, which waits for the handler's writer.
+    // The handler's reader waits for the client, and the client waits for the handler's writer. If the halves
+    // excluded each other, the test would not end.
     let received = one_conversation::<T, _>(
         |request| {
             let (reader, writer) = request.split();

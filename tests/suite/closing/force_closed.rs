@@ -1,10 +1,10 @@
-//! What is cut off.
+//! Requests that are force-closed, and connections in the backlog.
 
 use super::*;
 
-/// Has one client whose handler waits by `wait` for what never comes, stops the server by `stop`,
-/// and checks that the handler is cut off.
-fn is_cut_off<T: Connected, M: Strategy + Default>(
+/// Serves one client whose handler waits by `wait` without end, stops the server by `stop`, and checks that the
+/// request is force-closed.
+fn expect_force_close<T: Connected, M: Strategy + Default>(
     wait: fn(&mut T::Request) -> socketserver::Result,
     stop: impl FnOnce(Host<T, Hooks<T::Request>, M>),
 ) {
@@ -33,7 +33,7 @@ fn is_cut_off<T: Connected, M: Strategy + Default>(
 
 fn waits_to_read<R: Request>(request: &mut R) -> socketserver::Result {
     request.readline(100)?;
-    Err("the client said something".into())
+    Err("the client sent something".into())
 }
 
 fn waits_to_write<R: Request>(request: &mut R) -> socketserver::Result {
@@ -42,11 +42,11 @@ fn waits_to_write<R: Request>(request: &mut R) -> socketserver::Result {
     }
 }
 
-/// The report says so too where the loop could not have left otherwise, so that it was done before
-/// the server was closed.
-fn a_client_that_keeps_the_server_is_cut_off<T: Connected, M: Strategy + Default>() {
+/// The report counts the request also under `Sequential`, where it is force-closed before `server_close`, because
+/// the accept loop runs the handler.
+fn a_request_that_outlasts_the_grace_period_is_force_closed<T: Connected, M: Strategy + Default>() {
     for wait in [waits_to_read, waits_to_write] {
-        is_cut_off::<T, M>(wait, |host| {
+        expect_force_close::<T, M>(wait, |host| {
             let handle = host.server.handle();
             assert_eq!(numbers(host.stop()), (1, 1, 0));
             assert_eq!(handle.stats().force_closed, 1);
@@ -54,12 +54,12 @@ fn a_client_that_keeps_the_server_is_cut_off<T: Connected, M: Strategy + Default
     }
 }
 
-fn dropping_the_server_cuts_off_too<T: Connected, M: Strategy + Default>() {
-    is_cut_off::<T, M>(waits_to_read, |host| in_time(|| drop(host.server)));
+fn dropping_the_server_force_closes_too<T: Connected, M: Strategy + Default>() {
+    expect_force_close::<T, M>(waits_to_read, |host| in_time(|| drop(host.server)));
 }
 
-/// Connections that a pool has accepted and not come to yet are closed as well.
-fn clients_in_the_queue_are_closed<T: Connected>() {
+/// Connections in the queue of a `ThreadPool` are accepted, but have no thread yet.
+fn clients_in_the_queue_of_a_pool_are_force_closed<T: Connected>() {
     let (service, failures) = Hooks::new(waits_to_read::<T::Request>).failures();
     let host = host_with::<T, Sequential, _, _>(
         service,
@@ -72,7 +72,7 @@ fn clients_in_the_queue_are_closed<T: Connected>() {
     );
     let clients = [(); 4].map(|()| host.client());
     let handle = host.server.handle();
-    eventually("all are accepted", || handle.stats().accepted == 4);
+    eventually("all clients are accepted", || handle.stats().accepted == 4);
     assert_eq!(numbers(host.stop()), (4, 4, 0));
     for client in clients {
         assert!(next(&failures).shutting_down);
@@ -80,8 +80,8 @@ fn clients_in_the_queue_are_closed<T: Connected>() {
     }
 }
 
-/// Those that nobody has accepted are served, as long as the grace period lasts; the others get an orderly
-/// end.
+/// Connections in the backlog are served until the grace period ends. The others are shut down before they are
+/// closed.
 fn clients_that_were_not_accepted_yet_are_not_lost<T: Connected>() {
     let dir = TempDir::new();
     let server = T::bind::<_, Sequential>(&dir, Server::options(), || LineEcho).unwrap();
@@ -98,16 +98,16 @@ fn clients_that_were_not_accepted_yet_are_not_lost<T: Connected>() {
     }
 }
 
-/// The kernel waits for what completes its handshake, as it does with every client for a moment: only
-/// that this one, which has the server wait for its first words, can take its time.
+/// With `TCP_DEFER_ACCEPT`, a handshake completes only when the client sends data. This makes the moment between
+/// SYN and accept, which every connection has, as long as the test needs.
 #[test]
 fn a_client_whose_handshake_is_under_way_is_not_lost() {
-    let ((started, starts), (go, goes)) = (mpsc::channel(), mpsc::channel());
-    let goes = Mutex::new(goes);
+    let ((started, starts), (permit, permits)) = (mpsc::channel(), mpsc::channel());
+    let permits = Mutex::new(permits);
     let service = Hooks::new(move |request: &mut TcpRequest| {
         let line = request.readline(100)?;
         let _ = started.send(());
-        next(&goes.lock().unwrap());
+        next(&permits.lock().unwrap());
         Ok(request.send_all(&line)?)
     });
     let options = TcpServer::options().defer_accept(PATIENCE);
@@ -115,26 +115,26 @@ fn a_client_whose_handshake_is_under_way_is_not_lost() {
         .bind(LOOPBACK, service)
         .unwrap()
         .grace_period(PATIENCE);
-    let queue = server.as_fd().try_clone_to_owned().unwrap();
+    let listener = server.as_fd().try_clone_to_owned().unwrap();
     let [first, second] = [(); 2].map(|()| Tcp::connect(server.server_address()));
     first.send("hello\n");
     let closing = thread::spawn(move || server.server_close());
     next(&starts);
-    // The door is closed, and the first client keeps the one who looks after the queue.
+    // The server admits no new connections, and the first request holds up the thread that serves the backlog.
     second.send("too\n");
-    eventually("the second is in the queue", || {
-        let mut queue = [PollFd::new(&queue, PollFlags::IN)];
-        poll(&mut queue, Some(&Timespec::default())).unwrap() > 0
+    eventually("the second is in the backlog", || {
+        let mut listener = [PollFd::new(&listener, PollFlags::IN)];
+        poll(&mut listener, Some(&Timespec::default())).unwrap() > 0
     });
-    go.send(()).unwrap();
-    go.send(()).unwrap();
+    permit.send(()).unwrap();
+    permit.send(()).unwrap();
     assert_eq!(first.rest(), b"hello\n");
     assert_eq!(second.rest(), b"too\n");
     let report = in_time(|| closing.join().unwrap());
     assert_eq!((report.accepted, report.completed), (2, 2));
 }
 
-fn clients_that_were_not_accepted_yet_can_be_refused<T: Connected, M: Strategy + Default>() {
+fn clients_that_were_not_accepted_yet_can_be_rejected<T: Connected, M: Strategy + Default>() {
     let dir = TempDir::new();
     let server = T::bind::<_, M>(&dir, Server::options(), || LineEcho).unwrap();
     let server = server.backlog_policy(BacklogPolicy::Reject(Rejection::Message(
@@ -151,7 +151,7 @@ fn clients_that_were_not_accepted_yet_can_be_refused<T: Connected, M: Strategy +
     }
 }
 
-/// The system closes these, and not always in order: a reset, or the end.
+/// The kernel closes the connections in the backlog, with a reset or with an orderly end.
 fn clients_that_were_not_accepted_yet_can_be_left<T: Connected>() {
     let dir = TempDir::new();
     let server = T::bind::<_, Sequential>(&dir, Server::options(), || LineEcho).unwrap();
@@ -168,19 +168,19 @@ fn clients_that_were_not_accepted_yet_can_be_left<T: Connected>() {
 }
 
 over_streams!(
-    clients_in_the_queue_are_closed,
+    clients_in_the_queue_of_a_pool_are_force_closed,
     clients_that_were_not_accepted_yet_are_not_lost,
     clients_that_were_not_accepted_yet_can_be_left,
 );
 
 over_streams_by_strategy!(
-    a_client_that_keeps_the_server_is_cut_off,
-    dropping_the_server_cuts_off_too,
-    clients_that_were_not_accepted_yet_can_be_refused,
+    a_request_that_outlasts_the_grace_period_is_force_closed,
+    dropping_the_server_force_closes_too,
+    clients_that_were_not_accepted_yet_can_be_rejected,
 );
 
-/// The loop of a sequential server cannot leave before its handler has ended, and nobody closes
-/// the server here: the stop alone has to see to it.
+/// The accept loop of a sequential server cannot leave before its handler has ended. The server is not closed
+/// here, so the stop alone has to force-close the request.
 fn an_idle_client_does_not_hold_up_a_shutdown<T: Connected>() {
     let (service, failures) = Hooks::new(waits_to_read::<T::Request>).failures();
     let dir = TempDir::new();
@@ -194,7 +194,9 @@ fn an_idle_client_does_not_hold_up_a_shutdown<T: Connected>() {
         });
         let before = handle.stats().accepted;
         let client = T::connect(server.server_address());
-        eventually("it is accepted", || handle.stats().accepted > before);
+        eventually("the client is accepted", || {
+            handle.stats().accepted > before
+        });
         let start = Instant::now();
         handle.shutdown();
         in_time(|| serving.join()).unwrap().unwrap();
@@ -206,10 +208,9 @@ fn an_idle_client_does_not_hold_up_a_shutdown<T: Connected>() {
 
 over_streams!(an_idle_client_does_not_hold_up_a_shutdown,);
 
-/// A request that another thread has does not hold up the loop, even while the strategy that gave it
-/// to that thread does.
+/// The accept loop is held up by the strategy, not by the request, which runs on another thread.
 #[test]
-fn a_request_that_was_handed_over_is_not_cut_for_the_loops_sake() {
+fn a_request_of_another_thread_is_not_force_closed_to_free_the_loop() {
     struct SlowToReturn(Gate);
     impl Strategy for SlowToReturn {
         fn process_request(&self, job: Job) -> Result<(), Rejected> {
@@ -229,12 +230,16 @@ fn a_request_that_was_handed_over_is_not_cut_for_the_loops_sake() {
     assert_eq!(client.ask("hello\n"), "hello\n");
     host.server.shutdown();
     client.socket().set_read_timeout(Some(SHORT)).unwrap();
-    let cut = client.try_receive().unwrap_err();
-    assert_eq!(cut.kind(), ErrorKind::WouldBlock, "it was cut");
+    let error = client.try_receive().unwrap_err();
+    assert_eq!(
+        error.kind(),
+        ErrorKind::WouldBlock,
+        "the request was force-closed"
+    );
     assert_eq!(client.ask("still there?\n"), "still there?\n");
     gate.open();
     client.finish();
     client.expect_end();
-    eventually("the request is over", || host.server.stats().active == 0);
+    eventually("the request has ended", || host.server.stats().active == 0);
     assert_eq!(host.stop().force_closed.len(), 0);
 }
