@@ -1,16 +1,19 @@
-//! Nothing is lost, whatever happens when: every request is counted once, every client gets its answers or
-//! an end, every stop comes to its end, and nothing is left behind.
+//! Random schedules of clients and stops. Every request is counted once, every client gets its answers or
+//! the end of the stream, every stop ends, and no thread, descriptor or child process is left behind.
 //!
-//! Schedules are drawn at random; one that goes wrong is made smaller, and printed. `PROPTEST_CASES` says
-//! how many there are for each pair of a transport and a strategy.
+//! A schedule that fails is shrunk and printed. `PROPTEST_CASES` sets the number of schedules for each pair
+//! of a transport and a strategy.
 //!
-//! A process of its own, because the threads, descriptors and children of the whole process are counted.
+//! The test has a process of its own, because it counts the threads, descriptors and child processes of the
+//! whole process.
 
-mod books;
-mod guest;
-mod play;
+mod client;
+mod connections;
+mod counts;
+mod datagrams;
+mod protocol;
 mod schedule;
-mod talk;
+mod server;
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -29,12 +32,13 @@ use crate::support::net::*;
 use crate::support::scale::scale;
 
 fn has_children() -> bool {
-    // This would collect one, but then it should not be there.
+    // Reaps a child process that has exited: the test fails anyway if there is one.
     waitpid(None, Some(WaitPidFlag::WNOHANG)) != Err(Errno::ECHILD)
 }
 
-/// Draws schedules, and plays each; afterwards everything has to be as it was.
-fn always(what: &str, floods: bool, play: impl Fn(&Schedule)) {
+/// Runs random schedules. After each, the process has no more threads and descriptors than before, and no
+/// child process.
+fn run_schedules(name: &str, floods: bool, run: impl Fn(&Schedule)) {
     let mut config = Config {
         failure_persistence: None,
         max_shrink_time: 60_000,
@@ -44,35 +48,38 @@ fn always(what: &str, floods: bool, play: impl Fn(&Schedule)) {
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = scale(6, 40);
     }
-    let played = TestRunner::new(config).run(&schedules(floods).boxed(), |schedule| {
-        // Not what it was at the start: what one schedule leaves behind is not the fault of the next.
+    let result = TestRunner::new(config).run(&schedules(floods).boxed(), |schedule| {
+        // Taken before each schedule, so that a leak of one schedule does not fail the next ones too.
         let before = Census::now();
-        play(&schedule);
+        run(&schedule);
         let deadline = Instant::now() + PATIENCE;
         loop {
             let now = Census::now();
             if now.threads <= before.threads && now.descriptors <= before.descriptors {
                 break;
             }
-            assert!(Instant::now() < deadline, "{now:?} is left of {before:?}");
+            assert!(
+                Instant::now() < deadline,
+                "{before:?} before the schedule, {now:?} after it"
+            );
             thread::sleep(Duration::from_millis(1));
         }
-        assert!(!has_children(), "a child is left behind");
+        assert!(!has_children(), "a child process is left behind");
         Ok(())
     });
-    if let Err(failure) = played {
-        panic!("{what}: {failure}");
+    if let Err(failure) = result {
+        panic!("{name}: {failure}");
     }
 }
 
 #[test]
 fn nothing_is_lost() {
-    apart(test_name!("nothing_is_lost"), play_all);
+    apart(test_name!("nothing_is_lost"), run_all);
 }
 
-fn play_all() {
+fn run_all() {
     expect_panics();
-    // A process that has ever forked keeps a descriptor for that.
+    // The first fork opens a descriptor that the process keeps.
     host_by::<Tcp, _, _>(forking(), || LineEcho)
         .client()
         .ask("hello\n");
@@ -80,24 +87,26 @@ fn play_all() {
     macro_rules! all {
         ($($name:literal: $strategy:expr, $forks:literal;)*) => {
             $(
-                always(concat!("TCP, ", $name), true, |schedule| {
-                    play::connections::<Tcp, _>(schedule, $strategy, $forks);
+                run_schedules(concat!("TCP, ", $name), true, |schedule| {
+                    connections::run::<Tcp, _>(schedule, $strategy, $forks);
                 });
-                always(concat!("Unix sockets, ", $name), true, |schedule| {
-                    play::connections::<UnixStream, _>(schedule, $strategy, $forks);
+                run_schedules(concat!("Unix sockets, ", $name), true, |schedule| {
+                    connections::run::<UnixStream, _>(schedule, $strategy, $forks);
                 });
-                always(concat!("UDP, ", $name), false, |schedule| {
-                    play::datagrams(schedule, $strategy);
+                run_schedules(concat!("UDP, ", $name), false, |schedule| {
+                    datagrams::run(schedule, $strategy);
                 });
             )*
         };
     }
     all! {
-        "sequential": Sequential, false;
-        "threads": Threading::new(), false;
-        "a pool": ThreadPool::new(2), false;
-        "coroutines": Coroutines::new(), false;
-        "processes": forking(), true;
+        "Sequential": Sequential, false;
+        "Threading": Threading::new(), false;
+        "ThreadPool": ThreadPool::new(2), false;
+        "Coroutines": Coroutines::new(), false;
+        "Forking": forking(), true;
     }
-    eventually("all is as it was", || Census::now() == before);
+    eventually("threads and descriptors are as before", || {
+        Census::now() == before
+    });
 }

@@ -1,109 +1,110 @@
-//! Schedules: what clients do, what the server is like, and when it is stopped, as data, so that one that
-//! goes wrong can be made smaller.
+//! Schedules as data: the actions of clients, the settings of the server and the moment of its stop. So
+//! proptest can shrink a schedule that fails.
 
 use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use socketserver::OverloadPolicy;
+use socketserver::{OverloadPolicy, Rejection};
 
-/// What those read who are turned away by a limit, or at the close.
-pub(crate) const FAREWELLS: [&[u8]; 2] = [b"421 too busy\n", b"421 closing\n"];
+/// Rejection message of limits.
+pub(crate) const OVERLOAD_MESSAGE: &[u8] = b"421 too busy\n";
+
+/// Rejection message for connections and datagrams in the backlog of a server that is being closed.
+pub(crate) const CLOSING_MESSAGE: &[u8] = b"421 closing\n";
 
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
-    pub(crate) house: House,
+    pub(crate) config: ServerConfig,
     pub(crate) steps: Vec<Step>,
-    /// Before which of the steps the stop is asked for.
+    /// Index of the step before which the stop begins; after all steps if there are fewer.
     pub(crate) stop_before: usize,
     pub(crate) stop: Stop,
 }
 
-/// What the server is like.
 #[derive(Clone, Debug)]
-pub(crate) struct House {
-    /// Whom `verify_request` refuses: the first where the lowest bit is set, and so on; after eight it
-    /// begins anew.
+pub(crate) struct ServerConfig {
+    /// Requests that `verify_request` rejects: request `n` if bit `n % 8` is set.
     pub(crate) rejected: u8,
     pub(crate) limit: Option<Limit>,
-    pub(crate) grace: Duration,
-    /// Whether those who wait in the queue at the close are refused; if not, they are served.
-    pub(crate) refuses_waiting: bool,
-    /// Whether it runs by `spawn`, or on a thread of the test's.
+    pub(crate) grace_period: Duration,
+    /// Whether the backlog is rejected when the server is closed. Otherwise it is served.
+    pub(crate) rejects_backlog: bool,
+    /// Whether the server runs by `spawn`. Otherwise it runs on a thread of the test.
     pub(crate) in_background: bool,
 }
 
-impl House {
-    /// Whether somebody may find himself outside for another reason than a stop.
-    pub(crate) fn may_refuse(&self) -> bool {
+impl ServerConfig {
+    /// Returns whether connections may be rejected before a stop.
+    pub(crate) fn may_reject(&self) -> bool {
         self.rejected != 0 || self.limit.is_some()
     }
 
-    /// Whether those who are too many are reset.
+    /// Returns whether connections above the limit are reset.
     pub(crate) fn resets(&self) -> bool {
-        let (Some(Limit::Connections(_, policy) | Limit::PerClient(_, policy))
-        | Some(Limit::Rate(_, policy))) = &self.limit
-        else {
-            return false;
-        };
-        *policy == Rejection::Reset
+        match &self.limit {
+            None => false,
+            Some(Limit::Connections(_, policy) | Limit::Rate(_, policy)) => {
+                *policy == OverloadPolicy::Reject(Rejection::Reset)
+            }
+            Some(Limit::PerClient(_, rejection)) => *rejection == Rejection::Reset,
+        }
     }
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Limit {
     Connections(usize, OverloadPolicy),
-    PerClient(usize, OverloadPolicy),
-    /// So many at once, and then one every 10 ms.
+    PerClient(usize, Rejection),
+    /// A burst of this size, and then one connection every 10 ms.
     Rate(u32, OverloadPolicy),
 }
 
-/// Who stops it, and how it is closed.
 #[derive(Clone, Debug)]
 pub(crate) enum Stop {
-    /// By `server_close`, or by `stop` if it runs in the background.
+    /// `stop` if the server runs in the background, otherwise `server_close`.
     Close,
     Drop,
 }
 
-/// Clients are known by their numbers, modulo how many have come.
+/// Clients are numbered in the order in which they connect. Numbers are taken modulo the number of clients.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Connect,
-    /// Some lines, in one piece.
-    Say(usize, Vec<Word>),
-    /// A part of a line.
-    Begin(usize),
-    /// Reads what is there.
-    Listen(usize),
+    /// Sends some lines, in one write.
+    Send(usize, Vec<Line>),
+    /// Sends an incomplete line.
+    SendPart(usize),
+    /// Reads the data that has arrived.
+    Read(usize),
     HalfClose(usize),
     Reset(usize),
     Leave(usize),
-    /// Lets the server get on.
+    /// Sleeps for some milliseconds.
     Pause(u64),
     /// Stops serving, and serves again.
-    ServeAnew,
+    Restart,
 }
 
-/// What a line of a client asks for.
+/// A line of a client, for [`answer_lines`](super::protocol::answer_lines).
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Word {
+pub(crate) enum Line {
     Echo,
-    /// More than fits into the buffers of a client that does not read.
+    /// The answer exceeds the buffers of a client that does not read.
     Flood,
     Fail,
     Panic,
     Quit,
-    /// Asks for a stop, in the handler.
+    /// The handler requests a stop.
     Stop,
 }
 
-impl Word {
+impl Line {
     pub(crate) fn is_stop(&self) -> bool {
         matches!(self, Self::Stop)
     }
 
-    pub(crate) fn line(self) -> &'static [u8] {
+    fn bytes(self) -> &'static [u8] {
         match self {
             Self::Echo => b"echo\n",
             Self::Flood => b"flood\n",
@@ -113,67 +114,81 @@ impl Word {
             Self::Stop => b"stop\n",
         }
     }
+
+    pub(crate) fn concat(lines: &[Self]) -> Vec<u8> {
+        lines
+            .iter()
+            .flat_map(|line| line.bytes())
+            .copied()
+            .collect()
+    }
 }
 
-fn policies() -> impl Strategy<Value = OverloadPolicy> {
+fn rejections() -> impl Strategy<Value = Rejection> {
     prop_oneof![
-        Just(OverloadPolicy::Wait),
         Just(Rejection::Close),
-        Just(Rejection::Message(FAREWELLS[0].to_vec())),
-        Just(OverloadPolicy::WaitAtMost(Duration::from_millis(5))),
+        Just(Rejection::message(OVERLOAD_MESSAGE)),
         Just(Rejection::Reset),
     ]
 }
 
-fn houses() -> impl Strategy<Value = House> {
+fn policies() -> impl Strategy<Value = OverloadPolicy> {
+    prop_oneof![
+        1 => Just(OverloadPolicy::Wait),
+        1 => Just(OverloadPolicy::WaitAtMost(Duration::from_millis(5))),
+        3 => rejections().prop_map(OverloadPolicy::Reject),
+    ]
+}
+
+fn configs() -> impl Strategy<Value = ServerConfig> {
     let limit = prop_oneof![
         4 => Just(None),
         1 => (1..4usize, policies()).prop_map(|(n, policy)| Some(Limit::Connections(n, policy))),
-        1 => (1..4usize, policies()).prop_map(|(n, policy)| Some(Limit::PerClient(n, policy))),
+        1 => (1..4usize, rejections()).prop_map(|(n, rejection)| Some(Limit::PerClient(n, rejection))),
         1 => (1..4u32, policies()).prop_map(|(n, policy)| Some(Limit::Rate(n, policy))),
     ];
-    let refused = prop_oneof![3 => Just(0), 1 => any::<u8>()];
-    let grace = prop_oneof![Just(0), 1..60u64];
-    (refused, limit, grace, any::<bool>(), any::<bool>()).prop_map(
-        |(refused, limit, grace, refuses_waiting, in_background)| House {
-            refused,
+    let rejected = prop_oneof![3 => Just(0), 1 => any::<u8>()];
+    let grace_period = prop_oneof![Just(0), 1..60u64];
+    (rejected, limit, grace_period, any::<bool>(), any::<bool>()).prop_map(
+        |(rejected, limit, grace_period, rejects_backlog, in_background)| ServerConfig {
+            rejected,
             limit,
-            grace: Duration::from_millis(grace),
-            refuses_waiting,
+            grace_period: Duration::from_millis(grace_period),
+            rejects_backlog,
             in_background,
         },
     )
 }
 
-/// `floods`: where an answer may be long.
+/// `floods`: whether answers may be long.
 fn steps(floods: bool) -> impl Strategy<Value = Step> {
-    let word = prop_oneof![
-        8 => Just(Word::Echo),
-        u32::from(floods) => Just(Word::Flood),
-        1 => Just(Word::Fail),
-        1 => Just(Word::Panic),
-        2 => Just(Word::Quit),
-        1 => Just(Word::Stop),
+    let line = prop_oneof![
+        8 => Just(Line::Echo),
+        u32::from(floods) => Just(Line::Flood),
+        1 => Just(Line::Fail),
+        1 => Just(Line::Panic),
+        2 => Just(Line::Quit),
+        1 => Just(Line::Stop),
     ];
-    let who = 0..16usize;
+    let client = 0..16usize;
     prop_oneof![
         8 => Just(Step::Connect),
-        8 => (who.clone(), vec(word, 0..5)).prop_map(|(who, words)| Step::Say(who, words)),
-        2 => who.clone().prop_map(Step::Begin),
-        4 => who.clone().prop_map(Step::Listen),
-        4 => who.clone().prop_map(Step::HalfClose),
-        1 => who.clone().prop_map(Step::Reset),
-        1 => who.prop_map(Step::Leave),
+        8 => (client.clone(), vec(line, 0..5)).prop_map(|(client, lines)| Step::Send(client, lines)),
+        2 => client.clone().prop_map(Step::SendPart),
+        4 => client.clone().prop_map(Step::Read),
+        4 => client.clone().prop_map(Step::HalfClose),
+        1 => client.clone().prop_map(Step::Reset),
+        1 => client.prop_map(Step::Leave),
         3 => (1..4u64).prop_map(Step::Pause),
-        1 => Just(Step::ServeAnew),
+        1 => Just(Step::Restart),
     ]
 }
 
 pub(crate) fn schedules(floods: bool) -> impl Strategy<Value = Schedule> {
     let stop = prop_oneof![4 => Just(Stop::Close), 1 => Just(Stop::Drop)];
-    (houses(), vec(steps(floods), 0..40), 0..60usize, stop).prop_map(
-        |(house, steps, stop_before, stop)| Schedule {
-            house,
+    (configs(), vec(steps(floods), 0..40), 0..60usize, stop).prop_map(
+        |(config, steps, stop_before, stop)| Schedule {
+            config,
             steps,
             stop_before,
             stop,
