@@ -1,8 +1,8 @@
-//! Changed for one request.
+//! Timeouts that a handler changes for its own request.
 
 use super::*;
 
-fn a_request_can_have_a_time_of_its_own_beside_them<T: Timed, M: Strategy + Default>() {
+fn a_request_can_have_a_timeout_of_its_own<T: Timed, M: Strategy + Default>() {
     let (sender, results) = mpsc::channel();
     let hooks = Hooks::new(move |request: &mut T::Request| {
         request.set_timeout(SOON)?;
@@ -14,15 +14,15 @@ fn a_request_can_have_a_time_of_its_own_beside_them<T: Timed, M: Strategy + Defa
         request.send_all("go on\n")?;
         let line = request.readline(100)?;
         request.send_all(&line)?;
-        // An answer was written: that time stays the server's.
+        // After an answer the idle timeout of the server applies, which `set_timeout` does not change.
         request.set_timeout(LONG)?;
         let error = request.readline(100).unwrap_err();
         sender.send((TimeoutKind::of(&error), error.to_string()))?;
         Ok(())
     });
     let options = |options| {
-        let options = with_time(options, TimeoutKind::Idle, SOON);
-        with_time(options, TimeoutKind::Request, LONG)
+        let options = with_timeout(options, TimeoutKind::Idle, SOON);
+        with_timeout(options, TimeoutKind::Request, LONG)
     };
     let host = host_with::<T, M, _, _>(hooks, options, |server| server);
     let client = host.client();
@@ -33,13 +33,15 @@ fn a_request_can_have_a_time_of_its_own_beside_them<T: Timed, M: Strategy + Defa
         text.contains("60ms") && text.contains("set_timeout"),
         "{text}"
     );
-    thread::sleep(PAUSE); // no limit: a greeting is no answer, and the request has long
+    // No timeout expires. A greeting is not an answer, so the idle timeout does not apply. There is no read
+    // timeout, and the request timeout is long.
+    thread::sleep(PAUSE);
     assert_eq!(client.ask("late\n"), "late\n");
     assert_eq!(next(&results).0, Some(TimeoutKind::Idle));
 }
 
-/// A timeout that a handler sets by means of the socket counts as that of the request does.
-fn so_can_its_socket<T: Timed, M: Strategy + Default>() {
+/// A timeout that a handler sets as an option of the socket counts like that of the request.
+fn a_timeout_set_on_the_socket_counts<T: Timed, M: Strategy + Default>() {
     let (sender, kinds) = mpsc::channel();
     let hooks = Hooks::new(move |request: &mut T::Request| {
         {
@@ -49,18 +51,19 @@ fn so_can_its_socket<T: Timed, M: Strategy + Default>() {
             socket.set_write_timeout(Some(SOON))?;
         }
         sender.send(kind_of(request.readline(100)))?;
-        sender.send(kind_of(write_without_end(request)))?;
+        sender.send(kind_of(write_until_error(request)))?;
         Ok(())
     });
     let options = |options| with_all(options, LONG);
     let host = host_with::<T, M, _, _>(hooks, options, |server| server);
     let client = host.client();
-    client.send("half a li"); // before, there is long for the first byte
+    // The first-byte timeout, which is long, applies until this arrives.
+    client.send("half a li");
     assert_eq!(next(&kinds), Some(TimeoutKind::Read));
     assert_eq!(next(&kinds), Some(TimeoutKind::Write));
 }
 
 over_streams_by_strategy!(
-    a_request_can_have_a_time_of_its_own_beside_them,
-    so_can_its_socket,
+    a_request_can_have_a_timeout_of_its_own,
+    a_timeout_set_on_the_socket_counts,
 );

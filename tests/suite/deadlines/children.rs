@@ -1,14 +1,13 @@
-//! Children.
+//! Timeouts in child processes, which inherit the sockets of their parent.
 
 use super::*;
 
-/// They have the sockets, and the times, of their parent.
-fn a_forked_child_keeps_the_times<T: Timed>() {
+fn timeouts_apply_in_a_forked_child<T: Timed>() {
     for (kind, _) in KINDS {
         let service = move |request: &mut T::Request| {
             if kind == TimeoutKind::Write {
-                let written = kind_of(write_without_end(request));
-                // What was in the way is read by now.
+                let written = kind_of(write_until_error(request));
+                // After it has sent this line, the client reads, so that the next write has space.
                 request.set_timeout(LONG)?;
                 request.readline(100)?;
                 return Ok(write!(request, "{written:?}")?);
@@ -51,4 +50,4 @@ fn a_forked_child_keeps_the_times<T: Timed>() {
     }
 }
 
-over_streams!(a_forked_child_keeps_the_times,);
+over_streams!(timeouts_apply_in_a_forked_child,);

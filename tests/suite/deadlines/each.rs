@@ -1,16 +1,16 @@
-//! Each of them.
+//! Each timeout alone.
 
 use super::*;
 
-fn each_time_is_told_from_the_others<T: Timed, M: Strategy + Default>() {
+fn each_timeout_is_distinguished_from_the_others<T: Timed, M: Strategy + Default>() {
     for (kind, option) in KINDS {
         let hooks = Hooks::new(move |request: &mut T::Request| {
             if kind == TimeoutKind::Write {
-                write_without_end(request)?;
+                write_until_error(request)?;
             }
             echo_lines(request)
         });
-        let (hooks, told) = told(hooks);
+        let (hooks, reported) = reported(hooks);
         let host = host_with::<T, M, _, _>(hooks, only(kind), |server| server);
         let client = host.client();
         match kind {
@@ -18,11 +18,11 @@ fn each_time_is_told_from_the_others<T: Timed, M: Strategy + Default>() {
             TimeoutKind::Idle => assert_eq!(client.ask("hello\n"), "hello\n"),
             _ => {}
         }
-        let told = next(&told);
-        assert_eq!(told.kind, Some(kind), "{told:?}");
-        assert!(told.is_timeout, "{told:?}");
-        assert!(told.text.contains("60ms"), "{told:?}");
-        assert!(told.text.contains(option), "{told:?}");
+        let reported = next(&reported);
+        assert_eq!(reported.kind, Some(kind), "{reported:?}");
+        assert!(reported.is_timeout, "{reported:?}");
+        assert!(reported.text.contains("60ms"), "{reported:?}");
+        assert!(reported.text.contains(option), "{reported:?}");
         let handle = host.server.handle();
         drop(client);
         host.stop();
@@ -32,7 +32,7 @@ fn each_time_is_told_from_the_others<T: Timed, M: Strategy + Default>() {
     }
 }
 
-fn who_is_in_time_is_not_cut<T: Timed, M: Strategy + Default>() {
+fn a_client_that_is_in_time_is_served<T: Timed, M: Strategy + Default>() {
     let options = |options| with_all(options, LONG);
     let host = host_with::<T, M, _, _>(Hooks::<T::Request>::echo(), options, |server| server);
     let client = host.client();
@@ -48,11 +48,11 @@ fn who_is_in_time_is_not_cut<T: Timed, M: Strategy + Default>() {
     assert_eq!(handle.stats().completed, 1);
 }
 
-fn the_two_times_of_one_option<T: Timed, M: Strategy + Default>() {
+fn one_option_sets_the_timeouts_of_reads_and_writes<T: Timed, M: Strategy + Default>() {
     let (sender, kinds) = mpsc::channel();
     let hooks = Hooks::new(move |request: &mut T::Request| {
         sender.send(kind_of(request.readline(100)))?;
-        sender.send(kind_of(write_without_end(request)))?;
+        sender.send(kind_of(write_until_error(request)))?;
         Ok(())
     });
     let host = host_with::<T, M, _, _>(hooks, |options| options.timeout(SOON), |server| server);
@@ -60,13 +60,13 @@ fn the_two_times_of_one_option<T: Timed, M: Strategy + Default>() {
     assert_eq!(next(&kinds), Some(TimeoutKind::Read));
     assert_eq!(next(&kinds), Some(TimeoutKind::Write));
     let handle = host.server.handle();
-    eventually("it has ended", || handle.stats().active == 0);
+    eventually("the request has ended", || handle.stats().active == 0);
     let both = [(TimeoutKind::Read, 1), (TimeoutKind::Write, 1)];
     assert_eq!(all_counted(&handle.stats()), both);
 }
 
 over_streams_by_strategy!(
-    each_time_is_told_from_the_others,
-    who_is_in_time_is_not_cut,
-    the_two_times_of_one_option,
+    each_timeout_is_distinguished_from_the_others,
+    a_client_that_is_in_time_is_served,
+    one_option_sets_the_timeouts_of_reads_and_writes,
 );

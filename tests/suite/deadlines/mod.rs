@@ -1,8 +1,9 @@
-//! The times of a connection: for each read and write, for the first byte, for the next question, for the
+//! Timeouts of a connection: for each read and write, for the first byte, for the next request, for the
 //! whole request.
 //!
-//! What has to run out is short here, and what must not is longer than the test may take: then it is only
-//! the order that counts. A pause is a client that takes its time, three times what is allowed elsewhere.
+//! A timeout that must expire is [`SOON`]. A timeout that must not expire is [`LONG`], longer than a test may
+//! take. So the tests depend on the order of events only, not on the speed of the machine. A slow client
+//! pauses for [`PAUSE`], three times `SOON`.
 
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -26,18 +27,18 @@ use crate::support::net::*;
 macro_rules! timed {
     ($($transport:ty),*) => {
         $(impl Timed for $transport {
-            fn with_time<S, M>(
+            fn with_timeout<S, M>(
                 options: Options<Self, S, M>,
                 kind: TimeoutKind,
-                time: Option<Duration>,
+                timeout: Option<Duration>,
             ) -> Options<Self, S, M> {
                 match kind {
-                    TimeoutKind::Read => options.read_timeout(time),
-                    TimeoutKind::Write => options.write_timeout(time),
-                    TimeoutKind::FirstByte => options.first_byte_timeout(time),
-                    TimeoutKind::Idle => options.idle_timeout(time),
-                    TimeoutKind::Request => options.request_timeout(time),
-                    other => panic!("a new kind: {other:?}"),
+                    TimeoutKind::Read => options.read_timeout(timeout),
+                    TimeoutKind::Write => options.write_timeout(timeout),
+                    TimeoutKind::FirstByte => options.first_byte_timeout(timeout),
+                    TimeoutKind::Idle => options.idle_timeout(timeout),
+                    TimeoutKind::Request => options.request_timeout(timeout),
+                    other => panic!("unknown kind: {other:?}"),
                 }
             }
         })*
@@ -56,42 +57,42 @@ mod queueing;
 mod senders;
 mod whole_request;
 
-/// The kernel counts in ticks, of which the first may be over already.
+/// A timeout that expires. The kernel counts in ticks, and the first tick may be almost over.
 const SOON: Duration = Duration::from_millis(60);
 
-/// Of a client that takes its time.
+/// Pause of a slow client.
 const PAUSE: Duration = Duration::from_millis(180);
 
-/// Longer than any test.
+/// A timeout that does not expire during a test.
 const LONG: Duration = Duration::from_secs(60);
 
 type Options<T, S, M> = ServerOptions<T, S, M>;
 
-/// The transports that have these options.
+/// Transports that have these options.
 trait Timed: Connected {
-    fn with_time<S, M>(
+    fn with_timeout<S, M>(
         options: Options<Self, S, M>,
         kind: TimeoutKind,
-        time: Option<Duration>,
+        timeout: Option<Duration>,
     ) -> Options<Self, S, M>;
 }
 
-fn with_time<T: Timed, S, M>(
+fn with_timeout<T: Timed, S, M>(
     options: Options<T, S, M>,
     kind: TimeoutKind,
-    time: impl Into<Option<Duration>>,
+    timeout: impl Into<Option<Duration>>,
 ) -> Options<T, S, M> {
-    T::with_time(options, kind, time.into())
+    T::with_timeout(options, kind, timeout.into())
 }
 
-/// Sets all of them.
+/// Sets all timeouts.
 fn with_all<T: Timed, S, M>(
     options: Options<T, S, M>,
-    time: impl Into<Option<Duration>>,
+    timeout: impl Into<Option<Duration>>,
 ) -> Options<T, S, M> {
-    let time = time.into();
+    let timeout = timeout.into();
     KINDS.iter().fold(options, |options, (kind, _)| {
-        with_time(options, *kind, time)
+        with_timeout(options, *kind, timeout)
     })
 }
 
@@ -105,29 +106,29 @@ const KINDS: [(TimeoutKind, &str); 5] = [
     (TimeoutKind::Request, "`request_timeout`"),
 ];
 
-/// All times, of which only one may run out.
+/// Sets all timeouts. Only the one of `kind` can expire.
 fn only<T: Timed, S, M>(kind: TimeoutKind) -> impl FnOnce(Options<T, S, M>) -> Options<T, S, M> {
-    move |options| with_time(with_all(options, LONG), kind, SOON)
+    move |options| with_timeout(with_all(options, LONG), kind, SOON)
 }
 
-/// What `handle_error` was told.
+/// Facts about the error that `handle_error` received.
 #[derive(Debug)]
-struct Told {
+struct Reported {
     kind: Option<TimeoutKind>,
     is_timeout: bool,
     text: String,
 }
 
-fn told<R: Request>(hooks: Hooks<R>) -> (Hooks<R>, Receiver<Told>) {
-    let (sender, told) = mpsc::channel();
+fn reported<R: Request>(hooks: Hooks<R>) -> (Hooks<R>, Receiver<Reported>) {
+    let (sender, reported) = mpsc::channel();
     let hooks = hooks.on_error(move |_, error| {
-        let _ = sender.send(Told {
+        let _ = sender.send(Reported {
             kind: error.timeout_kind(),
             is_timeout: error.is_timeout(),
             text: error.to_string(),
         });
     });
-    (hooks, told)
+    (hooks, reported)
 }
 
 fn kind_of<T>(result: io::Result<T>) -> Option<TimeoutKind> {
@@ -143,7 +144,7 @@ fn counted(timeouts: &TimeoutCounts, kind: TimeoutKind) -> u64 {
         TimeoutKind::FirstByte => timeouts.first_byte,
         TimeoutKind::Idle => timeouts.idle,
         TimeoutKind::Request => timeouts.request,
-        other => panic!("a new kind: {other:?}"),
+        other => panic!("unknown kind: {other:?}"),
     }
 }
 
@@ -155,8 +156,8 @@ fn all_counted(stats: &Stats) -> Vec<(TimeoutKind, u64)> {
         .collect()
 }
 
-/// Sends what nobody reads, until that is too much.
-fn write_without_end<R: Request>(request: &mut R) -> io::Result<()> {
+/// Writes until a write fails.
+fn write_until_error<R: Request>(request: &mut R) -> io::Result<()> {
     let data = vec![0; 1 << 20];
     loop {
         request.send_all(&data)?;

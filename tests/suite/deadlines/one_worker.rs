@@ -1,8 +1,8 @@
-//! A worker for all.
+//! Timeouts of several clients on one coroutine worker.
 
 use super::*;
 
-fn who_is_busy_does_not_keep_the_time_of_others_from_running_out<T: Timed>() {
+fn a_busy_client_does_not_delay_the_timeouts_of_others<T: Timed>() {
     let hooks = Hooks::<T::Request>::echo();
     let done = AtomicBool::new(false);
     let host = host_with::<T, Sequential, _, _>(hooks, only(TimeoutKind::FirstByte), |server| {
@@ -11,7 +11,7 @@ fn who_is_busy_does_not_keep_the_time_of_others_from_running_out<T: Timed>() {
     thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::SeqCst) {
-                // It may itself be too late with its first byte, on a busy machine.
+                // The first byte of this client may be too late too, on a busy machine.
                 let client = host.client();
                 for _ in 0..100 {
                     let _ = client.try_send("hello\n");
@@ -28,4 +28,4 @@ fn who_is_busy_does_not_keep_the_time_of_others_from_running_out<T: Timed>() {
     assert!(host.server.handle().stats().timeouts.first_byte >= 10);
 }
 
-over_streams!(who_is_busy_does_not_keep_the_time_of_others_from_running_out,);
+over_streams!(a_busy_client_does_not_delay_the_timeouts_of_others,);

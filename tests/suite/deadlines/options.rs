@@ -1,23 +1,25 @@
-//! Options.
+//! The options that set timeouts.
 
 use super::*;
 
-fn a_time_of_zero_is_refused<T: Timed>() {
+fn a_timeout_of_zero_is_an_error<T: Timed>() {
     for (kind, option) in KINDS {
         let dir = TempDir::new();
         let options = Server::<T, _, Threading>::options();
-        match T::bind(&dir, with_time(options, kind, Duration::ZERO), || LineEcho) {
+        match T::bind(&dir, with_timeout(options, kind, Duration::ZERO), || {
+            LineEcho
+        }) {
             Err(Error::Bind { source, .. }) => {
                 assert_eq!(source.kind(), ErrorKind::InvalidInput);
                 assert!(source.to_string().contains(option), "{source}");
             }
-            Err(other) => panic!("another error: {other:?}"),
-            Ok(_) => panic!("{kind:?} was accepted"),
+            Err(other) => panic!("not a bind error: {other:?}"),
+            Ok(_) => panic!("a {kind:?} timeout of zero was accepted"),
         }
     }
 }
 
-fn a_time_can_be_taken_back<T: Timed>() {
+fn a_timeout_can_be_unset<T: Timed>() {
     let options = |options: Options<T, _, Threading>| {
         let options = with_all(options, SOON);
         with_all(options, None)
@@ -28,4 +30,4 @@ fn a_time_can_be_taken_back<T: Timed>() {
     assert_eq!(client.ask("hello\n"), "hello\n");
 }
 
-over_streams!(a_time_of_zero_is_refused, a_time_can_be_taken_back,);
+over_streams!(a_timeout_of_zero_is_an_error, a_timeout_can_be_unset,);

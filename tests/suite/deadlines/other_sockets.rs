@@ -1,11 +1,11 @@
-//! Sockets of other kinds.
+//! Socket types outside of the crate.
 
 use super::*;
 
-/// Says as little as it may: it has no descriptor, and knows nothing of its times.
-struct Plain(TcpStream);
+/// A socket that implements only the required methods: it reports no descriptor and no timeouts.
+struct Minimal(TcpStream);
 
-impl StreamSocket for Plain {
+impl StreamSocket for Minimal {
     type Address = SocketAddr;
 
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -29,14 +29,14 @@ impl StreamSocket for Plain {
     }
 }
 
-struct PlainTcp {
+struct MinimalTcp {
     listener: TcpListener,
     address: SocketAddr,
-    deadlines: TimeoutConfig,
+    timeouts: TimeoutConfig,
 }
 
-impl Transport for PlainTcp {
-    type Request = StreamRequest<Plain>;
+impl Transport for MinimalTcp {
+    type Request = StreamRequest<Minimal>;
     type Address = SocketAddr;
 
     const KIND: RequestKind = RequestKind::Connection;
@@ -47,18 +47,18 @@ impl Transport for PlainTcp {
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<Self::Request> {
         let (socket, peer) = self.listener.accept()?;
-        StreamRequest::with_timeouts(Plain(socket), peer, server, &self.deadlines)
+        StreamRequest::with_timeouts(Minimal(socket), peer, server, &self.timeouts)
     }
 }
 
-impl AsFd for PlainTcp {
+impl AsFd for MinimalTcp {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.listener.as_fd()
     }
 }
 
-impl Bind<TimeoutConfig> for PlainTcp {
-    fn server_bind(deadlines: TimeoutConfig, _: &SocketOptions) -> Result<Self, Error> {
+impl Bind<TimeoutConfig> for MinimalTcp {
+    fn server_bind(timeouts: TimeoutConfig, _: &SocketOptions) -> Result<Self, Error> {
         let listen = || {
             let listener = TcpListener::bind(LOOPBACK)?;
             listener.set_nonblocking(true)?;
@@ -72,68 +72,69 @@ impl Bind<TimeoutConfig> for PlainTcp {
         Ok(Self {
             listener,
             address,
-            deadlines,
+            timeouts,
         })
     }
 }
 
-fn a_socket_that_knows_nothing_keeps_the_times<M: Strategy + Default>() {
+fn timeouts_apply_to_a_minimal_socket<M: Strategy + Default>() {
     for (kind, _) in KINDS {
-        let mut deadlines = TimeoutConfig::default();
+        let mut timeouts = TimeoutConfig::default();
         for (other, _) in KINDS {
-            let time = Some(if other == kind { SOON } else { LONG });
+            let timeout = Some(if other == kind { SOON } else { LONG });
             match other {
-                TimeoutKind::Read => deadlines.read = time,
-                TimeoutKind::Write => deadlines.write = time,
-                TimeoutKind::FirstByte => deadlines.first_byte = time,
-                TimeoutKind::Idle => deadlines.idle = time,
-                _ => deadlines.request = time,
+                TimeoutKind::Read => timeouts.read = timeout,
+                TimeoutKind::Write => timeouts.write = timeout,
+                TimeoutKind::FirstByte => timeouts.first_byte = timeout,
+                TimeoutKind::Idle => timeouts.idle = timeout,
+                _ => timeouts.request = timeout,
             }
         }
-        let (hooks, told) = told(Hooks::new(move |request: &mut StreamRequest<Plain>| {
-            if kind == TimeoutKind::Write {
-                write_without_end(request)?;
-            }
-            echo_lines(request)
-        }));
-        let server = Server::<PlainTcp, _, M>::bind(deadlines, hooks).unwrap();
+        let (hooks, reported) =
+            reported(Hooks::new(move |request: &mut StreamRequest<Minimal>| {
+                if kind == TimeoutKind::Write {
+                    write_until_error(request)?;
+                }
+                echo_lines(request)
+            }));
+        let server = Server::<MinimalTcp, _, M>::bind(timeouts, hooks).unwrap();
         let client = Tcp::connect(server.server_address());
         client.send("on");
         let server = server.spawn().unwrap();
         let handle = server.handle();
         match kind {
             TimeoutKind::FirstByte => {
-                // That was in time.
+                // The first byte was in time.
                 thread::sleep(PAUSE);
                 assert_eq!(client.ask("e\n"), "one\n");
                 let _silent = Tcp::connect(server.server_address());
                 drop(client);
-                assert_eq!(next(&told).kind, Some(kind));
+                assert_eq!(next(&reported).kind, Some(kind));
             }
             TimeoutKind::Idle => {
                 thread::sleep(PAUSE);
                 assert_eq!(client.ask("e\n"), "one\n");
                 client.expect_end();
-                assert_eq!(next(&told).kind, Some(kind));
+                assert_eq!(next(&reported).kind, Some(kind));
             }
-            _ => assert_eq!(next(&told).kind, Some(kind)),
+            _ => assert_eq!(next(&reported).kind, Some(kind)),
         }
         in_time(|| server.stop()).unwrap();
         assert_eq!(all_counted(&handle.stats()), [(kind, 1)]);
     }
 }
 
-by_strategy!(a_socket_that_knows_nothing_keeps_the_times,);
+by_strategy!(timeouts_apply_to_a_minimal_socket,);
 
 #[test]
-fn a_socket_of_ones_own_is_refused_a_time_of_zero() {
-    let mut deadlines = TimeoutConfig::default();
-    deadlines.request = Some(Duration::ZERO);
-    let service = Hooks::<StreamRequest<Plain>>::echo();
-    let server = Server::<PlainTcp, _, Sequential>::bind(deadlines, service).unwrap();
+fn a_timeout_of_zero_is_an_error_for_a_custom_transport() {
+    let mut timeouts = TimeoutConfig::default();
+    timeouts.request = Some(Duration::ZERO);
+    let service = Hooks::<StreamRequest<Minimal>>::echo();
+    let server = Server::<MinimalTcp, _, Sequential>::bind(timeouts, service).unwrap();
     let _client = Tcp::connect(server.server_address());
     match in_time(move || server.serve_forever()) {
         Err(Error::Accept { source, .. }) => assert_eq!(source.kind(), ErrorKind::InvalidInput),
-        other => panic!("it was served: {other:?}"),
+        other => panic!("the client was served: {other:?}"),
     }
 }

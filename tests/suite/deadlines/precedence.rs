@@ -1,23 +1,23 @@
-//! Which one counts.
+//! Which of several timeouts applies.
 
 use super::*;
 
 fn a_pause_in_a_message_is_not_idle<T: Timed, M: Strategy + Default>() {
-    let (hooks, told) = told(Hooks::<T::Request>::echo());
+    let (hooks, reported) = reported(Hooks::<T::Request>::echo());
     let host = host_with::<T, M, _, _>(hooks, only(TimeoutKind::Idle), |server| server);
     let client = host.client();
-    // The first answer comes while a part of the second question is there.
+    // The first answer is sent when a part of the second line has arrived.
     client.send("one\ntw");
     assert_eq!(client.line(), "one\n");
     thread::sleep(PAUSE);
     client.send("o\n");
     assert_eq!(client.line(), "two\n");
     client.expect_end();
-    assert_eq!(next(&told).kind, Some(TimeoutKind::Idle));
+    assert_eq!(next(&reported).kind, Some(TimeoutKind::Idle));
 }
 
-fn a_pause_after_an_answer_is_not_one_in_a_message<T: Timed, M: Strategy + Default>() {
-    let (hooks, told) = told(Hooks::<T::Request>::echo());
+fn a_pause_after_an_answer_is_not_a_pause_in_a_message<T: Timed, M: Strategy + Default>() {
+    let (hooks, reported) = reported(Hooks::<T::Request>::echo());
     let host = host_with::<T, M, _, _>(hooks, only(TimeoutKind::Read), |server| server);
     let client = host.client();
     assert_eq!(client.ask("one\n"), "one\n");
@@ -26,12 +26,12 @@ fn a_pause_after_an_answer_is_not_one_in_a_message<T: Timed, M: Strategy + Defau
     thread::sleep(PAUSE);
     client.send("half a li");
     client.expect_end();
-    assert_eq!(next(&told).kind, Some(TimeoutKind::Read));
+    assert_eq!(next(&reported).kind, Some(TimeoutKind::Read));
 }
 
-/// Also where the handler looks at its input before it has answered the last one.
+/// The handler consumes its input only after it has written the answer.
 fn an_echo_of_the_buffer_is_an_answer<T: Timed, M: Strategy + Default>() {
-    let (hooks, told) = told(Hooks::new(|request: &mut T::Request| {
+    let (hooks, reported) = reported(Hooks::new(|request: &mut T::Request| {
         loop {
             let (reader, writer) = request.split();
             let data = reader.fill_buf()?;
@@ -47,12 +47,13 @@ fn an_echo_of_the_buffer_is_an_answer<T: Timed, M: Strategy + Default>() {
     let client = host.client();
     assert_eq!(client.ask("hello\n"), "hello\n");
     client.expect_end();
-    assert_eq!(next(&told).kind, Some(TimeoutKind::Idle));
+    assert_eq!(next(&reported).kind, Some(TimeoutKind::Idle));
 }
 
-/// A server that is asked before it serves: its first byte has come in time, however busy the machine is.
-fn asked_before<T: Timed, M: Strategy + Default, S: Service<T::Request>>(
-    question: &str,
+/// Runs `test` with a client that sends before the server starts. So its first byte is always in time,
+/// even on a busy machine.
+fn with_early_input<T: Timed, M: Strategy + Default, S: Service<T::Request>>(
+    input: &str,
     options: impl FnOnce(Options<T, S, M>) -> Options<T, S, M>,
     service: S,
     test: impl FnOnce(Client),
@@ -60,15 +61,15 @@ fn asked_before<T: Timed, M: Strategy + Default, S: Service<T::Request>>(
     let dir = TempDir::new();
     let server = T::bind(&dir, options(Server::options()), service).unwrap();
     let client = T::connect(server.server_address());
-    client.send(question);
+    client.send(input);
     let server = server.spawn().unwrap();
     test(client);
     in_time(|| server.stop()).unwrap();
 }
 
-fn the_first_byte_is_only_the_first<T: Timed, M: Strategy + Default>() {
-    let (hooks, told) = told(Hooks::<T::Request>::echo());
-    asked_before::<T, M, _>("o", only(TimeoutKind::FirstByte), hooks, |client| {
+fn the_first_byte_timeout_ends_with_the_first_byte<T: Timed, M: Strategy + Default>() {
+    let (hooks, reported) = reported(Hooks::<T::Request>::echo());
+    with_early_input::<T, M, _>("o", only(TimeoutKind::FirstByte), hooks, |client| {
         thread::sleep(PAUSE);
         assert_eq!(client.ask("ne\n"), "one\n");
         thread::sleep(PAUSE);
@@ -76,40 +77,40 @@ fn the_first_byte_is_only_the_first<T: Timed, M: Strategy + Default>() {
         client.finish();
         client.expect_end();
     });
-    assert!(told.try_recv().is_err());
+    assert!(reported.try_recv().is_err());
 }
 
 fn a_greeting_is_no_answer<T: Timed, M: Strategy + Default>() {
-    let (hooks, told) = told(Hooks::new(|request: &mut T::Request| {
+    let (hooks, reported) = reported(Hooks::new(|request: &mut T::Request| {
         request.send_all("hello\n")?;
         echo_lines(request)
     }));
     let host = host_with::<T, M, _, _>(hooks, only(TimeoutKind::FirstByte), |server| server);
     let client = host.client();
     assert_eq!(client.rest(), b"hello\n");
-    assert_eq!(next(&told).kind, Some(TimeoutKind::FirstByte));
+    assert_eq!(next(&reported).kind, Some(TimeoutKind::FirstByte));
 }
 
-fn without_times_of_their_own_all_reads_have_that_of_reads<T: Timed, M: Strategy + Default>() {
-    let (hooks, told) = told(Hooks::<T::Request>::echo());
-    let options = |options| with_time(options, TimeoutKind::Read, SOON);
+fn the_read_timeout_is_the_default_for_all_reads<T: Timed, M: Strategy + Default>() {
+    let (hooks, reported) = reported(Hooks::<T::Request>::echo());
+    let options = |options| with_timeout(options, TimeoutKind::Read, SOON);
     let host = host_with::<T, M, _, _>(hooks, options, |server| server);
     host.client().expect_end();
-    assert_eq!(next(&told).kind, Some(TimeoutKind::Read));
+    assert_eq!(next(&reported).kind, Some(TimeoutKind::Read));
     let client = host.client();
-    // Whether it is in time or not: it is of the same kind.
+    // This client may be in time or too late. The kind is the same.
     let _ = client.try_send("hello\n");
     let _ = client.try_receive();
-    assert_eq!(next(&told).kind, Some(TimeoutKind::Read));
+    assert_eq!(next(&reported).kind, Some(TimeoutKind::Read));
 }
 
-fn idle_clients_can_be_told_good_bye<T: Timed, M: Strategy + Default>() {
+fn a_handler_can_write_after_an_idle_timeout<T: Timed, M: Strategy + Default>() {
     let hooks = Hooks::new(|request: &mut T::Request| {
         loop {
             match request.next_line(100) {
                 Ok(Some(line)) => request.send_all(&line)?,
                 Err(error) if TimeoutKind::of(&error) == Some(TimeoutKind::Idle) => {
-                    return Ok(request.send_all("good bye\n")?);
+                    return Ok(request.send_all("too slow\n")?);
                 }
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(error.into()),
@@ -119,7 +120,7 @@ fn idle_clients_can_be_told_good_bye<T: Timed, M: Strategy + Default>() {
     let host = host_with::<T, M, _, _>(hooks, only(TimeoutKind::Idle), |server| server);
     let client = host.client();
     client.send("hello\n");
-    assert_eq!(client.rest(), b"hello\ngood bye\n");
+    assert_eq!(client.rest(), b"hello\ntoo slow\n");
     let handle = host.server.handle();
     drop(client);
     host.stop();
@@ -130,10 +131,10 @@ fn idle_clients_can_be_told_good_bye<T: Timed, M: Strategy + Default>() {
 
 over_streams_by_strategy!(
     a_pause_in_a_message_is_not_idle,
-    a_pause_after_an_answer_is_not_one_in_a_message,
+    a_pause_after_an_answer_is_not_a_pause_in_a_message,
     an_echo_of_the_buffer_is_an_answer,
-    the_first_byte_is_only_the_first,
+    the_first_byte_timeout_ends_with_the_first_byte,
     a_greeting_is_no_answer,
-    without_times_of_their_own_all_reads_have_that_of_reads,
-    idle_clients_can_be_told_good_bye,
+    the_read_timeout_is_the_default_for_all_reads,
+    a_handler_can_write_after_an_idle_timeout,
 );

@@ -1,11 +1,12 @@
-//! Waiting for a thread.
+//! Timeouts of requests in the queue of a pool.
 
 use super::*;
 
-/// The time to the first byte begins when the client is accepted, but what has come meanwhile has come.
-fn a_first_byte_in_time_counts_for_a_request_that_waits<T: Timed>() {
+/// The first-byte timeout begins when the connection is accepted. Input that arrives while the request is
+/// queued is in time, although the handler reads it later.
+fn a_first_byte_in_time_counts_for_a_queued_request<T: Timed>() {
     let gate = Gate::default();
-    let (hooks, told) = told(Hooks::new({
+    let (hooks, reported) = reported(Hooks::new({
         let gate = gate.clone();
         move |request: &mut T::Request| {
             gate.pass();
@@ -17,8 +18,10 @@ fn a_first_byte_in_time_counts_for_a_request_that_waits<T: Timed>() {
     });
     let clients = [host.client(), host.client(), host.client()];
     let handle = host.server.handle();
-    eventually("all are accepted", || handle.stats().accepted == 3);
-    // Before anybody looks.
+    eventually("all connections are accepted", || {
+        handle.stats().accepted == 3
+    });
+    // The handlers have not read yet.
     clients[0].send("one\n");
     clients[1].send("two\n");
     thread::sleep(PAUSE);
@@ -29,7 +32,7 @@ fn a_first_byte_in_time_counts_for_a_request_that_waits<T: Timed>() {
         client.expect_end();
     }
     clients[2].expect_end();
-    assert_eq!(next(&told).kind, Some(TimeoutKind::FirstByte));
+    assert_eq!(next(&reported).kind, Some(TimeoutKind::FirstByte));
 }
 
-over_streams!(a_first_byte_in_time_counts_for_a_request_that_waits,);
+over_streams!(a_first_byte_in_time_counts_for_a_queued_request,);

@@ -1,11 +1,11 @@
-//! Senders.
+//! Timeouts of senders.
 
 use super::*;
 
-fn senders_are_in_time_too<T: Timed, M: Strategy + Default>() {
+fn the_write_timeout_applies_to_senders<T: Timed, M: Strategy + Default>() {
     let (sender, results) = mpsc::channel();
     let hooks = Hooks::new(move |request: &mut T::Request| {
-        // One of them writes, the other waits for it: neither longer than a write may take.
+        // One sender writes, the other waits for its turn. Both fail when the write timeout expires.
         let writers: Vec<_> = [request.sender(), request.sender()]
             .into_iter()
             .map(|client| thread::spawn(move || client.send_all(vec![0; 1 << 26])))
@@ -26,4 +26,4 @@ fn senders_are_in_time_too<T: Timed, M: Strategy + Default>() {
     assert_eq!(all_counted(&handle.stats()), [(TimeoutKind::Write, 2)]);
 }
 
-over_streams_by_strategy!(senders_are_in_time_too,);
+over_streams_by_strategy!(the_write_timeout_applies_to_senders,);

@@ -1,14 +1,14 @@
-//! The whole request.
+//! The request timeout, which covers the whole request.
 
 use super::*;
 
-fn who_sends_a_byte_at_a_time_is_cut_off<T: Timed, M: Strategy + Default>() {
+fn a_client_that_sends_a_byte_at_a_time_times_out<T: Timed, M: Strategy + Default>() {
     let (sender, ends) = mpsc::channel();
     let hooks = Hooks::new(move |request: &mut T::Request| {
         let read = kind_of(request.readline(1 << 20));
         let start = Instant::now();
         let after = (kind_of(request.recv(10)), kind_of(request.send_all("!")));
-        // At once, and not by the kernel's time: a bound that is the promise itself.
+        // After the request timeout, reads and writes fail at once. The elapsed time shows it.
         sender.send((read, after, start.elapsed()))?;
         Ok(())
     });
@@ -16,11 +16,11 @@ fn who_sends_a_byte_at_a_time_is_cut_off<T: Timed, M: Strategy + Default>() {
     let client = host.client();
     let start = Instant::now();
     let (read, after, took) = loop {
-        // Once it is cut off this fails.
+        // Fails after the server has closed the connection.
         let _ = client.try_send(".");
         match ends.recv_timeout(Duration::from_millis(2)) {
             Ok(ends) => break ends,
-            Err(_) => assert!(start.elapsed() < PATIENCE, "it goes on and on"),
+            Err(_) => assert!(start.elapsed() < PATIENCE, "the request did not time out"),
         }
     };
     let request = Some(TimeoutKind::Request);
@@ -29,14 +29,14 @@ fn who_sends_a_byte_at_a_time_is_cut_off<T: Timed, M: Strategy + Default>() {
     let handle = host.server.handle();
     drop(client);
     host.stop();
-    // Once, however often it was tried.
+    // Three calls failed, but the timeout is counted once.
     assert_eq!(all_counted(&handle.stats()), [(TimeoutKind::Request, 1)]);
 }
 
-fn who_takes_a_little_at_a_time_is_cut_off<T: Timed, M: Strategy + Default>() {
+fn a_client_that_reads_a_little_at_a_time_times_out<T: Timed, M: Strategy + Default>() {
     for kind in [TimeoutKind::Request, TimeoutKind::Write] {
         for size in [1 << 12, 1 << 20, 1 << 28] {
-            // Each of many short writes is in time for itself.
+            // A write timeout applies to each write alone, and short writes are in time.
             if kind == TimeoutKind::Write && size < 1 << 28 {
                 continue;
             }
@@ -55,11 +55,11 @@ fn who_takes_a_little_at_a_time_is_cut_off<T: Timed, M: Strategy + Default>() {
             let client = host.client();
             let start = Instant::now();
             let end = loop {
-                // Once it is cut off there is less.
+                // Reads less, or nothing, after the server has closed the connection.
                 let _ = (&*client.socket()).read(&mut [0; 4096]);
                 match ends.recv_timeout(Duration::from_millis(1)) {
                     Ok(end) => break end,
-                    Err(_) => assert!(start.elapsed() < PATIENCE, "it goes on and on"),
+                    Err(_) => assert!(start.elapsed() < PATIENCE, "the request did not time out"),
                 }
             };
             assert_eq!(end, kind, "{size}");
@@ -67,10 +67,10 @@ fn who_takes_a_little_at_a_time_is_cut_off<T: Timed, M: Strategy + Default>() {
     }
 }
 
-/// Although the socket's own time is a part of it, a quarter, which is over in the pause.
-fn the_time_of_the_whole_request_is_not_over_too_early<T: Timed, M: Strategy + Default>() {
+/// The timeout of the socket is a quarter of the request timeout and expires during the pause.
+fn the_request_timeout_does_not_expire_too_early<T: Timed, M: Strategy + Default>() {
     let hooks = Hooks::<T::Request>::echo();
-    let whole = |options| with_time(options, TimeoutKind::Request, 40 * SOON);
+    let whole = |options| with_timeout(options, TimeoutKind::Request, 40 * SOON);
     let host = host_with::<T, M, _, _>(hooks, whole, |server| server);
     let client = host.client();
     thread::sleep(11 * SOON);
@@ -78,7 +78,7 @@ fn the_time_of_the_whole_request_is_not_over_too_early<T: Timed, M: Strategy + D
 }
 
 over_streams_by_strategy!(
-    who_sends_a_byte_at_a_time_is_cut_off,
-    who_takes_a_little_at_a_time_is_cut_off,
-    the_time_of_the_whole_request_is_not_over_too_early,
+    a_client_that_sends_a_byte_at_a_time_times_out,
+    a_client_that_reads_a_little_at_a_time_times_out,
+    the_request_timeout_does_not_expire_too_early,
 );
