@@ -1,4 +1,6 @@
-//! A UDP server that is busy takes in several datagrams by one system call. Nobody may notice.
+//! Batches: a busy UDP server receives several datagrams by one system call.
+//!
+//! Batches must have no visible effect: each datagram is served as if it had been received alone.
 
 use std::collections::BTreeMap;
 use std::net::UdpSocket;
@@ -15,7 +17,7 @@ use socketserver::{
 
 use crate::support::net::*;
 
-/// As many as a socket holds without dropping any.
+/// Number of datagrams that a socket queues without dropping any.
 const BURST: usize = 100;
 
 fn send_burst(client: &Client) {
@@ -35,7 +37,7 @@ fn expect(client: &Client, numbers: impl IntoIterator<Item = usize>) {
     }
 }
 
-/// The number in the datagram that the kernel would give out next.
+/// Returns the number in the next datagram of the kernel's queue, without receiving it.
 fn next_in_kernel(socket: &UdpSocket) -> Option<usize> {
     let mut packet = [0; 10];
     let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
@@ -43,7 +45,8 @@ fn next_in_kernel(socket: &UdpSocket) -> Option<usize> {
     Some(number(&packet[..size]))
 }
 
-/// A server that echoes, and that stops itself where it has taken in datagrams that it has not served.
+/// Returns an echo server that has stopped itself within a batch: it has received datagrams that it has not
+/// served.
 fn stopped_in_a_batch<M: Strategy + Default>() -> Stopped<M> {
     let socket = UdpSocket::bind(own_loopback()).unwrap();
     let same_socket = socket.try_clone().unwrap();
@@ -53,8 +56,8 @@ fn stopped_in_a_batch<M: Strategy + Default>() -> Stopped<M> {
         move |request: &mut UdpRequest| {
             let n = number(request.packet());
             request.send_all(n.to_string())?;
-            let taken_in = next_in_kernel(&same_socket).is_none_or(|next| next > n + 1);
-            if n == BURST - 1 || (taken_in && stops.load(Ordering::SeqCst)) {
+            let next_is_received = next_in_kernel(&same_socket).is_none_or(|next| next > n + 1);
+            if n == BURST - 1 || (next_is_received && stops.load(Ordering::SeqCst)) {
                 request.server().shutdown();
             }
             Ok(())
@@ -62,7 +65,7 @@ fn stopped_in_a_batch<M: Strategy + Default>() -> Stopped<M> {
     };
     let server = Server::<Udp, _, Sequential>::from_listener(socket, Hooks::new(handle)).unwrap();
     let client = Udp::connect(server.server_address());
-    // A machine that is busy with something else makes handlers slow, and then there is no batch.
+    // On a busy machine there may be no batch, so this is tried several times.
     let served = (0..100).find_map(|_| {
         let before = server.stats().completed as usize;
         send_burst(&client);
@@ -71,7 +74,7 @@ fn stopped_in_a_batch<M: Strategy + Default>() -> Stopped<M> {
         expect(&client, 0..served);
         (served < BURST).then_some(served)
     });
-    let served = served.expect("there was never a batch");
+    let served = served.expect("the server never received a batch");
     stops.store(false, Ordering::SeqCst);
     let server = server.strategy(M::default());
     Stopped {
@@ -90,7 +93,7 @@ struct Stopped<M: Strategy> {
 // ---- stopping ----
 
 #[test]
-fn what_a_stop_leaves_is_served_by_the_next_loop() {
+fn datagrams_left_by_a_stop_are_served_by_the_next_loop() {
     let Stopped {
         server,
         client,
@@ -99,7 +102,7 @@ fn what_a_stop_leaves_is_served_by_the_next_loop() {
     let before = server.stats();
     assert_eq!((before.active, before.accepted), (0, before.completed));
 
-    // One by one,
+    // One request at a time,
     for n in served..(served + 2).min(BURST) {
         assert_eq!(server.handle_request().unwrap(), Handled::Request);
         expect(&client, [n]);
@@ -108,7 +111,7 @@ fn what_a_stop_leaves_is_served_by_the_next_loop() {
             before.accepted + (n + 1 - served) as u64
         );
     }
-    // and all the rest, on another thread.
+    // then the rest on another thread.
     let server = in_time(move || {
         if served + 2 < BURST {
             server.serve_forever().unwrap();
@@ -120,7 +123,7 @@ fn what_a_stop_leaves_is_served_by_the_next_loop() {
     assert_eq!(left.handle_request().unwrap(), Handled::Timeout);
 }
 
-fn what_a_stop_leaves_is_served_by_another_strategy<M: Strategy + Default>() {
+fn datagrams_left_by_a_stop_are_served_by_another_strategy<M: Strategy + Default>() {
     let Stopped {
         server,
         client,
@@ -134,13 +137,13 @@ fn what_a_stop_leaves_is_served_by_another_strategy<M: Strategy + Default>() {
 }
 
 #[test]
-fn what_a_stop_leaves_is_served_by_threads() {
-    what_a_stop_leaves_is_served_by_another_strategy::<Threading>();
-    what_a_stop_leaves_is_served_by_another_strategy::<ThreadPool>();
+fn datagrams_left_by_a_stop_are_served_by_threads() {
+    datagrams_left_by_a_stop_are_served_by_another_strategy::<Threading>();
+    datagrams_left_by_a_stop_are_served_by_another_strategy::<ThreadPool>();
 }
 
 #[test]
-fn what_a_stop_leaves_is_served_by_processes() {
+fn datagrams_left_by_a_stop_are_served_by_processes() {
     let Stopped {
         server,
         client,
@@ -154,10 +157,10 @@ fn what_a_stop_leaves_is_served_by_processes() {
 }
 
 #[test]
-fn what_a_stop_leaves_goes_with_the_server() {
+fn datagrams_left_by_a_stop_are_dropped_with_the_server() {
     let Stopped { server, .. } = stopped_in_a_batch::<Sequential>();
     let socket = SocketId::of(&server);
-    // The handler has another descriptor of it, which is dropped with the service.
+    // The handler has a copy of the descriptor, which is dropped with the service.
     assert_eq!(socket.descriptors(), 2);
     let report = in_time(|| server.server_close());
     assert_eq!((report.abandoned.len(), socket.is_open()), (0, false));
@@ -187,9 +190,9 @@ fn no_reply_waits_for_a_later_handler() {
     expect(&client, 24..BURST);
 }
 
-/// What one thread of a pool had taken in, another could not serve.
+/// Pools receive no batches, because a batch of one thread could not be served by another.
 #[test]
-fn a_slow_handler_of_a_pool_holds_up_nothing_but_its_own_datagram() {
+fn a_slow_handler_of_a_pool_delays_only_its_own_datagram() {
     let gate = Gate::default();
     let service = {
         let gate = gate.clone();
@@ -213,14 +216,14 @@ fn a_slow_handler_of_a_pool_holds_up_nothing_but_its_own_datagram() {
     drop(server);
 }
 
-// ---- two servers, and others who receive ----
+// ---- other receivers ----
 
 #[test]
 fn two_servers_on_one_thread_do_not_mix() {
     let inner = UdpServer::bind(own_loopback(), || LineEcho).unwrap();
     let inner_client = Udp::connect(inner.server_address());
     let service = Hooks::new(move |request: &mut UdpRequest| {
-        // Another loop, between two datagrams of a batch of this one.
+        // Runs the loop of the inner server between two datagrams of a batch of the outer server.
         assert_eq!(inner.handle_request()?, Handled::Request);
         let n = number(request.packet());
         request.send_all((1000 + n).to_string())?;
@@ -236,9 +239,9 @@ fn two_servers_on_one_thread_do_not_mix() {
     assert_eq!(outer.stats().failed, 0);
 }
 
-/// As Python programs do that expect a second packet: `self.request[1].recvfrom(..)`.
+/// Python programs that expect a second packet call `self.request[1].recvfrom(..)`.
 #[test]
-fn a_handler_that_receives_by_itself_gets_what_comes_next() {
+fn a_handler_that_receives_gets_the_next_datagram() {
     let service = Hooks::new(|request: &mut UdpRequest| {
         let mut packet = [0; 10];
         request.socket().set_read_timeout(Some(PATIENCE))?;
@@ -256,7 +259,7 @@ fn a_handler_that_receives_by_itself_gets_what_comes_next() {
 }
 
 #[test]
-fn a_request_that_is_put_in_the_place_of_another_is_not_used_again() {
+fn a_replaced_request_is_not_used_again() {
     let (server_address, address) = mpsc::channel();
     let elsewhere = UdpServer::bind(own_loopback(), || LineEcho).unwrap();
     let handle = elsewhere.handle();
@@ -274,16 +277,16 @@ fn a_request_that_is_put_in_the_place_of_another_is_not_used_again() {
     let client = Udp::connect(server.server_address());
     send_burst(&client);
     let server = server.spawn().unwrap();
-    // The client hears only what comes from its server.
+    // The client is connected to its server and receives from no other socket.
     expect(&client, 0..BURST);
     drop(server);
     assert_eq!(address.try_iter().count(), BURST);
 }
 
-// ---- each by itself ----
+// ---- independence of datagrams ----
 
 #[test]
-fn every_datagram_of_a_burst_is_judged_by_itself() {
+fn every_datagram_of_a_burst_is_processed_independently() {
     expect_panics();
     let failed = Arc::new(Mutex::new(BTreeMap::new()));
     let service = {
@@ -296,15 +299,19 @@ fn every_datagram_of_a_burst_is_judged_by_itself() {
                 4 => Ok(()),
                 _ => {
                     let mut packet = request.readline(1000)?;
-                    packet.extend_from_slice(if request.truncated() { b" cut" } else { b"" });
+                    packet.extend_from_slice(if request.truncated() {
+                        b" truncated"
+                    } else {
+                        b""
+                    });
                     Ok(request.send_all(packet)?)
                 }
             },
         )
         .on_verify(|request| number(request.packet()) % 10 != 5)
         .on_error(move |request, error| {
-            let who = (*request.client_address(), number(request.packet()));
-            failed.lock().unwrap().insert(who, error.stage());
+            let key = (*request.client_address(), number(request.packet()));
+            failed.lock().unwrap().insert(key, error.stage());
         })
     };
     let server = UdpServer::options()
@@ -313,21 +320,21 @@ fn every_datagram_of_a_burst_is_judged_by_itself() {
         .unwrap();
     let clients = [(); 2].map(|()| Udp::connect(server.server_address()));
     for n in 100..100 + BURST {
-        // Every tenth is longer than the server takes.
+        // Every tenth packet is longer than `max_packet_size`.
         let packet = if n % 10 == 0 { n * 1000 } else { n };
         clients[n % 2].send(packet.to_string());
     }
     let server = server.spawn().unwrap();
     let handle = server.handle();
-    eventually("all were judged", || {
+    eventually("all datagrams are processed", || {
         let stats = handle.stats();
         stats.active == 0 && stats.accepted == BURST as u64
     });
 
     for n in (100..100 + BURST).filter(|n| ![1, 2, 3, 4, 5].contains(&(n % 10))) {
-        let cut = if n % 10 == 0 { " cut" } else { "" };
+        let suffix = if n % 10 == 0 { " truncated" } else { "" };
         let answer = String::from_utf8(clients[n % 2].receive()).unwrap();
-        assert_eq!(answer, format!("{n}{cut}"));
+        assert_eq!(answer, format!("{n}{suffix}"));
     }
     let stages = [Stage::Handle, Stage::Handle, Stage::Reply];
     let expected = (100..100 + BURST).filter_map(|n| {
@@ -343,7 +350,7 @@ fn every_datagram_of_a_burst_is_judged_by_itself() {
     );
 }
 
-/// A long reply, or a long packet, leaves nothing to the next.
+/// A long packet or reply has no effect on the next.
 #[test]
 fn sizes_do_not_carry_over() {
     let service = Hooks::new(|request: &mut UdpRequest| {
@@ -363,7 +370,7 @@ fn sizes_do_not_carry_over() {
         for packet in &sent {
             client.send(packet);
         }
-        // An empty reply is none.
+        // An empty reply is not sent.
         for packet in sent.iter().filter(|packet| !packet.is_empty()) {
             assert!(client.receive() == *packet, "round {round}");
         }

@@ -1,5 +1,5 @@
-//! What a handler can do with a datagram: read it, answer it once, several times or not at all, and
-//! write to somebody else.
+//! Operations of a handler on a datagram: read it, answer it once, several times or not at all, and send
+//! datagrams to other addresses.
 
 mod others;
 mod peers;
@@ -20,10 +20,10 @@ use socketserver::{
 
 use crate::support::net::*;
 
-/// The largest that IPv4 can carry.
+/// Size in bytes of the largest UDP datagram over IPv4.
 const LARGEST: usize = 65_507;
 
-/// The transports with datagrams, and the type of their sockets.
+/// Datagram transports, and the type of their sockets.
 trait Packets: Reachable<Request = DatagramRequest<Self::Socket>> + Datagram {
     type Socket: DatagramSocket<Address = Self::Address>;
 }
@@ -36,9 +36,9 @@ impl Packets for UnixDatagram {
     type Socket = std::os::unix::net::UnixDatagram;
 }
 
-/// Does as the packet says. Replies that must not come are looked for by asking once more: the
-/// reply to the second question would come second.
-fn obey<R: Request>() -> Hooks<R> {
+/// Does what the packet orders. A test that expects no reply sends a second packet: its reply has to be the
+/// first to arrive.
+fn obey_packet<R: Request>() -> Hooks<R> {
     Hooks::new(|request: &mut R| {
         let order = request.readline(100)?;
         match &*order {
@@ -55,7 +55,11 @@ fn obey<R: Request>() -> Hooks<R> {
             b"write and close" => {
                 request.send_all(b"half an answer")?;
                 request.close();
-                assert_eq!(request.recv(100)?, b"", "there is a rest of the packet");
+                assert_eq!(
+                    request.recv(100)?,
+                    b"",
+                    "the packet can be read after `close`"
+                );
                 Ok(())
             }
             b"write too much" => Ok(request.send_all([0; 1 << 20])?),

@@ -1,8 +1,8 @@
-//! Other datagrams.
+//! Datagrams that are sent at once, not with the reply.
 
 use super::*;
 
-fn what_is_sent_to_somebody_is_sent_at_once<T: Packets>() {
+fn a_datagram_to_an_address_is_sent_at_once<T: Packets>() {
     let (received_by_third, receiver) = mpsc::channel();
     let third = host::<T, Sequential, _>(Hooks::new(move |request: &mut T::Request| {
         let _ = received_by_third.send(request.packet().to_vec());
@@ -16,7 +16,7 @@ fn what_is_sent_to_somebody_is_sent_at_once<T: Packets>() {
         request.send_to(b"second", &client)?;
         request.sender().send_all(b"third")?;
         request.send_to(b"to you", &third_address)?;
-        // What was sent at once is not called back.
+        // An error discards only the reply.
         if request.packet() == b"fail" {
             return Err("on purpose".into());
         }
@@ -54,12 +54,12 @@ fn a_sender_works_after_the_handler_and_ends_with_the_server<T: Packets>() {
     }
     let socket = SocketId::of(&*host.server);
     host.stop();
-    assert!(!socket.is_open(), "the sender keeps the port");
+    assert!(!socket.is_open(), "the sender keeps the socket open");
     let error = sender.send_all(b"too late").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotConnected);
 }
 
 over_datagrams!(
-    what_is_sent_to_somebody_is_sent_at_once,
+    a_datagram_to_an_address_is_sent_at_once,
     a_sender_works_after_the_handler_and_ends_with_the_server,
 );

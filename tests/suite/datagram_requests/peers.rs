@@ -1,4 +1,4 @@
-//! Who sent it.
+//! Clients of a datagram server: their addresses, and clients that cannot be answered.
 
 use super::*;
 
@@ -64,7 +64,7 @@ fn an_unnamed_client_is_served_and_cannot_be_answered() {
         }
     }
     assert_eq!(server.stop().unwrap().abandoned.len(), 0);
-    assert_eq!(failures.try_iter().count(), 0, "more failed than should");
+    assert_eq!(failures.try_iter().count(), 0, "other requests failed too");
 }
 
 #[test]
@@ -88,28 +88,28 @@ fn abstract_addresses_need_no_file() {
     let own = UnixAddress::Abstract(own.as_abstract_namespace().unwrap().to_vec());
     assert_eq!(next(&receiver), own);
 
-    // The name goes with the socket.
+    // The name is free when the socket is closed.
     drop(server);
     drop(UnixDatagramServer::bind(address, || LineEcho).unwrap());
 }
 
-/// The server waits a moment for a client that does not read, and goes on.
+/// The server waits until the `timeout` option expires.
 #[test]
-fn a_unix_client_that_does_not_read_holds_up_nobody_for_long() {
-    let (hooks, failures) = obey::<UnixDatagramRequest>().failures();
+fn a_unix_client_that_does_not_read_delays_others_only_for_the_timeout() {
+    let (hooks, failures) = obey_packet::<UnixDatagramRequest>().failures();
     let host = host_with::<UnixDatagram, Sequential, _, _>(
         hooks,
         |options| options.timeout(Duration::from_millis(50)),
         |server| server,
     );
-    // Not connected: for a client like this the kernel keeps a few datagrams, and then none. (For
-    // a connected one it keeps what fits into the server's send buffer, which all clients share.)
+    // This client is not connected. The kernel queues only a few datagrams for it. For a connected client it
+    // queues as many as fit into the send buffer of the server, which all clients share.
     let dir = TempDir::new();
-    let lazy = std::os::unix::net::UnixDatagram::bind(dir.socket()).unwrap();
-    lazy.set_write_timeout(Some(PATIENCE)).unwrap();
+    let non_reader = std::os::unix::net::UnixDatagram::bind(dir.socket()).unwrap();
+    non_reader.set_write_timeout(Some(PATIENCE)).unwrap();
     let server = host.server.server_address().as_path().unwrap();
     let failure = loop {
-        lazy.send_to(b"hello", server).unwrap();
+        non_reader.send_to(b"hello", server).unwrap();
         if let Ok(failure) = failures.try_recv() {
             break failure;
         }
@@ -122,9 +122,9 @@ fn a_unix_client_that_does_not_read_holds_up_nobody_for_long() {
 }
 
 #[test]
-fn a_reply_to_a_client_that_is_gone_costs_nothing_else() {
+fn a_reply_to_a_closed_client_fails_and_the_server_goes_on() {
     let dir = TempDir::new();
-    let (hooks, failures) = obey::<UnixDatagramRequest>().failures();
+    let (hooks, failures) = obey_packet::<UnixDatagramRequest>().failures();
     let server = UnixDatagramServer::bind(dir.socket(), hooks).unwrap();
     let gone = UnixDatagram::connect(server.server_address());
     gone.send("hello");
@@ -150,8 +150,8 @@ fn a_burst_is_answered_one_by_one() {
     assert_eq!(server.stats().accepted, 50);
 }
 
-/// However many accept loops race for each.
-fn every_question_is_answered<T: Packets, M: Strategy + Default>() {
+/// Several accept loops may wait for the same datagram.
+fn every_request_is_answered<T: Packets, M: Strategy + Default>() {
     const CLIENTS: usize = 8;
     const QUESTIONS: usize = 200;
     let host = host::<T, M, _>(Hooks::<T::Request>::echo());
@@ -173,5 +173,5 @@ fn every_question_is_answered<T: Packets, M: Strategy + Default>() {
 }
 
 over_pairs!([Udp, UnixDatagram]
-    every_question_is_answered,
+    every_request_is_answered,
 );

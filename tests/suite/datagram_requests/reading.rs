@@ -1,8 +1,8 @@
-//! Reading.
+//! Reading a datagram.
 
 use super::*;
 
-fn the_packet_is_there_whole_however_much_was_read<T: Packets>() {
+fn the_packet_stays_whole_after_reads<T: Packets>() {
     let host = host::<T, Sequential, _>(Hooks::new(|request: &mut T::Request| {
         assert_eq!(request.packet(), b"one\ntwo\n");
         let line = request.readline(100)?;
@@ -33,7 +33,7 @@ fn reading_past_the_packet_is_its_end<T: Packets>() {
     assert_eq!(client.receive(), b"read");
 }
 
-/// A short datagram is a client's mistake, not one that left: it is reported.
+/// A short datagram is an error of the client, not a disconnect.
 fn reading_more_than_the_packet_holds_is_an_error<T: Packets>() {
     let (hooks, failures) = Hooks::new(|request: &mut T::Request| {
         request.read_exactly(8)?;
@@ -52,7 +52,7 @@ fn reading_more_than_the_packet_holds_is_an_error<T: Packets>() {
     assert_eq!(client.receive(), b"eight");
 }
 
-/// Answers what it got: its size, and whether that is all of it.
+/// Answers with the size of the packet, and whether it was truncated.
 fn measure<R: Request + Measured>() -> Hooks<R> {
     Hooks::new(|request: &mut R| {
         let text = request.measured();
@@ -71,7 +71,7 @@ impl<S: DatagramSocket> Measured for DatagramRequest<S> {
     }
 }
 
-fn a_datagram_that_is_cut_says_so<T: Packets>() {
+fn a_truncated_datagram_is_marked<T: Packets>() {
     let host = host_with::<T, Sequential, _, _>(
         measure(),
         |options| options.max_packet_size(100),
@@ -83,7 +83,7 @@ fn a_datagram_that_is_cut_says_so<T: Packets>() {
         (100, "100 false"),
         (101, "100 true"),
         (20_000, "100 true"),
-        // The last one leaves nothing behind.
+        // The truncated packet has no effect on the next.
         (100, "100 false"),
     ] {
         client.send(vec![b'.'; size]);
@@ -92,7 +92,7 @@ fn a_datagram_that_is_cut_says_so<T: Packets>() {
 }
 
 #[test]
-fn without_an_option_no_udp_datagram_is_cut() {
+fn by_default_no_udp_datagram_is_truncated() {
     let host = host::<Udp, Sequential, _>(measure());
     let client = host.client();
     for size in [8192, 8193, 20_000, LARGEST] {
@@ -102,7 +102,7 @@ fn without_an_option_no_udp_datagram_is_cut() {
 }
 
 #[test]
-fn without_an_option_unix_datagrams_of_usual_buffers_are_not_cut() {
+fn by_default_usual_unix_datagrams_are_not_truncated() {
     let host = host::<UnixDatagram, Sequential, _>(measure());
     let client = host.client();
     for size in [LARGEST, 65_536, 150_000] {
@@ -111,7 +111,7 @@ fn without_an_option_unix_datagrams_of_usual_buffers_are_not_cut() {
     }
 }
 
-/// "No limit", as somebody may well write it.
+/// `usize::MAX` means no limit.
 fn the_greatest_packet_size_is_served<T: Packets>() {
     let host = host_with::<T, Threading, _, _>(
         measure(),
@@ -123,7 +123,7 @@ fn the_greatest_packet_size_is_served<T: Packets>() {
     assert_eq!(client.receive(), b"5 false");
 }
 
-fn a_packet_size_of_zero_cuts_everything<T: Packets>() {
+fn a_packet_size_of_zero_truncates_every_datagram<T: Packets>() {
     let host = host_with::<T, Sequential, _, _>(
         measure(),
         |options| options.max_packet_size(0),
@@ -161,12 +161,12 @@ fn an_empty_datagram_is_a_request<T: Packets>() {
 }
 
 over_datagrams!(
-    the_packet_is_there_whole_however_much_was_read,
+    the_packet_stays_whole_after_reads,
     reading_past_the_packet_is_its_end,
     reading_more_than_the_packet_holds_is_an_error,
-    a_datagram_that_is_cut_says_so,
+    a_truncated_datagram_is_marked,
     the_greatest_packet_size_is_served,
-    a_packet_size_of_zero_cuts_everything,
+    a_packet_size_of_zero_truncates_every_datagram,
     the_largest_datagram_passes_both_ways_unharmed,
     an_empty_datagram_is_a_request,
 );

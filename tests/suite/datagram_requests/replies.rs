@@ -1,10 +1,10 @@
-//! The reply.
+//! The reply to a datagram.
 
 use super::*;
 
-fn only_a_handler_that_wrote_and_succeeded_is_heard<T: Packets>() {
+fn a_reply_is_sent_if_the_handler_wrote_and_succeeded<T: Packets>() {
     expect_panics();
-    let (hooks, failures) = obey::<T::Request>().failures();
+    let (hooks, failures) = obey_packet::<T::Request>().failures();
     let host = host::<T, Sequential, _>(hooks);
     let client = host.client();
     for order in [
@@ -25,7 +25,7 @@ fn only_a_handler_that_wrote_and_succeeded_is_heard<T: Packets>() {
     assert_eq!(host.server.stats().failed, 3);
 }
 
-fn all_that_is_written_is_one_datagram<T: Packets>() {
+fn all_writes_are_sent_as_one_datagram<T: Packets>() {
     let host = host::<T, Sequential, _>(Hooks::new(|request: &mut T::Request| {
         request.write_all(b"one ")?;
         write!(request, "{}, ", 2)?;
@@ -42,6 +42,6 @@ fn all_that_is_written_is_one_datagram<T: Packets>() {
 }
 
 over_datagrams!(
-    only_a_handler_that_wrote_and_succeeded_is_heard,
-    all_that_is_written_is_one_datagram,
+    a_reply_is_sent_if_the_handler_wrote_and_succeeded,
+    all_writes_are_sent_as_one_datagram,
 );

@@ -45,7 +45,6 @@ macro_rules! timed {
     };
 }
 
-// After the macros, which they use.
 mod changed;
 mod children;
 mod each;

@@ -1,4 +1,4 @@
-//! The calls by which a handler reads, and what each should give.
+//! The calls by which a handler reads, and a model of their results.
 
 use std::io::{self, ErrorKind};
 
@@ -11,7 +11,7 @@ use super::{Outcome, sizes};
 pub(crate) enum Call {
     Recv(usize),
     Read(usize),
-    /// `fill_buf`, then `consume` of so many bytes, if there are as many.
+    /// `fill_buf`, then `consume` of at most this many bytes.
     FillBuf(usize),
     Readline(usize),
     NextLine(usize),
@@ -19,7 +19,7 @@ pub(crate) enum Call {
     ReadBytes,
 }
 
-/// How many bytes `ReadBytes` reads.
+/// Number of bytes that `ReadBytes` reads.
 const ARRAY: usize = 7;
 
 pub(crate) fn any_call() -> impl Strategy<Value = Call> {
@@ -34,7 +34,7 @@ pub(crate) fn any_call() -> impl Strategy<Value = Call> {
     ]
 }
 
-/// All that the client sends in this conversation, and how much of it was read.
+/// All bytes that the client sends in a conversation, and how many of them were read.
 pub(crate) struct Model<'a> {
     data: &'a [u8],
     position: usize,
@@ -43,9 +43,9 @@ pub(crate) struct Model<'a> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// How much a call finds depends on what has arrived by then.
+    /// The bytes arrive one after the other. A call returns some of those that have arrived.
     Stream,
-    /// All of it is there from the beginning.
+    /// All bytes are available from the start.
     Datagram,
 }
 
@@ -67,15 +67,15 @@ impl<'a> Model<'a> {
         &self.data[self.position..]
     }
 
-    /// How much has to have been sent for this call not to wait for ever; one more than all of it is
-    /// the end of the stream.
+    /// Number of bytes that must be sent so that this call returns. One more than all bytes stands for the
+    /// end of the stream.
     pub(crate) fn needs(&self, call: &Call) -> usize {
         let wanted = match *call {
             Call::Recv(0) | Call::Read(0) | Call::Readline(0) => 0,
             Call::Recv(_) | Call::Read(_) | Call::FillBuf(_) => 1,
             Call::Readline(limit) if self.line(limit).len() == limit => limit,
-            // Whether more follows decides whether it was cut.
-            Call::NextLine(limit) if self.is_cut(limit) => limit + 1,
+            // The next byte, or the end, decides whether the line is too long.
+            Call::NextLine(limit) if self.reaches_limit(limit) => limit + 1,
             Call::Readline(limit) | Call::NextLine(limit) => {
                 let line = self.line(limit);
                 line.len() + usize::from(!line.ends_with(b"\n"))
@@ -92,13 +92,13 @@ impl<'a> Model<'a> {
         &rest[..end.map_or(rest.len(), |end| end + 1).min(limit)]
     }
 
-    /// Whether so much of the line that comes next has no line end.
-    fn is_cut(&self, limit: usize) -> bool {
+    /// Returns whether the first `limit` bytes of the next line are there without a line end.
+    fn reaches_limit(&self, limit: usize) -> bool {
         let line = self.line(limit);
         line.len() == limit && !line.ends_with(b"\n")
     }
 
-    /// Makes the call, and says what is wrong with what it gives.
+    /// Makes the call and compares its result with the model.
     pub(crate) fn check(&mut self, call: &Call, request: &mut impl Request) -> Outcome {
         let checked = match *call {
             Call::Recv(size) => self.some(request.recv(size), size),
@@ -119,7 +119,7 @@ impl<'a> Model<'a> {
         checked.map_err(|problem| format!("{call:?} at {}: {problem}", self.position))
     }
 
-    /// A call that takes what is there, at most `size` bytes.
+    /// Checks a call that reads the available bytes, at most `size`.
     fn some(&mut self, got: io::Result<Vec<u8>>, size: usize) -> Outcome {
         let got = got.map_err(|error| error.to_string())?;
         self.is_some(&got, size)?;
@@ -145,15 +145,15 @@ impl<'a> Model<'a> {
         }
         let same = self.rest().iter().zip(got).take_while(|(a, b)| a == b);
         Err(format!(
-            "other bytes than were sent, from {} on",
+            "not the bytes that were sent, from index {} on",
             same.count()
         ))
     }
 
     fn fill_buf(&mut self, request: &mut impl Request, size: usize) -> Outcome {
-        let there = request.fill_buf().map_err(|error| error.to_string())?;
-        self.is_some(there, usize::MAX)?;
-        let size = there.len().min(size);
+        let available = request.fill_buf().map_err(|error| error.to_string())?;
+        self.is_some(available, usize::MAX)?;
+        let size = available.len().min(size);
         request.consume(size);
         self.position += size;
         Ok(())
@@ -166,10 +166,10 @@ impl<'a> Model<'a> {
     }
 
     fn next_line(&mut self, got: io::Result<Option<Vec<u8>>>, limit: usize) -> Outcome {
-        let cut = self.is_cut(limit);
+        let reaches_limit = self.reaches_limit(limit);
         let line = self.line(limit);
         self.position += line.len();
-        if cut && !self.rest().is_empty() {
+        if reaches_limit && !self.rest().is_empty() {
             return expect(&got, Err(ErrorKind::InvalidData));
         }
         let got = got.map(Option::unwrap_or_default);
@@ -182,7 +182,7 @@ impl<'a> Model<'a> {
             self.position += size;
             return expect(&got, Ok(&rest[..size]));
         }
-        // A stream has ended in the middle of the message; a packet that is too short stays as it is.
+        // A stream that ends too early is read to its end. A packet that is too short stays unread.
         if self.kind == Kind::Stream {
             self.position = self.data.len();
         }
@@ -199,7 +199,7 @@ fn expect<G: AsBytes>(got: &io::Result<G>, expected: Result<&[u8], ErrorKind>) -
             let (got, expected) = (got.bytes().len(), expected.len());
             let same = same.count();
             Err(format!(
-                "{got} bytes for {expected}, of which {same} are right"
+                "{got} bytes instead of {expected}, of which the first {same} are right"
             ))
         }
         (Ok(got), Err(kind)) => Err(format!("{} bytes, not {kind:?}", got.bytes().len())),
@@ -208,7 +208,7 @@ fn expect<G: AsBytes>(got: &io::Result<G>, expected: Result<&[u8], ErrorKind>) -
     }
 }
 
-/// What a call may have given.
+/// Result types of the calls.
 trait AsBytes {
     fn bytes(&self) -> &[u8];
 }

@@ -1,4 +1,4 @@
-//! Datagrams: each is read by itself, however many wait, and is answered by one, or none.
+//! Datagrams: each is read separately, also if several are queued, and is answered by one datagram or none.
 
 use std::any::TypeId;
 use std::collections::VecDeque;
@@ -14,28 +14,28 @@ use super::{Outcome, noise, play_many, sizes};
 use crate::reading::calls::{Call, Kind, Model, any_call};
 use crate::support::net::*;
 
-/// The transports with datagrams.
+/// Datagram transports.
 trait Packets: Reachable<Request = DatagramRequest<Self::Socket>> + Datagram {
     type Socket: DatagramSocket<Address = Self::Address>;
-    /// The longest that it carries, of those that are tried.
+    /// Size in bytes of the longest datagram that the tests send.
     const LONGEST: usize;
-    /// How many may wait to be received, whatever their size.
-    const WAITING: usize;
+    /// Number of datagrams that the receiver's queue holds, whatever their size.
+    const QUEUED: usize;
 }
 
 impl Packets for Udp {
     type Socket = std::net::UdpSocket;
     const LONGEST: usize = 65_507;
-    const WAITING: usize = 32;
+    const QUEUED: usize = 32;
 }
 
 impl Packets for UnixDatagram {
     type Socket = std::os::unix::net::UnixDatagram;
     const LONGEST: usize = 65_535;
-    const WAITING: usize = 8;
+    const QUEUED: usize = 8;
 }
 
-/// What a client sends, one after the other.
+/// The datagrams that a client sends, in order.
 #[derive(Clone, Debug)]
 struct Conversation {
     max_packet_size: Option<usize>,
@@ -47,7 +47,7 @@ struct Conversation {
 struct Message {
     size: Size,
     calls: Vec<Call>,
-    /// What is written, piece by piece.
+    /// Sizes of the pieces that the handler writes.
     reply: Vec<usize>,
     fails: bool,
 }
@@ -55,7 +55,7 @@ struct Message {
 #[derive(Clone, Copy, Debug)]
 enum Size {
     Any(usize),
-    /// The largest that arrives whole, and as many bytes more, less one.
+    /// `max_packet_size` plus this number minus one.
     AroundMax(usize),
 }
 
@@ -84,23 +84,23 @@ fn conversations() -> impl Strategy<Value = Conversation> {
     })
 }
 
-/// A message that is on its way to the handler.
+/// A message that is sent to the handler.
 struct Expected {
     data: Vec<u8>,
     truncated: bool,
     message: Message,
-    /// Holds up the first of a burst until all of it waits.
+    /// Delays the first handler of a burst until all datagrams of the burst are sent.
     gate: Gate,
 }
 
 impl Message {
-    /// What is sent, without regard to a limit.
+    /// The bytes that are sent. The server may truncate them.
     fn data(&self, seed: usize, max: usize, longest: usize) -> Vec<u8> {
         let size = match self.size {
             Size::Any(size) => size,
             Size::AroundMax(more) => max + more - 1,
         };
-        // Lines, so that there is something to be found.
+        // Line ends, for the calls that read lines.
         let bytes = noise(seed, size.min(longest)).enumerate();
         bytes
             .map(|(at, byte)| if at % 50 == 49 { b'\n' } else { byte })
@@ -113,7 +113,7 @@ impl Message {
         pieces.map(|(seed, &size)| noise(seed + 100, size).collect())
     }
 
-    /// What the client gets, if it gets something.
+    /// The reply that the client receives, if any.
     fn answer(&self) -> Option<Vec<u8>> {
         let answer = self.reply().collect::<Vec<_>>().concat();
         (!answer.is_empty() && !self.fails).then_some(answer)
@@ -127,14 +127,16 @@ fn read<S: DatagramSocket>(request: &mut DatagramRequest<S>, expected: &Expected
         request.packet() == data && request.truncated() == expected.truncated
     };
     if !is_right(request) {
-        let (size, cut) = (request.packet().len(), request.truncated());
-        return Err(format!("{size} bytes, cut: {cut}, for {message:?}"));
+        let (size, truncated) = (request.packet().len(), request.truncated());
+        return Err(format!(
+            "{size} bytes, truncated: {truncated}, for {message:?}"
+        ));
     }
     let mut model = Model::new(data, Kind::Datagram);
     let mut reply = message.reply();
     for call in &message.calls {
         model.check(call, request)?;
-        // What is written has nothing to do with what is read.
+        // Writes have no effect on reads.
         if let Some(piece) = reply.next() {
             request.send_all(piece).map_err(|error| error.to_string())?;
         }
@@ -148,20 +150,20 @@ fn read<S: DatagramSocket>(request: &mut DatagramRequest<S>, expected: &Expected
     Ok(())
 }
 
-/// Cuts a conversation into bursts that the sockets on both sides have room for.
+/// Splits a conversation into bursts that fit into the buffers of the sockets on both sides.
 fn bursts(
     messages: &[(Vec<u8>, Message)],
     most: usize,
 ) -> impl Iterator<Item = &[(Vec<u8>, Message)]> {
-    const ROOM: usize = 40_000;
+    const CAPACITY: usize = 40_000;
 
     let mut rest = messages;
     std::iter::from_fn(move || {
-        let (mut there, mut back) = (0, 0);
+        let (mut sent, mut answered) = (0, 0);
         let fits = rest.iter().take(most).take_while(|(data, message)| {
-            there += data.len();
-            back += message.reply.iter().sum::<usize>();
-            there <= ROOM && back <= ROOM
+            sent += data.len();
+            answered += message.reply.iter().sum::<usize>();
+            sent <= CAPACITY && answered <= CAPACITY
         });
         let size = fits.count().max(1);
         let burst;
@@ -176,11 +178,15 @@ fn play<T: Packets, M: socketserver::Strategy + Default>(conversation: &Conversa
     let handle = {
         let expected = Arc::clone(&expected);
         move |request: &mut T::Request| {
-            let expected = expected.lock().unwrap().pop_front().expect("a message");
+            let expected = expected
+                .lock()
+                .unwrap()
+                .pop_front()
+                .expect("an expected message");
             expected.gate.pass();
             let _ = outcome.send(read(request, &expected));
             match expected.message.fails {
-                true => Err("as planned".into()),
+                true => Err("on purpose".into()),
                 false => Ok(()),
             }
         }
@@ -200,7 +206,7 @@ fn play<T: Packets, M: socketserver::Strategy + Default>(conversation: &Conversa
     let mut messages: Vec<_> = number
         .map(|(seed, message)| (message.data(seed, max, T::LONGEST), message))
         .collect();
-    // One more, which is answered: nothing else may come before its answer.
+    // The last message is answered. So an unexpected reply to an earlier message is noticed.
     let last = Message {
         size: Size::Any(1),
         calls: Vec::new(),
@@ -209,9 +215,9 @@ fn play<T: Packets, M: socketserver::Strategy + Default>(conversation: &Conversa
     };
     messages.push((last.data(0, max, 1), last));
 
-    // Only one after the other are they handled in the order in which they are sent.
+    // Other strategies may serve the datagrams of a burst in another order.
     let in_order = TypeId::of::<M>() == TypeId::of::<Sequential>();
-    for burst in bursts(&messages, if in_order { T::WAITING } else { 1 }) {
+    for burst in bursts(&messages, if in_order { T::QUEUED } else { 1 }) {
         let gate = Gate::default();
         expected
             .lock()
@@ -233,7 +239,7 @@ fn play<T: Packets, M: socketserver::Strategy + Default>(conversation: &Conversa
             let got = client.receive();
             if got != answer {
                 return Err(format!(
-                    "an answer of {} bytes, not of {}",
+                    "a reply of {} bytes instead of {}",
                     got.len(),
                     answer.len()
                 ));
@@ -243,8 +249,8 @@ fn play<T: Packets, M: socketserver::Strategy + Default>(conversation: &Conversa
     Ok(())
 }
 
-fn every_datagram_is_read_by_itself<T: Packets, M: socketserver::Strategy + Default>() {
+fn every_datagram_is_read_separately<T: Packets, M: socketserver::Strategy + Default>() {
     play_many(&conversations(), play::<T, M>);
 }
 
-over_pairs!([Udp, UnixDatagram] every_datagram_is_read_by_itself);
+over_pairs!([Udp, UnixDatagram] every_datagram_is_read_separately);

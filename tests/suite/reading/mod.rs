@@ -1,8 +1,8 @@
-//! Whatever is sent, however it is cut on its way, and by whatever calls it is read: nothing is lost,
-//! nothing comes twice, and no call takes more than it should. Conversations are made up at random and
-//! compared with a model, which has all that is sent at hand.
+//! Property tests of reading: no byte is lost or read twice, and no call reads more than it should, in
+//! whatever pieces the bytes arrive and by whatever calls they are read.
 //!
-//! `PROPTEST_CASES=10000 cargo test reading::` plays more of them.
+//! Random conversations are played and compared with a model, which knows all bytes that are sent.
+//! `PROPTEST_CASES=10000 cargo test reading::` plays more conversations.
 
 mod calls;
 mod datagrams;
@@ -15,7 +15,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
 use crate::support::scale::scale;
 
-/// Plays conversations at random. One that goes wrong is made as small as may be and printed.
+/// Plays random conversations. One that fails is shrunk and printed.
 fn play_many<C: Debug>(conversations: &impl Strategy<Value = C>, play: impl Fn(&C) -> Outcome) {
     let mut config = Config {
         failure_persistence: None,
@@ -33,11 +33,11 @@ fn play_many<C: Debug>(conversations: &impl Strategy<Value = C>, play: impl Fn(&
     }
 }
 
-/// What was not as it should be.
+/// The error describes the first difference from the model.
 type Outcome = Result<(), String>;
 
-/// Sizes of all kinds: small ones, middling ones, large ones, and those around which something changes:
-/// from 4096 bytes on, reads go past the buffer of a request, which has 64 KiB.
+/// Small, medium and large sizes, and sizes around the limits: reads of 4096 bytes and more bypass the read
+/// buffer of a request, which has 64 KiB.
 fn sizes() -> impl Strategy<Value = usize> + Clone {
     proptest::prop_oneof![
         8 => 0..40_usize,
@@ -48,7 +48,7 @@ fn sizes() -> impl Strategy<Value = usize> + Clone {
     ]
 }
 
-/// Bytes without a pattern that a mistake could hide behind, and without a line end.
+/// Pseudo-random bytes without a line end. Lost, repeated or reordered bytes change them.
 fn noise(seed: usize, size: usize) -> impl Iterator<Item = u8> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64 ^ seed as u64;
     let bytes = std::iter::repeat_with(move || {

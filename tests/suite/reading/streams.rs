@@ -1,4 +1,4 @@
-//! Streams: bytes that arrive in pieces, now and then in the middle of a call.
+//! Streams: bytes that arrive in pieces, before or during a call.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -13,20 +13,21 @@ use super::{Outcome, noise, play_many, sizes};
 use crate::reading::calls::{Call, Kind, Model, any_call};
 use crate::support::net::*;
 
-/// What a client sends, and how its handler reads.
+/// The bytes that a client sends, and the calls by which its handler reads.
 #[derive(Clone, Debug)]
 struct Conversation {
-    /// The lengths of the lines, of which the last has no end.
+    /// Lengths of the lines. The last line has no line end.
     lines: Vec<usize>,
-    /// The sizes of the pieces that are sent, over and over.
+    /// Sizes of the pieces that are sent, repeated as often as needed.
     pieces: Vec<usize>,
     steps: Vec<Step>,
 }
 
-/// One call of the handler's.
+/// One call of the handler.
 #[derive(Clone, Debug)]
 struct Step {
-    /// So many pieces have arrived before it. Those that it still needs come while it waits.
+    /// Number of pieces that are sent before the call, if the buffers have space. The pieces that the call
+    /// still needs are sent while it waits.
     before: usize,
     call: Call,
 }
@@ -54,7 +55,7 @@ impl Conversation {
         lines.join(&b'\n')
     }
 
-    /// Where each piece ends; the last is the rest.
+    /// The end of each piece. The last piece is the rest.
     fn ends(&self, total: usize) -> Vec<usize> {
         const MOST: usize = 300;
 
@@ -72,21 +73,22 @@ impl Conversation {
     }
 }
 
-/// Sends a client's pieces when the handler says so.
+/// Sends the pieces of a client when the handler requests them.
 struct Pump {
-    /// Where the pieces end; one byte more than all is the end of the stream.
+    /// The end of each piece. One more than all bytes stands for the end of the stream.
     ends: Vec<usize>,
-    /// How many of them were let go.
+    /// Number of pieces whose sending was requested.
     released: usize,
-    /// How many of these may not have been sent yet.
-    on_their_way: usize,
+    /// Number of released pieces that may not have been sent yet.
+    unconfirmed: usize,
     release: Sender<usize>,
     sent: Receiver<()>,
 }
 
 impl Pump {
-    /// As much may always be sent without waiting for a reader.
-    const ROOM: usize = 32 * 1024;
+    /// Number of unread bytes that the socket buffers hold in any case.
+    const CAPACITY: usize = 32 * 1024;
+    /// Number of unread pieces that the socket buffers hold in any case.
     const PIECES: usize = 64;
 
     fn start(client: Client, data: Vec<u8>, mut ends: Vec<usize>) -> Self {
@@ -99,7 +101,7 @@ impl Pump {
                 if end > data.len() {
                     client.finish();
                 } else if client.try_send(&data[position..end]).is_err() {
-                    return; // the handler has given up
+                    return; // the handler has ended early
                 }
                 position = end;
                 let _ = done.send(());
@@ -108,13 +110,13 @@ impl Pump {
         Self {
             ends,
             released: 0,
-            on_their_way: 0,
+            unconfirmed: 0,
             release,
             sent,
         }
     }
 
-    /// How much may have arrived.
+    /// Number of bytes that may have arrived.
     fn sent(&self) -> usize {
         self.released
             .checked_sub(1)
@@ -124,23 +126,23 @@ impl Pump {
     fn release_one(&mut self) {
         let _ = self.release.send(self.ends[self.released]);
         self.released += 1;
-        self.on_their_way += 1;
+        self.unconfirmed += 1;
     }
 
-    /// Sends some pieces, if there is room for them, and returns when they have arrived.
+    /// Sends some pieces, if the buffers have space, and waits until they are sent.
     fn ahead(&mut self, pieces: usize, read: usize) -> Outcome {
         for _ in 0..pieces {
             let unread = self.ends[..self.released].iter().filter(|&&end| end > read);
             let Some(next) = self.ends.get(self.released) else {
                 break;
             };
-            if next - read > Self::ROOM || unread.count() > Self::PIECES {
+            if next - read > Self::CAPACITY || unread.count() > Self::PIECES {
                 break;
             }
             self.release_one();
         }
-        if self.sent().saturating_sub(read) <= Self::ROOM {
-            for _ in 0..std::mem::take(&mut self.on_their_way) {
+        if self.sent().saturating_sub(read) <= Self::CAPACITY {
+            for _ in 0..std::mem::take(&mut self.unconfirmed) {
                 let sent = self.sent.recv_timeout(PATIENCE);
                 sent.map_err(|_| "a piece was not sent".to_owned())?;
             }
@@ -148,7 +150,7 @@ impl Pump {
         Ok(())
     }
 
-    /// Lets go what a call will wait for; it comes meanwhile.
+    /// Requests the pieces that a call will wait for. They arrive during the call.
     fn meanwhile(&mut self, needs: usize) {
         while self.sent() < needs {
             self.release_one();
@@ -175,7 +177,7 @@ fn read<S: StreamSocket>(
         }
         if model.position() + request.buffer().len() > pump.sent() {
             return Err(format!(
-                "after {:?}, there is more than was sent",
+                "after {:?}, more bytes were read than sent",
                 step.call
             ));
         }
@@ -186,7 +188,10 @@ fn read<S: StreamSocket>(
         .read_to_end(&mut rest)
         .map_err(|error| error.to_string())?;
     if rest != model.rest() {
-        return Err(format!("at the end, other bytes are left: {}", rest.len()));
+        return Err(format!(
+            "at the end, the last {} bytes are wrong",
+            rest.len()
+        ));
     }
     Ok(())
 }
@@ -211,15 +216,15 @@ fn play<T: Connected, M: socketserver::Strategy + Default>(conversation: &Conver
         |options| options.timeout(PATIENCE),
         |server| server,
     );
-    // Locked until there is a pump: the handler waits for it.
-    let mut place = pump.lock().unwrap();
-    *place = Some(Pump::start(host.client(), data, ends));
-    drop(place);
+    // The handler waits for the lock, which is released when the pump is there.
+    let mut slot = pump.lock().unwrap();
+    *slot = Some(Pump::start(host.client(), data, ends));
+    drop(slot);
     next(&outcomes)
 }
 
-fn whatever_is_sent_is_read_once<T: Connected, M: socketserver::Strategy + Default>() {
+fn every_byte_is_read_exactly_once<T: Connected, M: socketserver::Strategy + Default>() {
     play_many(&conversations(), play::<T, M>);
 }
 
-over_streams_by_strategy!(whatever_is_sent_is_read_once);
+over_streams_by_strategy!(every_byte_is_read_exactly_once);
