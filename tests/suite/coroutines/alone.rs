@@ -1,4 +1,4 @@
-//! What concerns the whole process, and is looked at in one of its own.
+//! Resources of the whole process. Each test runs in a process of its own.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -12,16 +12,16 @@ use crate::support::census::Census;
 use crate::support::net::*;
 use crate::support::process::Program;
 
-// ---- nothing is left behind ----
+// ---- leaks ----
 
-/// What this process has, mappings of memory included.
+/// Resources of this process, with memory mappings.
 #[derive(Clone, Copy, Debug)]
-struct Holdings {
+struct Resources {
     census: Census,
     mappings: usize,
 }
 
-impl Holdings {
+impl Resources {
     fn now() -> Self {
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
         Self {
@@ -30,10 +30,10 @@ impl Holdings {
         }
     }
 
-    /// The allocator maps memory for itself as it likes, but two mappings for each of many stacks are
-    /// far more than that.
-    /// A thread of the first time may have been about to end when it was looked at.
-    fn is_back_at(self, before: Self) -> bool {
+    /// Returns whether there are no more resources than before. Some mappings more are accepted, because the
+    /// allocator maps memory too. Leaked stacks would be far more: each has two mappings. There may be fewer
+    /// threads, because threads of the first round may have been ending when `before` was taken.
+    fn is_at_most(self, before: Self) -> bool {
         self.census.threads <= before.census.threads
             && self.census.descriptors <= before.census.descriptors
             && self.mappings < before.mappings + 50
@@ -41,24 +41,24 @@ impl Holdings {
 }
 
 #[test]
-fn nothing_is_left_behind() {
+fn no_resources_are_leaked() {
     run(test_name!("many_clients_and_servers"));
 }
 
 #[test]
-#[ignore = "run by nothing_is_left_behind"]
+#[ignore = "run by no_resources_are_leaked"]
 fn many_clients_and_servers() {
     if !is_alone(test_name!("many_clients_and_servers")) {
         return;
     }
     expect_panics();
     serve_many::<Tcp>();
-    let before = Holdings::now();
+    let before = Resources::now();
     for _ in 0..5 {
         serve_many::<Tcp>();
         serve_many::<socketserver::transport::UnixStream>();
         let what = "no more threads, descriptors and mappings than before";
-        eventually(what, || Holdings::now().is_back_at(before));
+        eventually(what, || Resources::now().is_at_most(before));
     }
 }
 
@@ -77,7 +77,7 @@ fn serve_many<T: Connected>() {
         Ok(())
     });
     let host = start::<T, _>(Coroutines::new().workers(2), service);
-    // At the same time, more than there are stacks kept for later.
+    // More clients at the same time than stacks are kept for reuse.
     let clients: Vec<_> = (0..700).map(|_| host.client()).collect();
     for (n, client) in clients.iter().enumerate() {
         let line = ["hello\n", "sleep\n", "block\n", "panic\n", "fail\n"][n % 5];
@@ -88,7 +88,7 @@ fn serve_many<T: Connected>() {
             client.expect_end();
         }
     }
-    // One after the other.
+    // Clients one after the other.
     for _ in 0..500 {
         assert_eq!(host.client().ask("hello\n"), "hello\n");
     }
@@ -97,28 +97,29 @@ fn serve_many<T: Connected>() {
     assert_eq!(host.stop().abandoned.len(), 0);
 }
 
-// ---- doing nothing ----
+// ---- idle servers ----
 
 #[test]
-fn who_waits_needs_no_processor() {
+fn waiting_takes_no_processor_time() {
     run(test_name!("idle"));
 }
 
-/// The time that this process has run for, in ticks of 10 ms.
+/// Returns the processor time of this process, in ticks of 10 ms.
 fn ticks() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let (_, fields) = stat.rsplit_once(')').unwrap();
     let fields: Vec<_> = fields.split_whitespace().collect();
-    // After the name and the state; `utime` and `stime` in proc(5).
+    // `utime` and `stime` in proc(5). The state is field 0 here.
     fields[11..13]
         .iter()
         .map(|field| field.parse::<u64>().unwrap())
         .sum()
 }
 
-/// Waits of all kinds: for a line, for room, asleep, in something that blocks, in the kernel's queue.
+/// Handlers wait in all ways: for a line, for space to write, in `sleep` and in `blocking`. Other clients wait
+/// in the backlog.
 #[test]
-#[ignore = "run by who_waits_needs_no_processor"]
+#[ignore = "run by waiting_takes_no_processor_time"]
 fn idle() {
     if !is_alone(test_name!("idle")) {
         return;
@@ -143,30 +144,36 @@ fn idle() {
     let host = start::<Tcp, _>(strategy, service);
     let handle = host.server.handle();
     let clients: Vec<_> = (0..60).map(|_| host.client()).collect();
-    eventually("it is full", || handle.stats().active >= 40);
-    assert_eq!(handle.stats().active, 40, "the cap");
+    eventually("the server is full", || handle.stats().active >= 40);
+    assert_eq!(
+        handle.stats().active,
+        40,
+        "more clients than `max_coroutines`"
+    );
     for (n, client) in clients.iter().enumerate() {
         client.send(["hello\n", "sleep\n", "block\n", "much\n"][n % 4]);
         if n % 8 == 5 {
             client.finish();
         }
     }
-    // When everybody has begun to wait, nothing says; a second without work must come then.
+    // No event reports that all handlers wait. So one second after the other is measured, until the
+    // process does not work for one of them.
     let busy_for_a_second = || {
         let before = ticks();
         std::thread::sleep(Duration::from_secs(1));
         ticks() - before > 5
     };
     let busy = (0..10).take_while(|_| busy_for_a_second()).count();
-    assert!(busy < 10, "it is never idle");
+    assert!(busy < 10, "the process is never idle");
     gate.open();
-    // Those who sleep are not worth waiting for: they end with the process.
+    // The sleeping handlers are abandoned and end with the process.
     drop(host);
 }
 
-// ---- out of descriptors ----
+// ---- descriptor exhaustion ----
 
-/// More clients than descriptors: those who are in go on, the others come in when there are some again.
+/// There are more clients than descriptors. Accepted clients are served, and the others are accepted when
+/// descriptors are free again.
 #[test]
 fn a_server_without_descriptors_goes_on() {
     const DESCRIPTORS: usize = 40;
@@ -209,9 +216,9 @@ fn short_of_descriptors() {
     if !is_alone(test_name!("short_of_descriptors")) {
         return;
     }
-    let told = std::sync::Once::new();
+    let reported = std::sync::Once::new();
     let service = Hooks::<TcpRequest>::echo().on_get_request_error(move |_| {
-        told.call_once(|| println!("out of descriptors"));
+        reported.call_once(|| println!("out of descriptors"));
     });
     let host = start::<Tcp, _>(one_worker(), service);
     println!("listening on {}", host.server.server_address());

@@ -1,4 +1,4 @@
-//! How many at once, how long without a wait, and who has how much of it.
+//! Limits of coroutines: their number, their turns, their distribution over the workers.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,20 +12,20 @@ use super::{one_worker, start};
 use crate::support::net::*;
 
 over_streams!(
-    who_is_beyond_the_cap_waits_for_others_to_end,
+    clients_beyond_the_cap_wait_for_others_to_end,
     workers_share_the_cap,
-    a_full_server_can_be_stopped_and_its_queue_is_closed,
-    what_holds_a_worker_is_counted,
-    a_client_that_never_stops_does_not_keep_others_from_being_served,
-    connections_that_stay_are_spread,
+    a_full_server_can_be_stopped_and_its_backlog_is_closed,
+    worker_stalls_are_counted,
+    a_client_that_never_pauses_does_not_block_others,
+    long_connections_are_spread_over_the_workers,
 );
 
-fn who_is_beyond_the_cap_waits_for_others_to_end<T: Connected>() {
+fn clients_beyond_the_cap_wait_for_others_to_end<T: Connected>() {
     let strategy = one_worker().max_coroutines(3);
     let host = start::<T, _>(strategy, Hooks::<T::Request>::echo());
     let handle = host.server.handle();
     let mut clients: Vec<_> = (0..5).map(|_| host.client()).collect();
-    // What they say waits with them.
+    // The lines of clients beyond the cap wait in the kernel.
     for (n, client) in clients.iter().enumerate() {
         client.send(format!("{n}\n"));
     }
@@ -36,7 +36,7 @@ fn who_is_beyond_the_cap_waits_for_others_to_end<T: Connected>() {
         assert_eq!(clients[2].ask("hello\n"), "hello\n");
         assert_eq!(handle.stats().accepted, 3);
     }
-    // One leaves, the next comes in.
+    // When a client leaves, the next is accepted.
     clients.remove(1);
     assert_eq!(clients[2].line(), "3\n");
     assert_eq!(handle.stats().accepted, 4);
@@ -74,16 +74,18 @@ fn workers_share_the_cap<T: Connected>() {
     host.stop();
 }
 
-fn a_full_server_can_be_stopped_and_its_queue_is_closed<T: Connected>() {
+fn a_full_server_can_be_stopped_and_its_backlog_is_closed<T: Connected>() {
     for workers in [1, 3] {
         let strategy = Coroutines::new().workers(workers).max_coroutines(workers);
         let host = start::<T, _>(strategy, Hooks::<T::Request>::echo());
         let handle = host.server.handle();
         let clients: Vec<_> = (0..3 * workers).map(|_| host.client()).collect();
-        eventually("it is full", || handle.stats().active == workers as u64);
+        eventually("the server is full", || {
+            handle.stats().active == workers as u64
+        });
         let report = host.stop();
         assert_eq!((report.running, report.abandoned.len()), (workers, 0));
-        // Nobody has left, so that there was never room for the others.
+        // No client left before the stop, so the others were in the backlog.
         assert_eq!(
             (report.accepted, report.rejected),
             (2 * workers, 2 * workers)
@@ -95,12 +97,12 @@ fn a_full_server_can_be_stopped_and_its_queue_is_closed<T: Connected>() {
     }
 }
 
-fn what_holds_a_worker_is_counted<T: Connected>() {
+fn worker_stalls_are_counted<T: Connected>() {
     const TIME: Duration = Duration::from_millis(30);
     let service = Hooks::new(|request: &mut T::Request| {
         while let Some(line) = request.next_line(100)? {
             match &*line {
-                b"hold\n" => thread::sleep(TIME),
+                b"stall\n" => thread::sleep(TIME),
                 b"sleep\n" => sleep(TIME),
                 b"block\n" => blocking(|| thread::sleep(TIME)),
                 _ => {}
@@ -113,11 +115,11 @@ fn what_holds_a_worker_is_counted<T: Connected>() {
     let handle = host.server.handle();
     let client = host.client();
     for n in 1..=5 {
-        assert_eq!(client.ask("hold\n"), "hold\n");
-        // It is counted when it waits the next time.
-        eventually("it is counted", || handle.stats().worker_stalls >= n);
+        assert_eq!(client.ask("stall\n"), "stall\n");
+        // A stall is counted when the handler waits again.
+        eventually("the stall is counted", || handle.stats().worker_stalls >= n);
     }
-    // A busy machine may hold a worker too, so what is not counted cannot be told from one time.
+    // On a busy machine these may be counted as stalls too, but not each time.
     let not_counted = |how: &str| {
         let before = handle.stats().worker_stalls;
         assert_eq!(client.ask(how), how);
@@ -125,13 +127,13 @@ fn what_holds_a_worker_is_counted<T: Connected>() {
     };
     for how in ["sleep\n", "block\n", "nothing\n"] {
         let times = (0..20).filter(|_| not_counted(how)).count();
-        assert!(times >= 5, "{how:?} holds the worker");
+        assert!(times >= 5, "{how:?} is counted as a stall");
     }
     host.stop();
 }
 
-/// Whoever always has more is interrupted, so that its messages and those of others take turns.
-fn a_client_that_never_stops_does_not_keep_others_from_being_served<T: Connected>() {
+/// A coroutine that never has to wait yields after some reads and writes, so that others are served too.
+fn a_client_that_never_pauses_does_not_block_others<T: Connected>() {
     let echoed: Arc<AtomicUsize> = Arc::default();
     let service = Hooks::new({
         let echoed = Arc::clone(&echoed);
@@ -151,34 +153,36 @@ fn a_client_that_never_stops_does_not_keep_others_from_being_served<T: Connected
     });
     let host = start::<T, _>(one_worker(), service);
     let (flood, other) = (host.client(), host.client());
-    let over = AtomicBool::new(false);
+    let done = AtomicBool::new(false);
     other.send("other\n");
     thread::scope(|scope| {
-        let (flood, over) = (&flood, &over);
+        let (flood, done) = (&flood, &done);
         scope.spawn(move || {
             flood.send("flood\n");
-            while !over.load(Ordering::SeqCst) {
+            while !done.load(Ordering::SeqCst) {
                 flood.send([b'x'; 50_000]);
             }
             flood.finish();
         });
         scope.spawn(move || while flood.try_receive().is_ok_and(|data| !data.is_empty()) {});
-        eventually("it floods", || echoed.load(Ordering::SeqCst) > 100);
+        eventually("the flood is echoed", || {
+            echoed.load(Ordering::SeqCst) > 100
+        });
         let mut least = usize::MAX;
         for _ in 0..50 {
             let before = echoed.load(Ordering::SeqCst);
             assert_eq!(other.ask("hello\n"), "hello\n");
             least = least.min(echoed.load(Ordering::SeqCst) - before);
         }
-        over.store(true, Ordering::SeqCst);
-        // A question that comes right after the flood's turn has begun waits for that one only: 32 reads
-        // and writes. How many turns the thread of this test sleeps through is another matter.
-        assert!(least <= 64, "at least {least} came first");
+        done.store(true, Ordering::SeqCst);
+        // A line that arrives during a turn of the flood waits for this turn only, which is 32 reads and
+        // writes. Only the minimum is checked, because this thread itself may sleep for several turns.
+        assert!(least <= 64, "at least {least} messages came first");
     });
     host.stop();
 }
 
-fn connections_that_stay_are_spread<T: Connected>() {
+fn long_connections_are_spread_over_the_workers<T: Connected>() {
     const CLIENTS: usize = 40;
     for workers in [2, 4] {
         let (began, begins) = mpsc::channel::<ThreadId>();
@@ -188,20 +192,20 @@ fn connections_that_stay_are_spread<T: Connected>() {
         });
         let host = start::<T, _>(Coroutines::new().workers(workers), service);
         let handle = host.server.handle();
-        // Until all threads are there.
+        // Waits until all workers run.
         let mut early = Vec::new();
         let mut seen = std::collections::HashSet::new();
         while seen.len() < workers {
             early.push(host.client());
             seen.insert(next(&begins));
-            assert!(early.len() < 1000, "some workers have nothing to do");
+            assert!(early.len() < 1000, "some workers get no connections");
         }
         drop(early);
         assert!(handle.wait_until_idle(PATIENCE));
 
         let fair = CLIENTS / workers;
         let mut all_shares = Vec::new();
-        // A worker that the machine keeps from running gets nothing meanwhile, but not every time.
+        // On a busy machine a worker may not run for a while and get no connections, but not each time.
         let is_fair = (0..5).any(|_| {
             let clients: Vec<_> = (0..CLIENTS).map(|_| host.client()).collect();
             let mut shares = BTreeMap::new();

@@ -1,16 +1,16 @@
-//! Coroutines: what is special about handlers that wait without a thread of their own. (What they have
-//! in common with those of other strategies is tested with these, in the other files.)
+//! Coroutines: behaviour of handlers that wait without a thread of their own. Behaviour that all strategies
+//! share is tested in the other modules, for all strategies.
 //!
-//! Most of it happens on one worker, where whatever holds up one coroutine holds up all.
+//! Most tests use one worker, because a handler that blocks it blocks all coroutines.
 
 mod alone;
-mod elsewhere;
-mod held;
+mod blocked_worker;
+mod life_cycle;
 mod limits;
-mod lives;
-mod outside;
+mod other_sockets;
 mod panics;
 mod senders;
+mod sleep_and_blocking;
 mod waits;
 
 use std::thread;
@@ -24,7 +24,7 @@ fn one_worker() -> Coroutines {
     Coroutines::new().workers(1)
 }
 
-/// Starts a server that does not wait long for those who are still there when it is stopped.
+/// Starts a server with a short grace period.
 fn start<T: Reachable, S: Service<T::Request>>(
     strategy: Coroutines,
     service: S,
@@ -40,14 +40,14 @@ fn start<T: Reachable, S: Service<T::Request>>(
     )
 }
 
-/// Bytes that are different everywhere, so that a hole or a swap shows.
+/// Bytes that differ in each part, so that lost or reordered parts are noticed.
 fn pattern(seed: usize, size: usize) -> Vec<u8> {
     (0..size)
         .map(|n| (n ^ (n >> 8) ^ (n >> 16) ^ seed) as u8)
         .collect()
 }
 
-/// Sends all of it while the answer, as many bytes, comes back.
+/// Sends the data, and receives an answer of the same size at the same time.
 fn exchange(client: &Client, data: &[u8]) -> Vec<u8> {
     thread::scope(|scope| {
         scope.spawn(|| client.send(data));

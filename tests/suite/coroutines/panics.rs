@@ -1,4 +1,4 @@
-//! Handlers that panic, and stacks that are too small.
+//! Handlers that panic, and stack sizes.
 
 use std::os::unix::process::ExitStatusExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,12 +17,12 @@ use crate::support::alone::{command, is_alone, test_name};
 use crate::support::net::*;
 
 over_streams!(
-    a_panic_costs_the_one_whose_handler_it_is,
-    who_panics_does_not_wait,
+    a_panic_ends_only_its_own_request,
+    a_panicking_coroutine_does_not_wait,
     handle_error_may_wait,
 );
 
-fn a_panic_costs_the_one_whose_handler_it_is<T: Connected>() {
+fn a_panic_ends_only_its_own_request<T: Connected>() {
     expect_panics();
     let (service, failures) = Hooks::new(|request: &mut T::Request| {
         while let Some(line) = request.next_line(100)? {
@@ -43,10 +43,10 @@ fn a_panic_costs_the_one_whose_handler_it_is<T: Connected>() {
     let others = [(); 5].map(|()| host.client());
     for round in 0..10 {
         for how in ["panic\n", "later\n"] {
-            let victim = host.client();
-            assert_eq!(victim.ask("hello\n"), "hello\n");
-            victim.send(how);
-            victim.expect_end();
+            let client = host.client();
+            assert_eq!(client.ask("hello\n"), "hello\n");
+            client.send(how);
+            client.expect_end();
             let failure = next(&failures);
             assert_eq!(failure.stage, Stage::Handle);
             assert!(failure.text.contains("on purpose"));
@@ -60,27 +60,28 @@ fn a_panic_costs_the_one_whose_handler_it_is<T: Connected>() {
     host.stop();
 }
 
-/// Sends something when it is dropped, and tells how that went.
-struct LastWords {
-    to: Sender,
-    words: Vec<u8>,
-    told: mpsc::Sender<(bool, bool)>,
+/// Sends a message when it is dropped. Reports whether that succeeded, and whether `blocking` used another
+/// thread.
+struct SendOnDrop {
+    sender: Sender,
+    message: Vec<u8>,
+    outcome: mpsc::Sender<(bool, bool)>,
 }
 
-impl Drop for LastWords {
+impl Drop for SendOnDrop {
     fn drop(&mut self) {
-        let sent = self.to.send_all(&self.words).is_ok();
+        let sent = self.sender.send_all(&self.message).is_ok();
         sleep(Duration::from_millis(1));
-        let elsewhere = thread::current().id();
-        let elsewhere = blocking(|| thread::current().id()) != elsewhere;
-        let _ = self.told.send((sent, elsewhere));
+        let here = thread::current().id();
+        let is_moved = blocking(|| thread::current().id()) != here;
+        let _ = self.outcome.send((sent, is_moved));
     }
 }
 
-/// That a thread panics is known of the thread, so while a coroutine does, no other one runs there.
-fn who_panics_does_not_wait<T: Connected>() {
+/// Panicking is a state of the thread. So while a coroutine panics, no other coroutine runs on its thread.
+fn a_panicking_coroutine_does_not_wait<T: Connected>() {
     expect_panics();
-    let (told, tells) = mpsc::channel();
+    let (outcome, outcomes) = mpsc::channel();
     let service = Hooks::new(move |request: &mut T::Request| {
         while let Some(line) = request.next_line(100)? {
             assert!(!thread::panicking());
@@ -92,10 +93,10 @@ fn who_panics_does_not_wait<T: Connected>() {
                     continue;
                 }
             };
-            let _last = LastWords {
-                to: request.sender(),
-                words: vec![b'x'; size],
-                told: told.clone(),
+            let _send_on_drop = SendOnDrop {
+                sender: request.sender(),
+                message: vec![b'x'; size],
+                outcome: outcome.clone(),
             };
             panic!("on purpose");
         }
@@ -106,17 +107,17 @@ fn who_panics_does_not_wait<T: Connected>() {
     for _ in 0..5 {
         let client = host.client();
         client.send("little\n");
-        assert_eq!(next(&tells), (true, false));
+        assert_eq!(next(&outcomes), (true, false));
         assert_eq!(client.rest(), b"xxxxxxxxxx");
 
-        // There is not enough room for it, so that it is cut off.
+        // The message does not fit into the socket buffers, so the send fails instead of waiting.
         let client = host.client();
         client.send("much\n");
-        assert_eq!(next(&tells), (false, false));
+        assert_eq!(next(&outcomes), (false, false));
         assert!(client.rest().len() < 24 << 20);
         assert_eq!(other.ask("hello\n"), "hello\n");
     }
-    // Waits that come after that are as before.
+    // Later waits suspend the coroutine again.
     other.send("hel");
     assert_eq!(host.client().ask("hello\n"), "hello\n");
     other.send("lo\n");
@@ -131,7 +132,7 @@ fn handle_error_may_wait<T: Connected>() {
         line => Ok(request.send_all(line)?),
     })
     .on_error(|request, _| {
-        request.send_all("sorry. why?\n").unwrap();
+        request.send_all("reason?\n").unwrap();
         sleep(Duration::from_millis(1));
         let reason = request.readline(100).unwrap();
         request.send_all(&reason).unwrap();
@@ -139,7 +140,7 @@ fn handle_error_may_wait<T: Connected>() {
     let host = start::<T, _>(one_worker(), service);
     let clients = [(); 5].map(|()| host.client());
     for client in &clients {
-        assert_eq!(client.ask("panic\n"), "sorry. why?\n");
+        assert_eq!(client.ask("panic\n"), "reason?\n");
     }
     assert_eq!(host.client().ask("hello\n"), "hello\n");
     for client in &clients {
@@ -151,7 +152,7 @@ fn handle_error_may_wait<T: Connected>() {
 
 // ---- stacks ----
 
-/// Takes this much stack, at least, and touches it.
+/// Uses and touches at least this much stack.
 #[inline(never)]
 fn use_stack(size: usize) -> u64 {
     const FRAME: usize = 1024;
@@ -165,7 +166,7 @@ fn use_stack(size: usize) -> u64 {
     deeper + u64::from(std::hint::black_box(&frame)[size % FRAME])
 }
 
-/// In a debug build a frame takes a little more than its array.
+/// The largest size is not the whole stack, because in a debug build a frame is larger than its array.
 #[test]
 fn a_handler_can_use_most_of_its_stack() {
     const SIZE: usize = 1 << 20;
@@ -183,7 +184,7 @@ fn a_handler_can_use_most_of_its_stack() {
     host.stop();
 }
 
-/// There is no way to go on, but there is no going on over other memory either.
+/// A stack overflow ends the process by a signal, because it must not overwrite other memory.
 #[test]
 fn a_stack_that_is_too_small_ends_the_process() {
     for test in [test_name!("overflow"), test_name!("overflow_after_waits")] {
@@ -195,21 +196,21 @@ fn a_stack_that_is_too_small_ends_the_process() {
             "{output:?}"
         );
         let stdout = String::from_utf8(output.stdout).unwrap();
-        assert!(stdout.contains("it begins"), "{stdout}");
+        assert!(stdout.contains("handler started"), "{stdout}");
     }
 }
 
-/// Recurses without end in the handler of one of several clients.
+/// Overflows the stack in the handler of one of several clients.
 fn overflow_on(strategy: Coroutines, waits: bool) {
     let service = Hooks::new(move |request: &mut TcpRequest| {
         let line = request.readline(100)?;
         if waits {
             sleep(Duration::from_millis(1));
         }
-        println!("it begins");
+        println!("handler started");
         Ok(request.send_all(format!("{}{}\n", use_stack(usize::MAX), line.len()))?)
     });
-    // Nothing that would have to be removed: this process has no end in order.
+    // Creates no files, because a process that crashes cannot remove them.
     let server = CoroutineTcpServer::bind(LOOPBACK, service).unwrap();
     let server = server.strategy(strategy).spawn().unwrap();
     let clients = [(); 5].map(|()| Tcp::connect(server.server_address()));
@@ -233,9 +234,9 @@ fn overflow_after_waits() {
     }
 }
 
-/// The default is large enough for the most verbose of panics, and for several at once.
+/// The default stack size is large enough for panics with full backtraces, also for several at once.
 #[test]
-fn there_is_room_for_a_panic_with_a_full_backtrace() {
+fn a_panic_with_a_full_backtrace_fits_on_the_stack() {
     let output = command(test_name!("panics_with_backtraces"))
         .env("RUST_BACKTRACE", "full")
         .output()
@@ -247,7 +248,7 @@ fn there_is_room_for_a_panic_with_a_full_backtrace() {
 }
 
 #[test]
-#[ignore = "run by there_is_room_for_a_panic_with_a_full_backtrace"]
+#[ignore = "run by a_panic_with_a_full_backtrace_fits_on_the_stack"]
 fn panics_with_backtraces() {
     #[inline(never)]
     fn deep_down(depth: usize) -> usize {

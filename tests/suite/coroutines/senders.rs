@@ -1,4 +1,4 @@
-//! Senders to clients that do not read: who waits, and who does not.
+//! Senders to clients that do not read: which coroutines wait, and which do not.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -11,17 +11,18 @@ use socketserver::{Coroutines, Request, Result, Sender};
 use super::start;
 use crate::support::net::*;
 
-const TOO_MUCH: usize = 24 << 20;
+/// Size in bytes of a message that is larger than the buffers of two sockets.
+const LARGE: usize = 24 << 20;
 
-/// Everybody who is there, by the number that they were told, and their threads.
+/// Senders and threads of all requests, by the numbers of their clients.
 #[derive(Clone, Default)]
-struct Room(Arc<Mutex<BTreeMap<usize, (Sender, ThreadId)>>>);
+struct Senders(Arc<Mutex<BTreeMap<usize, (Sender, ThreadId)>>>);
 
-impl Room {
-    fn enter(&self, sender: Sender) -> usize {
-        let mut room = self.0.lock().unwrap();
-        let number = room.len();
-        room.insert(number, (sender, thread::current().id()));
+impl Senders {
+    fn add(&self, sender: Sender) -> usize {
+        let mut senders = self.0.lock().unwrap();
+        let number = senders.len();
+        senders.insert(number, (sender, thread::current().id()));
         number
     }
 
@@ -34,29 +35,30 @@ impl Room {
     }
 }
 
-/// A client, and its number.
-struct Guest {
+/// A client and its number.
+struct Numbered {
     client: Client,
     number: usize,
 }
 
-/// What a handler says of a long message to somebody else.
+/// The number of a client that sent a large message to another client, and the result.
 type Sent = (usize, std::result::Result<(), ErrorKind>);
 
-/// Tells each client its number, and does what it says: `flood N` sends a lot to another one, `close N`
-/// ends its conversation, `timeout N` bounds the client's own writes; all else comes back.
-fn serve<R: Request>(request: &mut R, room: &Room, outcomes: &mpsc::Sender<Sent>) -> Result {
-    let number = room.enter(request.sender());
+/// Sends its number to the client and obeys its commands. `flood N` sends a large message to client N.
+/// `close N` closes the connection of client N. `timeout N` sets the timeout of the client's own reads and
+/// writes, in milliseconds. Other lines are echoed.
+fn serve<R: Request>(request: &mut R, senders: &Senders, outcomes: &mpsc::Sender<Sent>) -> Result {
+    let number = senders.add(request.sender());
     request.send_all(format!("{number}\n"))?;
     while let Some(line) = request.next_line(100)? {
         let text = String::from_utf8_lossy(&line).into_owned();
         match text.trim_end().split_once(' ') {
-            Some(("flood", whom)) => {
-                let whom = room.sender(whom.parse()?);
-                let sent = whom.send_all(vec![b'x'; TOO_MUCH]);
+            Some(("flood", target)) => {
+                let target = senders.sender(target.parse()?);
+                let sent = target.send_all(vec![b'x'; LARGE]);
                 let _ = outcomes.send((number, sent.map_err(|error| error.kind())));
             }
-            Some(("close", whom)) => room.sender(whom.parse()?).close(),
+            Some(("close", target)) => senders.sender(target.parse()?).close(),
             Some(("timeout", time)) => {
                 request.set_timeout(Duration::from_millis(time.parse()?))?;
                 request.send_all("set\n")?;
@@ -67,66 +69,66 @@ fn serve<R: Request>(request: &mut R, room: &Room, outcomes: &mpsc::Sender<Sent>
     Ok(())
 }
 
-struct Party<T: Connected> {
+struct Scenario<T: Connected> {
     host: Host<T, Hooks<T::Request>, Coroutines>,
     outcomes: mpsc::Receiver<Sent>,
-    /// Does not read.
-    deaf: Guest,
-    /// Sends to it.
-    loud: Guest,
-    others: Vec<Guest>,
+    /// Client that does not read.
+    blocked: Numbered,
+    /// Client whose handler sends a large message to `blocked`.
+    flooding: Numbered,
+    others: Vec<Numbered>,
 }
 
-/// A server whose client `loud` is on the same thread as `deaf`, or on another one.
-fn party<T: Connected>(same_thread: bool) -> Party<T> {
+/// Starts a server that serves `blocked` and `flooding` on the same thread, or on two threads.
+fn scenario<T: Connected>(same_thread: bool) -> Scenario<T> {
     let (sent, outcomes) = mpsc::channel();
-    let room = Room::default();
+    let senders = Senders::default();
     let service = Hooks::new({
-        let room = room.clone();
-        move |request: &mut T::Request| serve(request, &room, &sent)
+        let senders = senders.clone();
+        move |request: &mut T::Request| serve(request, &senders, &sent)
     });
     let host = start::<T, _>(Coroutines::new().workers(2), service);
-    let guest = || {
+    let connect = || {
         let client = host.client();
         let number = client.line().trim_end().parse().unwrap();
-        Guest { client, number }
+        Numbered { client, number }
     };
-    let (deaf, mut others) = (guest(), Vec::new());
-    // Soon, unless one of the threads has not even begun yet.
-    let loud = loop {
-        let next = guest();
-        if (room.thread(next.number) == room.thread(deaf.number)) == same_thread {
+    let (blocked, mut others) = (connect(), Vec::new());
+    // Takes few attempts, unless one of the threads has not started yet.
+    let flooding = loop {
+        let next = connect();
+        if (senders.thread(next.number) == senders.thread(blocked.number)) == same_thread {
             break next;
         }
         others.push(next);
-        assert!(others.len() < 1000, "all are on one thread");
+        assert!(others.len() < 1000, "no client is on the wanted thread");
     };
-    others.extend((0..10).map(|_| guest()));
-    Party {
+    others.extend((0..10).map(|_| connect()));
+    Scenario {
         host,
         outcomes,
-        deaf,
-        loud,
+        blocked,
+        flooding,
         others,
     }
 }
 
-impl<T: Connected> Party<T> {
+impl<T: Connected> Scenario<T> {
+    /// Starts the server and the large message.
     fn begin(same_thread: bool) -> Self {
-        let party = party(same_thread);
-        party
-            .loud
+        let scenario = scenario(same_thread);
+        scenario
+            .flooding
             .client
-            .send(format!("flood {}\n", party.deaf.number));
-        // It has begun, and cannot end.
-        assert_eq!(party.deaf.client.exactly(10), b"xxxxxxxxxx");
-        party
+            .send(format!("flood {}\n", scenario.blocked.number));
+        // The message has begun and cannot end, because the client reads no more.
+        assert_eq!(scenario.blocked.client.exactly(10), b"xxxxxxxxxx");
+        scenario
     }
 
-    /// Everybody else goes on.
     #[track_caller]
-    fn goes_on(&self) {
-        for Guest { client, number } in &self.others {
+    fn expect_others_are_served(&self) {
+        for Numbered { client, number } in &self.others {
             let line = format!("still here, {number}\n");
             assert_eq!(client.ask(&line), line);
         }
@@ -135,9 +137,9 @@ impl<T: Connected> Party<T> {
     #[track_caller]
     fn outcome(&self) -> std::result::Result<(), ErrorKind> {
         let (number, outcome) = next(&self.outcomes);
-        assert_eq!(number, self.loud.number);
-        // The one who has sent it is fine in any case.
-        assert_eq!(self.loud.client.ask("hello\n"), "hello\n");
+        assert_eq!(number, self.flooding.number);
+        // The client whose handler sent is served in any case.
+        assert_eq!(self.flooding.client.ask("hello\n"), "hello\n");
         outcome
     }
 }
@@ -151,27 +153,31 @@ over_streams!(
 
 fn a_sender_waits_until_the_client_reads<T: Connected>() {
     for same_thread in [true, false] {
-        let party = Party::<T>::begin(same_thread);
-        party.goes_on();
-        assert!(party.outcomes.try_recv().is_err(), "all of it went out");
-        party.deaf.client.exactly(TOO_MUCH - 10);
-        assert_eq!(party.outcome(), Ok(()));
-        assert_eq!(party.deaf.client.ask("hello\n"), "hello\n");
-        party.host.stop();
+        let scenario = Scenario::<T>::begin(same_thread);
+        scenario.expect_others_are_served();
+        assert!(
+            scenario.outcomes.try_recv().is_err(),
+            "the send has ended although the client does not read"
+        );
+        scenario.blocked.client.exactly(LARGE - 10);
+        assert_eq!(scenario.outcome(), Ok(()));
+        assert_eq!(scenario.blocked.client.ask("hello\n"), "hello\n");
+        scenario.host.stop();
     }
 }
 
 fn a_sender_waits_no_longer_than_its_timeout<T: Connected>() {
     for same_thread in [true, false] {
-        let party = party::<T>(same_thread);
-        // Its handler may run into it too, while it waits for the next line, and then it is gone.
-        assert_eq!(party.deaf.client.ask("timeout 100\n"), "set\n");
-        party
-            .loud
+        let scenario = scenario::<T>(same_thread);
+        // The timeout may also expire in the client's own handler, which waits for a line. Then the
+        // connection is closed.
+        assert_eq!(scenario.blocked.client.ask("timeout 100\n"), "set\n");
+        scenario
+            .flooding
             .client
-            .send(format!("flood {}\n", party.deaf.number));
-        party.goes_on();
-        let outcome = next(&party.outcomes).1;
+            .send(format!("flood {}\n", scenario.blocked.number));
+        scenario.expect_others_are_served();
+        let outcome = next(&scenario.outcomes).1;
         assert!(
             matches!(
                 outcome,
@@ -179,53 +185,52 @@ fn a_sender_waits_no_longer_than_its_timeout<T: Connected>() {
             ),
             "{outcome:?}"
         );
-        assert_eq!(party.loud.client.ask("hello\n"), "hello\n");
-        party.host.stop();
+        assert_eq!(scenario.flooding.client.ask("hello\n"), "hello\n");
+        scenario.host.stop();
     }
 }
 
 fn a_sender_waits_until_the_client_is_closed<T: Connected>() {
     for same_thread in [true, false] {
-        let party = Party::<T>::begin(same_thread);
-        party.goes_on();
-        let close = format!("close {}\n", party.deaf.number);
-        party.others[0].client.send(close);
-        assert_eq!(party.outcome(), Err(ErrorKind::BrokenPipe));
-        party.host.stop();
+        let scenario = Scenario::<T>::begin(same_thread);
+        scenario.expect_others_are_served();
+        let close = format!("close {}\n", scenario.blocked.number);
+        scenario.others[0].client.send(close);
+        assert_eq!(scenario.outcome(), Err(ErrorKind::BrokenPipe));
+        scenario.host.stop();
 
-        // Or has left.
-        let Party {
+        // The client itself closes the connection.
+        let Scenario {
             host,
             outcomes,
-            deaf,
-            loud,
+            blocked,
+            flooding,
             others,
-        } = Party::<T>::begin(same_thread);
-        drop(deaf);
+        } = Scenario::<T>::begin(same_thread);
+        drop(blocked);
         let (number, outcome) = next(&outcomes);
-        assert_eq!(number, loud.number);
-        let gone = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset];
-        assert!(gone.contains(&outcome.unwrap_err()));
+        assert_eq!(number, flooding.number);
+        let disconnected = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset];
+        assert!(disconnected.contains(&outcome.unwrap_err()));
         assert_eq!(others[0].client.ask("hello\n"), "hello\n");
         host.stop();
     }
 }
 
-/// Coroutines, threads and the handler of the client, all at once, each message larger than what is
-/// sent in one go.
+/// Coroutines, threads and the handler of the client send at once. Each message is larger than one write.
 fn messages_of_many_senders_do_not_mix<T: Connected>() {
     const SIZE: usize = 300_000;
     const EACH: usize = 5;
-    let room = Room::default();
+    let senders = Senders::default();
     let service = Hooks::new({
-        let room = room.clone();
+        let senders = senders.clone();
         move |request: &mut T::Request| {
-            let number = room.enter(request.sender());
+            let number = senders.add(request.sender());
             request.send_all(format!("{number}\n"))?;
-            // One line starts it; who is number 0 hears it all, from itself too.
+            // A line starts the messages to client 0, which gets some from its own handler too.
             while request.next_line(100)?.is_some() {
                 for _ in 0..EACH {
-                    room.sender(0).send_all(vec![number as u8; SIZE])?;
+                    senders.sender(0).send_all(vec![number as u8; SIZE])?;
                 }
             }
             Ok(())
@@ -244,7 +249,7 @@ fn messages_of_many_senders_do_not_mix<T: Connected>() {
     }
     let threads: Vec<_> = (100..104)
         .map(|number| {
-            let sender = room.sender(0);
+            let sender = senders.sender(0);
             thread::spawn(move || {
                 for _ in 0..EACH {
                     sender.send_all(vec![number; SIZE]).unwrap();
@@ -252,15 +257,15 @@ fn messages_of_many_senders_do_not_mix<T: Connected>() {
             })
         })
         .collect();
-    let mut heard = BTreeMap::new();
+    let mut received = BTreeMap::new();
     for _ in 0..16 * EACH {
         let message = clients[0].exactly(SIZE);
         let number = message[0];
-        assert!(message == vec![number; SIZE], "mixed");
-        *heard.entry(number).or_insert(0) += 1;
+        assert!(message == vec![number; SIZE], "messages are mixed");
+        *received.entry(number).or_insert(0) += 1;
     }
     let expected = (0..12).chain(100..104).map(|number| (number, EACH));
-    assert_eq!(heard, expected.collect());
+    assert_eq!(received, expected.collect());
     for thread in threads {
         thread.join().unwrap();
     }

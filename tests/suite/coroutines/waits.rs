@@ -1,4 +1,4 @@
-//! Waiting for clients: many at once, on the thread where it began, as long as the timeouts say.
+//! Waits for clients: many at once, always on the same thread, limited by timeouts.
 
 use std::cell::Cell;
 use std::io::ErrorKind;
@@ -15,11 +15,11 @@ use super::{exchange, one_worker, pattern, start};
 use crate::support::net::*;
 
 const MIB: usize = 1 << 20;
-/// More than the buffers of two sockets hold.
-const TOO_MUCH: usize = 24 * MIB;
+/// Size in bytes of a message that is larger than the buffers of two sockets.
+const LARGE: usize = 24 * MIB;
 
-fn much() -> Vec<u8> {
-    pattern(1, MIB).repeat(TOO_MUCH / MIB)
+fn large_message() -> Vec<u8> {
+    pattern(1, MIB).repeat(LARGE / MIB)
 }
 
 fn ms(milliseconds: u64) -> Duration {
@@ -37,22 +37,22 @@ fn echo_bytes<R: Request>(request: &mut R) -> Result {
 }
 
 over_streams!(
-    one_of_many_clients_of_a_worker_gets_its_answers,
+    each_of_many_clients_of_a_worker_gets_its_answers,
     large_messages_go_both_ways_on_several_connections,
-    a_client_that_does_not_read_keeps_nobody_else_waiting,
+    a_client_that_does_not_read_does_not_block_others,
     a_coroutine_stays_on_its_thread,
 );
 
-fn one_of_many_clients_of_a_worker_gets_its_answers<T: Connected>() {
+fn each_of_many_clients_of_a_worker_gets_its_answers<T: Connected>() {
     let host = start::<T, _>(one_worker(), Hooks::<T::Request>::echo());
     let clients: Vec<_> = (0..200).map(|_| host.client()).collect();
     let handle = host.server.handle();
-    eventually("all are accepted", || handle.stats().active == 200);
+    eventually("all clients are accepted", || handle.stats().active == 200);
     for n in 0..100 {
         let line = format!("{n}\n");
         assert_eq!(clients[117].ask(&line), line);
     }
-    // And none of the others was forgotten, in whatever order they talk.
+    // The other clients are served too, in any order.
     for n in 0..200 {
         let line = format!("I am {n}\n");
         assert_eq!(clients[n * 77 % 200].ask(&line), line);
@@ -63,7 +63,7 @@ fn one_of_many_clients_of_a_worker_gets_its_answers<T: Connected>() {
     for client in &clients {
         client.expect_end();
     }
-    eventually("all are over", || handle.stats().active == 0);
+    eventually("all requests have ended", || handle.stats().active == 0);
     host.stop();
     let stats = handle.stats();
     assert_eq!((stats.completed, stats.failed), (200, 0));
@@ -87,13 +87,13 @@ fn large_messages_go_both_ways_on_several_connections<T: Connected>() {
     host.stop();
 }
 
-fn a_client_that_does_not_read_keeps_nobody_else_waiting<T: Connected>() {
-    let (sending, sends) = mpsc::channel();
+fn a_client_that_does_not_read_does_not_block_others<T: Connected>() {
+    let (started, starts) = mpsc::channel();
     let service = Hooks::new(move |request: &mut T::Request| {
         while let Some(line) = request.next_line(100)? {
-            if line == b"much\n" {
-                let _ = sending.send(());
-                request.send_all(much())?;
+            if line == b"large\n" {
+                let _ = started.send(());
+                request.send_all(large_message())?;
             } else {
                 request.send_all(&line)?;
             }
@@ -101,19 +101,19 @@ fn a_client_that_does_not_read_keeps_nobody_else_waiting<T: Connected>() {
         Ok(())
     });
     let host = start::<T, _>(one_worker(), service);
-    let deaf = [(); 3].map(|()| host.client());
-    for client in &deaf {
-        client.send("much\n");
-        next(&sends);
+    let not_reading = [(); 3].map(|()| host.client());
+    for client in &not_reading {
+        client.send("large\n");
+        next(&starts);
     }
     let other = host.client();
     for n in 0..200 {
         assert_eq!(other.ask(&format!("{n}\n")), format!("{n}\n"));
     }
-    assert_eq!(host.server.stats().active, 4, "all of it went out");
-    let expected = much();
-    for client in &deaf {
-        assert!(client.exactly(TOO_MUCH) == expected, "not what was sent");
+    assert_eq!(host.server.stats().active, 4, "a request has ended");
+    let expected = large_message();
+    for client in &not_reading {
+        assert!(client.exactly(LARGE) == expected, "not what was sent");
         assert_eq!(client.ask("still there?\n"), "still there?\n");
     }
     host.stop();
@@ -134,7 +134,7 @@ fn a_coroutine_stays_on_its_thread<T: Connected>() {
             LAST.set(lines.get());
             request.send_all(&line)?;
             socketserver::sleep(ms(1));
-            // Others on this thread have written to it meanwhile, but nobody from another thread.
+            // Coroutines of this thread may have changed it meanwhile, but no other thread can.
             assert!((1..=10).contains(&LAST.get()));
             assert_eq!(here(), before);
             assert_eq!(others.get(), lines.get());
@@ -167,12 +167,13 @@ over_streams!(
     a_read_takes_as_long_as_its_timeout,
     timeouts_of_different_clients_do_not_mix,
     a_timeout_begins_with_its_wait,
-    what_came_in_time_is_not_too_late_because_of_others,
+    input_in_time_counts_although_the_worker_was_blocked,
     a_write_takes_as_long_as_its_timeout,
 );
 
-/// Does what it is told: `set N` and `raw N` change the timeout, in milliseconds, `wait` reads a line.
-fn obeys<T: Connected>() -> Hooks<T::Request> {
+/// Obeys the commands of the client. `set N` and `raw N` set a timeout in milliseconds, of the request or of
+/// the socket. `wait` reads a line.
+fn obey_commands<T: Connected>() -> Hooks<T::Request> {
     Hooks::new(|request: &mut T::Request| {
         while let Some(line) = request.next_line(100)? {
             let line = String::from_utf8(line)?;
@@ -192,7 +193,7 @@ fn obeys<T: Connected>() -> Hooks<T::Request> {
                     match request.readline(100) {
                         Ok(line) => format!("got {}", String::from_utf8(line)?.trim_end()),
                         Err(error) if error.kind() == ErrorKind::TimedOut => {
-                            // None is to be waited for longer than the test waits.
+                            // The next command may come at any time during the test.
                             request.set_timeout(2 * PATIENCE)?;
                             format!("nothing for {}", started.elapsed().as_micros())
                         }
@@ -206,7 +207,7 @@ fn obeys<T: Connected>() -> Hooks<T::Request> {
     })
 }
 
-/// Reads how long nothing came.
+/// Receives how long the handler waited until its timeout expired.
 #[track_caller]
 fn nothing_for(client: &Client) -> Duration {
     let answer = client.line();
@@ -215,7 +216,7 @@ fn nothing_for(client: &Client) -> Duration {
 }
 
 fn a_read_takes_as_long_as_its_timeout<T: Connected>() {
-    let host = start::<T, _>(one_worker(), obeys::<T>());
+    let host = start::<T, _>(one_worker(), obey_commands::<T>());
     let client = host.client();
     for (how, time) in [
         ("set", 5),
@@ -224,13 +225,13 @@ fn a_read_takes_as_long_as_its_timeout<T: Connected>() {
         ("raw", 40),
         ("set", 1),
     ] {
-        // The first wait must not be interrupted by the question, so all of it goes at once.
+        // The timeout applies to the read of the next command too, so both are sent at once.
         client.send(format!("{how} {time}\nwait\n"));
         assert_eq!(client.exactly(12), b"set\nwaiting\n");
         let passed = nothing_for(&client);
-        assert!(passed >= ms(time), "{how} {time}: over after {passed:?}");
+        assert!(passed >= ms(time), "{how} {time}: expired after {passed:?}");
     }
-    // The timeout of before is not that of a later read.
+    // Earlier timeouts have no effect on later reads.
     for time in [60_000, 1 << 30] {
         assert_eq!(client.ask(&format!("set {time}\n")), "set\n");
         assert_eq!(client.ask("wait\n"), "waiting\n");
@@ -241,7 +242,7 @@ fn a_read_takes_as_long_as_its_timeout<T: Connected>() {
 }
 
 fn timeouts_of_different_clients_do_not_mix<T: Connected>() {
-    let host = start::<T, _>(one_worker(), obeys::<T>());
+    let host = start::<T, _>(one_worker(), obey_commands::<T>());
     let patient = host.client();
     assert_eq!(patient.ask("wait\n"), "waiting\n");
     let clients: Vec<_> = (1..=20)
@@ -257,7 +258,7 @@ fn timeouts_of_different_clients_do_not_mix<T: Connected>() {
         assert!(nothing_for(client) >= ms(*time));
     }
     assert_eq!(patient.ask("hello\n"), "got hello\n");
-    // And they are all there.
+    // All clients are still served.
     for (_, client) in &clients {
         assert_eq!(client.ask("wait\n"), "waiting\n");
         assert_eq!(client.ask("hello\n"), "got hello\n");
@@ -265,12 +266,12 @@ fn timeouts_of_different_clients_do_not_mix<T: Connected>() {
     host.stop();
 }
 
-/// What the handler did before does not count.
+/// Time that passes before the read does not count.
 fn a_timeout_begins_with_its_wait<T: Connected>() {
     let service = Hooks::new(|request: &mut T::Request| {
         request.readline(100)?;
         request.set_timeout(ms(100))?;
-        // Not a proper wait: something that takes its time.
+        // Blocks the worker. The coroutine does not wait here.
         thread::sleep(ms(150));
         let started = Instant::now();
         let error = request.readline(100).unwrap_err();
@@ -288,13 +289,13 @@ fn a_timeout_begins_with_its_wait<T: Connected>() {
     host.stop();
 }
 
-/// One handler holds up the worker, for longer than the timeout of another one, whose line has come.
-fn what_came_in_time_is_not_too_late_because_of_others<T: Connected>() {
-    let (holding, holds) = mpsc::channel();
+/// A handler blocks the worker for longer than the timeout of another coroutine, whose input has arrived.
+fn input_in_time_counts_although_the_worker_was_blocked<T: Connected>() {
+    let (blocked, blocks) = mpsc::channel();
     let service = Hooks::new(move |request: &mut T::Request| {
         let line = request.readline(100)?;
-        if line == b"hold\n" {
-            let _ = holding.send(());
+        if line == b"block\n" {
+            let _ = blocked.send(());
             thread::sleep(ms(1500));
             return Ok(());
         }
@@ -305,26 +306,26 @@ fn what_came_in_time_is_not_too_late_because_of_others<T: Connected>() {
         Ok(())
     });
     let host = start::<T, _>(one_worker(), service);
-    let (waiting, holder) = (host.client(), host.client());
+    let (waiting, blocking) = (host.client(), host.client());
     assert_eq!(waiting.ask("hello\n"), "waiting\n");
-    // Long enough for the worker to have asked how long this wait may take.
+    // Gives the worker time to begin this wait.
     thread::sleep(ms(100));
-    holder.send("hold\n");
-    next(&holds);
+    blocking.send("block\n");
+    next(&blocks);
     waiting.send("in time\n");
     assert_eq!(waiting.rest(), b"in time\n");
     host.stop();
 }
 
 fn a_write_takes_as_long_as_its_timeout<T: Connected>() {
-    let (told, tells) = mpsc::channel();
+    let (errors, failures) = mpsc::channel();
     let service = Hooks::new(move |request: &mut T::Request| {
         while let Some(line) = request.next_line(100)? {
-            if line == b"much\n" {
+            if line == b"large\n" {
                 request.set_timeout(ms(50))?;
                 let started = Instant::now();
-                let error = request.send_all(much()).unwrap_err();
-                let _ = told.send((error.kind(), started.elapsed()));
+                let error = request.send_all(large_message()).unwrap_err();
+                let _ = errors.send((error.kind(), started.elapsed()));
                 request.set_timeout(None)?;
             } else {
                 request.send_all(&line)?;
@@ -333,19 +334,19 @@ fn a_write_takes_as_long_as_its_timeout<T: Connected>() {
         Ok(())
     });
     let host = start::<T, _>(one_worker(), service);
-    let (deaf, other) = (host.client(), host.client());
-    deaf.send("much\n");
-    while tells.try_recv().map_or(true, |(kind, passed)| {
+    let (not_reading, other) = (host.client(), host.client());
+    not_reading.send("large\n");
+    while failures.try_recv().map_or(true, |(kind, passed)| {
         assert_eq!(kind, ErrorKind::TimedOut);
-        assert!(passed >= ms(50), "over after {passed:?}");
+        assert!(passed >= ms(50), "expired after {passed:?}");
         false
     }) {
         assert_eq!(other.ask("hello\n"), "hello\n");
     }
-    // It goes on being served, after what was sent.
-    deaf.send("and now?\n");
-    deaf.finish();
-    let heard = deaf.rest();
-    assert!(heard.ends_with(b"and now?\n") && heard.len() < TOO_MUCH);
+    // The connection is still served. The answer follows the sent part of the message.
+    not_reading.send("and now?\n");
+    not_reading.finish();
+    let received = not_reading.rest();
+    assert!(received.ends_with(b"and now?\n") && received.len() < LARGE);
     host.stop();
 }

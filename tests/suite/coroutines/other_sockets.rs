@@ -1,4 +1,4 @@
-//! Sockets that are not the connection of a coroutine: those that are wrapped, those of the handler.
+//! Sockets other than the connection of a coroutine: wrapped sockets, and sockets of the handler.
 
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -17,9 +17,9 @@ use socketserver::{
 use super::{exchange, one_worker, pattern, start};
 use crate::support::net::*;
 
-// ---- a socket that wraps another one ----
+// ---- wrapped sockets ----
 
-/// Says nothing of its descriptor, as a TLS session does that has bytes of its own to give.
+/// A socket that reports no descriptor. A TLS session is like this, because it can have buffered bytes.
 struct Wrapped(TcpStream);
 
 impl StreamSocket for Wrapped {
@@ -139,14 +139,14 @@ fn a_wrapped_socket_parks_its_coroutine() {
 
 // ---- sockets of the handler ----
 
-/// Passes everything on to a server of its own, and back.
-fn proxy(upstream: SocketAddr, told: mpsc::Sender<i32>) -> Hooks<TcpRequest> {
+/// Forwards each line to another server, and the answer to the client.
+fn proxy(upstream: SocketAddr, descriptors: mpsc::Sender<i32>) -> Hooks<TcpRequest> {
     Hooks::new(move |request: &mut TcpRequest| {
         let mut buffer = vec![0; 100_000];
-        // A new connection for each line: the numbers of descriptors are used again and again.
+        // Connects anew for each line, so that descriptor numbers are reused.
         while let Some(line) = request.next_line(100_000)? {
             let upstream = TcpStream::connect(upstream)?;
-            let _ = told.send(upstream.as_raw_fd());
+            let _ = descriptors.send(upstream.as_raw_fd());
             let mut rest = &line[..];
             while !rest.is_empty() {
                 rest = &rest[StreamSocket::send(&upstream, rest)?..];
@@ -154,7 +154,7 @@ fn proxy(upstream: SocketAddr, told: mpsc::Sender<i32>) -> Hooks<TcpRequest> {
             let mut left = line.len();
             while left > 0 {
                 let size = StreamSocket::recv(&upstream, &mut buffer)?;
-                assert_ne!(size, 0, "the other server has gone");
+                assert_ne!(size, 0, "the upstream server has closed the connection");
                 request.send_all(&buffer[..size])?;
                 left -= size;
             }
@@ -163,21 +163,21 @@ fn proxy(upstream: SocketAddr, told: mpsc::Sender<i32>) -> Hooks<TcpRequest> {
     })
 }
 
-/// Several clients of a proxy, whose lines make the same numbers go from one to the other.
+/// Several coroutines of a proxy reuse the same descriptor numbers.
 #[test]
 fn a_handler_can_wait_for_sockets_of_its_own() {
     let slow = Hooks::new(|request: &mut TcpRequest| {
         while let Some(line) = request.next_line(100_000)? {
-            // So that it has to be waited for.
+            // Delays the answer, so that the proxy has to wait.
             socketserver::sleep(Duration::from_millis(1));
             request.send_all(&line)?;
         }
         Ok(())
     });
     let upstream = start::<Tcp, _>(one_worker(), slow);
-    let (told, descriptors) = mpsc::channel();
+    let (sender, descriptors) = mpsc::channel();
     let address = *upstream.server.server_address();
-    let host = start::<Tcp, _>(Coroutines::new().workers(2), proxy(address, told));
+    let host = start::<Tcp, _>(Coroutines::new().workers(2), proxy(address, sender));
     thread::scope(|scope| {
         for number in 0..10 {
             let client = host.client();
@@ -194,13 +194,13 @@ fn a_handler_can_wait_for_sockets_of_its_own() {
     assert_eq!(numbers.len(), 300);
     numbers.sort_unstable();
     numbers.dedup();
-    assert!(numbers.len() < 150, "they were not used again");
+    assert!(numbers.len() < 150, "descriptor numbers were not reused");
     assert_eq!(host.server.stats().failed, 0);
     host.stop();
     upstream.stop();
 }
 
-/// Nobody answers, with a timeout of its own; and a connection that is closed by the other side.
+/// A wait ends when the timeout of the socket expires, and when the peer closes the connection.
 #[test]
 fn waits_for_sockets_of_a_handler_end() {
     let silent = TcpListener::bind(LOOPBACK).unwrap();
@@ -228,7 +228,7 @@ fn waits_for_sockets_of_a_handler_end() {
     host.stop();
 }
 
-/// A copy of the descriptor lives longer than the connection's own, and its number is somebody else's.
+/// A copy of the descriptor stays open after the request. The original number is reused by another connection.
 #[test]
 fn copies_of_a_descriptor_outlive_their_coroutine() {
     let (kept, copies) = mpsc::channel::<(TcpStream, Sender)>();
@@ -248,16 +248,16 @@ fn copies_of_a_descriptor_outlive_their_coroutine() {
         assert_eq!(old.ask("keep\n"), "keep\n");
         let (copy, sender) = next(&copies);
         old.expect_end();
-        eventually("it is over", || sender.send_all("").is_err());
-        // The next one has its number.
+        eventually("the request has ended", || sender.send_all("").is_err());
+        // The next connection reuses the descriptor number.
         let new = host.client();
         assert_eq!(new.ask("hello\n"), "hello\n");
-        // What comes for the old one must not wake, or be taken for something of, the new one.
+        // Input of the old connection must neither wake the new coroutine nor be read by it.
         old.send("for the copy\n");
         assert_eq!(new.ask("hello\n"), "hello\n");
-        let mut heard = [0; 13];
-        assert_eq!(StreamSocket::recv(&copy, &mut heard).unwrap(), 13);
-        assert_eq!(&heard, b"for the copy\n");
+        let mut received = [0; 13];
+        assert_eq!(StreamSocket::recv(&copy, &mut received).unwrap(), 13);
+        assert_eq!(&received, b"for the copy\n");
         assert_eq!(new.ask("hello\n"), "hello\n");
     }
     host.stop();

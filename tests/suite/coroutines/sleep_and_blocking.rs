@@ -1,4 +1,4 @@
-//! `sleep` and `blocking`: waits that have nothing to do with the client.
+//! `sleep` and `blocking`: waits that do not depend on the client.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use super::{one_worker, start};
 use crate::support::net::*;
 
 over_streams!(
-    those_who_sleep_keep_nobody_awake,
-    others_go_on_while_something_blocks,
+    sleeping_coroutines_do_not_block_others,
+    a_blocking_call_does_not_block_others,
 );
 
-fn those_who_sleep_keep_nobody_awake<T: Connected>() {
+fn sleeping_coroutines_do_not_block_others<T: Connected>() {
     const TIME: Duration = Duration::from_millis(300);
     let service = Hooks::new(|request: &mut T::Request| {
         while let Some(line) = request.next_line(100)? {
@@ -42,13 +42,13 @@ fn those_who_sleep_keep_nobody_awake<T: Connected>() {
     for sleeper in &sleepers {
         assert_eq!(sleeper.line(), "sleep\n");
     }
-    // One after the other they would take half a minute.
+    // One after the other, the sleeps would take half a minute.
     assert!(started.elapsed() < 50 * TIME);
     assert_eq!(host.server.stats().failed, 0);
     host.stop();
 }
 
-fn others_go_on_while_something_blocks<T: Connected>() {
+fn a_blocking_call_does_not_block_others<T: Connected>() {
     let (blocked, blocks) = mpsc::channel();
     let gate = Gate::default();
     let service = Hooks::new({
@@ -84,7 +84,7 @@ fn others_go_on_while_something_blocks<T: Connected>() {
     for client in &clients {
         assert_eq!(client.line(), "block\n");
     }
-    // Those threads are used again.
+    // The threads are reused.
     clients[0].send("block\n");
     assert!(threads.contains(&next(&blocks)));
     assert_eq!(clients[0].line(), "block\n");
@@ -92,7 +92,7 @@ fn others_go_on_while_something_blocks<T: Connected>() {
 }
 
 #[test]
-fn what_blocks_can_borrow_and_returns_its_result() {
+fn a_blocking_call_can_borrow_and_returns_its_result() {
     let service = Hooks::new(|request: &mut TcpRequest| {
         let line = request.readline(100)?;
         let mut words = Vec::new();
@@ -100,7 +100,7 @@ fn what_blocks_can_borrow_and_returns_its_result() {
             words.extend(line.split(|&byte| byte == b' '));
             words.len()
         });
-        // With the request itself, too, which waits as it does on any thread then.
+        // The request can be used in `blocking` too. There its reads block the thread.
         let echoed = blocking(|| {
             let line = request.readline(100)?;
             request.send_all(&line)?;
@@ -119,7 +119,7 @@ fn what_blocks_can_borrow_and_returns_its_result() {
     host.stop();
 }
 
-fn a_panic_in_what_blocks_is_the_handlers<T: Connected>() {
+fn a_panic_in_a_blocking_call_is_a_panic_of_the_handler<T: Connected>() {
     expect_panics();
     let (service, failures) = Hooks::new(|request: &mut T::Request| {
         let number = request.readline(100)?.len();
@@ -143,11 +143,11 @@ fn a_panic_in_what_blocks_is_the_handlers<T: Connected>() {
     host.stop();
 }
 
-over_streams!(a_panic_in_what_blocks_is_the_handlers);
+over_streams!(a_panic_in_a_blocking_call_is_a_panic_of_the_handler);
 
-/// More than there are threads for: the others wait for their turn, and everybody has it.
+/// There are more blocking calls than threads. The other calls wait for a free thread.
 #[test]
-fn many_can_block_at_once() {
+fn more_blocking_calls_than_threads_are_run() {
     const CLIENTS: usize = 2000;
     const THREADS: usize = 512;
     let gate = Gate::default();
@@ -169,7 +169,9 @@ fn many_can_block_at_once() {
     let host = start::<Tcp, _>(Coroutines::new().workers(2), service);
     let clients: Vec<_> = (0..CLIENTS).map(|_| host.client()).collect();
     let handle = host.server.handle();
-    eventually("all run", || handle.stats().active == CLIENTS as u64);
+    eventually("all requests run", || {
+        handle.stats().active == CLIENTS as u64
+    });
     eventually("all threads are busy", || {
         running.load(Ordering::SeqCst) == THREADS
     });
@@ -183,7 +185,7 @@ fn many_can_block_at_once() {
 }
 
 #[test]
-fn what_blocks_inside_of_what_blocks_stays_on_its_thread() {
+fn a_nested_blocking_call_stays_on_its_thread() {
     let service = Hooks::new(|request: &mut TcpRequest| {
         let outside = thread::current().id();
         let [first, second] = blocking(|| {
@@ -201,7 +203,7 @@ fn what_blocks_inside_of_what_blocks_stays_on_its_thread() {
 }
 
 #[test]
-fn outside_of_handlers_they_are_plain_calls() {
+fn outside_of_handlers_sleep_and_blocking_are_plain_calls() {
     let here = thread::current().id();
     assert_eq!(blocking(|| blocking(|| thread::current().id())), here);
     let started = Instant::now();
@@ -209,7 +211,7 @@ fn outside_of_handlers_they_are_plain_calls() {
     assert!(started.elapsed() >= Duration::from_millis(20));
 }
 
-fn under_other_strategies_they_are_plain_calls<M: Strategy + Default>() {
+fn under_other_strategies_sleep_and_blocking_are_plain_calls<M: Strategy + Default>() {
     let service = Hooks::new(|request: &mut TcpRequest| {
         let here = thread::current().id();
         sleep(Duration::from_millis(1));
@@ -223,9 +225,9 @@ fn under_other_strategies_they_are_plain_calls<M: Strategy + Default>() {
     host.stop();
 }
 
-by_strategy!(under_other_strategies_they_are_plain_calls);
+by_strategy!(under_other_strategies_sleep_and_blocking_are_plain_calls);
 
-/// Datagrams have handlers that can wait for something else too, be it on few workers.
+/// Handlers of datagrams can wait too, all of them on one worker.
 fn handlers_of_datagrams_wait_at_the_same_time<T: Reachable>() {
     let together = Rendezvous::new(20);
     let service = Hooks::new(move |request: &mut T::Request| {

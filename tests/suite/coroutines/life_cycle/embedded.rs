@@ -1,9 +1,9 @@
-//! As a part of something else.
+//! `Coroutines` inside of other strategies.
 
 use super::*;
 
 #[test]
-fn it_can_be_boxed() {
+fn the_strategy_can_be_boxed() {
     let boxed: Box<dyn Strategy> = Box::new(Coroutines::new().workers(2));
     let host = host_by::<Tcp, _, _>(boxed, Hooks::echo());
     let clients = [(); 20].map(|()| host.client());
@@ -14,7 +14,7 @@ fn it_can_be_boxed() {
     assert_eq!(host.stop().abandoned.len(), 0);
 }
 
-/// Counts jobs, and passes all calls on.
+/// Counts jobs and forwards all calls.
 struct Counting {
     jobs: Arc<AtomicUsize>,
     inner: Coroutines,
@@ -39,7 +39,7 @@ impl Strategy for Counting {
     }
 }
 
-fn it_can_be_wrapped<T: Connected>() {
+fn the_strategy_can_be_wrapped<T: Connected>() {
     let jobs: Arc<AtomicUsize> = Arc::default();
     let strategy = Counting {
         jobs: Arc::clone(&jobs),
@@ -55,9 +55,9 @@ fn it_can_be_wrapped<T: Connected>() {
     assert_eq!(host.stop().abandoned.len(), 0);
 }
 
-over_streams!(it_can_be_wrapped,);
+over_streams!(the_strategy_can_be_wrapped,);
 
-/// Passes on no scheduling, so that `Coroutines` has no accept loops and runs jobs on auxiliary workers.
+/// Does not forward `scheduling`, so that `Coroutines` has no accept loops and runs jobs on auxiliary workers.
 struct NoLoops(Coroutines);
 
 impl Strategy for NoLoops {
@@ -74,13 +74,13 @@ impl Strategy for NoLoops {
     }
 }
 
-fn it_can_run_what_others_accept<T: Connected>() {
+fn requests_of_another_accept_loop_are_run<T: Connected>() {
     let host = host_with::<T, Sequential, _, _>(
         Hooks::<T::Request>::echo(),
         |options| options,
         |server| {
             let strategy = NoLoops(Coroutines::new().workers(2).max_coroutines(6));
-            // The loop looks at nothing by itself.
+            // Without a poll interval the loop wakes up only for events.
             server.strategy(strategy).poll_interval(None)
         },
     );
@@ -91,26 +91,26 @@ fn it_can_run_what_others_accept<T: Connected>() {
             client
         })
         .collect();
-    // Those beyond the cap come in when others leave.
+    // Clients beyond the cap are accepted when others leave.
     let mut waiting = Vec::new();
     for _ in 0..6 {
         let client = host.client();
-        client.send("let me in\n");
+        client.send("waiting\n");
         waiting.push(client);
     }
-    // Until the loop has seen that there is no room, which nothing says.
+    // No event reports that the loop has noticed the cap.
     thread::sleep(Duration::from_millis(50));
     assert!(host.server.stats().accepted < 12);
     for client in waiting {
         clients.remove(0);
-        assert_eq!(client.line(), "let me in\n");
+        assert_eq!(client.line(), "waiting\n");
         clients.push(client);
     }
     drop(clients);
     assert_eq!(host.stop().abandoned.len(), 0);
 }
 
-over_streams!(it_can_run_what_others_accept,);
+over_streams!(requests_of_another_accept_loop_are_run,);
 
 #[test]
 fn datagrams_are_served_by_all_workers() {

@@ -13,7 +13,7 @@ fn a_handler_can_run_another_server() {
         client.send("hello\n");
         client.finish();
         if how == b"once\n" {
-            // This waits in its thread's own way.
+            // Runs the accept loop of the inner server inside of this coroutine.
             assert_eq!(inner.handle_request()?, Handled::Request);
             drop(inner);
         } else {
@@ -29,7 +29,7 @@ fn a_handler_can_run_another_server() {
         let client = host.client();
         client.send(how);
         let answer = client.rest();
-        // One that is stopped at once may not have let its client in.
+        // An inner server that is stopped early may not have accepted its client.
         assert!(answer == b"hello\n" || how == "spawn\n", "{how}");
     }
     other.send("once\n");

@@ -1,4 +1,4 @@
-//! The life of servers: one request, stops with conversations that go on, servers inside of handlers.
+//! Life cycle of servers: single requests, stops while requests run, servers inside of handlers.
 
 mod embedded;
 mod nested;
@@ -20,15 +20,15 @@ use super::{one_worker, start};
 use crate::support::net::*;
 
 over_streams!(
-    one_request_at_a_time_is_taken_in_and_goes_on,
-    conversations_go_on_when_the_server_serves_again,
-    a_server_that_does_not_wait_leaves_its_conversations,
-    idle_clients_do_not_keep_a_server,
-    a_stop_does_not_interrupt_what_waits_for_something_else,
+    a_request_goes_on_after_handle_request_returns,
+    requests_go_on_when_the_server_serves_again,
+    without_block_on_close_requests_go_on_after_the_stop,
+    idle_clients_delay_a_stop_only_for_the_grace_period,
+    a_stop_does_not_end_sleep_and_blocking,
     a_handler_can_stop_its_own_server_and_wait,
 );
 
-fn one_request_at_a_time_is_taken_in_and_goes_on<T: Connected>() {
+fn a_request_goes_on_after_handle_request_returns<T: Connected>() {
     let dir = TempDir::new();
     let service = Hooks::<T::Request>::echo();
     let server = T::bind::<_, Coroutines>(&dir, Server::options(), service).unwrap();
@@ -40,7 +40,7 @@ fn one_request_at_a_time_is_taken_in_and_goes_on<T: Connected>() {
         .collect();
     for (n, client) in clients.iter().enumerate() {
         assert_eq!(server.handle_request().unwrap(), Handled::Request);
-        // It does not wait for its end, nor does anything else.
+        // The call has not waited for the end of the request, and the earlier requests are served too.
         for client in &clients[..n] {
             assert_eq!(client.ask("still here\n"), "still here\n");
         }
@@ -51,7 +51,7 @@ fn one_request_at_a_time_is_taken_in_and_goes_on<T: Connected>() {
     assert_eq!((report.running, report.abandoned.len()), (10, 0));
 }
 
-fn conversations_go_on_when_the_server_serves_again<T: Connected>() {
+fn requests_go_on_when_the_server_serves_again<T: Connected>() {
     let dir = TempDir::new();
     let service = Hooks::<T::Request>::echo();
     let server = T::bind::<_, Coroutines>(&dir, Server::options(), service).unwrap();
@@ -71,7 +71,7 @@ fn conversations_go_on_when_the_server_serves_again<T: Connected>() {
         }
         server.shutdown();
         in_time(move || run.join().unwrap()).unwrap();
-        // Between two runs, too.
+        // Requests are served between two runs too.
         for client in &clients {
             assert_eq!(client.ask("hello\n"), "hello\n");
         }
@@ -85,7 +85,7 @@ fn conversations_go_on_when_the_server_serves_again<T: Connected>() {
     }
 }
 
-fn a_server_that_does_not_wait_leaves_its_conversations<T: Connected>() {
+fn without_block_on_close_requests_go_on_after_the_stop<T: Connected>() {
     let host = host_with::<T, Sequential, _, _>(
         Hooks::<T::Request>::echo(),
         |options| options,
@@ -108,10 +108,10 @@ fn a_server_that_does_not_wait_leaves_its_conversations<T: Connected>() {
         client.finish();
         client.expect_end();
     }
-    eventually("all are over", || handle.stats().completed == 6);
+    eventually("all requests have ended", || handle.stats().completed == 6);
 }
 
-fn idle_clients_do_not_keep_a_server<T: Connected>() {
+fn idle_clients_delay_a_stop_only_for_the_grace_period<T: Connected>() {
     let host = host_with::<T, Sequential, _, _>(
         Hooks::<T::Request>::echo(),
         |options| options,
@@ -122,7 +122,7 @@ fn idle_clients_do_not_keep_a_server<T: Connected>() {
     );
     let clients: Vec<_> = (0..50).map(|_| host.client()).collect();
     let handle = host.server.handle();
-    eventually("all are there", || handle.stats().active == 50);
+    eventually("all clients are accepted", || handle.stats().active == 50);
     let started = Instant::now();
     drop(host);
     let passed = started.elapsed();
@@ -134,19 +134,19 @@ fn idle_clients_do_not_keep_a_server<T: Connected>() {
     }
 }
 
-fn a_stop_does_not_interrupt_what_waits_for_something_else<T: Connected>() {
-    let (began, begins) = mpsc::channel();
+fn a_stop_does_not_end_sleep_and_blocking<T: Connected>() {
+    let (started, starts) = mpsc::channel();
     let gate = Gate::default();
     let service = Hooks::new({
         let gate = gate.clone();
         move |request: &mut T::Request| {
-            let _ = began.send(());
+            let _ = started.send(());
             if request.readline(100)? == b"sleep\n" {
-                let _ = began.send(());
+                let _ = started.send(());
                 sleep(Duration::from_millis(200));
             } else {
                 socketserver::blocking(|| {
-                    let _ = began.send(());
+                    let _ = started.send(());
                     gate.pass();
                 });
             }
@@ -163,7 +163,7 @@ fn a_stop_does_not_interrupt_what_waits_for_something_else<T: Connected>() {
     clients[0].send("sleep\n");
     clients[1].send("block\n");
     for _ in 0..4 {
-        next(&begins);
+        next(&starts);
     }
     let stopped = thread::spawn(move || host.stop());
     assert!(handle.wait(PATIENCE));
@@ -180,7 +180,7 @@ fn a_handler_can_stop_its_own_server_and_wait<T: Connected>() {
             if line == b"stop\n" {
                 let server = request.server().clone();
                 server.shutdown();
-                // Others go on meanwhile, and the loop of this very thread ends.
+                // Meanwhile other coroutines run, and the accept loop of this thread ends.
                 let stopped = server.wait(PATIENCE);
                 request.send_all(format!("{stopped}\n"))?;
             } else {
@@ -198,15 +198,15 @@ fn a_handler_can_stop_its_own_server_and_wait<T: Connected>() {
     host.stop();
 }
 
-/// Many waits that are over before what they wait for comes leave nothing behind.
+/// Waits that expired have no effect on later ones.
 #[test]
-fn a_handler_can_look_again_and_again_whether_its_server_stops() {
+fn a_handler_can_check_repeatedly_whether_its_server_stops() {
     let service = Hooks::new(|request: &mut TcpRequest| {
-        let mut looks = 0;
+        let mut checks = 0;
         while !request.server().wait(Duration::from_millis(1)) {
-            looks += 1;
+            checks += 1;
         }
-        Ok(request.send_all(format!("{}\n", looks > 10))?)
+        Ok(request.send_all(format!("{}\n", checks > 10))?)
     });
     let host = start::<Tcp, _>(one_worker(), service);
     let client = host.client();

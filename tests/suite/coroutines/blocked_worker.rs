@@ -1,4 +1,4 @@
-//! Workers that are held, and those that give way.
+//! Workers that a handler blocks, and handlers that yield their worker.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -11,15 +11,15 @@ use socketserver::{Coroutines, Request, Server, TcpRequest, sleep};
 use super::{one_worker, start};
 use crate::support::net::*;
 
-/// A handler that never comes back, for a lock say, has the only worker: a stop leaves it behind.
+/// A handler that never returns, for example because of a lock, blocks the only worker. A stop abandons it.
 #[test]
-fn a_worker_that_is_held_does_not_hold_up_a_stop_for_ever() {
+fn a_blocked_worker_does_not_block_a_stop_for_ever() {
     let gate = Gate::default();
-    let (holding, holds) = mpsc::channel();
+    let (started, starts) = mpsc::channel();
     let service = Hooks::new({
         let gate = gate.clone();
         move |_: &mut TcpRequest| {
-            let _ = holding.send(());
+            let _ = started.send(());
             gate.pass();
             Ok(())
         }
@@ -35,18 +35,18 @@ fn a_worker_that_is_held_does_not_hold_up_a_stop_for_ever() {
         let served = server.serve_forever();
         (served.is_ok(), server.server_close())
     });
-    next(&holds);
+    next(&starts);
     handle.shutdown();
     let (served, report) = in_time(move || serving.join().unwrap());
     assert!(served);
     assert_eq!((report.running, report.abandoned.len()), (1, 1));
     gate.open();
-    eventually("it has ended", || handle.stats().active == 0);
+    eventually("the request has ended", || handle.stats().active == 0);
 }
 
-/// A handler that would keep the only worker asks with a sleep of nothing whether somebody else wants it.
+/// A handler that would occupy the only worker yields it by a sleep of zero.
 #[test]
-fn a_sleep_of_nothing_lets_others_have_their_turn() {
+fn a_sleep_of_zero_yields_to_other_coroutines() {
     let stop = Arc::new(AtomicBool::new(false));
     let service = Hooks::new({
         let stop = Arc::clone(&stop);
