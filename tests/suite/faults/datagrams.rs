@@ -1,7 +1,7 @@
-//! What a reply to a client that is gone does to a UDP server: the system reports it as an error of the
+//! Replies of a UDP server to clients that no longer exist. The system reports each as an error of the
 //! server's own socket, at the next call.
 
-#![allow(unsafe_code, reason = "an option that no crate here has")]
+#![allow(unsafe_code, reason = "no dependency has this socket option")]
 
 use std::fs;
 use std::io;
@@ -21,13 +21,13 @@ use crate::support::kinds::{Kind, by_kind};
 use crate::support::net::*;
 
 by_kind!(
-    replies_to_nobody_are_events,
-    a_client_of_a_connected_server_that_is_gone_is_an_event,
+    replies_to_a_closed_port_are_events,
+    a_vanished_client_of_a_connected_server_is_an_event,
 );
 
 const TIMES: u64 = 20;
 
-/// Few threads: each may have the error of another's reply.
+/// Strategy of a kind. The pool has few threads, so that a thread gets the error of another one's reply.
 fn strategy(kind: Kind) -> Box<dyn Strategy> {
     match kind {
         Kind::ThreadPool => Box::new(ThreadPool::new(2)),
@@ -35,18 +35,18 @@ fn strategy(kind: Kind) -> Box<dyn Strategy> {
     }
 }
 
-/// An address where nobody is.
-fn nobody() -> SocketAddr {
+/// Address without a socket.
+fn closed_port() -> SocketAddr {
     let mut address = own_loopback();
     address.set_port(9);
     address
 }
 
-/// Has errors reported that concern datagrams to anybody; without it, only those to whom a socket is
-/// connected.
+/// Makes the system report errors of datagrams to any address. Without this option it reports only
+/// errors of the peer to which the socket is connected.
 fn set_recverr(socket: BorrowedFd<'_>) -> io::Result<()> {
     let on: libc::c_int = 1;
-    // SAFETY: the pointer is to an integer that outlives the call, and the size is its own.
+    // SAFETY: the pointer is to an integer that outlives the call, and the size is that of the integer.
     let set = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
@@ -60,7 +60,7 @@ fn set_recverr(socket: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// The processor time of this process, in hundredths of a second.
+/// Processor time of this process, in hundredths of a second.
 fn ticks() -> u64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
     let (_, fields) = stat.rsplit_once(") ").unwrap();
@@ -68,20 +68,20 @@ fn ticks() -> u64 {
     fields.map(|ticks| ticks.parse::<u64>().unwrap()).sum()
 }
 
-/// The answer to "nobody" goes to nobody.
-fn answer(nobody: SocketAddr) -> impl Fn(&mut UdpRequest) -> socketserver::Result {
+/// Sends the reply to "lost" to an address without a socket.
+fn answer(closed_port: SocketAddr) -> impl Fn(&mut UdpRequest) -> socketserver::Result {
     move |request| match request.packet() {
-        b"nobody\n" => Ok(request.send_to(b"?", &nobody)?),
+        b"lost\n" => Ok(request.send_to(b"?", &closed_port)?),
         _ => echo_lines(request),
     }
 }
 
-fn replies_to_nobody_are_events(kind: Kind) {
-    let check = test_name!("replies_to_nobody_are_events");
+fn replies_to_a_closed_port_are_events(kind: Kind) {
+    let check = test_name!("replies_to_a_closed_port_are_events");
     alone(check, kind, || {
-        let (seen, errors) = mpsc::channel();
-        let service = Hooks::new(answer(nobody())).on_get_request_error(move |error| {
-            let _ = seen.send(error.raw_os_error());
+        let (reported, errors) = mpsc::channel();
+        let service = Hooks::new(answer(closed_port())).on_get_request_error(move |error| {
+            let _ = reported.send(error.raw_os_error());
         });
         let server = Server::<Udp, _, Sequential>::options()
             .before_bind(set_recverr)
@@ -90,34 +90,34 @@ fn replies_to_nobody_are_events(kind: Kind) {
         let server = server.strategy(strategy(kind)).spawn().unwrap();
         let address = *server.server_address();
         for n in 1..=TIMES {
-            Udp::connect(&address).send("nobody\n");
+            Udp::connect(&address).send("lost\n");
             assert_eq!(next(&errors), Some(libc::ECONNREFUSED));
             eventually("it is counted", || {
                 server.stats().accept_errors.retried == n && server.stats().active == 0
             });
             assert_eq!(Udp::connect(&address).ask("hello\n"), "hello\n");
         }
-        // The details of each are kept by the system for whoever asks, which makes the socket look
-        // as if it always had something to say.
+        // The system keeps the details of each error in the socket's error queue. The socket therefore
+        // stays ready for `poll`, and a loop that takes this for a datagram would spin.
         let before = ticks();
         thread::sleep(Duration::from_secs(1));
         let spent = ticks() - before;
-        assert!(spent < 20, "{spent} % of a processor for nothing");
+        assert!(spent < 20, "an idle server uses {spent} % of a processor");
         assert_eq!(Udp::connect(&address).ask("hello\n"), "hello\n");
 
-        eventually("all are over", || server.stats().active == 0);
+        eventually("all requests have ended", || server.stats().active == 0);
         let stats = server.stats();
         let ended = (stats.accepted, stats.completed);
         assert_eq!(ended, (2 * TIMES + 1, 2 * TIMES + 1), "{stats:?}");
-        assert_eq!((stats.accept_errors.total()), TIMES);
+        assert_eq!(stats.accept_errors.total(), TIMES);
         server.stop().unwrap();
     });
 }
 
-/// The client comes back, and is served.
-fn a_client_of_a_connected_server_that_is_gone_is_an_event(kind: Kind) {
+/// The client binds its port again, and is served.
+fn a_vanished_client_of_a_connected_server_is_an_event(kind: Kind) {
     let gate = Gate::default();
-    let (seen, errors) = mpsc::channel();
+    let (reported, errors) = mpsc::channel();
     let service = Hooks::new({
         let gate = gate.clone();
         move |request: &mut UdpRequest| {
@@ -128,15 +128,16 @@ fn a_client_of_a_connected_server_that_is_gone_is_an_event(kind: Kind) {
         }
     });
     let service = service.on_get_request_error(move |error| {
-        let _ = seen.send(error.raw_os_error());
+        let _ = reported.send(error.raw_os_error());
     });
     let client = UdpSocket::bind(own_loopback()).unwrap();
-    let place = client.local_addr().unwrap();
+    let client_address = client.local_addr().unwrap();
     let socket = UdpSocket::bind(own_loopback()).unwrap();
-    socket.connect(place).unwrap();
+    socket.connect(client_address).unwrap();
     client.connect(socket.local_addr().unwrap()).unwrap();
 
-    // It is sent before there is a server: a process has its copy of what is there at that moment.
+    // The datagram is sent and the gate opened before the server starts, because the child process of a
+    // forking server has a copy of the gate.
     client.send(b"wait\n").unwrap();
     let address = socket.local_addr().unwrap();
     drop(client);
@@ -145,13 +146,13 @@ fn a_client_of_a_connected_server_that_is_gone_is_an_event(kind: Kind) {
     let server = server.strategy(strategy(kind)).spawn().unwrap();
     assert_eq!(next(&errors), Some(libc::ECONNREFUSED));
 
-    let client = UdpSocket::bind(place).unwrap();
+    let client = UdpSocket::bind(client_address).unwrap();
     client.connect(address).unwrap();
     let client = Client::new(client);
     for _ in 0..10 {
         assert_eq!(client.ask("hello\n"), "hello\n");
     }
-    eventually("all are over", || server.stats().active == 0);
+    eventually("all requests have ended", || server.stats().active == 0);
     let stats = server.stats();
     assert_eq!((stats.accepted, stats.completed), (11, 11), "{stats:?}");
     assert_eq!(stats.accept_errors.retried, 1);

@@ -1,5 +1,5 @@
-//! A server that is out of descriptors. Clients wait in the queue of the system; whoever has waited a
-//! second without one coming free is turned away, in order.
+//! A server without free descriptors. Connections wait in the backlog. After a second without a free
+//! descriptor they are rejected, in order.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -14,12 +14,12 @@ use crate::support::alone::test_name;
 use crate::support::kinds::{Kind, by_kind};
 use crate::support::net::*;
 
-by_kind!(two_hundred_clients_and_forty_descriptors);
+by_kind!(two_hundred_clients_share_forty_descriptors);
 
 const CLIENTS: usize = 200;
 const DESCRIPTORS: u64 = 40;
 
-/// One that could serve all of them, if only it had the descriptors.
+/// Strategy of a kind. The pool has enough threads for all clients, so that only descriptors are short.
 fn strategy(kind: Kind) -> Box<dyn Strategy> {
     match kind {
         Kind::ThreadPool => Box::new(ThreadPool::new(CLIENTS)),
@@ -27,36 +27,39 @@ fn strategy(kind: Kind) -> Box<dyn Strategy> {
     }
 }
 
-/// Whether clients take up descriptors: a sequential server needs one at a time, and one that forks gives
-/// each of them to a child.
-fn starves(kind: Kind) -> bool {
+/// Returns whether the server runs out of descriptors. A sequential server needs one connection at a time,
+/// and a forking server closes its copy of each connection.
+fn runs_out(kind: Kind) -> bool {
     matches!(kind, Kind::Threading | Kind::ThreadPool | Kind::Coroutines)
 }
 
-/// Waits until a server has taken in all it can take in.
+/// Waits until the server has accepted as many connections as it can.
 #[track_caller]
 fn wait_until_full(served: &mut Served, kind: Kind) {
     let is_full = |counts: &Counts| match kind {
         Kind::Sequential => counts.accepted == 1,
         Kind::Forking => counts.accepted == 40,
-        Kind::Threading | Kind::ThreadPool | Kind::Coroutines => counts.starved == 1,
+        Kind::Threading | Kind::ThreadPool | Kind::Coroutines => counts.backed_off == 1,
     };
     let deadline = Instant::now() + PATIENCE;
     while !is_full(&served.counts()) {
-        assert!(Instant::now() < deadline, "it never has all it can have");
+        assert!(
+            Instant::now() < deadline,
+            "the server accepts fewer connections than it can"
+        );
         thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// What a client has come to.
+/// State of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+enum ClientState {
     Answered,
-    TurnedAway,
+    Rejected,
     Waiting,
 }
 
-impl Fate {
+impl ClientState {
     #[track_caller]
     fn of(client: &Client, question: &str) -> Self {
         let short = Some(Duration::from_millis(1));
@@ -64,7 +67,7 @@ impl Fate {
         let received = client.try_receive();
         client.socket().set_read_timeout(Some(PATIENCE)).unwrap();
         match received {
-            Ok(data) if data.is_empty() => Self::TurnedAway,
+            Ok(data) if data.is_empty() => Self::Rejected,
             Ok(data) => {
                 assert_eq!(data, question.as_bytes());
                 Self::Answered
@@ -75,7 +78,8 @@ impl Fate {
     }
 }
 
-/// Whether somebody new is served, who stays then, and not turned away.
+/// Connects a new client. Returns whether it is served instead of rejected; `held` then keeps it
+/// connected.
 #[track_caller]
 fn is_answered(served: &Served, held: &mut Vec<Client>) -> bool {
     let client = served.client();
@@ -89,7 +93,7 @@ fn is_answered(served: &Served, held: &mut Vec<Client>) -> bool {
     is_answered
 }
 
-/// How long the threads of a process have run.
+/// Processor time of all threads of a process.
 fn cpu_time(process: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let (_, fields) = stat.rsplit_once(") ").unwrap();
@@ -99,8 +103,8 @@ fn cpu_time(process: u32) -> Duration {
     Duration::from_millis(10 * (ticks() + ticks()))
 }
 
-fn two_hundred_clients_and_forty_descriptors(kind: Kind) {
-    let check = test_name!("two_hundred_clients_and_forty_descriptors");
+fn two_hundred_clients_share_forty_descriptors(kind: Kind) {
+    let check = test_name!("two_hundred_clients_share_forty_descriptors");
     let served = Served::start(check, kind, || {
         let before = getrlimit(Resource::Nofile);
         let current = Some(DESCRIPTORS);
@@ -117,12 +121,12 @@ fn two_hundred_clients_and_forty_descriptors(kind: Kind) {
             (number, client)
         })
         .collect();
-    // The first has its answer: the server is there, and taking them in.
+    // The first reply shows that the server has started to accept.
     assert_eq!(clients[0].1.exactly(8), question(0).as_bytes());
     wait_until_full(&mut served, kind);
 
-    // From here on there is nothing to do but to turn away those who wait, once, after a second. Whoever
-    // spins meanwhile has a good part of a processor even where it is shared with many.
+    // From here on, the server only has to reject the backlog, once, after a second. A loop that spins
+    // would use a large part of a processor, even on a busy machine.
     for time in [Duration::from_millis(800), Duration::from_millis(3200)] {
         let (start, before) = (Instant::now(), cpu_time(served.program.id()));
         thread::sleep(time);
@@ -133,30 +137,30 @@ fn two_hundred_clients_and_forty_descriptors(kind: Kind) {
 
     let mut held = Vec::new();
     let mut waiting = Vec::new();
-    let mut turned_away = 0;
+    let mut rejected = 0;
     for (number, client) in clients {
-        let fate = match number {
-            0 => Fate::Answered,
-            _ => Fate::of(&client, &question(number)),
+        let state = match number {
+            0 => ClientState::Answered,
+            _ => ClientState::of(&client, &question(number)),
         };
-        match fate {
-            Fate::Answered => held.push(client),
-            Fate::TurnedAway => turned_away += 1,
-            Fate::Waiting => waiting.push((number, client)),
+        match state {
+            ClientState::Answered => held.push(client),
+            ClientState::Rejected => rejected += 1,
+            ClientState::Waiting => waiting.push((number, client)),
         }
     }
-    let fates = (held.len(), turned_away, waiting.len());
-    if starves(kind) {
-        assert!(held.len() > 10 && held.len() < 40, "{fates:?}");
-        assert_eq!(waiting.len(), 0, "{fates:?}");
+    let numbers = (held.len(), rejected, waiting.len());
+    if runs_out(kind) {
+        assert!(held.len() > 10 && held.len() < 40, "{numbers:?}");
+        assert_eq!(waiting.len(), 0, "{numbers:?}");
     } else {
-        // They wait for a turn, and not for a descriptor.
-        assert_eq!(turned_away, 0, "{fates:?}");
+        // The connections wait for earlier requests and not for a descriptor.
+        assert_eq!(rejected, 0, "{numbers:?}");
     }
 
     let mut completed = 0;
-    if starves(kind) {
-        // A client that is served ends the want, and whoever comes then has a second again.
+    if runs_out(kind) {
+        // A client that disconnects frees a descriptor. A later client can again wait up to a second.
         let mut leave = |held: &mut Vec<Client>| {
             let client = held.remove(0);
             client.finish();
@@ -166,7 +170,7 @@ fn two_hundred_clients_and_forty_descriptors(kind: Kind) {
         let attempt = |_| {
             leave(&mut held);
             while !is_answered(&served, &mut held) {
-                turned_away += 1;
+                rejected += 1;
             }
             let next = served.client();
             next.send("next\n");
@@ -175,28 +179,29 @@ fn two_hundred_clients_and_forty_descriptors(kind: Kind) {
             let nothing = next.try_receive();
             next.socket().set_read_timeout(Some(PATIENCE)).unwrap();
             if nothing.is_ok() {
-                // More than a second has gone by between two of these lines.
-                turned_away += 1;
+                // More than a second has passed between two of these lines, on a busy machine.
+                rejected += 1;
                 return Duration::MAX;
             }
             leave(&mut held);
             let start = Instant::now();
             let answer = next.receive();
             if answer.is_empty() {
-                turned_away += 1;
+                rejected += 1;
                 return Duration::MAX;
             }
             assert_eq!(answer, b"next\n");
             held.push(next);
             start.elapsed()
         };
-        // The promise is one of time. The machine may be busy, but not three times in a row.
+        // A freed descriptor is used at once. Of three attempts, one has to meet the limit, because the
+        // machine may be busy.
         let took: Vec<_> = (0..3).map(attempt).collect();
         let soon = took.iter().any(|took| *took < Duration::from_millis(100));
         assert!(soon, "served after {took:?}");
     }
 
-    // Nobody who was taken in has noticed anything.
+    // No accepted connection was affected.
     for client in held {
         assert_eq!(client.ask("still there?\n"), "still there?\n");
         client.finish();
@@ -210,11 +215,11 @@ fn two_hundred_clients_and_forty_descriptors(kind: Kind) {
         completed += 1;
     }
     let expected = Counts {
-        accepted: completed + turned_away,
+        accepted: completed + rejected,
         completed,
-        rejected: turned_away,
-        without_descriptor: turned_away,
-        starved: u64::from(starves(kind)),
+        rejected,
+        without_descriptor: rejected,
+        backed_off: u64::from(runs_out(kind)),
         ..Counts::default()
     };
     assert_eq!(served.stop(), expected);

@@ -1,7 +1,7 @@
-//! Faults: what a server does when the system refuses it something, or does less than it was asked for.
+//! Faults: the behaviour of a server when the system returns an error, or does less than requested.
 //!
-//! Some are made up by a transport or a socket of the test's own; the others are real, and happen in a
-//! process of their own, because limits and signals concern a whole process.
+//! Some faults are simulated by a transport or a socket of the test. The others are real. They run in a
+//! process of their own, because limits and signals affect a whole process.
 
 mod accept;
 mod datagrams;

@@ -1,5 +1,5 @@
-//! A server that has a process to itself, so that a test can take from it what the test itself needs:
-//! descriptors, and peace.
+//! A server in a process of its own. A test can therefore limit its descriptors or send it signals without
+//! affecting itself.
 
 use std::fmt;
 use std::io::{self, BufRead};
@@ -16,13 +16,13 @@ use crate::support::kinds::Kind;
 use crate::support::net::*;
 use crate::support::process::Program;
 
-/// That process, as its test sees it.
+/// Handle of a test on the server process.
 pub(crate) struct Served {
     pub(crate) program: Program,
     pub(crate) address: SocketAddr,
 }
 
-/// What a server has counted.
+/// The counters of a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) accepted: u64,
@@ -32,10 +32,11 @@ pub(crate) struct Counts {
     pub(crate) rejected: u64,
     pub(crate) dropped: u64,
     pub(crate) active: u64,
-    /// Those among `refused` for whom there was no descriptor.
+    /// Number of the `rejected` connections for which there was no descriptor.
     pub(crate) without_descriptor: u64,
-    /// One if a client could ever not be taken in for want of something, and zero if not.
-    pub(crate) starved: u64,
+    /// 1 if the server has ever backed off for lack of a resource, otherwise 0. A flag, because the number
+    /// of attempts depends on timing.
+    pub(crate) backed_off: u64,
 }
 
 impl From<Stats> for Counts {
@@ -49,7 +50,7 @@ impl From<Stats> for Counts {
             dropped: stats.dropped,
             active: stats.active,
             without_descriptor: stats.rejected_by.descriptors,
-            starved: u64::from(stats.accept_errors.backed_off > 0),
+            backed_off: u64::from(stats.accept_errors.backed_off > 0),
         }
     }
 }
@@ -59,7 +60,11 @@ impl fmt::Display for Counts {
         let ended = [self.completed, self.failed, self.force_closed];
         write!(f, "counts: {} {ended:?} ", self.accepted)?;
         let others = [self.rejected, self.dropped, self.active];
-        write!(f, "{others:?} {} {}", self.without_descriptor, self.starved)
+        write!(
+            f,
+            "{others:?} {} {}",
+            self.without_descriptor, self.backed_off
+        )
     }
 }
 
@@ -79,14 +84,15 @@ impl Counts {
             dropped: next()?,
             active: next()?,
             without_descriptor: next()?,
-            starved: next()?,
+            backed_off: next()?,
         })
     }
 }
 
 impl Served {
-    /// Starts the process for a test, which is told by `check` and `kind` as in
-    /// [`alone`](crate::support::alone::alone). There, `serve` serves, and this returns `None` when that is over.
+    /// Starts the process of the test that `check` and `kind` name, as in
+    /// [`alone`](crate::support::alone::alone). In that process, runs `serve` to its end and returns
+    /// `None`.
     pub(crate) fn start(check: &str, kind: Kind, serve: impl FnOnce()) -> Option<Self> {
         if is_kind_alone(check, kind) {
             serve();
@@ -102,13 +108,13 @@ impl Served {
         Tcp::connect(&self.address)
     }
 
-    /// What it has counted by now.
+    /// Returns the current counters.
     pub(crate) fn counts(&mut self) -> Counts {
         self.program.type_in("?\n");
         Counts::read(&self.program.line()).expect("counts")
     }
 
-    /// Stops it; what it has counted to the end.
+    /// Stops the server. Returns its final counters.
     pub(crate) fn stop(self) -> Counts {
         let ended = self.program.finish();
         assert!(ended.status.success(), "{}", ended.stderr);
@@ -117,7 +123,7 @@ impl Served {
     }
 }
 
-/// Serves until the standard input ends; answers each line of it by what was counted.
+/// Serves until the standard input ends. Prints the counters for each line of input.
 pub(crate) fn serve<S: Service<TcpRequest>>(
     service: S,
     strategy: impl Strategy,
@@ -127,7 +133,7 @@ pub(crate) fn serve<S: Service<TcpRequest>>(
     let server = server
         .strategy(strategy)
         .grace_period(Duration::from_millis(100));
-    // On a busy machine a handler may take its time to notice that it was cut off.
+    // On a busy machine, a handler may need time to notice that its connection was force-closed.
     let server = server.force_close_timeout(Duration::from_secs(1));
     let server = server.spawn().unwrap();
     println!("\nlistening on {}", server.server_address());
@@ -140,7 +146,7 @@ pub(crate) fn serve<S: Service<TcpRequest>>(
     println!("\n{}", Counts::from(handle.stats()));
 }
 
-/// Sends back whatever comes.
+/// Service that sends all received data back.
 pub(crate) fn echo<R: Request>() -> Hooks<R> {
     Hooks::new(|request: &mut R| {
         loop {

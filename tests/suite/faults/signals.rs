@@ -1,5 +1,5 @@
-//! Signals that interrupt whatever the threads of a server are waiting in, one after the other, and
-//! buffers that hold next to nothing.
+//! Signals that continuously interrupt the system calls of a server's threads, and socket buffers of the
+//! smallest size.
 
 #![allow(unsafe_code, reason = "signals to single threads")]
 
@@ -19,15 +19,15 @@ use crate::support::kinds::{Kind, by_kind};
 use crate::support::net::*;
 
 by_kind!(
-    every_byte_arrives_although_signals_come,
-    a_timeout_is_over_although_signals_come,
-    a_server_stops_although_signals_come,
+    signals_do_not_lose_bytes,
+    signals_do_not_extend_a_timeout,
+    signals_do_not_prevent_a_stop,
 );
 
-/// Has SIGUSR1 do nothing, but interrupt.
-fn be_interruptible() {
+/// Installs a handler for SIGUSR1 that does nothing, so that the signal only interrupts system calls.
+fn make_interruptible() {
     extern "C" fn nothing(_: libc::c_int) {}
-    // Without SA_RESTART: calls that it interrupts fail with EINTR.
+    // Without SA_RESTART, interrupted calls fail with EINTR.
     let action = SigAction::new(
         SigHandler::Handler(nothing),
         SaFlags::empty(),
@@ -37,15 +37,15 @@ fn be_interruptible() {
     unsafe { sigaction(Signal::SIGUSR1, &action) }.unwrap();
 }
 
-/// Sends SIGUSR1 to every thread of the process, and of its children.
+/// Sends SIGUSR1 to every thread of the process and of its child processes.
 fn interrupt_all(process: u32) {
     let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else {
-        return; // it has ended
+        return; // the process has ended
     };
     for thread in threads.flatten() {
         let number: i32 = thread.file_name().to_string_lossy().parse().unwrap();
-        // SAFETY: it has no preconditions. The process is a child of this one that was not collected
-        // yet, or a child of that, so it is no stranger that has the signal.
+        // SAFETY: the call has no preconditions. The process is a child of this one that was not reaped
+        // yet, or a child of that child, so the signal reaches no unrelated process.
         unsafe { libc::syscall(libc::SYS_tgkill, process as i32, number, libc::SIGUSR1) };
         let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
         for child in children.split_whitespace() {
@@ -54,7 +54,7 @@ fn interrupt_all(process: u32) {
     }
 }
 
-/// Runs `work` while the process is being interrupted, without a pause.
+/// Runs `work` while the process is interrupted without a pause.
 fn under_signals<R>(process: u32, work: impl FnOnce() -> R) -> R {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -69,7 +69,8 @@ fn under_signals<R>(process: u32, work: impl FnOnce() -> R) -> R {
     })
 }
 
-/// A check that fails must not leave the storm behind, which its thread is waited for.
+/// Sets a flag when it is dropped, so that the thread that sends signals ends even if a check fails. The
+/// scope waits for that thread.
 struct SetOnDrop<'a>(&'a AtomicBool);
 
 impl Drop for SetOnDrop<'_> {
@@ -78,12 +79,12 @@ impl Drop for SetOnDrop<'_> {
     }
 }
 
-fn every_byte_arrives_although_signals_come(kind: Kind) {
-    let check = test_name!("every_byte_arrives_although_signals_come");
+fn signals_do_not_lose_bytes(kind: Kind) {
+    let check = test_name!("signals_do_not_lose_bytes");
     let served = Served::start(check, kind, || {
-        be_interruptible();
+        make_interruptible();
         serve(echo(), kind.strategy(), |options| {
-            // The least there can be: every write is a short one.
+            // The smallest buffers, so that every write is partial.
             options.before_bind(|socket| {
                 let socket = SockRef::from(&socket);
                 socket.set_send_buffer_size(1)?;
@@ -116,11 +117,11 @@ fn every_byte_arrives_although_signals_come(kind: Kind) {
     assert_eq!((counts.accepted, counts.completed), (4, 4), "{counts:?}");
 }
 
-fn a_timeout_is_over_although_signals_come(kind: Kind) {
+fn signals_do_not_extend_a_timeout(kind: Kind) {
     const TIMEOUT: Duration = Duration::from_millis(300);
-    let check = test_name!("a_timeout_is_over_although_signals_come");
+    let check = test_name!("signals_do_not_extend_a_timeout");
     let served = Served::start(check, kind, || {
-        be_interruptible();
+        make_interruptible();
         serve(echo(), kind.strategy(), |options| options.timeout(TIMEOUT));
     });
     let Some(served) = served else { return };
@@ -134,11 +135,11 @@ fn a_timeout_is_over_although_signals_come(kind: Kind) {
     assert_eq!((counts.accepted, counts.failed), (1, 1), "{counts:?}");
 }
 
-/// Both who waits for the end of the requests and who is cut off is interrupted.
-fn a_server_stops_although_signals_come(kind: Kind) {
-    let check = test_name!("a_server_stops_although_signals_come");
+/// The signals interrupt both the wait for running requests and the force-closed handler.
+fn signals_do_not_prevent_a_stop(kind: Kind) {
+    let check = test_name!("signals_do_not_prevent_a_stop");
     let served = Served::start(check, kind, || {
-        be_interruptible();
+        make_interruptible();
         serve(echo(), kind.strategy(), |options| options);
     });
     let Some(served) = served else { return };

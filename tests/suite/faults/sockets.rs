@@ -1,5 +1,5 @@
-//! A socket that does as little as it may: it sends and receives a few bytes at a time, is interrupted
-//! all the time, and says that there is nothing where it does not wait.
+//! A socket that does the minimum: it sends and receives a few bytes at a time, every second call is
+//! interrupted, and calls that must not wait sometimes return `WouldBlock`.
 
 use std::io::{self, ErrorKind, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -17,25 +17,25 @@ use crate::support::kinds::{Kind, by_kind};
 use crate::support::net::*;
 
 by_kind!(
-    every_byte_arrives_by_and_by,
-    lines_arrive_by_and_by,
-    messages_of_others_do_not_mix,
+    every_byte_arrives_in_small_pieces,
+    lines_arrive_in_small_pieces,
+    messages_of_other_threads_do_not_mix,
 );
 
-/// The transport whose connections stutter.
-struct Stutters {
+/// Transport whose connections are [`PartialSocket`]s.
+struct PartialTransport {
     listener: TcpListener,
     address: SocketAddr,
 }
 
-struct Stutter {
+struct PartialSocket {
     socket: TcpStream,
     sends: AtomicUsize,
     receives: AtomicUsize,
 }
 
-impl Stutter {
-    /// What the next call does: it is interrupted (`None`) every other time, and else has so many bytes.
+impl PartialSocket {
+    /// Returns the largest number of bytes of the next call. Every second call is interrupted instead.
     fn next(counter: &AtomicUsize) -> io::Result<usize> {
         match counter.fetch_add(1, Ordering::Relaxed) {
             n if n % 2 == 0 => Err(ErrorKind::Interrupted.into()),
@@ -44,7 +44,7 @@ impl Stutter {
     }
 }
 
-impl StreamSocket for Stutter {
+impl StreamSocket for PartialSocket {
     type Address = SocketAddr;
 
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -55,10 +55,10 @@ impl StreamSocket for Stutter {
     fn recv_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         let most = Self::next(&self.receives)?;
         if most == 4 {
-            // Nothing there, for once: who does not wait here says so.
+            // Simulates an empty receive buffer, which this call reports instead of waiting.
             return Err(ErrorKind::WouldBlock.into());
         }
-        // The default, which a few bytes would not do: it fills what there is.
+        // The default implementation would fill the whole spare capacity.
         let mut some = [0; 16];
         let room = buffer.capacity() - buffer.len();
         let received = self.socket.recv(&mut some[..most.min(room)])?;
@@ -92,14 +92,14 @@ impl StreamSocket for Stutter {
     }
 }
 
-impl AsFd for Stutters {
+impl AsFd for PartialTransport {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.listener.as_fd()
     }
 }
 
-impl Transport for Stutters {
-    type Request = StreamRequest<Stutter>;
+impl Transport for PartialTransport {
+    type Request = StreamRequest<PartialSocket>;
     type Address = SocketAddr;
 
     const KIND: RequestKind = RequestKind::Connection;
@@ -111,7 +111,7 @@ impl Transport for Stutters {
     fn get_request(&self, server: &ServerHandle) -> io::Result<Self::Request> {
         let (socket, client) = self.listener.accept()?;
         socket.set_nonblocking(false)?;
-        let socket = Stutter {
+        let socket = PartialSocket {
             socket,
             sends: AtomicUsize::new(0),
             receives: AtomicUsize::new(0),
@@ -120,7 +120,7 @@ impl Transport for Stutters {
     }
 }
 
-impl FromListener<TcpListener> for Stutters {
+impl FromListener<TcpListener> for PartialTransport {
     fn from_listener(listener: TcpListener, _: &SocketOptions) -> Result<Self, Error> {
         let address = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -128,22 +128,22 @@ impl FromListener<TcpListener> for Stutters {
     }
 }
 
-impl Bind<SocketAddr> for Stutters {
+impl Bind<SocketAddr> for PartialTransport {
     fn server_bind(address: SocketAddr, options: &SocketOptions) -> Result<Self, Error> {
         Self::from_listener(TcpListener::bind(address).unwrap(), options)
     }
 }
 
-type Stuttering = StreamRequest<Stutter>;
+type PartialRequest = StreamRequest<PartialSocket>;
 
-/// Runs `talk` with a server of such connections, each of which has to succeed.
+/// Runs `talk` with three clients of a server. Each request has to succeed.
 fn with_server(
     kind: Kind,
-    handle: impl Fn(&mut Stuttering) -> socketserver::Result + Send + Sync + 'static,
+    handle: impl Fn(&mut PartialRequest) -> socketserver::Result + Send + Sync + 'static,
     talk: impl Fn(&Client) + Sync,
 ) {
     let (service, failures) = Hooks::new(handle).failures();
-    let server = Server::<Stutters, _, Sequential>::bind(own_loopback(), service).unwrap();
+    let server = Server::<PartialTransport, _, Sequential>::bind(own_loopback(), service).unwrap();
     let server = server.strategy(kind.strategy()).spawn().unwrap();
     let address = *server.server_address();
     thread::scope(|scope| {
@@ -156,7 +156,7 @@ fn with_server(
             });
         }
     });
-    eventually("all are over", || server.stats().active == 0);
+    eventually("all requests have ended", || server.stats().active == 0);
     let stats = server.stats();
     assert_eq!((stats.accepted, stats.completed), (3, 3), "{stats:?}");
     assert!(failures.try_recv().is_err());
@@ -167,10 +167,10 @@ fn pattern(size: usize) -> Vec<u8> {
     (0..size).map(|n| (n ^ (n >> 8)) as u8).collect()
 }
 
-/// Whole messages are asked for and sent: a small one, one of several pieces, one beyond the buffer.
-fn every_byte_arrives_by_and_by(kind: Kind) {
+/// The messages are a small one, one of several pieces, and one that is larger than the buffer.
+fn every_byte_arrives_in_small_pieces(kind: Kind) {
     const SIZES: [usize; 4] = [1, 100, 5_000, 20_000];
-    let handle = |request: &mut Stuttering| {
+    let handle = |request: &mut PartialRequest| {
         for size in SIZES {
             let message = request.read_exactly(size)?;
             request.send_all(&message)?;
@@ -185,9 +185,9 @@ fn every_byte_arrives_by_and_by(kind: Kind) {
     });
 }
 
-/// The same with what is there, and by lines.
-fn lines_arrive_by_and_by(kind: Kind) {
-    let handle = |request: &mut Stuttering| {
+/// Reads lines, and then as much as `recv` returns.
+fn lines_arrive_in_small_pieces(kind: Kind) {
+    let handle = |request: &mut PartialRequest| {
         for _ in 0..20 {
             let line = request.readline(1000)?;
             write!(request, "{} bytes: ", line.len())?;
@@ -202,7 +202,7 @@ fn lines_arrive_by_and_by(kind: Kind) {
     with_server(kind, handle, |client| {
         for n in 0..20 {
             let line = format!("{}\n", "x".repeat(n * 10));
-            let answer = client_line(client, &line);
+            let answer = ask_line(client, &line);
             assert_eq!(answer, format!("{} bytes: {line}", line.len()));
         }
         client.send(pattern(1000));
@@ -210,8 +210,8 @@ fn lines_arrive_by_and_by(kind: Kind) {
     });
 }
 
-/// Asks by one line, and reads bytes up to the end of the answer.
-fn client_line(client: &Client, question: &str) -> String {
+/// Sends a line and reads the reply byte by byte up to the end of its line.
+fn ask_line(client: &Client, question: &str) -> String {
     client.send(question);
     let mut answer = Vec::new();
     while answer.last() != Some(&b'\n') {
@@ -220,10 +220,10 @@ fn client_line(client: &Client, question: &str) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-/// What the handler sends and what others send to its client arrives in one piece each.
-fn messages_of_others_do_not_mix(kind: Kind) {
+/// Each message of the handler and of another thread arrives in one piece.
+fn messages_of_other_threads_do_not_mix(kind: Kind) {
     const MESSAGES: usize = 50;
-    let handle = |request: &mut Stuttering| {
+    let handle = |request: &mut PartialRequest| {
         let sender = request.sender();
         let other = thread::spawn(move || {
             for _ in 0..MESSAGES {

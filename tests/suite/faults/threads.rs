@@ -1,8 +1,8 @@
-//! Threads, processes and stacks that cannot be had: it costs the connection that needed one, which ends
-//! in order, and nothing else.
+//! Threads, child processes and stacks that the system does not provide. Only the connection that needed
+//! one is affected, and it ends in order.
 //!
-//! The system refuses them: these tests are other users, whom the limit of processes binds, in
-//! processes of their own. While it holds, the tests themselves start no threads either.
+//! The tests run in processes of their own, as a user without privileges, because the limit on processes
+//! does not apply to root. While the limit is set, the tests themselves start no threads either.
 
 use std::fs;
 use std::io;
@@ -22,21 +22,21 @@ use crate::support::net::*;
 
 by_kind!(
     a_request_without_a_thread_ends_in_order,
-    others_go_on_meanwhile,
-    a_server_without_a_thread_says_so,
+    other_requests_continue_meanwhile,
+    a_server_without_a_thread_returns_an_error,
     a_single_request_without_a_thread_ends_in_order,
     a_stop_needs_no_thread,
-    a_server_is_content_with_fewer_threads,
+    a_server_works_with_fewer_threads,
     a_handler_without_a_stack_ends_in_order,
-    what_blocks_needs_no_thread,
+    blocking_needs_no_thread,
 );
 
-/// No thread and no process can be started meanwhile.
+/// Runs `work` while no thread and no process can be started.
 fn without_threads<R>(work: impl FnOnce() -> R) -> R {
     limited(Resource::Nproc, 0, work)
 }
 
-/// One that starts a thread for each request.
+/// Strategy of a kind. `Threading` starts a thread for each request.
 fn strategy(kind: Kind) -> Box<dyn Strategy> {
     match kind {
         Kind::Threading => Box::new(Threading::new().keep_alive(Duration::ZERO)),
@@ -52,16 +52,17 @@ fn host_echo(strategy: Box<dyn Strategy>) -> (Echo, Receiver<Failure>) {
 }
 
 #[track_caller]
-fn is_served(host: &Echo) {
+fn expect_served(host: &Echo) {
     let client = host.client();
     assert_eq!(client.ask("hello\n"), "hello\n");
     client.finish();
     client.expect_end();
 }
 
-/// A client that is turned away, but in order, although it has said something.
+/// Connects a client that sends a line. Asserts that its connection ends in order, because no thread could
+/// be started for it.
 #[track_caller]
-fn is_lost(host: &Echo, failures: &Receiver<Failure>) {
+fn expect_lost(host: &Echo, failures: &Receiver<Failure>) {
     let client = host.client();
     client.send("hello\n");
     client.expect_end();
@@ -70,10 +71,12 @@ fn is_lost(host: &Echo, failures: &Receiver<Failure>) {
     assert!(failure.kind.is_some(), "{failure:?}");
 }
 
-/// Checks that every request is in one of the counters.
+/// Waits for the end of all requests, and asserts that the counters include each.
 #[track_caller]
 fn expect_counts(host: &Echo, completed: u64, failed: u64) {
-    eventually("the requests are over", || host.server.stats().active == 0);
+    eventually("all requests have ended", || {
+        host.server.stats().active == 0
+    });
     let stats = host.server.stats();
     let ended = (stats.accepted, stats.completed, stats.failed);
     assert_eq!(ended, (completed + failed, completed, failed), "{stats:?}");
@@ -92,20 +95,20 @@ fn a_request_without_a_thread_ends_in_order(kind: Kind) {
         let (host, failures) = host_echo(strategy(kind));
         let starts_one = matches!(kind, Kind::Threading | Kind::ThreadPool | Kind::Forking);
         if kind == Kind::Coroutines {
-            // Its threads start with the server: this waits for them.
-            is_served(&host);
+            // The worker threads start with the server. This request waits for them.
+            expect_served(&host);
         }
         without_threads(|| {
             for _ in 0..20 {
                 if starts_one {
-                    is_lost(&host, &failures);
+                    expect_lost(&host, &failures);
                 } else {
-                    is_served(&host);
+                    expect_served(&host);
                 }
             }
         });
         for _ in 0..20 {
-            is_served(&host);
+            expect_served(&host);
         }
         if starts_one {
             expect_counts(&host, 20, 20);
@@ -117,9 +120,9 @@ fn a_request_without_a_thread_ends_in_order(kind: Kind) {
     });
 }
 
-/// Somebody who is being served notices nothing; a pool is a pool while it has a thread.
-fn others_go_on_meanwhile(kind: Kind) {
-    let check = test_name!("others_go_on_meanwhile");
+/// A running request is not affected. A pool works as long as it has a thread.
+fn other_requests_continue_meanwhile(kind: Kind) {
+    let check = test_name!("other_requests_continue_meanwhile");
     alone(check, kind, || {
         drop_root_privileges();
         let (host, failures) = host_echo(strategy(kind));
@@ -127,19 +130,19 @@ fn others_go_on_meanwhile(kind: Kind) {
         assert_eq!(first.ask("one\n"), "one\n");
         without_threads(|| match kind {
             Kind::Threading | Kind::Forking => {
-                is_lost(&host, &failures);
+                expect_lost(&host, &failures);
                 assert_eq!(first.ask("two\n"), "two\n");
-                is_lost(&host, &failures);
+                expect_lost(&host, &failures);
                 first.finish();
                 first.expect_end();
             }
             Kind::Coroutines => {
-                is_served(&host);
+                expect_served(&host);
                 assert_eq!(first.ask("two\n"), "two\n");
                 first.finish();
                 first.expect_end();
             }
-            // It waits for the only thread there is.
+            // The second client waits for the only thread.
             Kind::Sequential | Kind::ThreadPool => {
                 let second = host.client();
                 second.send("hello\n");
@@ -149,12 +152,12 @@ fn others_go_on_meanwhile(kind: Kind) {
                 assert_eq!(second.line(), "hello\n");
             }
         });
-        is_served(&host);
+        expect_served(&host);
         host.stop();
     });
 }
 
-/// `handle_request` needs a thread where the strategy has none at hand.
+/// `handle_request` needs a thread if the strategy has no idle one.
 fn a_single_request_without_a_thread_ends_in_order(kind: Kind) {
     let check = test_name!("a_single_request_without_a_thread_ends_in_order");
     alone(check, kind, || {
@@ -190,9 +193,10 @@ fn a_single_request_without_a_thread_ends_in_order(kind: Kind) {
 
 // ---- servers ----
 
-/// Neither `spawn` nor `serve_forever` leaves anything: the port is free again, the descriptors too.
-fn a_server_without_a_thread_says_so(kind: Kind) {
-    let check = test_name!("a_server_without_a_thread_says_so");
+/// After an error, `spawn` leaves neither a bound port nor an open descriptor, and `serve_forever` can be
+/// called again.
+fn a_server_without_a_thread_returns_an_error(kind: Kind) {
+    let check = test_name!("a_server_without_a_thread_returns_an_error");
     alone(check, kind, || {
         drop_root_privileges();
         let bind = |address| {
@@ -212,14 +216,14 @@ fn a_server_without_a_thread_says_so(kind: Kind) {
             let error = without_threads(|| server.serve_forever()).unwrap_err();
             assert!(matches!(error, Error::Resources { .. }), "{error:?}");
         }
-        // It can be had a second time.
+        // A second attempt succeeds.
         let server = server.spawn().unwrap();
         assert_eq!(Tcp::connect(&address).ask("hello\n"), "hello\n");
         server.stop().unwrap();
     });
 }
 
-/// There is nobody to watch over the grace period then: it is over at once.
+/// Without a thread that waits for the grace period, the grace period ends at once.
 fn a_stop_needs_no_thread(kind: Kind) {
     let check = test_name!("a_stop_needs_no_thread");
     alone(check, kind, || {
@@ -235,7 +239,6 @@ fn a_stop_needs_no_thread(kind: Kind) {
         let handle = host.server.handle();
         let start = Instant::now();
         let report = without_threads(|| host.server.stop()).unwrap();
-        // Far more than it takes, far less than for ever.
         assert!(start.elapsed() < PATIENCE);
         idle.expect_end();
         let stats = handle.stats();
@@ -243,33 +246,34 @@ fn a_stop_needs_no_thread(kind: Kind) {
     });
 }
 
-fn a_server_is_content_with_fewer_threads(kind: Kind) {
-    let check = test_name!("a_server_is_content_with_fewer_threads");
+fn a_server_works_with_fewer_threads(kind: Kind) {
+    let check = test_name!("a_server_works_with_fewer_threads");
     alone(check, kind, || {
         let root = rustix::process::geteuid().is_root();
         drop_root_privileges();
-        // Only then they are counted from nothing.
+        // As another user than root, the process has a thread count of its own.
         if !root {
-            return eprintln!("not tested: this needs a user of its own, so root");
+            return eprintln!("not tested: only root can change to another user");
         }
         match kind {
-            // They start when the server does, so the limit is there until one has served.
+            // The worker threads start with the server, so the limit applies from then on.
             Kind::Coroutines => {
                 let server = TcpServer::bind(LOOPBACK, || LineEcho).unwrap();
                 let server = server.strategy(Coroutines::new().workers(4));
-                has_one_worker(|| server.spawn().unwrap());
+                serves_with_one_worker(|| server.spawn().unwrap());
             }
             Kind::ThreadPool => {
                 let server = UdpServer::bind(own_loopback(), || LineEcho).unwrap();
                 let server = server.strategy(ThreadPool::new(4));
-                has_one_worker(|| server.spawn().unwrap());
+                serves_with_one_worker(|| server.spawn().unwrap());
             }
-            // The first of two gets its thread.
+            // Of two requests, the first one gets a thread.
             Kind::Threading | Kind::Sequential | Kind::Forking => {
                 let (host, failures) = host_echo(strategy(kind));
                 let before = threads();
-                is_served(&host);
-                // What has ended goes on for a moment, or was not collected, and counts.
+                expect_served(&host);
+                // An ended thread exists for a moment longer, and a child process until it is reaped.
+                // Both count.
                 eventually("the thread ends", || {
                     threads() == before && host.server.stats().active == 0
                 });
@@ -277,7 +281,7 @@ fn a_server_is_content_with_fewer_threads(kind: Kind) {
                     let first = host.client();
                     assert_eq!(first.ask("one\n"), "one\n");
                     if kind != Kind::Sequential {
-                        is_lost(&host, &failures);
+                        expect_lost(&host, &failures);
                     }
                     assert_eq!(first.ask("two\n"), "two\n");
                 });
@@ -287,8 +291,8 @@ fn a_server_is_content_with_fewer_threads(kind: Kind) {
     });
 }
 
-/// Checks a server that may have two threads: the one of `spawn`, and one that serves.
-fn has_one_worker<T: Reachable, S: Service<T::Request>, M: Strategy>(
+/// Asserts that a server works with two threads: the thread of `spawn` and one worker.
+fn serves_with_one_worker<T: Reachable, S: Service<T::Request>, M: Strategy>(
     spawn: impl FnOnce() -> RunningServer<T, S, M>,
 ) {
     let most = threads() + 2;
@@ -307,7 +311,7 @@ fn has_one_worker<T: Reachable, S: Service<T::Request>, M: Strategy>(
 
 // ---- memory ----
 
-/// How many bytes of addresses this process has.
+/// Size of the address space of this process, in bytes.
 fn address_space() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
@@ -315,7 +319,7 @@ fn address_space() -> u64 {
     1024 * size.parse::<u64>().unwrap()
 }
 
-/// Stacks for which there is no room in memory.
+/// The stacks do not fit into the address space.
 fn a_handler_without_a_stack_ends_in_order(kind: Kind) {
     let check = test_name!("a_handler_without_a_stack_ends_in_order");
     alone(check, kind, || {
@@ -327,7 +331,7 @@ fn a_handler_without_a_stack_ends_in_order(kind: Kind) {
             }
             Kind::ThreadPool => Box::new(ThreadPool::new(8).stack_size(STACK)),
             Kind::Coroutines => Box::new(Coroutines::new().workers(2).stack_size(STACK)),
-            // They run on the stack of the loop.
+            // The handlers run on the stack of the accept loop.
             Kind::Sequential | Kind::Forking => kind.strategy(),
         };
         let has_stack = matches!(kind, Kind::Sequential | Kind::Forking);
@@ -336,13 +340,13 @@ fn a_handler_without_a_stack_ends_in_order(kind: Kind) {
         limited(Resource::As, address_space() + room, || {
             for _ in 0..20 {
                 if has_stack {
-                    is_served(&host);
+                    expect_served(&host);
                 } else {
-                    is_lost(&host, &failures);
+                    expect_lost(&host, &failures);
                 }
             }
         });
-        is_served(&host);
+        expect_served(&host);
         if has_stack {
             expect_counts(&host, 21, 0);
         } else {
@@ -352,11 +356,11 @@ fn a_handler_without_a_stack_ends_in_order(kind: Kind) {
     });
 }
 
-/// A handler that is to go on elsewhere goes on where it is, if there is no such place.
-fn what_blocks_needs_no_thread(kind: Kind) {
-    struct Elsewhere;
+/// `blocking` runs its closure on the current thread if no other thread can be started.
+fn blocking_needs_no_thread(kind: Kind) {
+    struct Shout;
 
-    impl RequestHandler<TcpRequest> for Elsewhere {
+    impl RequestHandler<TcpRequest> for Shout {
         fn handle(&mut self, request: &mut TcpRequest) -> socketserver::Result {
             let line = request.readline(100)?;
             let loud = socketserver::blocking(|| line.to_ascii_uppercase());
@@ -364,11 +368,10 @@ fn what_blocks_needs_no_thread(kind: Kind) {
         }
     }
 
-    let check = test_name!("what_blocks_needs_no_thread");
+    let check = test_name!("blocking_needs_no_thread");
     alone(check, kind, || {
         drop_root_privileges();
-        let host = host_by::<Tcp, _, _>(kind.strategy(), || Elsewhere);
-        // The thread that serves, where there are some.
+        // As another user than root, the process has a thread count of its own.
         assert_eq!(host.client().ask("hello\n"), "HELLO\n");
         if matches!(kind, Kind::Sequential | Kind::Coroutines) {
             without_threads(|| {

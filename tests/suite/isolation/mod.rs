@@ -1,6 +1,6 @@
-//! A panic costs the request that it happens in, and nothing else, wherever the code of others is called:
-//! in a strategy, a transport, a socket, a service. (Those of handlers are in `handlers`.) And so does a
-//! thread that cannot be had.
+//! Panics in user code: a strategy, a transport, a socket or a service. Each affects only the request in
+//! which it happens. A thread that cannot be started has the same effect. `handlers` tests panics of
+//! handlers.
 
 mod services;
 mod sockets;
@@ -12,52 +12,57 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use socketserver::{DrainReport, Stats};
 
-/// Panics in one place, so many times.
+/// Panics in one method, a limited number of times.
 #[derive(Debug)]
-struct Mine {
-    place: &'static str,
+struct PanicPoint {
+    method: &'static str,
     left: AtomicUsize,
-    hit: AtomicUsize,
+    panics: AtomicUsize,
 }
 
-impl Mine {
-    fn once(place: &'static str) -> Self {
-        Self::times(place, 1)
+impl PanicPoint {
+    fn once(method: &'static str) -> Self {
+        Self::times(method, 1)
     }
 
-    fn always(place: &'static str) -> Self {
-        Self::times(place, usize::MAX)
+    fn always(method: &'static str) -> Self {
+        Self::times(method, usize::MAX)
     }
 
-    fn times(place: &'static str, times: usize) -> Self {
+    fn times(method: &'static str, times: usize) -> Self {
         Self {
-            place,
+            method,
             left: AtomicUsize::new(times),
-            hit: AtomicUsize::new(0),
+            panics: AtomicUsize::new(0),
         }
     }
 
-    fn step_on(&self, place: &str) {
+    /// Panics if `method` is the method of this value and panics are left.
+    fn visit(&self, method: &str) {
         let less = |left: usize| left.checked_sub(1);
         let order = Ordering::SeqCst;
-        if self.place == place && self.left.fetch_update(order, order, less).is_ok() {
-            self.hit.fetch_add(1, order);
-            panic!("{place} was told to");
+        if self.method == method && self.left.fetch_update(order, order, less).is_ok() {
+            self.panics.fetch_add(1, order);
+            panic!("{method} panics on purpose");
         }
     }
 
-    fn hits(&self) -> usize {
-        self.hit.load(Ordering::SeqCst)
+    fn panics(&self) -> usize {
+        self.panics.load(Ordering::SeqCst)
     }
 }
 
-/// All have ended, and the books say how.
+/// Asserts that all requests have ended and that the counts add up.
 #[track_caller]
-fn adds_up(report: &DrainReport, stats: &Stats) {
+fn assert_adds_up(report: &DrainReport, stats: &Stats) {
     let all = format!("{report:?}\n{stats:?}");
     let ended = report.completed + report.failed + report.rejected + report.dropped;
-    let cut = report.force_closed.len() + report.abandoned.len();
-    assert_eq!(report.running + report.accepted, ended + cut, "{all}");
+    let closed_by_server = report.force_closed.len() + report.abandoned.len();
+    assert_eq!(
+        report.running + report.accepted,
+        ended + closed_by_server,
+        "{all}"
+    );
     let ended =
         stats.completed + stats.failed + stats.force_closed + stats.rejected + stats.dropped;
     assert_eq!((stats.accepted, stats.active), (ended, 0), "{all}");

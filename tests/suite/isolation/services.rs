@@ -1,4 +1,4 @@
-//! Services and errors that panic, where `handlers` does not look.
+//! Services and errors that panic, in cases that `handlers` does not cover.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,20 +6,20 @@ use std::sync::Arc;
 use socketserver::transport::Tcp;
 use socketserver::{HandlerError, Request, RequestHandler, Result, Service, Strategy, TcpRequest};
 
-use super::adds_up;
+use super::assert_adds_up;
 use crate::support::net::*;
 
-/// Panics whenever it is shown.
+/// Error whose `Display` panics.
 #[derive(Debug)]
-struct Unspeakable;
+struct PanicsWhenShown;
 
-impl fmt::Display for Unspeakable {
+impl fmt::Display for PanicsWhenShown {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        panic!("told not to be shown");
+        panic!("on purpose");
     }
 }
 
-impl std::error::Error for Unspeakable {}
+impl std::error::Error for PanicsWhenShown {}
 
 struct Handler;
 
@@ -28,16 +28,16 @@ impl RequestHandler<TcpRequest> for Handler {
         let line = request.readline(100)?;
         request.send_all(&line)?;
         match &line[..] {
-            b"fail\n" => Err(Box::new(Unspeakable)),
+            b"fail\n" => Err(Box::new(PanicsWhenShown)),
             _ => Ok(()),
         }
     }
 }
 
-/// Tells of errors as services do by default, by showing them.
-struct Plain;
+/// Service with the default `handle_error`, which shows errors.
+struct DefaultReport;
 
-impl Service<TcpRequest> for Plain {
+impl Service<TcpRequest> for DefaultReport {
     type Handler = Handler;
 
     fn request_handler(self: &Arc<Self>) -> Handler {
@@ -45,10 +45,10 @@ impl Service<TcpRequest> for Plain {
     }
 }
 
-/// Panics while it tells.
-struct Telling;
+/// Service whose `handle_error` panics.
+struct PanickingReport;
 
-impl Service<TcpRequest> for Telling {
+impl Service<TcpRequest> for PanickingReport {
     type Handler = Handler;
 
     fn request_handler(self: &Arc<Self>) -> Handler {
@@ -57,7 +57,7 @@ impl Service<TcpRequest> for Telling {
 
     fn handle_error(&self, request: &mut TcpRequest, _: &HandlerError) {
         let _ = request.send_all("sorry\n");
-        panic!("told to");
+        panic!("on purpose");
     }
 }
 
@@ -73,15 +73,15 @@ fn one_fails<M: Strategy + Default, S: Service<TcpRequest>>(service: S, apology:
     let report = host.stop();
     let stats = handle.stats();
     assert_eq!((stats.failed, stats.completed), (1, 1));
-    adds_up(&report, &stats);
+    assert_adds_up(&report, &stats);
 }
 
 fn an_error_that_panics_when_it_is_shown_costs_its_request<M: Strategy + Default>() {
-    one_fails::<M, _>(Plain, "");
+    one_fails::<M, _>(DefaultReport, "");
 }
 
 fn a_panic_in_handle_error_costs_its_request<M: Strategy + Default>() {
-    one_fails::<M, _>(Telling, "sorry\n");
+    one_fails::<M, _>(PanickingReport, "sorry\n");
 }
 
 by_strategy!(

@@ -1,4 +1,4 @@
-//! Sockets of connections that panic.
+//! Connections whose sockets panic.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -15,36 +15,36 @@ use socketserver::{
     Transport,
 };
 
-use super::{Mine, adds_up};
+use super::{PanicPoint, assert_adds_up};
 use crate::support::net::*;
 
-/// A TCP connection that panics.
-struct Mined {
+/// TCP connection that panics.
+struct PanickingSocket {
     tcp: TcpStream,
-    mine: Mine,
+    panics_at: PanicPoint,
 }
 
-impl StreamSocket for Mined {
+impl StreamSocket for PanickingSocket {
     type Address = SocketAddr;
 
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.mine.step_on("recv");
+        self.panics_at.visit("recv");
         self.tcp.recv(buffer)
     }
 
     fn send(&self, data: &[u8]) -> io::Result<usize> {
-        self.mine.step_on("send");
+        self.panics_at.visit("send");
         StreamSocket::send(&self.tcp, data)
     }
 
     fn try_send(&self, data: &[u8]) -> io::Result<usize> {
-        self.mine.step_on("try_send");
+        self.panics_at.visit("try_send");
         self.tcp.try_send(data)
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         let done = StreamSocket::shutdown(&self.tcp, how);
-        self.mine.step_on("shutdown");
+        self.panics_at.visit("shutdown");
         done
     }
 
@@ -54,42 +54,42 @@ impl StreamSocket for Mined {
 
     fn before_close(&self) {
         self.tcp.before_close();
-        self.mine.step_on("before_close");
+        self.panics_at.visit("before_close");
     }
 }
 
-impl Drop for Mined {
+impl Drop for PanickingSocket {
     fn drop(&mut self) {
-        self.mine.step_on("drop");
+        self.panics_at.visit("drop");
     }
 }
 
-/// TCP whose first connections panic.
-struct Mines {
+/// TCP whose first connections panic in one method.
+struct PanickingTransport {
     tcp: Tcp,
-    place: &'static str,
+    method: &'static str,
     left: AtomicUsize,
 }
 
-impl Bind<(&'static str, usize)> for Mines {
+impl Bind<(&'static str, usize)> for PanickingTransport {
     fn server_bind(
-        (place, count): (&'static str, usize),
+        (method, count): (&'static str, usize),
         options: &SocketOptions,
     ) -> Result<Self, Error> {
         let tcp = Tcp::server_bind(LOOPBACK, options)?;
         let left = AtomicUsize::new(count);
-        Ok(Self { tcp, place, left })
+        Ok(Self { tcp, method, left })
     }
 }
 
-impl AsFd for Mines {
+impl AsFd for PanickingTransport {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.tcp.as_fd()
     }
 }
 
-impl Transport for Mines {
-    type Request = StreamRequest<Mined>;
+impl Transport for PanickingTransport {
+    type Request = StreamRequest<PanickingSocket>;
     type Address = SocketAddr;
 
     const KIND: RequestKind = Tcp::KIND;
@@ -107,87 +107,93 @@ impl Transport for Mines {
         let tcp = request.socket().try_clone()?;
         let order = Ordering::SeqCst;
         let less = |left: usize| left.checked_sub(1);
-        let mine = match self.left.fetch_update(order, order, less) {
-            Ok(_) => Mine::always(self.place),
-            Err(_) => Mine::once("nowhere"),
+        let panics_at = match self.left.fetch_update(order, order, less) {
+            Ok(_) => PanicPoint::always(self.method),
+            Err(_) => PanicPoint::once("nowhere"),
         };
         let address = *request.client_address();
-        Ok(StreamRequest::new(Mined { tcp, mine }, address, server))
+        Ok(StreamRequest::new(
+            PanickingSocket { tcp, panics_at },
+            address,
+            server,
+        ))
     }
 }
 
-type Running<M> = RunningServer<Mines, Hooks<StreamRequest<Mined>>, M>;
+type Running<M> = RunningServer<PanickingTransport, Hooks<StreamRequest<PanickingSocket>>, M>;
 
-fn serve<M: Strategy + Default>(place: &'static str, count: usize) -> Running<M> {
+fn serve<M: Strategy + Default>(method: &'static str, count: usize) -> Running<M> {
     expect_panics();
-    let service = Hooks::new(|request: &mut StreamRequest<Mined>| {
+    let service = Hooks::new(|request: &mut StreamRequest<PanickingSocket>| {
         while let Some(line) = request.next_line(100)? {
             request.send_all(&line)?;
         }
         Ok(())
     });
-    let server = Server::<Mines, _, M>::bind((place, count), service).unwrap();
+    let server = Server::<PanickingTransport, _, M>::bind((method, count), service).unwrap();
     let server = server.force_close_timeout(PATIENCE / 2);
     server.grace_period(Duration::ZERO).spawn().unwrap()
 }
 
 fn a_panic_of_a_socket_costs_its_request<M: Strategy + Default>() {
-    for (place, is_failure) in [
+    for (method, is_failure) in [
         ("recv", true),
         ("send", true),
         ("shutdown", false),
         ("before_close", false),
         ("drop", false),
     ] {
-        let server = serve::<M>(place, 1);
+        let server = serve::<M>(method, 1);
         let handle = server.handle();
         let first = Tcp::connect(server.server_address());
-        // Of several loops, another could be faster with the second.
-        eventually("it is taken in", || handle.stats().accepted == 1);
+        // Precedes the second connection, because another accept loop could accept that one first.
+        eventually("the connection is accepted", || {
+            handle.stats().accepted == 1
+        });
         first.send("hello\n");
         if is_failure {
-            // It may be reset: what was the rest of a conversation is not known.
+            // The connection may be reset, because unread input may be left.
             while first.try_receive().is_ok_and(|data| !data.is_empty()) {}
         } else {
             assert_eq!(first.line(), "hello\n");
-            // `before_close` is for those who have not ended their side.
-            match place {
+            // `before_close` is called only if the client has not ended its side.
+            match method {
                 "before_close" => handle.requests()[0].close(),
                 _ => first.finish(),
             }
             first.expect_end();
         }
         let second = Tcp::connect(server.server_address());
-        assert_eq!(second.ask("hello\n"), "hello\n", "{place}");
+        assert_eq!(second.ask("hello\n"), "hello\n", "{method}");
         second.finish();
         second.expect_end();
-        eventually("both are over", || handle.stats().active == 0);
+        eventually("both requests have ended", || handle.stats().active == 0);
         let stats = handle.stats();
         let failed = u64::from(is_failure);
         assert_eq!(
             (stats.completed, stats.failed),
             (2 - failed, failed),
-            "{place}"
+            "{method}"
         );
         let report = in_time(move || server.stop()).unwrap();
-        adds_up(&report, &handle.stats());
+        assert_adds_up(&report, &handle.stats());
     }
 }
 
 by_strategy!(a_panic_of_a_socket_costs_its_request);
 
-/// Those who are left are cut off, whatever the first one does.
-fn a_panic_does_not_keep_a_stop_from_cutting_the_others<M: Strategy + Default>() {
-    for place in ["shutdown", "before_close", "drop"] {
-        let server = serve::<M>(place, 2);
+/// The other connections are force-closed although the first ones panic.
+fn check_that_a_stop_force_closes_all<M: Strategy + Default>() {
+    for method in ["shutdown", "before_close", "drop"] {
+        let server = serve::<M>(method, 2);
         let handle = server.handle();
         let clients = [(); 4].map(|()| Tcp::connect(server.server_address()));
         for client in &clients {
             assert_eq!(client.ask("hello\n"), "hello\n");
         }
         let report = in_time(move || server.stop()).unwrap();
-        assert_eq!(report.force_closed.len(), 4, "{place}");
-        adds_up(&report, &handle.stats());
+        assert_eq!(report.force_closed.len(), 4, "{method}");
+        assert_adds_up(&report, &handle.stats());
         for client in clients {
             client.expect_end();
         }
@@ -195,14 +201,14 @@ fn a_panic_does_not_keep_a_stop_from_cutting_the_others<M: Strategy + Default>()
 }
 
 #[test]
-fn a_panic_does_not_keep_threads_from_being_cut() {
-    a_panic_does_not_keep_a_stop_from_cutting_the_others::<Threading>();
-    a_panic_does_not_keep_a_stop_from_cutting_the_others::<socketserver::ThreadPool>();
+fn a_panic_does_not_prevent_the_force_close_of_other_connections() {
+    check_that_a_stop_force_closes_all::<Threading>();
+    check_that_a_stop_force_closes_all::<socketserver::ThreadPool>();
 }
 
-/// It is the fault of neither who sends nor the other listeners.
+/// The sender gets an error. The panic reaches neither its thread nor the other receivers.
 #[test]
-fn a_panic_while_others_send_is_an_error_for_them() {
+fn a_panic_while_other_code_sends_is_an_error_of_the_call() {
     let server = serve::<Threading>("try_send", 1);
     let handle = server.handle();
     let clients = [(); 2].map(|()| Tcp::connect(server.server_address()));
@@ -214,7 +220,7 @@ fn a_panic_while_others_send_is_an_error_for_them() {
         Ok(()) => String::new(),
         Err(error) => error.to_string(),
     });
-    let expected = ["sending panicked: try_send was told to", ""];
+    let expected = ["sending panicked: try_send panics on purpose", ""];
     assert_eq!(texts.collect::<Vec<_>>(), expected);
     assert_eq!(clients[1].line(), "all\n");
     assert_eq!(clients[0].ask("still there\n"), "still there\n");
@@ -224,21 +230,24 @@ fn a_panic_while_others_send_is_an_error_for_them() {
     let server = serve::<Threading>("send", 1);
     let handle = server.handle();
     let _client = Tcp::connect(server.server_address());
-    eventually("it is there", || handle.requests().len() == 1);
+    eventually("the request is listed", || handle.requests().len() == 1);
     let request = &handle.requests()[0];
     let error = request.sender().unwrap().send_all("hello\n").unwrap_err();
-    assert_eq!(error.to_string(), "sending panicked: send was told to");
+    assert_eq!(
+        error.to_string(),
+        "sending panicked: send panics on purpose"
+    );
     in_time(move || server.stop()).unwrap();
 }
 
-/// Whoever is the last to have a connection is not the one to pay for its end.
+/// The panic does not reach the thread that drops the last reference to the request.
 #[test]
-fn the_drop_of_a_socket_is_contained_wherever_it_is() {
+fn a_panic_in_the_drop_of_a_socket_is_caught_on_every_thread() {
     let server = serve::<Threading>("nowhere", 0);
     let (client, _peer) = pair();
-    let socket = Mined {
+    let socket = PanickingSocket {
         tcp: client,
-        mine: Mine::always("drop"),
+        panics_at: PanicPoint::always("drop"),
     };
     let address = *server.server_address();
     let request = StreamRequest::new(socket, address, &server.handle());

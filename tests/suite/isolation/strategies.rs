@@ -8,44 +8,44 @@ use std::time::Duration;
 use socketserver::strategy::{AcceptWait, Ready, Scheduling};
 use socketserver::{Error, Job, Rejected, Sequential, Server, Strategy};
 
-use super::{Mine, adds_up};
+use super::{PanicPoint, assert_adds_up};
 use crate::support::net::*;
 
 /// Runs each request on a thread of its own.
-struct Mined(Arc<Mine>);
+struct PanickingStrategy(Arc<PanicPoint>);
 
-impl Strategy for Mined {
+impl Strategy for PanickingStrategy {
     fn process_request(&self, job: Job) -> Result<(), Rejected> {
-        self.0.step_on("process_request");
+        self.0.visit("process_request");
         let thread = thread::Builder::new().name("socketserver-job".into());
         thread.spawn(|| job.run()).unwrap();
         Ok(())
     }
 
     fn wait(&self, wait: &AcceptWait<'_>) -> io::Result<Ready> {
-        self.0.step_on("wait");
+        self.0.visit("wait");
         wait.for_request()
     }
 
     fn server_close(&self, _: Duration) {
-        self.0.step_on("server_close");
+        self.0.visit("server_close");
     }
 
     fn scheduling(&self) -> Scheduling<'_> {
-        self.0.step_on("scheduling");
+        self.0.visit("scheduling");
         Scheduling::default()
     }
 }
 
-fn mined(mine: Mine) -> (Mined, Arc<Mine>) {
-    let mine = Arc::new(mine);
-    (Mined(Arc::clone(&mine)), mine)
+fn panicking_strategy(panics_at: PanicPoint) -> (PanickingStrategy, Arc<PanicPoint>) {
+    let panics_at = Arc::new(panics_at);
+    (PanickingStrategy(Arc::clone(&panics_at)), panics_at)
 }
 
-/// The force-close of a stop takes place all the same.
-fn a_panic_there_costs_nothing<T: Connected>() {
+/// The stop still force-closes all connections.
+fn a_panic_in_server_close_affects_no_request<T: Connected>() {
     expect_panics();
-    let (strategy, mine) = mined(Mine::always("server_close"));
+    let (strategy, panics_at) = panicking_strategy(PanicPoint::always("server_close"));
     let host = host_with::<T, Sequential, _, _>(
         Hooks::<T::Request>::echo(),
         |options| options,
@@ -57,17 +57,20 @@ fn a_panic_there_costs_nothing<T: Connected>() {
         assert_eq!(client.ask("hello\n"), "hello\n");
     }
     let report = host.stop();
-    assert!(mine.hits() > 0, "server_close was not called: {report:?}");
+    assert!(
+        panics_at.panics() > 0,
+        "server_close was not called: {report:?}"
+    );
     assert_eq!(report.force_closed.len(), 3);
-    adds_up(&report, &handle.stats());
+    assert_adds_up(&report, &handle.stats());
     for client in clients {
         client.expect_end();
     }
 }
 
-fn a_panic_there_costs_that_request<T: Connected>() {
+fn a_panic_in_process_request_costs_that_request<T: Connected>() {
     expect_panics();
-    let (strategy, _) = mined(Mine::once("process_request"));
+    let (strategy, _) = panicking_strategy(PanicPoint::once("process_request"));
     let host = host_by::<T, _, _>(strategy, || LineEcho);
     let handle = host.server.handle();
     host.client().expect_end();
@@ -75,15 +78,15 @@ fn a_panic_there_costs_that_request<T: Connected>() {
     let report = host.stop();
     let stats = handle.stats();
     assert_eq!((stats.dropped, stats.completed), (1, 1));
-    adds_up(&report, &stats);
+    assert_adds_up(&report, &stats);
 }
 
 /// Connections in the backlog are served by the next run.
-fn a_panic_there_ends_serving_with_an_error<T: Connected>() {
+fn a_panic_in_wait_or_scheduling_ends_serving_with_an_error<T: Connected>() {
     expect_panics();
-    for place in ["wait", "scheduling"] {
+    for method in ["wait", "scheduling"] {
         let dir = TempDir::new();
-        let (strategy, _) = mined(Mine::once(place));
+        let (strategy, _) = panicking_strategy(PanicPoint::once(method));
         let server = T::bind::<_, Sequential>(&dir, Server::options(), || LineEcho).unwrap();
         let server = server.strategy(strategy);
         let handle = server.handle();
@@ -98,21 +101,21 @@ fn a_panic_there_ends_serving_with_an_error<T: Connected>() {
         let Error::Accept { source } = &error else {
             panic!("{error}");
         };
-        let told = format!("Strategy::{place} panicked: {place} was told to");
-        assert_eq!(source.to_string(), told);
+        let expected = format!("Strategy::{method} panicked: {method} panics on purpose");
+        assert_eq!(source.to_string(), expected);
         assert_eq!(handle.stats().accepted, 0);
         let server = server.spawn().unwrap();
         assert_eq!(client.line(), "hello\n");
         let report = in_time(move || server.stop()).unwrap();
-        adds_up(&report, &handle.stats());
+        assert_adds_up(&report, &handle.stats());
     }
 }
 
-/// Connections in the backlog are served all the same.
-fn a_panic_in_wait_keeps_nobody_from_being_served_at_the_close<T: Connected>() {
+/// The close still serves the connections in the backlog.
+fn a_panic_in_wait_does_not_prevent_serving_the_backlog_at_the_close<T: Connected>() {
     expect_panics();
     let dir = TempDir::new();
-    let (strategy, mine) = mined(Mine::always("wait"));
+    let (strategy, panics_at) = panicking_strategy(PanicPoint::always("wait"));
     let server = T::bind::<_, Sequential>(&dir, Server::options(), || LineEcho).unwrap();
     let server = server.strategy(strategy);
     let handle = server.handle();
@@ -126,14 +129,14 @@ fn a_panic_in_wait_keeps_nobody_from_being_served_at_the_close<T: Connected>() {
         assert_eq!(client.line(), "hello\n");
     }
     let report = in_time(move || closing.join()).unwrap();
-    assert!(mine.hits() > 0);
+    assert!(panics_at.panics() > 0);
     assert_eq!((report.accepted, report.completed), (3, 3));
-    adds_up(&report, &handle.stats());
+    assert_adds_up(&report, &handle.stats());
 }
 
 over_streams!(
-    a_panic_there_costs_nothing,
-    a_panic_there_costs_that_request,
-    a_panic_there_ends_serving_with_an_error,
-    a_panic_in_wait_keeps_nobody_from_being_served_at_the_close,
+    a_panic_in_server_close_affects_no_request,
+    a_panic_in_process_request_costs_that_request,
+    a_panic_in_wait_or_scheduling_ends_serving_with_an_error,
+    a_panic_in_wait_does_not_prevent_serving_the_backlog_at_the_close,
 );

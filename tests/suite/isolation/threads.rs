@@ -1,4 +1,4 @@
-//! Threads that cannot be had. (`strategies` has those of single requests.)
+//! Threads that cannot be started for a server. `strategies` tests threads of single requests.
 
 use std::sync::mpsc;
 use std::thread;
@@ -11,8 +11,8 @@ use socketserver::{Coroutines, Error, Phase, Sequential, Server, Strategy, Threa
 use crate::support::alone::{is_alone, run, test_name};
 use crate::support::net::*;
 
-/// From now on, this process has memory for everything but another stack.
-fn have_no_more_threads() {
+/// Limits the address space of this process, so that no further thread can be started.
+fn prevent_new_threads() {
     const STACK: usize = 2 << 20;
 
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -24,13 +24,13 @@ fn have_no_more_threads() {
         maximum: None,
     };
     setrlimit(Resource::As, limit).unwrap();
-    // The stacks of threads that have ended are used again, until there are none left.
-    let idle = || thread::Builder::new().stack_size(STACK).spawn(stay);
+    // The stacks of ended threads are cached and reused. These threads use up the cache.
+    let idle = || thread::Builder::new().stack_size(STACK).spawn(park_forever);
     let threads = std::iter::from_fn(|| idle().ok()).take(100).count();
-    assert!(threads < 100, "there are always more");
+    assert!(threads < 100, "threads can still be started");
 }
 
-fn stay() {
+fn park_forever() {
     loop {
         thread::park();
     }
@@ -41,8 +41,8 @@ fn a_stop_needs_no_thread() {
     run(test_name!("a_stop_without_threads"));
 }
 
-/// The grace period and that of a lame duck need a thread to wait on. A server that cannot be stopped would
-/// be worse than none of either.
+/// The grace period and the lame-duck period need a thread that waits for them. Without one, the server stops
+/// at once.
 #[test]
 #[ignore = "run by a_stop_needs_no_thread"]
 fn a_stop_without_threads() {
@@ -62,8 +62,8 @@ fn a_stop_without_threads() {
         let done = done.clone();
         thread::spawn(move || {
             let _ = done.send(server.serve_forever().is_ok());
-            // Its stack would be the next thread's.
-            stay();
+            // An ended thread would leave its stack to the next one.
+            park_forever();
         });
     }
     assert_eq!(client.ask("hello\n"), "hello\n");
@@ -72,10 +72,10 @@ fn a_stop_without_threads() {
             .iter()
             .all(|handle| handle.phase() == Phase::Serving)
     });
-    have_no_more_threads();
+    prevent_new_threads();
     for handle in &handles {
         handle.shutdown();
-        assert!(next(&ended), "it ended with an error");
+        assert!(next(&ended), "serve_forever returned an error");
         assert!(handle.wait(PATIENCE));
     }
     client.expect_end();
@@ -86,7 +86,7 @@ fn serving_without_threads_is_an_error() {
     run(test_name!("serving_without_threads"));
 }
 
-/// It says what for, and the server can be closed.
+/// The error names the purpose of the thread, and the server can be closed.
 #[test]
 #[ignore = "run by serving_without_threads_is_an_error"]
 fn serving_without_threads() {
@@ -107,7 +107,7 @@ fn serving_without_threads() {
     }
 
     let server = Server::<Tcp, _, Sequential>::bind(LOOPBACK, || LineEcho).unwrap();
-    have_no_more_threads();
+    prevent_new_threads();
     let error = server.spawn().unwrap_err();
     assert!(matches!(error, Error::Resources { .. }), "{error}");
     fails(ThreadPool::new(2));

@@ -1,29 +1,29 @@
-//! None at all.
+//! Results that are not reported as errors, and a hook that panics.
 
 use super::*;
 
-/// Where several loops wait for one client, all but one find nothing.
-fn nothing_there_after_all_is_no_error<T: Inner>(kind: Kind) {
-    let patient = patient::<T>(kind);
-    patient.plan.fail_with(40, Errno::EAGAIN);
-    patient.is_served(patient.client());
-    assert_eq!(patient.errors.try_iter().count(), 0);
-    patient.expect_counts([0, 0, 0]);
-    patient.server.stop().unwrap();
+/// When several loops wait for one client, all but one of them find the backlog empty.
+fn an_empty_backlog_is_no_error<T: Inner>(kind: Kind) {
+    let faulty = faulty_server::<T>(kind);
+    faulty.plan.fail_with(40, Errno::EAGAIN);
+    faulty.expect_served(faulty.client());
+    assert_eq!(faulty.errors.try_iter().count(), 0);
+    faulty.expect_counts([0, 0, 0]);
+    faulty.server.stop().unwrap();
 }
 
 fn a_hook_that_panics_costs_nothing<T: Inner>(kind: Kind) {
     expect_panics();
-    let patient = patient_that_tells::<T>(kind, |_| panic!("on purpose"));
+    let faulty = faulty_server_with_hook::<T>(kind, |_| panic!("on purpose"));
     for errno in [Errno::ECONNABORTED, Errno::EMFILE] {
-        patient.plan.fail_with(2, errno);
-        patient.is_served(patient.client());
+        faulty.plan.fail_with(2, errno);
+        faulty.expect_served(faulty.client());
     }
-    patient.expect_counts([2, 2, 0]);
-    patient.server.stop().unwrap();
+    faulty.expect_counts([2, 2, 0]);
+    faulty.server.stop().unwrap();
 }
 
 by_transport_and_kind!(
-    nothing_there_after_all_is_no_error,
+    an_empty_backlog_is_no_error,
     a_hook_that_panics_costs_nothing,
 );

@@ -1,4 +1,4 @@
-//! Every error that `accept(2)` knows, from a transport that makes them up.
+//! Every error that `accept(2)` documents, from a transport that simulates them.
 
 use std::collections::HashMap;
 use std::io;
@@ -43,13 +43,13 @@ macro_rules! by_transport_and_kind {
     };
 }
 
-// After the macros, which they use.
+// These modules use the macros above.
 mod back_off;
 mod fatal;
 mod harmless;
 mod retry;
 
-// What `man 2 accept` lists, and for datagrams `man 7 udp`.
+// The errors that `man 2 accept` lists, and for datagrams `man 7 udp`.
 
 const RETRIED: [Errno; 17] = [
     Errno::EINTR,
@@ -71,7 +71,7 @@ const RETRIED: [Errno; 17] = [
     Errno::EMSGSIZE,
 ];
 
-/// The last is one that nobody expects.
+/// The last one is an error that `accept(2)` does not document.
 const BACKED_OFF: [Errno; 6] = [
     Errno::EMFILE,
     Errno::ENFILE,
@@ -83,13 +83,13 @@ const BACKED_OFF: [Errno; 6] = [
 
 const FATAL: [Errno; 4] = [Errno::EBADF, Errno::EINVAL, Errno::ENOTSOCK, Errno::EFAULT];
 
-/// A transport of which the test says when it fails.
+/// Transport that fails when the test plans it.
 struct Faulty<T> {
     inner: T,
     plan: Arc<Plan>,
 }
 
-/// What goes wrong, and what was tried.
+/// The planned faults, and the calls so far.
 #[derive(Default)]
 struct Plan {
     state: Mutex<State>,
@@ -100,7 +100,7 @@ struct Plan {
 struct State {
     fault: Option<Fault>,
     left: usize,
-    /// When `get_request` was called, on which thread.
+    /// Times of the calls of `get_request`, by thread.
     calls: HashMap<ThreadId, Vec<Instant>>,
 }
 
@@ -119,12 +119,12 @@ impl Plan {
         self.fail(times, move || errno.into());
     }
 
-    fn mend(&self) {
+    fn end_faults(&self) {
         self.state.lock().unwrap().left = 0;
     }
 
-    /// Fails, or takes in a request: under the lock, so that a loop that was let through before cannot
-    /// take in what comes after the next `fail`.
+    /// Fails, or accepts a request. Holds the lock, so that a loop whose call has begun before the next
+    /// `fail` cannot accept a later request.
     fn call<R>(&self, get_request: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
         let mut state = self.state.lock().unwrap();
         let calls = state.calls.entry(thread::current().id()).or_default();
@@ -137,13 +137,13 @@ impl Plan {
         Err(state.fault.as_ref().unwrap()())
     }
 
-    /// Waits until one loop has called so often, and tells when every loop has.
+    /// Waits until one loop has made `number` calls. Returns the times of the calls of each loop.
     fn wait_for_calls(&self, number: usize) -> Vec<Vec<Instant>> {
         let state = self.state.lock().unwrap();
         let few = |state: &mut State| state.calls.values().all(|calls| calls.len() < number);
         let waited = self.called.wait_timeout_while(state, PATIENCE, few);
         let (state, waited) = waited.unwrap();
-        assert!(!waited.timed_out(), "the server tries no more");
+        assert!(!waited.timed_out(), "the server no longer tries to accept");
         state.calls.values().cloned().collect()
     }
 }
@@ -179,7 +179,7 @@ impl<T: Transport> FromListener<Self> for Faulty<T> {
     }
 }
 
-/// The transports that are given faults.
+/// The transports that [`Faulty`] wraps.
 trait Inner: Reachable {
     fn make(dir: &TempDir) -> Self;
 }
@@ -204,40 +204,40 @@ impl Inner for Udp {
     }
 }
 
-/// A server that has such a transport, and passes on what its hook is told.
-struct Patient<T: Inner> {
+/// Server with a [`Faulty`] transport. `errors` receives the errors that its hook gets.
+struct FaultyServer<T: Inner> {
     server: RunningServer<Faulty<T>, Hooks<T::Request>, Box<dyn Strategy>>,
     plan: Arc<Plan>,
     errors: Receiver<Option<i32>>,
     _dir: TempDir,
 }
 
-fn patient<T: Inner>(kind: Kind) -> Patient<T> {
-    let (seen, errors) = mpsc::channel();
-    let patient = patient_that_tells(kind, move |error| {
-        let _ = seen.send(error.raw_os_error());
+fn faulty_server<T: Inner>(kind: Kind) -> FaultyServer<T> {
+    let (reported, errors) = mpsc::channel();
+    let faulty = faulty_server_with_hook(kind, move |error| {
+        let _ = reported.send(error.raw_os_error());
     });
-    Patient { errors, ..patient }
+    FaultyServer { errors, ..faulty }
 }
 
-fn patient_that_tells<T: Inner>(
+fn faulty_server_with_hook<T: Inner>(
     kind: Kind,
     hook: impl Fn(&io::Error) + Send + Sync + 'static,
-) -> Patient<T> {
+) -> FaultyServer<T> {
     let dir = TempDir::new();
     let plan = Arc::<Plan>::default();
-    let faulty = Faulty {
+    let transport = Faulty {
         inner: T::make(&dir),
         plan: Arc::clone(&plan),
     };
     let service = Hooks::<T::Request>::echo().on_get_request_error(hook);
-    let server = Server::<Faulty<T>, _, Sequential>::from_listener(faulty, service).unwrap();
+    let server = Server::<Faulty<T>, _, Sequential>::from_listener(transport, service).unwrap();
     let server = server.strategy(kind.strategy());
     let server = server
         .grace_period(Duration::from_millis(50))
         .spawn()
         .unwrap();
-    Patient {
+    FaultyServer {
         server,
         plan,
         errors: mpsc::channel().1,
@@ -245,8 +245,8 @@ fn patient_that_tells<T: Inner>(
     }
 }
 
-impl<T: Inner> Patient<T> {
-    /// A client that is there and waits.
+impl<T: Inner> FaultyServer<T> {
+    /// Connects a client that has sent a line and waits for the reply.
     fn client(&self) -> Client {
         let client = T::connect(self.server.server_address());
         client.send("hello\n");
@@ -254,7 +254,7 @@ impl<T: Inner> Patient<T> {
     }
 
     #[track_caller]
-    fn is_served(&self, client: Client) {
+    fn expect_served(&self, client: Client) {
         assert_eq!(client.line(), "hello\n");
         if T::KIND == RequestKind::Connection {
             client.finish();
@@ -262,7 +262,7 @@ impl<T: Inner> Patient<T> {
         }
     }
 
-    /// `[retried, backed_off, fatal]`, once there are so many.
+    /// Waits until the counters are `[retried, backed_off, fatal]`.
     #[track_caller]
     fn expect_counts(&self, expected: [u64; 3]) {
         let counted = || {
@@ -277,14 +277,17 @@ impl<T: Inner> Patient<T> {
     }
 }
 
-/// Checks that the pauses between tries are 10 ms at least, then 20, 40 and so on. (How much longer they
-/// are is the machine's business.)
+/// Asserts that the pauses between calls are at least 10 ms, then 20, 40 and so on, up to a second. A
+/// busy machine makes them longer.
 #[track_caller]
 fn assert_gaps(calls: &[Instant]) {
     let mut least = Duration::from_millis(10);
     for pair in calls.windows(2) {
         let pause = pair[1] - pair[0];
-        assert!(pause >= least, "tried again after {pause:?}, not {least:?}");
+        assert!(
+            pause >= least,
+            "tried again after {pause:?} instead of {least:?}"
+        );
         least = (least * 2).min(Duration::from_secs(1));
     }
 }
