@@ -201,7 +201,7 @@ impl HandlerError {
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(context) = &self.context {
-            write!(f, "{context}\nwhile that was dealt with, ")?;
+            write!(f, "{context}\nduring handling of this error, ")?;
         }
         match &self.cause {
             Cause::Panic(message) => write!(f, "{} panicked: {message}", self.stage),
@@ -364,7 +364,7 @@ mod tests {
         let both = failed("second").with_context(error);
         assert_eq!(
             both.to_string(),
-            "setup panicked: no way\nwhile that was dealt with, handle failed: second"
+            "setup panicked: no way\nduring handling of this error, handle failed: second"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! An address that this server cannot have, or with a port that is none.
+//! An address of the wrong type for this server, or with an invalid port.
 //! expect: a `socketserver::transport::UnixStream` server cannot be bound to a `(&str, {integer})`
 //! expect: a Unix server is bound to a path: `"/run/my.sock"`
 //! expect: a `Tcp` server cannot be bound to a `&std::path::Path`

@@ -1,4 +1,4 @@
-//! The name of the class, which has fields. What the compiler proposes leads to `handler_value.rs`.
+//! The name of a handler type that has fields. The compiler's proposal leads to `handler_value.rs`.
 //! expect: use struct literal syntax instead: `MyHandler { name: val }`
 use socketserver::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A server is closed, or used up, while it serves: `server.handle().shutdown()` stops it.
+//! A server is closed or moved while it serves: `server.handle().shutdown()` stops it.
 //! expect: cannot move out of `server` because it is borrowed
 use socketserver::prelude::*;
 

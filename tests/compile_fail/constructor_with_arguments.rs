@@ -1,4 +1,4 @@
-//! What makes a handler, but not without being given something: `move || MyHandler::new(&name)`.
+//! A function that creates a handler but needs an argument: `move || MyHandler::new(&name)`.
 //! expect: expected function that takes 0 arguments
 //! expect: `|| MyHandler`, `handler_fn(f)`, shared state
 use socketserver::prelude::*;

@@ -1,4 +1,4 @@
-//! A closure that changes what it captured.
+//! A closure that changes a captured variable.
 //! expect: such a closure cannot change what it captures
 //! expect: count with an atomic, collect in a `Mutex`
 use socketserver::prelude::*;

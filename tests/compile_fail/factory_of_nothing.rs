@@ -1,4 +1,4 @@
-//! The code that talks to the client, where the closure that makes a handler belongs.
+//! The code of `handle` in place of the closure that creates a handler.
 //! expect: `()` does not handle requests of type `StreamRequest<TcpStream>`
 //! expect: one that talks to the client is `handler_fn(|request: &mut StreamRequest<TcpStream>| ...)`
 use socketserver::prelude::*;

@@ -1,4 +1,4 @@
-//! A closure that captures what one thread only may use.
+//! A closure that captures a value which only one thread may use.
 //! expect: fit for threads: no `Rc`
 //! expect: `Rc<RefCell<u32>>` cannot be sent between threads safely
 //! expect: `Cell<u32>` cannot be shared between threads safely

@@ -1,4 +1,4 @@
-//! Forking beside other threads is `unsafe`: that they hold no lock is for the caller to know.
+//! Forking beside other threads is `unsafe`, because the caller must ensure that they hold no lock.
 //! expect: is unsafe and requires unsafe block
 use socketserver::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A function or a closure that talks to the client, without `handler_fn`.
+//! A function or a closure that handles a request, without `handler_fn`.
 //! expect: function is expected to take 0 arguments, but it takes 1 argument
 //! expect: closure is expected to take 0 arguments, but it takes 1 argument
 //! expect: `|| MyHandler`, `handler_fn(f)`, shared state

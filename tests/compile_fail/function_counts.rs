@@ -1,4 +1,4 @@
-//! A function that changes what it captured.
+//! A function that changes a captured variable.
 //! expect: cannot assign to `visits`, as it is a captured variable in a `Fn` closure
 use socketserver::prelude::*;
 

@@ -1,4 +1,4 @@
-//! State that is borrowed: `move` it into the closure, an `Arc` of it if it is needed elsewhere too.
+//! Borrowed state: `move` it into the closure, or an `Arc` of it if other code needs it too.
 //! expect: closure may outlive the current function, but it borrows `names`
 //! expect: use the `move` keyword
 use socketserver::prelude::*;

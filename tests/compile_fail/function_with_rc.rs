@@ -1,4 +1,4 @@
-//! A function that captures what one thread only may use.
+//! A function that captures a value which only one thread may use.
 //! expect: `Rc<Cell<i32>>` cannot be sent between threads safely
 //! expect: many threads call it: `Arc`, not `Rc`; `Mutex`, not `RefCell` or `Cell`
 use socketserver::prelude::*;

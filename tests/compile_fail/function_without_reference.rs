@@ -1,4 +1,4 @@
-//! A closure that wants the request itself.
+//! A closure that takes the request by value.
 //! expect: handler_fn(|request: &mut TcpRequest|
 use socketserver::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A closure whose argument's type is not written out.
+//! A closure without the type of its argument.
 //! expect: type annotations needed for `&mut _`
 use socketserver::prelude::*;
 

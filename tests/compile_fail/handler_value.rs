@@ -1,4 +1,4 @@
-//! A handler, where Python takes its class.
+//! A handler value in place of the closure that creates it. Python expects the handler's class there.
 //! expect: `MyHandler` is not a service for requests of type `StreamRequest<TcpStream>`
 //! expect: a server takes what *makes* handlers, as Python takes the handler's class: pass `|| MyHandler`
 use socketserver::prelude::*;

@@ -1,4 +1,4 @@
-//! What has to be kept, or looked at, is not.
+//! Values that have to be kept or checked, and are dropped.
 //! expect: dropping it stops the server at once: keep it for as long as the server should run
 //! expect: a bound server serves nothing until serve_forever(), handle_request() or spawn()
 //! expect: options do nothing until `bind`

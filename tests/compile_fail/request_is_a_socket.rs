@@ -1,4 +1,4 @@
-//! A handler for the bare socket, which is what Python's gets.
+//! A handler for the bare socket, as in Python.
 //! expect: `TcpStream` is not a request
 //! expect: a handler gets a `TcpRequest`, `UdpRequest`, `UnixStreamRequest` or `UnixDatagramRequest`
 //! expect: the bare socket is its `socket()`

@@ -1,5 +1,5 @@
-//! A request is kept for other clients: `request.sender()` can be. (`close`, which the compiler
-//! proposes for the clone, is not it.)
+//! A request is stored for other clients. Only its `request.sender()` can be stored. (The compiler
+//! proposes `close` in place of `clone`, which does not help.)
 //! expect: no method named `clone` found for mutable reference `&mut StreamRequest<TcpStream>`
 //! expect: expected `StreamRequest<TcpStream>`, found `&mut StreamRequest<TcpStream>`
 use socketserver::prelude::*;

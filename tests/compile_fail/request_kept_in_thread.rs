@@ -1,4 +1,4 @@
-//! A request is kept for a thread that outlives it: `request.sender()` can be.
+//! A request is moved to a thread that outlives it. Only its `request.sender()` can be moved.
 //! expect: `request` is a reference that is only valid in the method body
 use socketserver::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Python's way to write a handler.
+//! A handler in the style of Python.
 //! expect: method `handle` has 1 parameter but the declaration in trait `handle` has 2
 //! expect: no field `request` on type `&mut MyHandler`
 //! expect: no field `rfile` on type `&mut MyHandler`

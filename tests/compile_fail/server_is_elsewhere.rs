@@ -1,5 +1,5 @@
-//! A server is used after it was given away: what is needed afterwards is on its `handle()`, and on
-//! what `spawn` returns.
+//! A server is used after it was moved. Its `handle()` and the result of `spawn` have the methods that are
+//! needed afterwards.
 //! expect: `Server::<T, S, M>::spawn` takes ownership of the receiver `self`, which moves `server`
 //! expect: `Server::<T, S, M>::server_close` takes ownership of the receiver `self`, which moves `server`
 //! expect: value moved into closure here

@@ -1,4 +1,4 @@
-//! Shared state that does not say what handlers it makes.
+//! Shared state that does not implement `Service`.
 //! expect: `Counter` is not a service for requests of type `StreamRequest<TcpStream>`
 //! expect: shared state becomes a service by `impl<R: Request> Service<R>` for its type
 use socketserver::prelude::*;

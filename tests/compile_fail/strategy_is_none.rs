@@ -1,4 +1,4 @@
-//! Something else where a strategy belongs.
+//! A value that is not a strategy.
 //! expect: `{integer}` is not a strategy
 //! expect: pass `Sequential`, `Threading::new()`, `ThreadPool::new(8)`, `Forking::new()`
 use socketserver::prelude::*;

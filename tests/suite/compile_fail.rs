@@ -1,9 +1,9 @@
-//! The mistakes of programs that come from Python, and what the compiler says to them. Each file of
-//! `tests/compile_fail/` makes one, and names the sentences (`//! expect:`) that tell its author what
-//! to write instead, or at least what is wrong: some are the library's, some the compiler's own.
+//! Typical mistakes of programmers who come from Python, and the compiler's messages. Each file of
+//! `tests/compile_fail/` makes one mistake. Its `//! expect:` lines are the sentences of the message that
+//! explain the remedy, or at least the mistake. The library provides some of them, the compiler the others.
 //!
-//! After a change of the library, or for a new compiler, record the messages anew and read what
-//! changed: `TRYBUILD=overwrite cargo test --test suite compile_fail -- --ignored`.
+//! After a change of the library, or for a new compiler, record the messages again and review the
+//! differences: `TRYBUILD=overwrite cargo test --test suite compile_fail -- --ignored`.
 
 use std::env;
 use std::fs;
@@ -18,21 +18,21 @@ use socketserver::prelude::*;
 
 use crate::support::net::{Client, LOOPBACK};
 
-/// The compiler whose messages the `.stderr` files hold. Others put them in other words, so they are
-/// compared with this one only, and wherever `CI` is set.
+/// Compiler version whose messages the `.stderr` files contain. Other versions word them differently, so the
+/// files are compared with this version only, or if `CI` is set.
 const RECORDED_WITH: &str = "rustc 1.95.";
 
 #[test]
-#[ignore = "long: builds the library anew for trybuild"]
+#[ignore = "long: builds the library again for trybuild"]
 fn mistakes_are_explained() {
     if compiler_is_the_recorded_one() {
         trybuild::TestCases::new().compile_fail("tests/compile_fail/*.rs");
     }
 }
 
-/// Whatever the compiler, each record says what its case expects.
+/// Compares the records with the `expect:` lines, independently of the installed compiler.
 #[test]
-fn the_records_say_what_is_expected() {
+fn the_records_contain_the_expected_sentences() {
     let files = files();
     for case in &files {
         let recorded = case.with_extension("stderr");
@@ -50,7 +50,7 @@ fn check_record(source: &str, recorded: &str, case: &Path) {
     };
     assert!(sentences().count() > 0, "{case:?} expects nothing");
     for sentence in sentences() {
-        assert!(recorded.contains(sentence), "{case:?}: unsaid: {sentence}");
+        assert!(recorded.contains(sentence), "{case:?}: missing: {sentence}");
     }
 }
 
@@ -61,7 +61,7 @@ fn compiler_is_the_recorded_one() -> bool {
     if version.starts_with(RECORDED_WITH) || env::var_os("CI").is_some() {
         return true;
     }
-    eprintln!("not compared: the messages are those of {RECORDED_WITH}x, this is {version}");
+    eprintln!("not compared: the messages were recorded with {RECORDED_WITH}x, this is {version}");
     false
 }
 
@@ -75,8 +75,8 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A handler is made, used and dropped where its request runs, so it may hold what only one thread
-/// may use.
+/// A handler is created, used and dropped on the thread of its request, so it may contain values that are not
+/// `Send`.
 #[test]
 fn a_handler_need_not_be_send() -> Result {
     #[derive(Default)]
@@ -102,7 +102,7 @@ fn a_handler_need_not_be_send() -> Result {
     Ok(())
 }
 
-/// What the messages propose for a closure that counts.
+/// The remedy that the messages propose for a closure that counts.
 #[test]
 fn a_factory_counts_with_an_atomic() -> Result {
     struct Visit {
@@ -125,7 +125,7 @@ fn a_factory_counts_with_an_atomic() -> Result {
     Ok(())
 }
 
-/// The documentation of `Request` says so: `by_ref()` is ambiguous, and not needed.
+/// As documented for `Request`: `by_ref()` is ambiguous, and not needed.
 #[test]
 fn take_leaves_the_request_to_the_handler() -> Result {
     let swap = handler_fn(|request: &mut TcpRequest| {

@@ -1,5 +1,5 @@
-//! What the pages say about the repository itself is true: the tests they name exist, the pages are
-//! compiled, and the README's commands are those that decide.
+//! Checks statements of the documentation about the repository: the tests it names exist, all pages are
+//! compiled, and `.ci/run` runs the commands of the README.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Source of a module of the suite, which is a file or a directory of them.
+/// Returns the source of a module of the suite, which is a file or a directory of files.
 pub(crate) fn source_of(module: &str) -> String {
     let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite");
     let directory = suite.join(module);
@@ -74,9 +74,8 @@ fn every_page_is_compiled() {
     }
 }
 
-/// A promise is worth what tests it.
 #[test]
-fn every_test_that_a_promise_names_exists() {
+fn every_test_that_the_reliability_page_names_exists() {
     let page = read("docs/reliability.md");
     let names = page.split('`').skip(1).step_by(2);
     let tests = |name: &&str| name.starts_with("tests/") || name.starts_with("benches/");
@@ -88,13 +87,13 @@ fn every_test_that_a_promise_names_exists() {
     }
 }
 
-/// The text of a page without its code.
+/// Returns the text of a page without its code blocks.
 fn prose(page: &str) -> String {
     let pieces = page.split("\n```").step_by(2);
     pieces.collect()
 }
 
-/// What GitHub makes of the headings of a page, for links to them.
+/// Returns the anchors that GitHub generates for the headings of a page.
 fn anchors(page: &str) -> Vec<String> {
     let page = prose(page);
     let headings = page.lines().filter(|line| line.starts_with('#'));
@@ -107,19 +106,19 @@ fn anchors(page: &str) -> Vec<String> {
 }
 
 #[test]
-fn links_to_sections_lead_somewhere() {
+fn links_to_sections_have_a_target() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     for page in fs::read_dir(docs).unwrap() {
         let name = page.unwrap().file_name().into_string().unwrap();
         let text = prose(&read(&format!("docs/{name}")));
-        // A link may be broken over two lines, but not its target.
+        // A link may be split over two lines, but its target is not.
         let targets = text.split("](").skip(1);
         for target in targets.map(|rest| rest.split(')').next().unwrap()) {
             let Some((file, anchor)) = target.split_once('#') else {
                 continue;
             };
             if file.contains(':') {
-                continue; // somebody else's page
+                continue; // another site's page
             }
             let page = if file.is_empty() { &name } else { file };
             let found = anchors(&read(&format!("docs/{page}")));
@@ -132,7 +131,7 @@ fn links_to_sections_lead_somewhere() {
 }
 
 #[test]
-fn what_decides_runs_the_commands_of_the_readme() {
+fn ci_runs_the_commands_of_the_readme() {
     let readme = read("README.md");
     let ci = read(".ci/run");
     assert!(readme.contains("```sh\ncargo run --example echo_server\n```"));

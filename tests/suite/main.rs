@@ -12,7 +12,7 @@ mod common;
 mod chaos;
 mod closing;
 mod compile_fail;
-// mod conservation;
+mod conservation;
 mod coroutines;
 mod datagram_batches;
 mod datagram_requests;

@@ -1,4 +1,4 @@
-//! The clients of a script.
+//! Clients of a script.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,18 +10,18 @@ use socketserver::Address as _;
 
 use crate::support::net::{self, Client};
 
-/// How long a client that should get nothing waits for it.
-const A_LITTLE: Duration = Duration::from_millis(100);
+/// Time for which a client waits when it expects to receive nothing.
+const SILENCE: Duration = Duration::from_millis(100);
 
-/// Where a server is, as it says itself: `KIND ADDRESS`.
+/// Kind and address of a server, which prints them as `KIND ADDRESS`.
 #[derive(Debug)]
-pub(crate) struct ServerAt {
+pub(crate) struct Endpoint {
     kind: Type,
     address: SockAddr,
     text: String,
 }
 
-impl ServerAt {
+impl Endpoint {
     pub(crate) fn parse(announced: &str) -> Option<Self> {
         let (kind, text) = announced.split_once(' ')?;
         let inet = || Some(SockAddr::from(text.parse::<SocketAddr>().ok()?));
@@ -41,15 +41,14 @@ impl ServerAt {
         })
     }
 
-    /// Its address: as text, and as Python shows it.
+    /// Returns the address as text, and as Python shows it.
     pub(crate) fn names(&self) -> [String; 2] {
         let inet = self.address.as_socket();
         let shown = inet.map_or_else(|| self.text.clone(), |inet| inet.to_python());
         [self.text.clone(), shown]
     }
 
-    /// Connects a client, which is bound to `path` if that is needed to answer it, or if `naming`
-    /// says so.
+    /// Connects a client. Binds it to `path` if a reply needs an address, or if `naming` is "named".
     pub(crate) fn connect(&self, naming: &str, path: &Path) -> io::Result<Client> {
         let domain = Domain::from(i32::from(self.address.family()));
         let socket = Socket::new(domain, self.kind, None)?;
@@ -61,7 +60,7 @@ impl ServerAt {
             _ => panic!("connect {naming}: named, unnamed or nothing"),
         }
         match self.kind {
-            // On loopback, where only a full queue makes it wait.
+            // On loopback, a connect waits only if the backlog is full.
             Type::STREAM if domain != Domain::UNIX => {
                 socket.connect_timeout(&self.address, net::PATIENCE)?;
             }
@@ -71,7 +70,7 @@ impl ServerAt {
     }
 }
 
-/// The address of a client: as text, and as Python shows it.
+/// Returns the address of a client as text, and as Python shows it.
 pub(crate) fn address_of(client: &Client) -> Option<[String; 2]> {
     let address = client.socket().local_addr().ok()?;
     let path: Option<PathBuf> = address.as_pathname().map(Into::into);
@@ -85,12 +84,13 @@ pub(crate) fn address_of(client: &Client) -> Option<[String; 2]> {
     }
 }
 
-/// Reads a line, or less if the stream ends before. Byte by byte: what follows is not for this step.
+/// Reads a line, or less if the stream ends earlier. Reads byte by byte, because what follows the line
+/// belongs to later steps.
 pub(crate) fn line(client: &Client) -> io::Result<Vec<u8>> {
     read_until(client, |line| line.ends_with(b"\n"))
 }
 
-/// Reads so many bytes, or less if the stream ends before.
+/// Reads `size` bytes, or less if the stream ends earlier.
 pub(crate) fn recv(client: &Client, size: usize) -> io::Result<Vec<u8>> {
     read_until(client, |data| data.len() == size)
 }
@@ -104,7 +104,7 @@ fn read_until(client: &Client, complete: impl Fn(&[u8]) -> bool) -> io::Result<V
     Ok(data)
 }
 
-/// Reads to the end: what came, and the error if it was none in order.
+/// Reads to the end. Returns the data, and the error if the connection did not end in order.
 pub(crate) fn rest(client: &Client) -> (Vec<u8>, io::Result<()>) {
     let mut data = Vec::new();
     loop {
@@ -116,9 +116,9 @@ pub(crate) fn rest(client: &Client) -> (Vec<u8>, io::Result<()>) {
     }
 }
 
-/// What comes if one waits a little; `None`: nothing.
-pub(crate) fn a_little_later(client: &Client) -> io::Result<Option<Vec<u8>>> {
-    client.socket().set_read_timeout(Some(A_LITTLE))?;
+/// Waits for data for a short time. Returns `None` if nothing was received.
+pub(crate) fn receive_briefly(client: &Client) -> io::Result<Option<Vec<u8>>> {
+    client.socket().set_read_timeout(Some(SILENCE))?;
     let received = client.try_receive();
     client.socket().set_read_timeout(Some(net::PATIENCE))?;
     match received {

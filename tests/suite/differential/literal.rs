@@ -1,13 +1,13 @@
-//! Bytes, as scripts write them and as they are shown.
+//! Bytes: how scripts write them, and how transcripts show them.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// How many bytes are shown in full.
+/// Largest number of bytes that is shown in full.
 const SHOWN: usize = 300;
 
 /// Reads `"text\n"` or `"text" * 3`.
 pub(crate) fn parse(source: &str) -> Vec<u8> {
-    try_parse(source).unwrap_or_else(|| panic!("{source} is no text of a script"))
+    try_parse(source).unwrap_or_else(|| panic!("not a text literal: {source}"))
 }
 
 fn try_parse(source: &str) -> Option<Vec<u8>> {
@@ -40,7 +40,7 @@ fn unescape(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Shows bytes in one line; of many, enough to tell them from others.
+/// Shows bytes in one line. Long data is shown by its size, its beginning and a hash.
 pub(crate) fn show(bytes: &[u8]) -> String {
     if bytes.len() <= SHOWN {
         return format!("b\"{}\"", bytes.escape_ascii());
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_read_as_python_does() {
+    fn texts_are_read_as_in_python() {
         assert_eq!(parse(r#""""#), b"");
         assert_eq!(
             parse(r#""a\n\r\t\0\\\"\xff\x00 * 2""#),
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn many_bytes_are_shown_in_short() {
+    fn long_data_is_shown_shortened() {
         assert_eq!(show(b"it's\n"), "b\"it\\'s\\n\"");
         let (long, other) = (
             show(&[b'x'; 1000]),

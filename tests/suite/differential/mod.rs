@@ -1,60 +1,60 @@
-//! The same client script is played to a server of Python's `socketserver` and to its twin here, and
-//! what can be seen from outside is compared: what each client gets and how its connection ends,
-//! what the server prints on both of its streams, and how it ends itself.
+//! The same client script runs against a server of Python's `socketserver` and against the equivalent Rust
+//! server, and everything that is visible from outside is compared: the data each client gets, how its
+//! connection ends, what the server prints on both streams, and how the server process ends.
 //!
-//! A pair is two files in `pairs/`, and nothing else:
+//! A pair consists of two files in `pairs/`:
 //!
-//! - `NAME.py` is the Python server. Its docstring says what is compared; below that, after an empty
-//!   line, is the script.
-//! - `NAME.rs` is the Rust server: `pair!(..)` around what would be in its `main`.
+//! - `NAME.py` is the Python server. The first paragraph of its docstring describes what is compared. The
+//!   script follows after an empty line.
+//! - `NAME.rs` is the Rust server: `pair!(..)` around the body of its `main`.
 //!
-//! Both are programs of their own, so what they print is compared as it is, but for these:
+//! Both are processes of their own. Their output is compared unchanged, with two exceptions:
 //!
-//! - Addresses are replaced by names: `<a>` is that of client `a`, `<server>` that of the server,
-//!   as text (`127.0.0.1:80`, or a path) or as Python shows it (`('127.0.0.1', 80)`).
-//! - On stderr a report of `handle_error` becomes one line, `from <a>: handle: no such word`: the
-//!   client, the stage that failed and the text of the error, without its type. A cause follows
-//!   after ` <- `; an error of `finish` follows that of `handle` after `; `. An error that ended the
+//! - Names replace addresses: `<a>` is the address of client `a` and `<server>` that of the server, both
+//!   as text (`127.0.0.1:80`, or a path) and as Python shows it (`('127.0.0.1', 80)`).
+//! - On stderr, a report of `handle_error` becomes one line, `from <a>: handle: no such word`: the
+//!   client, the stage that failed, and the text of the error without its type. A cause follows
+//!   after ` <- `. An error of `finish` follows that of `handle` after `; `. An error that ended the
 //!   program becomes `uncaught: TEXT`.
 //!
 //! # The script
 //!
-//! A step a line; what a step saw is compared. `#` begins a comment.
+//! Each line is a step. The result of each step is compared. `#` begins a comment.
 //!
-//! | step | does | sees |
+//! | step | action | result |
 //! | --- | --- | --- |
-//! | `a connect` | makes a client and connects it; a datagram client gets an address of its own | `connected`, or the error |
-//! | `a connect named` | the same, a Unix stream client that is bound to a path | |
-//! | `a connect unnamed` | the same, a Unix datagram client that is bound to nothing | |
+//! | `a connect` | creates a client and connects it; a datagram client gets an address of its own | `connected`, or the error |
+//! | `a connect named` | also binds a Unix stream client to a path | |
+//! | `a connect unnamed` | does not bind a Unix datagram client | |
 //! | `a send "text\n"` | sends: `\n`, `\r`, `\t`, `\0`, `\\`, `\"`, `\xNN` as in Python, `"x" * 1000` too; `<b>` is the address of `b` | `sent`, or the error |
-//! | `a line` | reads to the end of the line | what came |
-//! | `a recv 6` | reads as many bytes | what came |
-//! | `a eof` | reads to the end | what came, then `end` or the error |
-//! | `a packet` | receives a datagram | it |
-//! | `a until "x"` | receives datagrams until it is this one | all of them |
-//! | `a silent` | waits a little, and nothing may come: where nothing else can order it | `silent`, or what came |
-//! | `a shutdown` | will send no more | |
-//! | `a close` | closes | |
-//! | `a reset` | closes in such a way that the server's connection is reset | |
-//! | `server prints "text"` | waits until it has printed this | |
-//! | `server SIGINT` | sends the signal: this one, SIGTERM or SIGHUP | |
-//! | `server input` | ends its standard input | |
-//! | `server ends` | waits for its end | `exit 0`, or `signal SIGINT` |
-//! | `server stdout`, `server stderr` | after its end | all that it printed |
+//! | `a line` | reads to the end of the line | the data |
+//! | `a recv 6` | reads this number of bytes | the data |
+//! | `a eof` | reads to the end | the data, then `end` or the error |
+//! | `a packet` | receives a datagram | the datagram |
+//! | `a until "x"` | receives datagrams up to this one | all of them |
+//! | `a silent` | waits for a short time and expects to receive nothing; only for steps that nothing else can order | `silent`, or the data |
+//! | `a shutdown` | shuts down the sending side | |
+//! | `a close` | closes the connection | |
+//! | `a reset` | closes and resets the connection | |
+//! | `server prints "text"` | waits until the server has printed this | |
+//! | `server SIGINT` | sends this signal, or SIGTERM or SIGHUP | |
+//! | `server input` | ends the server's standard input | |
+//! | `server ends` | waits for the end of the process | `exit 0`, or `signal SIGINT` |
+//! | `server stdout`, `server stderr` | returns all output, after the end of the process | the output |
 //!
-//! `server SIGTERM`, `server ends`, `server stdout` and `server stderr` are added at the end where
-//! they are missing. A server is not stopped in the middle of a request, but what is still in the
-//! kernel's queue then is not served: make sure that everything a client sent was received, by an
-//! answer, an end or something that is printed.
+//! `server SIGTERM`, `server ends`, `server stdout` and `server stderr` are appended if they are missing.
+//! A server is not stopped in the middle of a request, but requests in the kernel's queue are not served
+//! any more. A script therefore has to make sure that everything a client sent was received: by a reply,
+//! the end of the connection, or printed text.
 //!
-//! A first line `strategies: plain threading pool forking` plays the script to servers of these
-//! strategies, one after the other (a thread pool, which Python lacks, is compared with its
-//! threads). Without it the servers are of the strategy that the files name. A line `needs: IPv6`
-//! skips the pair where there is none.
+//! A first line `strategies: plain threading pool forking` runs the script against servers of each of
+//! these strategies. A thread pool, which Python lacks, is compared with Python's threads. Without this
+//! line, the servers use the strategy that the files name. A line `needs: IPv6` skips the pair on a machine
+//! without IPv6.
 //!
-//! # Differences that are meant
+//! # Intended differences
 //!
-//! They stand below their step, indented, and are checked like everything else:
+//! They are declared below their step, indented, and are checked too:
 //!
 //! ```text
 //! a until "pong"
@@ -62,12 +62,12 @@
 //!     rust: b"pong"
 //! ```
 //!
-//! A line for each line that was seen, `nothing` where there is none, `...` for the rest of a line
-//! whose words do not matter. If the two languages agree in such a step, the test fails:
-//! `docs/differences.md` would be wrong.
+//! A declaration has a line for each line of the result, `nothing` for an empty result, and `...` for the
+//! rest of a line whose words are not compared. If the two languages agree in such a step, the test fails,
+//! because `docs/differences.md` would be wrong.
 //!
-//! By default a pair is played with the first of its strategies, under `SOCKETSERVER_TESTS=all` with all.
-//! Without `python3` the tests say so and pass, except where the variable `CI` is set.
+//! By default a pair runs with the first of its strategies; `SOCKETSERVER_TESTS=all` runs all of them.
+//! Without `python3` the tests report that and pass, except if the variable `CI` is set.
 
 mod client;
 mod literal;
@@ -88,7 +88,7 @@ use script::Script;
 use crate::support::process::python_is_there;
 use crate::support::scale::scale;
 
-/// Makes a test of a Rust server: compares it with the Python server of the same name.
+/// Defines the test that compares a Rust server with the Python server of the same name.
 macro_rules! pair {
     ($main:expr) => {
         #[test]
@@ -98,20 +98,21 @@ macro_rules! pair {
     };
 }
 
-/// Module of the pairs, as libtest lists it.
+/// Path of the module of the pairs in libtest's list.
 const PAIRS: &str = "differential::pairs";
 
 mod pairs {
     automod::dir!("tests/suite/differential/pairs");
 }
 
-/// What the test of a pair does: compares, or is the server that is compared.
+/// Compares the servers of a pair. In the process that the comparison starts, runs the Rust server
+/// instead.
 fn compare_or_serve(module: &str, serve: impl FnOnce() -> socketserver::Result) {
-    if server::is_wanted() {
+    if server::is_server_process() {
         server::run(serve);
     }
     if python_is_there() {
-        let (_, name) = module.rsplit_once("::").expect("the module of a pair");
+        let (_, name) = module.rsplit_once("::").expect("a module inside pairs/");
         compare(name);
     }
 }
@@ -122,12 +123,12 @@ fn compare(name: &str) {
         eprintln!("skipped: this machine has no IPv6");
         return;
     }
-    let most = scale(1, usize::MAX);
-    for strategy in script.strategies.iter().take(most) {
+    let count = scale(1, usize::MAX);
+    for strategy in script.strategies.iter().take(count) {
         let [python, rust] = [Language::Python, Language::Rust]
             .map(|language| play::play(&script, language, name, strategy.as_deref()));
-        if let Err(problem) = script.judge(&python, &rust) {
-            let strategy = strategy.as_deref().unwrap_or("its own");
+        if let Err(problem) = script.check(&python, &rust) {
+            let strategy = strategy.as_deref().unwrap_or("of the files");
             panic!("pairs/{name}.py and .rs, strategy {strategy}:\n{problem}");
         }
     }
@@ -137,7 +138,7 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/differential/pairs")
 }
 
-/// Cargo does not notice a file that is new in a directory.
+/// Cargo does not recompile `automod` when a directory gets a new file.
 #[test]
 fn every_pair_is_complete_and_compiled() {
     let files_of = |extension: &str| -> BTreeSet<String> {
@@ -149,7 +150,7 @@ fn every_pair_is_complete_and_compiled() {
             .collect()
     };
     let rust = files_of("rs");
-    assert_eq!(rust, files_of("py"), "a pair is a .py and a .rs file");
+    assert_eq!(rust, files_of("py"), "a pair has a .py and a .rs file");
 
     let list = Command::new(std::env::current_exe().unwrap())
         .arg("--list")
@@ -167,6 +168,6 @@ fn every_pair_is_complete_and_compiled() {
         .collect();
     assert_eq!(
         rust, compiled,
-        "the files of pairs/ and what was compiled of them differ: touch tests/suite/differential/mod.rs"
+        "the files of pairs/ differ from the compiled modules: touch tests/suite/differential/mod.rs"
     );
 }

@@ -1,12 +1,12 @@
-//! Makes comparable what servers print on stderr: see the top of `main.rs`.
+//! Normalizes the stderr output of servers, as the top of `mod.rs` describes.
 
 use crate::differential::play::Language;
 
-/// How a report begins; and how until Python 3.8.
+/// Beginning of a report, since Python 3.9 and before.
 const HEADER: &str = "Exception occurred during processing of request from ";
 const OLD_HEADER: &str = "Exception happened during processing of request from ";
 
-/// The stages of a request whose names begin a line of ours.
+/// The stages of a request whose names begin a line of the crate's reports.
 const STAGES: [&str; 7] = [
     "verify_request",
     "process_request",
@@ -17,7 +17,7 @@ const STAGES: [&str; 7] = [
     "the reply",
 ];
 
-/// What was printed on stderr, a line for each report of `handle_error`.
+/// Returns the lines of stderr, with one line for each report of `handle_error`.
 pub(crate) fn errors(stderr: &str, language: Language) -> Vec<String> {
     let reported = match language {
         Language::Python => python_errors,
@@ -27,8 +27,12 @@ pub(crate) fn errors(stderr: &str, language: Language) -> Vec<String> {
     let mut seen = Vec::new();
     let mut lines = stderr.lines().peekable();
     while let Some(line) = lines.next() {
-        if line == dashes && lines.peek().is_some_and(|next| sender(next).is_some()) {
-            let from = lines.next().and_then(sender).unwrap_or_default();
+        if line == dashes
+            && lines
+                .peek()
+                .is_some_and(|next| reported_client(next).is_some())
+        {
+            let from = lines.next().and_then(reported_client).unwrap_or_default();
             let mut complete = false;
             let body = lines.by_ref().take_while(|line| {
                 complete = *line == dashes;
@@ -36,13 +40,13 @@ pub(crate) fn errors(stderr: &str, language: Language) -> Vec<String> {
             });
             let body: Vec<_> = body.collect();
             let errors = reported(&body).into_iter();
-            let errors: Vec<_> = errors.map(|error| error.in_its_stage()).collect();
+            let errors: Vec<_> = errors.map(|error| error.with_stage()).collect();
             seen.push(format!("from {from}: {}", errors.join("; ")));
             if !complete {
-                seen.push("and no end of the report".into());
+                seen.push("the report has no end".into());
             }
         } else if is_traceback(line) {
-            // The end of the program, and so of what it prints.
+            // A traceback outside a report ends the program, so its output ends here too.
             let body: Vec<_> = std::iter::once(line).chain(lines.by_ref()).collect();
             for error in python_errors(&body) {
                 seen.push(format!("uncaught: {}", error.text));
@@ -56,8 +60,8 @@ pub(crate) fn errors(stderr: &str, language: Language) -> Vec<String> {
     seen
 }
 
-/// Whose request the report is about that begins with this line.
-fn sender(line: &str) -> Option<&str> {
+/// Returns the client address in the first line of a report.
+fn reported_client(line: &str) -> Option<&str> {
     line.strip_prefix(HEADER).or(line.strip_prefix(OLD_HEADER))
 }
 
@@ -67,7 +71,7 @@ struct Reported {
 }
 
 impl Reported {
-    fn in_its_stage(self) -> String {
+    fn with_stage(self) -> String {
         format!("{}: {}", self.stage.as_deref().unwrap_or("?"), self.text)
     }
 }
@@ -76,7 +80,7 @@ fn is_traceback(line: &str) -> bool {
     line == "Traceback (most recent call last):"
 }
 
-/// The errors of a traceback, the first one first.
+/// Returns the errors of a traceback, in the order in which they occurred.
 fn python_errors(lines: &[&str]) -> Vec<Reported> {
     let mut errors: Vec<Reported> = Vec::new();
     let mut frames = Vec::new();
@@ -101,7 +105,7 @@ fn python_errors(lines: &[&str]) -> Vec<Reported> {
     errors
 }
 
-/// The stage in which an exception was raised, by the functions that it passed.
+/// Returns the stage in which an exception was raised, from the functions in its traceback.
 fn stage_of(frames: &[&str]) -> Option<String> {
     let is_in = |function: &str| {
         let end = format!("in {function}");
@@ -122,12 +126,12 @@ fn stage_of(frames: &[&str]) -> Option<String> {
     }
 }
 
-/// The same of what the crate writes in the place of a traceback.
+/// Returns the errors of the text that the crate writes in place of a traceback.
 fn rust_errors(lines: &[&str]) -> Vec<Reported> {
     let mut errors: Vec<Reported> = Vec::new();
     for line in lines {
         let line = line
-            .strip_prefix("while that was dealt with, ")
+            .strip_prefix("during handling of this error, ")
             .unwrap_or(line);
         let stage = STAGES.into_iter().find_map(|stage| {
             let rest = line.strip_prefix(stage)?;
@@ -192,7 +196,7 @@ ValueError: second: third
         );
         let rust = report(
             Language::Rust,
-            "handle failed: first\nwhile that was dealt with, finish failed: second: third\n",
+            "handle failed: first\nduring handling of this error, finish failed: second: third\n",
         );
         assert_eq!(
             python,
@@ -225,7 +229,7 @@ ValueError: outer
     }
 
     #[test]
-    fn what_ends_a_program_is_told_from_reports() {
+    fn errors_that_end_a_program_are_distinguished_from_reports() {
         let rust = errors("Error: no address\n", Language::Rust);
         assert_eq!(rust, ["uncaught: no address"]);
         for (last, text) in [

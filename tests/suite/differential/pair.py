@@ -1,4 +1,4 @@
-"""What the Python servers of the pairs have in common: the twin of server.rs."""
+"""Functions that the Python servers of the pairs share. The Rust equivalent is server.rs."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ MIXINS = {
     "forking": (socketserver.ForkingMixIn,),
 }
 
-# A process that was started in the background may have been told to ignore Ctrl-C.
+# A process that was started in the background may ignore SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -21,7 +21,7 @@ class Stop(Exception):
 
 
 def bind(server_class, handler):
-    """Makes a server where the harness wants it, with the strategy that it wants."""
+    """Creates a server at the address and with the strategy that the harness sets."""
     mixins = MIXINS[os.environ.get("PAIR_STRATEGY", "plain")]
     if mixins:
         server_class = type(server_class.__name__, (*mixins, server_class), {})
@@ -32,7 +32,7 @@ def bind(server_class, handler):
 
 
 def announce(server):
-    """Says where the server is; needed once, before anything else is printed."""
+    """Prints kind and address of the server. Has to be called once, before any other output."""
     is_stream = server.socket_type == socket.SOCK_STREAM
     address = server.server_address
     if server.address_family == socket.AF_UNIX:
@@ -45,19 +45,19 @@ def announce(server):
 
 
 def serve(server_class, handler):
-    """Serves until SIGTERM. A request that has begun is served to its end."""
+    """Serves until SIGTERM. A running request is served to its end."""
     stopping = []
     signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
 
     with bind(server_class, handler) as server:
         service_actions = server.service_actions
 
-        def stop_or_go_on():
+        def stop_if_requested():
             service_actions()
             if stopping:
                 raise Stop
 
-        server.service_actions = stop_or_go_on
+        server.service_actions = stop_if_requested
         announce(server)
         try:
             server.serve_forever(poll_interval=0.01)

@@ -1,4 +1,4 @@
-//! Plays a script to a server.
+//! Runs a script against a server.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,16 +10,16 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::{PAIRS, literal, output, server};
-use crate::differential::client::{self, ServerAt};
+use crate::differential::client::{self, Endpoint};
 use crate::differential::script::{Script, Seen, Step};
 use crate::support::alone::command;
 use crate::support::net::{Client, TempDir, own_loopback};
 use crate::support::process::{Finished, Program, python};
 
-/// What a server begins with, followed by its kind and its address.
+/// Beginning of the line in which a server prints its kind and its address.
 pub(crate) const LISTENING: &str = "listening on ";
 
-/// What is seen where a client has waited in vain.
+/// Result of a step that received nothing in time.
 const STUCK: &str = "(nothing)";
 
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ pub(crate) enum Language {
     Rust,
 }
 
-/// Starts the server of a pair and takes each step of the script: what was seen.
+/// Starts the server of a pair and runs each step of the script. Returns the results.
 pub(crate) fn play(
     script: &Script,
     language: Language,
@@ -38,31 +38,29 @@ pub(crate) fn play(
     let mut play = Play::start(language, pair, strategy);
     let mut transcript = Vec::new();
     for step in &script.steps {
-        let seen = play.take(step);
+        let seen = play.run_step(step);
         if seen.iter().any(|line| line.ends_with(STUCK)) {
-            let (what, step) = (play.what, step.text());
-            panic!(
-                "{what}: {step}: nothing happens for a long time: {:?}",
-                play.server
-            );
+            let (name, step) = (play.name, step.text());
+            panic!("{name}: {step}: no result in time: {:?}", play.server);
         }
-        transcript.push(play.name_addresses(seen));
+        transcript.push(play.replace_addresses_in(seen));
     }
     transcript
 }
 
 struct Play {
-    what: String,
+    /// Name of the server, for messages.
+    name: String,
     language: Language,
-    /// While it runs.
+    /// The server process; `None` after its end.
     server: Option<Program>,
-    /// What is left of it after that.
+    /// Output and exit status of the server; `None` before its end.
     finished: Option<Finished>,
-    at: ServerAt,
-    /// What the server printed before it said where it is: not its own.
+    endpoint: Endpoint,
+    /// Number of bytes that the test harness printed before the server printed its address.
     preamble: usize,
     clients: BTreeMap<String, Client>,
-    /// What addresses are replaced by.
+    /// Pairs of an address and the name that replaces it.
     names: Vec<(String, String)>,
     dir: TempDir,
 }
@@ -86,40 +84,43 @@ impl Play {
         }
         let mut program = Program::start(command);
         let mut preamble = 0;
-        let at = loop {
+        let endpoint = loop {
             let line = program.line();
             preamble += line.len() + 1;
             if let Some(announced) = line.strip_prefix(LISTENING) {
-                break ServerAt::parse(announced)
-                    .unwrap_or_else(|| panic!("{line:?} is no address: {program:?}"));
+                break Endpoint::parse(announced)
+                    .unwrap_or_else(|| panic!("not an address: {line:?}: {program:?}"));
             }
         };
         Self {
             language,
-            what: format!("{language:?} server of the pair {pair}"),
-            names: at.names().map(|name| (name, "<server>".into())).into(),
+            name: format!("{language:?} server of the pair {pair}"),
+            names: endpoint
+                .names()
+                .map(|name| (name, "<server>".into()))
+                .into(),
             server: Some(program),
             finished: None,
-            at,
+            endpoint,
             preamble,
             clients: BTreeMap::new(),
             dir,
         }
     }
 
-    fn take(&mut self, step: &Step) -> Seen {
+    fn run_step(&mut self, step: &Step) -> Seen {
         let argument = step.argument.as_str();
-        match (step.who.as_str(), step.verb.as_str()) {
+        match (step.subject.as_str(), step.verb.as_str()) {
             ("server", "stdout") => self.stdout(),
             ("server", "stderr") => self.stderr(),
-            ("server", verb) => vec![self.steer(verb, argument)],
+            ("server", verb) => vec![self.server_step(verb, argument)],
             (name, "connect") => vec![self.connect(name, argument)],
             (name, "close") => {
-                self.leave(name);
+                self.remove_client(name);
                 vec!["closed".into()]
             }
             (name, "reset") => {
-                let client = self.leave(name);
+                let client = self.remove_client(name);
                 let now = Some(Duration::ZERO);
                 client.socket().set_linger(now).expect("a linger time");
                 vec!["closed".into()]
@@ -128,16 +129,16 @@ impl Play {
                 let data = self.with_addresses(&literal::parse(argument));
                 vec![outcome("sent", self.client(step).try_send(data))]
             }
-            (_, verb) => vec![self.converse(step, verb, argument)],
+            (_, verb) => vec![self.client_step(step, verb, argument)],
         }
     }
 
-    /// A step that concerns only its client.
-    fn converse(&self, step: &Step, verb: &str, argument: &str) -> String {
+    /// Runs a step of a client.
+    fn client_step(&self, step: &Step, verb: &str, argument: &str) -> String {
         let client = self.client(step);
         let shown = |data: io::Result<Vec<u8>>| match data {
             Ok(data) => self.show(&data),
-            Err(error) => refused(&error),
+            Err(error) => show_error(&error),
         };
         match verb {
             "line" => shown(client::line(client)),
@@ -159,26 +160,26 @@ impl Play {
                     }
                 }
             }
-            "silent" => match client::a_little_later(client) {
+            "silent" => match client::receive_briefly(client) {
                 Ok(None) => "silent".into(),
                 Ok(Some(data)) => self.show(&data),
-                Err(error) => refused(&error),
+                Err(error) => show_error(&error),
             },
             "shutdown" => {
                 client.finish();
                 "shut down".into()
             }
-            _ => panic!("{}: no step of a script is {:?}", self.what, step.text()),
+            _ => panic!("{}: unknown step: {:?}", self.name, step.text()),
         }
     }
 
-    /// A step that concerns the server.
-    fn steer(&mut self, verb: &str, argument: &str) -> String {
+    /// Runs a step of the server.
+    fn server_step(&mut self, verb: &str, argument: &str) -> String {
         if verb == "ends" {
             return self.end();
         }
         let Some(server) = &mut self.server else {
-            panic!("{}: {verb} after its end", self.what);
+            panic!("{}: {verb} after its end", self.name);
         };
         match verb {
             "prints" => {
@@ -193,7 +194,7 @@ impl Play {
             signal => {
                 let signal: Signal = signal
                     .parse()
-                    .unwrap_or_else(|_| panic!("no step of a script is: server {verb}"));
+                    .unwrap_or_else(|_| panic!("unknown step: server {verb}"));
                 server.signal(signal);
                 "signalled".into()
             }
@@ -202,7 +203,7 @@ impl Play {
 
     fn end(&mut self) -> String {
         let Some(server) = self.server.take() else {
-            panic!("{} has ended already", self.what);
+            panic!("{} has ended already", self.name);
         };
         let finished = self.finished.insert(server.finish());
         ending(finished.status)
@@ -210,7 +211,7 @@ impl Play {
 
     fn ended(&self) -> &Finished {
         let finished = self.finished.as_ref();
-        finished.unwrap_or_else(|| panic!("{} has not ended", self.what))
+        finished.unwrap_or_else(|| panic!("{} has not ended", self.name))
     }
 
     fn stdout(&self) -> Seen {
@@ -220,23 +221,27 @@ impl Play {
     }
 
     fn stderr(&self) -> Seen {
-        let stderr = self.name(&self.ended().stderr);
+        let stderr = self.replace_addresses(&self.ended().stderr);
         or_nothing(output::errors(&stderr, self.language))
     }
 
     // ---- clients and their names ----
 
     fn connect(&mut self, name: &str, naming: &str) -> String {
-        match self.at.connect(naming, &self.path_of(name)) {
+        match self.endpoint.connect(naming, &self.path_of(name)) {
             Ok(client) => {
                 for address in client::address_of(&client).into_iter().flatten() {
                     self.names.push((address, format!("<{name}>")));
                 }
                 let before = self.clients.insert(name.to_owned(), client);
-                assert!(before.is_none(), "{}: there are two {name}", self.what);
+                assert!(
+                    before.is_none(),
+                    "{}: client {name} exists already",
+                    self.name
+                );
                 "connected".into()
             }
-            Err(error) => refused(&error),
+            Err(error) => show_error(&error),
         }
     }
 
@@ -245,18 +250,18 @@ impl Play {
     }
 
     fn client(&self, step: &Step) -> &Client {
-        let client = self.clients.get(&step.who);
-        client.unwrap_or_else(|| panic!("{}: {:?}: who is that?", self.what, step.text()))
+        let client = self.clients.get(&step.subject);
+        client.unwrap_or_else(|| panic!("{}: {:?}: unknown client", self.name, step.text()))
     }
 
-    fn leave(&mut self, name: &str) -> Client {
+    fn remove_client(&mut self, name: &str) -> Client {
         let client = self.clients.remove(name);
-        client.unwrap_or_else(|| panic!("{}: {name} is not there", self.what))
+        client.unwrap_or_else(|| panic!("{}: client {name} does not exist", self.name))
     }
 
-    /// Writes the addresses of clients into what is sent.
+    /// Replaces names by addresses in the data to send.
     fn with_addresses(&self, data: &[u8]) -> Vec<u8> {
-        // Of the two forms of an address, text comes first.
+        // Uses the text form of an address, because it precedes Python's form in `names`.
         let names = self.names.iter();
         names.fold(data.to_vec(), |data, (address, name)| {
             replace(&data, name.as_bytes(), address.as_bytes())
@@ -271,15 +276,17 @@ impl Play {
         literal::show(&named)
     }
 
-    fn name(&self, text: &str) -> String {
+    fn replace_addresses(&self, text: &str) -> String {
         let names = self.names.iter();
         names.fold(text.to_owned(), |text, (address, name)| {
             text.replace(address, name)
         })
     }
 
-    fn name_addresses(&self, seen: Seen) -> Seen {
-        seen.iter().map(|line| self.name(line)).collect()
+    fn replace_addresses_in(&self, seen: Seen) -> Seen {
+        seen.iter()
+            .map(|line| self.replace_addresses(line))
+            .collect()
     }
 }
 
@@ -295,14 +302,14 @@ fn replace(data: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     replaced
 }
 
-fn outcome(fine: &str, result: io::Result<()>) -> String {
+fn outcome(success: &str, result: io::Result<()>) -> String {
     match result {
-        Ok(()) => fine.into(),
-        Err(error) => refused(&error),
+        Ok(()) => success.into(),
+        Err(error) => show_error(&error),
     }
 }
 
-fn refused(error: &io::Error) -> String {
+fn show_error(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::WouldBlock => STUCK.into(),
         kind => format!("{kind:?}"),

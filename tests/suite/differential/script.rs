@@ -1,24 +1,25 @@
-//! Scripts: read from the docstring of the Python server, and what has to be seen in each step.
+//! Scripts: reads them from the docstring of the Python server, and checks the result of each step.
 
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-/// What was seen in a step, line by line.
+/// Result of a step, line by line.
 pub(crate) type Seen = Vec<String>;
 
 #[derive(Debug)]
 pub(crate) struct Script {
-    /// `None`: that which the files of the pair name.
+    /// Strategies to run; `None` is the strategy that the files of the pair name.
     pub(crate) strategies: Vec<Option<String>>,
     pub(crate) needs_v6: bool,
     pub(crate) steps: Vec<Step>,
 }
 
-/// `WHO VERB ARGUMENT`, and what the two languages are expected to differ in.
+/// `SUBJECT VERB ARGUMENT`, and the declared difference between the two languages.
 #[derive(Debug, Default)]
 pub(crate) struct Step {
-    pub(crate) who: String,
+    /// `server`, or the name of a client.
+    pub(crate) subject: String,
     pub(crate) verb: String,
     pub(crate) argument: String,
     python: Seen,
@@ -30,7 +31,7 @@ impl Step {
         let mut words = line.splitn(3, ' ').map(str::to_owned);
         let mut word = || words.next().unwrap_or_default();
         Self {
-            who: word(),
+            subject: word(),
             verb: word(),
             argument: word(),
             ..Self::default()
@@ -38,12 +39,12 @@ impl Step {
     }
 
     fn is(&self, line: &str) -> bool {
-        line == format!("{} {}", self.who, self.verb)
+        line == format!("{} {}", self.subject, self.verb)
     }
 
-    /// The line of the script.
+    /// Returns the line of the script.
     pub(crate) fn text(&self) -> String {
-        let line = format!("{} {} {}", self.who, self.verb, self.argument);
+        let line = format!("{} {} {}", self.subject, self.verb, self.argument);
         line.trim_end().to_owned()
     }
 
@@ -51,38 +52,38 @@ impl Step {
         !(self.python.is_empty() && self.rust.is_empty())
     }
 
-    /// What is wrong with what was seen, if something is.
-    fn judge(&self, python: &Seen, rust: &Seen) -> Option<&'static str> {
+    /// Returns the problem with two results, if any.
+    fn check(&self, python: &Seen, rust: &Seen) -> Option<&'static str> {
         if !self.differs() {
             (python != rust).then_some("the two differ")
         } else if python == rust {
-            Some("a difference is declared, and there is none")
+            Some("a difference is declared, but the two agree")
         } else {
-            (!fits(python, &self.python) || !fits(rust, &self.rust))
-                .then_some("the two differ in another way than is declared")
+            (!matches(python, &self.python) || !matches(rust, &self.rust))
+                .then_some("the two differ from the declared difference")
         }
     }
 }
 
-/// Whether this was seen. `...` at the end of a line stands for anything.
-fn fits(seen: &Seen, expected: &Seen) -> bool {
-    let fits = |(seen, expected): (&String, &String)| match expected.strip_suffix("...") {
+/// Returns whether a result matches its declaration. `...` at the end of a line matches any text.
+fn matches(seen: &Seen, expected: &Seen) -> bool {
+    let matches_line = |(seen, expected): (&String, &String)| match expected.strip_suffix("...") {
         Some(beginning) => seen.starts_with(beginning),
         None => seen == expected,
     };
-    seen.len() == expected.len() && seen.iter().zip(expected).all(fits)
+    seen.len() == expected.len() && seen.iter().zip(expected).all(matches_line)
 }
 
 impl Script {
-    /// The script in the docstring of a Python program.
+    /// Reads the script in the docstring of a Python program.
     pub(crate) fn of(program: &Path) -> Self {
         let source = fs::read_to_string(program)
             .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
         let docstring = source.split("\"\"\"").nth(1);
         let docstring = docstring.unwrap_or_else(|| panic!("{}: no script", program.display()));
-        let (_what, script) = docstring
-            .split_once("\n\n")
-            .unwrap_or_else(|| panic!("{}: no script below the first line", program.display()));
+        let (_what, script) = docstring.split_once("\n\n").unwrap_or_else(|| {
+            panic!("{}: no script below the first paragraph", program.display())
+        });
         Self::parse(script)
     }
 
@@ -105,11 +106,11 @@ impl Script {
             } else if let Some(seen) = line.strip_prefix("    rust:") {
                 expected(&mut steps, seen, |step| &mut step.rust);
             } else {
-                assert!(!line.starts_with(' '), "not the line of a script: {line:?}");
+                assert!(!line.starts_with(' '), "not a line of a script: {line:?}");
                 steps.push(Step::parse(line));
             }
         }
-        add_the_end(&mut steps);
+        append_missing_end(&mut steps);
         Self {
             strategies,
             needs_v6,
@@ -117,14 +118,16 @@ impl Script {
         }
     }
 
-    /// Compares what was seen in each step. The error shows all of it.
-    pub(crate) fn judge(&self, python: &[Seen], rust: &[Seen]) -> Result<(), String> {
+    /// Checks the results of all steps. The error shows the whole transcript.
+    pub(crate) fn check(&self, python: &[Seen], rust: &[Seen]) -> Result<(), String> {
         let mut transcript = String::new();
-        let mut fine = true;
+        let mut is_correct = true;
         for ((step, python), rust) in self.steps.iter().zip(python).zip(rust) {
-            let problem = step.judge(python, rust);
-            fine &= problem.is_none();
-            let mut note = |line: &str| writeln!(transcript, "{line}").expect("a String grows");
+            let problem = step.check(python, rust);
+            is_correct &= problem.is_none();
+            let mut note = |line: &str| {
+                writeln!(transcript, "{line}").expect("writing to a String cannot fail")
+            };
             note(&step.text());
             if python == rust {
                 python.iter().for_each(|line| note(&format!("    {line}")));
@@ -139,14 +142,14 @@ impl Script {
                 note(&format!("^^^ {problem}"));
             }
         }
-        if fine { Ok(()) } else { Err(transcript) }
+        if is_correct { Ok(()) } else { Err(transcript) }
     }
 }
 
-/// What every script ends with.
-fn add_the_end(steps: &mut Vec<Step>) {
+/// Appends the steps with which every script ends, if they are missing.
+fn append_missing_end(steps: &mut Vec<Step>) {
     if !steps.iter().any(|step| step.is("server ends")) {
-        // What the server printed is asked for after its end.
+        // The output is read after the end of the process.
         let end = steps
             .iter()
             .position(|step| step.is("server stdout") || step.is("server stderr"))
@@ -196,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_script_says_about_the_end_is_not_repeated() {
+    fn steps_at_the_end_are_not_repeated() {
         let script = Script::parse("server stderr\n    python: x\n    rust: nothing\n");
         let lines: Vec<_> = script.steps.iter().map(Step::text).collect();
         assert_eq!(
@@ -213,28 +216,28 @@ mod tests {
     #[test]
     fn a_difference_must_be_declared() {
         let step = Step::parse("a line");
-        assert_eq!(step.judge(&seen(&["x"]), &seen(&["x"])), None);
-        assert!(step.judge(&seen(&["x"]), &seen(&["y"])).is_some());
+        assert_eq!(step.check(&seen(&["x"]), &seen(&["x"])), None);
+        assert!(step.check(&seen(&["x"]), &seen(&["y"])).is_some());
     }
 
     #[test]
-    fn a_declared_difference_must_show() {
+    fn a_declared_difference_must_exist() {
         let step = Step {
             python: seen(&["x"]),
             rust: seen(&["y"]),
             ..Step::parse("a line")
         };
-        assert_eq!(step.judge(&seen(&["x"]), &seen(&["y"])), None);
+        assert_eq!(step.check(&seen(&["x"]), &seen(&["y"])), None);
         for (python, rust) in [("x", "x"), ("y", "y"), ("y", "x"), ("x", "z"), ("z", "y")] {
-            assert!(step.judge(&seen(&[python]), &seen(&[rust])).is_some());
+            assert!(step.check(&seen(&[python]), &seen(&[rust])).is_some());
         }
-        // Not even if that is what the script says.
+        // Equal results are an error even if they match the declaration.
         let wrong = Step {
             python: seen(&["x"]),
             rust: seen(&["x"]),
             ..Step::parse("a line")
         };
-        assert!(wrong.judge(&seen(&["x"]), &seen(&["x"])).is_some());
+        assert!(wrong.check(&seen(&["x"]), &seen(&["x"])).is_some());
     }
 
     #[test]
@@ -247,9 +250,9 @@ mod tests {
             seen(&["nothing"]),
         ];
         let mut rust = python.clone();
-        assert_eq!(script.judge(&python, &rust), Ok(()));
+        assert_eq!(script.check(&python, &rust), Ok(()));
         rust[1] = seen(&["exit 1"]);
-        let problem = script.judge(&python, &rust).unwrap_err();
+        let problem = script.check(&python, &rust).unwrap_err();
         assert!(
             problem.starts_with(
                 "a line\n    x\nserver ends\n    python: exit 0\n    rust: exit 1\n^^^ the two differ\n"

@@ -1,6 +1,6 @@
-//! What the Rust servers of the pairs have in common: the twin of `pair.py`.
+//! Functions that the Rust servers of the pairs share. The Python equivalent is `pair.py`.
 //!
-//! A pair's file begins with `use crate::differential::server::*;`.
+//! The Rust file of a pair begins with `use crate::differential::server::*;`.
 
 use std::env;
 use std::mem::MaybeUninit;
@@ -18,20 +18,20 @@ pub(crate) use socketserver::prelude::*;
 pub(crate) use std::sync::Arc;
 pub(crate) use std::time::Duration;
 
-/// The variables that tell both servers where to be, and how to run requests.
+/// Environment variables that set the host, the path and the strategy of both servers.
 pub(crate) const HOST: &str = "PAIR_HOST";
 pub(crate) const PATH: &str = "PAIR_PATH";
 pub(crate) const STRATEGY: &str = "PAIR_STRATEGY";
 
-/// Whether this process was started to be a server.
-pub(crate) fn is_wanted() -> bool {
+/// Returns whether this process was started as the server of a pair.
+pub(crate) fn is_server_process() -> bool {
     env::var_os(HOST).is_some()
 }
 
-/// Is the server, as if `serve` were the program's `main`.
+/// Runs `serve` as if it were the `main` function of the process.
 pub(crate) fn run(serve: impl FnOnce() -> Result) -> ! {
-    heed_ctrl_c();
-    // The test harness has begun a line.
+    restore_ctrl_c();
+    // The test harness has printed the beginning of a line.
     println!();
     std::process::exit(match serve() {
         Ok(()) => 0,
@@ -42,40 +42,41 @@ pub(crate) fn run(serve: impl FnOnce() -> Result) -> ! {
     })
 }
 
-/// A process that was started in the background may have been told to ignore Ctrl-C.
+/// Restores the default action of SIGINT, because a process that was started in the background may ignore
+/// it.
 #[allow(unsafe_code)]
-fn heed_ctrl_c() {
-    // SAFETY: this installs no function that could be called in a signal handler.
-    unsafe { signal(Signal::SIGINT, SigHandler::SigDfl) }.expect("SIGINT can be received");
+fn restore_ctrl_c() {
+    // SAFETY: no function is installed that could run in signal context.
+    unsafe { signal(Signal::SIGINT, SigHandler::SigDfl) }.expect("SIGINT has a default action");
 }
 
-/// Where a TCP or UDP server should bind.
+/// Address to which a TCP or UDP server binds.
 pub(crate) fn host() -> (String, u16) {
     (env::var(HOST).expect("the harness sets it"), 0)
 }
 
-/// Where a Unix server should bind.
+/// Path to which a Unix server binds.
 pub(crate) fn path() -> PathBuf {
     env::var_os(PATH).expect("the harness sets it").into()
 }
 
-/// Says where the server is; needed once, before anything else is printed.
+/// Prints kind and address of the server. Has to be called once, before any other output.
 pub(crate) fn announce<T: Named, S: Service<T::Request>, M: Strategy>(server: &Server<T, S, M>) {
     println!("{LISTENING}{} {}", T::NAME, server.server_address());
 }
 
-/// Serves until SIGTERM, or another signal.
+/// Serves until SIGTERM, SIGINT or SIGHUP.
 pub(crate) fn serve<T: Named, S: Service<T::Request>, M: Strategy>(
     server: Server<T, S, M>,
 ) -> Result {
     if env::var_os(STRATEGY).is_some() {
-        serve_as_it_is(server.strategy(strategy()))
+        serve_until_signal(server.strategy(strategy()))
     } else {
-        serve_as_it_is(server)
+        serve_until_signal(server)
     }
 }
 
-fn serve_as_it_is<T: Named, S: Service<T::Request>, M: Strategy>(
+fn serve_until_signal<T: Named, S: Service<T::Request>, M: Strategy>(
     server: Server<T, S, M>,
 ) -> Result {
     server.shutdown_on_ctrl_c()?;
@@ -84,25 +85,26 @@ fn serve_as_it_is<T: Named, S: Service<T::Request>, M: Strategy>(
     Ok(())
 }
 
-/// The strategy that the harness wants.
+/// Strategy that the harness sets.
 pub(crate) fn strategy() -> Box<dyn Strategy> {
     match env::var(STRATEGY).as_deref() {
         Ok("plain") => Box::new(Sequential),
         Ok("threading") => Box::new(Threading::new()),
         Ok("pool") => Box::new(ThreadPool::new(4)),
         Ok("forking") => Box::new(forking()),
-        other => panic!("there is no strategy {other:?}"),
+        other => panic!("unknown strategy: {other:?}"),
     }
 }
 
-/// Forks, though there is another thread: that of the test harness.
+/// `Forking` in a process that has another thread: the one of the test harness.
 #[allow(unsafe_code)]
 pub(crate) fn forking() -> Forking {
-    // SAFETY: that thread waits for the end of the test, and holds no lock meanwhile.
+    // SAFETY: the other thread waits for the end of the test, and holds no lock meanwhile.
     unsafe { Forking::new_unchecked() }
 }
 
-/// What a handler does that leaves the rest in the kernel: a request reads ahead.
+/// Receives at most `size` bytes and leaves the rest in the kernel. The methods of a request would read
+/// ahead.
 pub(crate) fn recv_past_the_buffer(socket: impl AsFd, size: usize) -> Result {
     let socket = SockRef::from(&socket);
     let mut data = vec![MaybeUninit::uninit(); size];
@@ -110,7 +112,7 @@ pub(crate) fn recv_past_the_buffer(socket: impl AsFd, size: usize) -> Result {
     Ok(())
 }
 
-/// The transports, by the names that the harness knows them by.
+/// Name of a transport in the line that announces a server.
 pub(crate) trait Named: Transport {
     const NAME: &str;
 }

@@ -125,7 +125,7 @@ const CASES: &[Case] = &[
         &[(Handling, Fails), (Finishing, Panics)],
         "verify_request request_handler setup handle finish drop \
          (handle failed: Handling on purpose\n\
-         while that was dealt with, finish panicked: Finishing on purpose)",
+         during handling of this error, finish panicked: Finishing on purpose)",
         "failed",
     ),
     (

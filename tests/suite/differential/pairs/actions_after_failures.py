@@ -1,4 +1,4 @@
-r"""After a request that failed, and one that was turned away, service_actions is called too.
+r"""service_actions is called after a failed request, and after a rejected one.
 
 a connect
 a send "fail\n"

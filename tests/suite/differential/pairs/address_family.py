@@ -1,4 +1,4 @@
-r"""The family of an IPv6 address: Python has to be told.
+r"""The family of an IPv6 address: Python does not derive it from the address.
 
 needs: IPv6
 

@@ -1,4 +1,4 @@
-r"""A second server at the same address ends its program, which says why.
+r"""A second server at the same address ends its program with an error message.
 
 server ends
 server stderr

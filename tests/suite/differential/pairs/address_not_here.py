@@ -1,4 +1,4 @@
-r"""An address that this machine does not have ends the program, which says why.
+r"""An address of another machine ends the program with an error message.
 
 server ends
 server stderr

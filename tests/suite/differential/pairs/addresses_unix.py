@@ -1,4 +1,4 @@
-r"""The address of a Unix client: a path if it has one, and otherwise nothing.
+r"""The address of a Unix client: a path if it is bound to one, otherwise empty.
 
 strategies: plain threading pool forking
 

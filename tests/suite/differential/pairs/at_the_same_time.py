@@ -1,4 +1,4 @@
-r"""Two clients at the same time: the one who came later is served first.
+r"""Two clients at the same time: the one that connected later is served first.
 
 strategies: threading pool forking
 

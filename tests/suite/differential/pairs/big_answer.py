@@ -1,4 +1,4 @@
-r"""A mebibyte for a client that begins to read when another was served.
+r"""A reply of a mebibyte to a client that begins to read after another client was served.
 
 strategies: threading pool forking
 

@@ -1,4 +1,4 @@
-r"""Writes that are held back arrive when they are flushed, and at the end.
+r"""Buffered writes arrive when they are flushed, and at the end.
 
 a connect
 a send "one\ntwo\n"

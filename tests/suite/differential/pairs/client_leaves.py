@@ -1,4 +1,4 @@
-r"""A TCP client that leaves before its answer: Python reports it as an error of the server's.
+r"""A TCP client that disconnects before its reply: Python reports it as an error of the handler.
 
 strategies: plain threading pool forking
 
@@ -23,12 +23,12 @@ class Slow(socketserver.StreamRequestHandler):
         line = self.rfile.readline()
         print("waiting")
         sys.stdin.read()
-        # What answers the first says that nobody is there.
+        # The reply to the first segment reports that the connection is closed.
         try:
             for _ in range(100_000):
                 self.wfile.write(line)
         except ConnectionError:
-            # Whether it is EPIPE or ECONNRESET is a matter of time.
+            # EPIPE or ECONNRESET, depending on timing.
             raise ConnectionError("nobody is there") from None
         print("never printed")
 

@@ -1,4 +1,4 @@
-r"""A Unix client that leaves before its answer: Python reports it as an error of the server's.
+r"""A Unix client that disconnects before its reply: Python reports it as an error of the handler.
 
 strategies: plain threading pool forking
 

@@ -1,4 +1,4 @@
-r"""A client that resets its connection: Python reports it as an error of the server's.
+r"""A client that resets its connection: Python reports it as an error of the handler.
 
 strategies: plain threading pool forking
 

@@ -1,4 +1,4 @@
-r"""A handler that ends the conversation before it returns.
+r"""A handler that shuts down the connection before it returns.
 
 a connect
 a send "hello\n"

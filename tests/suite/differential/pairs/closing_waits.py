@@ -1,4 +1,4 @@
-r"""A server that is closed waits for a request that is running.
+r"""server_close waits for a running request.
 
 strategies: threading pool forking
 

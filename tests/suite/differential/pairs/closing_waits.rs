@@ -8,7 +8,7 @@ fn echo(request: &mut TcpRequest) -> Result {
 
 fn main() -> Result {
     let server = TcpServer::bind(host(), handler_fn(echo))?;
-    // Python waits as long as that takes.
+    // Python waits without a limit.
     let server = server.strategy(strategy()).grace_period(Duration::MAX);
     announce(&server);
     server.handle_request()?;

@@ -1,4 +1,4 @@
-r"""Ctrl-C ends serve_forever, and the program in its own way.
+r"""Ctrl-C ends serve_forever; the program then continues to its end.
 
 a connect
 a send "hello\n"

@@ -1,4 +1,4 @@
-r"""Ctrl-C while a client is being served, one at a time: it is cut off, and finish runs.
+r"""Ctrl-C while a sequential server serves a client: it is force-closed, and finish runs.
 
 a connect
 a send "hel"

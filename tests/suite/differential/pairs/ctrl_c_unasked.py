@@ -1,4 +1,4 @@
-r"""Ctrl-C ends a program that has not asked for it; Python prints a traceback.
+r"""Ctrl-C ends a program that does not handle it; Python prints a traceback.
 
 a connect
 a send "hello\n"

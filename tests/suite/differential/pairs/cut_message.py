@@ -1,4 +1,4 @@
-r"""A client that leaves in the middle of a message: in Python the message is just shorter.
+r"""A client that disconnects in the middle of a message: in Python the message is shorter.
 
 a connect
 a send "12345678abc"

@@ -1,4 +1,4 @@
-r"""Ctrl-C while a client is being served by a thread that nobody waits for.
+r"""Ctrl-C while a daemon thread, for which the close does not wait, serves a client.
 
 a connect
 server prints "serving\n"

@@ -1,4 +1,4 @@
-r"""A UDP client that is gone when its answer comes: nobody notices.
+r"""A UDP client that is closed before its reply: no error is reported.
 
 a connect
 a send "wait"

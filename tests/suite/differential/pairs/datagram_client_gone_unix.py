@@ -1,4 +1,4 @@
-r"""A Unix client that is gone when its answer comes: an error in both, told in other words.
+r"""A Unix client that is closed before its reply: an error in both, with different texts.
 
 a connect
 a send "wait"

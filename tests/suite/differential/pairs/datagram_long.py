@@ -1,4 +1,4 @@
-r"""A long packet: Python receives 8192 bytes of it unless told otherwise.
+r"""A long datagram: Python receives 8192 bytes of it by default.
 
 a connect
 a send "x" * 8192

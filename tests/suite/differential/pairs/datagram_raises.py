@@ -1,4 +1,4 @@
-r"""A handler that fails half-way through its answer: Python sends the half. Both report it.
+r"""A handler that fails in the middle of its reply: Python sends the first part. Both report it.
 
 a connect
 a send "bad"

@@ -1,4 +1,4 @@
-r"""A reply that is too long for a packet: an error in both, told in other words.
+r"""A reply that is too long for a datagram: an error in both, with different texts.
 
 a connect
 a send "70000"

@@ -1,4 +1,4 @@
-r"""Several packets for one, and one for somebody else.
+r"""Several datagrams to one client, and one to another address.
 
 strategies: plain threading pool forking
 

@@ -1,8 +1,8 @@
 use crate::differential::server::*;
 
 fn forward(request: &mut UdpRequest) -> Result {
-    let somebody = std::str::from_utf8(request.packet())?.parse()?;
-    request.send_to(b"hello", &somebody)?;
+    let other = std::str::from_utf8(request.packet())?.parse()?;
+    request.send_to(b"hello", &other)?;
     request.send_to(b"one", request.client_address())?;
     Ok(request.send_to(b"", request.client_address())?)
 }

@@ -1,4 +1,4 @@
-r"""A packet for somebody else, over Unix sockets.
+r"""A datagram to another address, over Unix sockets.
 
 a connect
 b connect

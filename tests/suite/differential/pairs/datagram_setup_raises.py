@@ -1,4 +1,4 @@
-r"""A datagram handler that fails in setup, and one that fails in finish: neither answers.
+r"""A datagram handler that fails in setup, and one that fails in finish: neither sends a reply.
 
 a connect
 a send "setup"

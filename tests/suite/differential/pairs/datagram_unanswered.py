@@ -1,4 +1,4 @@
-r"""A handler that writes nothing: Python sends an empty packet.
+r"""A handler that writes nothing: Python sends an empty datagram.
 
 a connect
 a send "psst"

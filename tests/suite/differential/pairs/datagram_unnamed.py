@@ -1,5 +1,5 @@
-r"""A Unix client without an address is served, and cannot be answered: an error in both, told in
-other words.
+r"""A Unix client without an address is served, but cannot get a reply: an error in both, with
+different texts.
 
 a connect unnamed
 b connect

@@ -1,4 +1,4 @@
-r"""Packets that are turned away are not answered.
+r"""Rejected datagrams get no reply.
 
 strategies: plain threading pool forking
 

@@ -1,4 +1,4 @@
-r"""Packets of all sizes are answered by one packet each, an empty one too.
+r"""Datagrams of all sizes, including an empty one, get one datagram as reply.
 
 strategies: plain threading pool forking
 

@@ -1,4 +1,4 @@
-r"""Packets over a Unix socket are answered by one packet each, an empty one too.
+r"""Datagrams over a Unix socket, including an empty one, get one datagram as reply.
 
 strategies: plain threading pool forking
 

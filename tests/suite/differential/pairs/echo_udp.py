@@ -1,4 +1,4 @@
-r"""UDP: each of three clients gets its line back, all of them before the first asks again.
+r"""UDP: each of three clients gets its line back before the first one sends another line.
 
 strategies: plain threading pool forking
 

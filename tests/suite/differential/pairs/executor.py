@@ -1,4 +1,4 @@
-r"""A pool of one thread, in Python made of an executor: the second client waits for the first.
+r"""A pool of one thread, in Python an executor: the second client waits for the first.
 
 a connect
 b connect

@@ -1,4 +1,4 @@
-r"""A child that is killed: its client reads the end, and the server goes on.
+r"""A child process that is killed: its client reads the end, and the server continues.
 
 a connect
 a send "die\n"

@@ -1,4 +1,4 @@
-r"""With as many children as there may be, the next client waits for the end of one.
+r"""At max_children, the next client waits for the end of a child process.
 
 a connect
 b connect

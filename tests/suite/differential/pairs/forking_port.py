@@ -1,4 +1,5 @@
-r"""The port of a server that was closed while a child was busy: in Python the child keeps it.
+r"""The port of a server that was closed while a child process was busy: in Python the child process
+keeps it.
 
 a connect
 server prints "serving\n"

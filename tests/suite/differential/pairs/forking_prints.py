@@ -1,4 +1,4 @@
-r"""What a child prints, where the output is a pipe: Python loses it.
+r"""The output of a child process to a pipe: Python loses it.
 
 a connect
 a eof
@@ -18,7 +18,7 @@ class Prints(socketserver.BaseRequestHandler):
         print("child, ", end="")
 
 
-# With the buffer that it has unless Python is told otherwise.
+# Restores the default buffer, because the harness runs Python unbuffered.
 sys.stdout = open(sys.stdout.fileno(), "w", closefd=False)
 pair.serve(socketserver.ForkingTCPServer, Prints)
 print("parent")

@@ -1,4 +1,4 @@
-r"""What a child changes is its own: the next one, and the server, see nothing of it.
+r"""Changes in a child process do not affect the next child process or the server.
 
 a connect
 a eof

@@ -1,4 +1,4 @@
-r"""A client that has sent and left before its turn comes is served all the same.
+r"""A client that has sent data and disconnected before it is accepted is served.
 
 a connect
 a send "first\n"

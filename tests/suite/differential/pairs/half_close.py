@@ -1,4 +1,4 @@
-r"""A client that has finished sending still gets its answer, over TCP.
+r"""A client that has shut down its sending side still gets its reply, over TCP.
 
 strategies: plain threading pool forking
 

@@ -1,4 +1,4 @@
-r"""A client that has finished sending still gets its answer, over a Unix socket.
+r"""A client that has shut down its sending side still gets its reply, over a Unix socket.
 
 strategies: plain threading pool forking
 

@@ -1,4 +1,4 @@
-r"""A handle_error of one's own: it knows the client and the error, and nothing else is printed.
+r"""A custom handle_error gets the client and the error, and nothing else is printed.
 
 strategies: plain threading pool forking
 

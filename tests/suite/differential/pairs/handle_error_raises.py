@@ -1,4 +1,4 @@
-r"""A handle_error that raises: it ends Python's server; here it costs nothing more.
+r"""A handle_error that raises: it ends Python's server; here only the request fails.
 
 a connect
 a eof

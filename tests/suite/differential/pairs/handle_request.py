@@ -1,4 +1,4 @@
-r"""Two requests asked for one by one, then none in time.
+r"""handle_request serves two requests, then its timeout expires.
 
 a connect
 a send "one\n"

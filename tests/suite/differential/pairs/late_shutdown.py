@@ -1,4 +1,4 @@
-r"""A shutdown after the loop has left: it ends the next run of Python's server.
+r"""A shutdown after serve_forever has returned: it ends the next run of Python's server.
 
 a connect
 a send "stop\n"

@@ -1,4 +1,4 @@
-r"""Messages with their length before them, cut and joined as streams do.
+r"""Messages with a length prefix, split and joined by the stream.
 
 a connect
 a send "\0\0\0\x03abc\0\0\0\x00\0\0\0\x05hel"

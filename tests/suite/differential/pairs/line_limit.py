@@ -1,4 +1,4 @@
-r"""A line that is longer than the limit comes in pieces.
+r"""A line that is longer than the limit is read in pieces.
 
 a connect
 a send "123456789\n12345\n1234\n"

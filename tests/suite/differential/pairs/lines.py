@@ -1,4 +1,4 @@
-r"""All lines of a client: several at once, one in pieces, an empty one, the last without an end.
+r"""All lines of a client: several at once, one in pieces, an empty one, the last without a newline.
 
 strategies: plain threading pool forking
 

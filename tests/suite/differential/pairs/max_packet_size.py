@@ -1,4 +1,4 @@
-r"""A packet that is longer than the server was told to receive loses its end.
+r"""A datagram that is longer than max_packet_size is truncated.
 
 strategies: plain threading pool forking
 

@@ -1,4 +1,4 @@
-r"""A handler that cannot be made: the constructor raises.
+r"""A handler whose constructor raises.
 
 strategies: plain threading pool forking
 

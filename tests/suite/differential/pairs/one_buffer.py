@@ -1,4 +1,4 @@
-r"""What was read ahead with a line: in Python it is lost to recv.
+r"""Data that was read ahead with a line: in Python recv does not return it.
 
 a connect
 a send "line\nrest"

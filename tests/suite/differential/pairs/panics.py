@@ -1,4 +1,4 @@
-r"""A handler that panics is reported as one that raises; the server goes on.
+r"""A panic of a handler is reported like an exception; the server continues.
 
 strategies: plain threading pool forking
 

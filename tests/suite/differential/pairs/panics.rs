@@ -1,7 +1,7 @@
 use crate::differential::server::*;
 
 fn main() -> Result {
-    // What it prints would come before the report.
+    // The default hook would print the panic before the report.
     std::panic::set_hook(Box::new(|_| {}));
     let panics = handler_fn(|request: &mut TcpRequest| {
         let line = request.readline(100)?;

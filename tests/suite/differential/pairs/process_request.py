@@ -1,4 +1,4 @@
-r"""A process_request of one's own that cannot run some requests: handle_error is told.
+r"""A custom process_request that cannot run some requests: handle_error is called.
 
 a connect
 a send "hello\n"

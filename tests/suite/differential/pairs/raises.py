@@ -1,5 +1,5 @@
-r"""Errors in each stage, and in two: what was answered before arrives, the stages that follow run
-or do not, and handle_error reports.
+r"""Errors in one stage and in two stages: data that was sent before arrives, the same later
+stages run, and handle_error reports the errors.
 
 strategies: plain threading pool forking
 
@@ -18,7 +18,7 @@ d eof
 e connect
 e send "handle finish\n"
 e eof
-# The server goes on.
+# The server continues.
 f connect
 f send "\n"
 f eof

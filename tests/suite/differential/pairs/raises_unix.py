@@ -1,4 +1,4 @@
-r"""An error after half of an answer, over a Unix socket: from an unnamed client and a named one.
+r"""An error in the middle of a reply, over a Unix socket: for an unnamed client and a named one.
 
 strategies: plain threading pool forking
 

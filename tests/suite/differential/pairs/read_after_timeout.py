@@ -1,4 +1,4 @@
-r"""A read after one that timed out: in Python there is none.
+r"""A read after a read that timed out: Python does not allow it.
 
 a connect
 a line

@@ -1,4 +1,4 @@
-r"""A handler that receives until the client leaves: a conversation, by two ways to leave.
+r"""A handler that receives until the client closes its connection or shuts down its sending side.
 
 strategies: plain threading pool forking
 

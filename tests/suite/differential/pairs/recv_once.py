@@ -1,4 +1,4 @@
-r"""A handler that receives once and answers: one message for each connection.
+r"""A handler that receives once and replies: one message for each connection.
 
 strategies: plain threading pool forking
 
@@ -6,7 +6,7 @@ a connect
 a send "hello"
 a recv 5
 a eof
-# A client that says nothing.
+# A client that sends nothing.
 b connect
 b shutdown
 b eof

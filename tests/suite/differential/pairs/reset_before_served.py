@@ -1,4 +1,4 @@
-r"""A client that has reset its connection before its turn comes: the handler runs, and cannot read.
+r"""A client that has reset its connection before it is accepted: the handler runs, and cannot read.
 
 a connect
 a send "first\n"

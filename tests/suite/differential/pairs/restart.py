@@ -1,4 +1,4 @@
-r"""A server at the port of one that has just closed a connection: Python's has to wait a minute.
+r"""A server at the port of an earlier one that closed a connection: Python's has to wait a minute.
 
 a connect
 a send "hello\n"

@@ -1,4 +1,4 @@
-r"""A server that stops and serves again: who came in between has waited.
+r"""A server that stops and serves again: a client that connects in between waits.
 
 a connect
 a send "stop\n"

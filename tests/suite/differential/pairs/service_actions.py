@@ -1,4 +1,4 @@
-r"""After each request service_actions is called, before the next is taken in.
+r"""service_actions is called after each request, before the next one is accepted.
 
 a connect
 a send "one\n"

@@ -1,4 +1,4 @@
-r"""A handler that stops its server, which has threads: it can still answer, and so can another.
+r"""A handler that stops its threading server: it can still reply, and so can another handler.
 
 a connect
 b connect

@@ -9,7 +9,7 @@ fn stop(request: &mut TcpRequest) -> Result {
 }
 
 fn main() -> Result {
-    // As in Python, it waits for its clients as long as that takes.
+    // As in Python, the close waits for running requests without a limit.
     let server = ThreadingTcpServer::bind(host(), handler_fn(stop))?.grace_period(Duration::MAX);
     announce(&server);
     server.serve_forever()?;

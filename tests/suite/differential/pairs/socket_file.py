@@ -1,4 +1,4 @@
-r"""The file of a Unix server stays when the server is closed, and is in the way of the next.
+r"""The socket file of a Unix server remains when the server is closed, and the next bind fails.
 
 a connect
 a send "hello\n"

@@ -1,4 +1,4 @@
-r"""A SystemExit in a handler ends Python's server; there is no error here that does.
+r"""A SystemExit in a handler ends Python's server; no error has this effect here.
 
 a connect
 a eof

@@ -1,5 +1,5 @@
-r"""A client that says nothing, and one that stops in the middle of a line, run into the timeout. Ours
-says more.
+r"""The timeout expires for a client that sends nothing, and for one that stops inside a line. The
+message here has more details.
 
 strategies: plain threading pool forking
 

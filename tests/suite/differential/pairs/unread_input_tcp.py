@@ -1,4 +1,4 @@
-r"""A handler that leaves input unread: a TCP client gets a short answer, and an end in order.
+r"""A handler that leaves input unread: a TCP client gets a short reply, and an orderly end.
 
 strategies: plain threading pool forking
 

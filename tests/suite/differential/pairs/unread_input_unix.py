@@ -1,8 +1,8 @@
-r"""A handler that leaves input unread: Python's resets the connection of a Unix client.
+r"""A handler that leaves input unread: Python resets the connection of a Unix client.
 
 a connect
 a send "12345"
-# When this one was served, the other is closed: until then its end looks in order.
+# Once b is served, the connection of a is closed. Before that, its end would look orderly.
 b connect
 b send "1"
 b eof

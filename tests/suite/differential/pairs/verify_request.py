@@ -1,4 +1,4 @@
-r"""A client that is turned away reads the end and not a byte; the next one is served.
+r"""A rejected client reads the end without any data; the next one is served.
 
 strategies: plain threading pool forking
 

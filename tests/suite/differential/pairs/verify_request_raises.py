@@ -1,4 +1,4 @@
-r"""A verify_request that raises: it ends Python's server; here it costs the request.
+r"""A verify_request that raises: it ends Python's server; here only the request fails.
 
 a connect
 a eof

@@ -1,4 +1,4 @@
-r"""At the end of the block the server is closed: clients are refused.
+r"""The server is closed at the end of the block: clients cannot connect.
 
 a connect
 a send "hello\n"

@@ -1,4 +1,4 @@
-r"""A client that does not read: writing to it runs into the timeout. Ours says more.
+r"""A client that does not read: the write timeout expires. The message here has more details.
 
 strategies: plain threading pool forking
 

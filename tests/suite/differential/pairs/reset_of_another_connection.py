@@ -1,4 +1,4 @@
-r"""A connection to somebody else that is reset is an error like any other.
+r"""A reset of a connection to another peer than the client is an ordinary error.
 
 a connect
 a eof
