@@ -1,23 +1,23 @@
-//! The chat.
+//! The chat server.
 
 use super::*;
 
-/// Somebody who chats.
+/// Client of the chat server.
 struct Member(BufReader<TcpStream>);
 
 impl Member {
     fn connect(address: SocketAddr) -> Self {
         let mut member = Self(BufReader::new(connect(address)));
-        assert_eq!(member.hears(), "your name?");
+        assert_eq!(member.receives(), "your name?");
         member
     }
 
-    fn says(&mut self, line: &str) {
+    fn sends(&mut self, line: &str) {
         let line = format!("{line}\n");
         self.0.get_mut().write_all(line.as_bytes()).unwrap();
     }
 
-    fn hears(&mut self) -> String {
+    fn receives(&mut self) -> String {
         let mut line = String::new();
         self.0.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
@@ -31,26 +31,26 @@ fn the_members_of_chat_server_hear_each_other() {
         format!("hello {name}, members: {number}; /who lists them, /quit leaves")
     };
     let mut bob = Member::connect(address);
-    bob.says("Bob");
-    assert_eq!(bob.hears(), welcome("Bob", 1));
+    bob.sends("Bob");
+    assert_eq!(bob.receives(), welcome("Bob", 1));
     let mut ada = Member::connect(address);
-    ada.says("Bob");
-    assert_eq!(ada.hears(), "that name is taken; another one?");
-    ada.says("Ada");
-    assert_eq!(ada.hears(), welcome("Ada", 2));
+    ada.sends("Bob");
+    assert_eq!(ada.receives(), "that name is taken; another one?");
+    ada.sends("Ada");
+    assert_eq!(ada.receives(), welcome("Ada", 2));
 
-    bob.says("are you there?");
-    assert_eq!(ada.hears(), "Bob: are you there?");
-    ada.says("yes");
-    ada.says("/who");
-    assert_eq!(ada.hears(), "Ada, Bob");
-    assert_eq!(bob.hears(), "Ada: yes");
-    ada.says("/quit");
-    assert_eq!(ada.hears(), "", "the end");
+    bob.sends("are you there?");
+    assert_eq!(ada.receives(), "Bob: are you there?");
+    ada.sends("yes");
+    ada.sends("/who");
+    assert_eq!(ada.receives(), "Ada, Bob");
+    assert_eq!(bob.receives(), "Ada: yes");
+    ada.sends("/quit");
+    assert_eq!(ada.receives(), "", "the end");
 
     server.signal(Signal::SIGINT);
-    assert_eq!(bob.hears(), "* the server stops");
-    assert_eq!(bob.hears(), "", "the end");
+    assert_eq!(bob.receives(), "* the server stops");
+    assert_eq!(bob.receives(), "", "the end");
     assert_eq!(
         server.finish().success(),
         format!("listening on {address}\nserved 2 clients, 0 failed\n")
@@ -58,23 +58,23 @@ fn the_members_of_chat_server_hear_each_other() {
 }
 
 #[test]
-fn chat_server_has_no_thread_for_a_thousand_members() {
+fn chat_server_starts_no_thread_for_a_thousand_members() {
     let most = usize::try_from(common::allow_many_sockets()).unwrap_or(usize::MAX);
     let count = most.saturating_sub(300).min(1000);
     let (server, address) = serve("chat_server");
     let join = |number| {
         let mut member = Member::connect(address);
-        member.says(&format!("member {number}"));
-        assert!(member.hears().starts_with("hello member"));
+        member.sends(&format!("member {number}"));
+        assert!(member.receives().starts_with("hello member"));
         member
     };
     let mut members = vec![join(1)];
     let before = threads(&server);
     members.extend((2..=count).map(join));
     let (speaker, listeners) = members.split_first_mut().unwrap();
-    speaker.says("hello, all of you");
+    speaker.sends("hello, all of you");
     for listener in listeners {
-        assert_eq!(listener.hears(), "member 1: hello, all of you");
+        assert_eq!(listener.receives(), "member 1: hello, all of you");
     }
     assert_eq!(threads(&server), before);
 }

@@ -14,7 +14,7 @@ fn strategies() -> Vec<String> {
     strategies
 }
 
-/// Runs `test` with each strategy, all at the same time.
+/// Runs `test` with all strategies concurrently.
 fn with_each_strategy(test: impl Fn(&str) + Sync) {
     thread::scope(|scope| {
         for strategy in strategies() {
@@ -24,9 +24,8 @@ fn with_each_strategy(test: impl Fn(&str) + Sync) {
     });
 }
 
-/// Starts the echo server on a free port, of a loopback address that no other test uses unless the
-/// options name one: it counts what it gets, and a late datagram to a port that was somebody else's
-/// a moment ago would be one too many.
+/// Starts the echo server on a free port. Unless the options name a host, uses a loopback address that no
+/// other test uses, because a late datagram to an earlier owner of the port would be counted too.
 fn serve_echo(options: &[&str]) -> (Program, SocketAddr) {
     let host = own_loopback().ip().to_string();
     let own: &[&str] = match options.contains(&"--host") {
@@ -49,7 +48,7 @@ fn serve_echo(options: &[&str]) -> (Program, SocketAddr) {
     (server, address)
 }
 
-/// What the echo server printed after it was told to stop.
+/// Returns the lines that the echo server printed after the stop.
 fn after_stop(server: &Finished) -> Vec<&str> {
     server.success().lines().skip(3).collect()
 }
@@ -61,7 +60,7 @@ fn connect_udp(address: SocketAddr) -> UdpSocket {
     client
 }
 
-/// `size` bytes, of every value.
+/// Returns `size` bytes with all values.
 fn bytes(size: usize) -> Vec<u8> {
     (0..size).map(|n| (n ^ (n >> 8)) as u8).collect()
 }
@@ -73,14 +72,18 @@ fn exchange(mut client: &TcpStream, data: &[u8]) {
         scope.spawn(|| (&*client).write_all(data).unwrap());
         client.read_exact(&mut echo).unwrap();
     });
-    assert!(echo == data, "{} bytes came back changed", data.len());
+    assert!(echo == data, "the echo of {} bytes differs", data.len());
 }
 
 fn exchange_packet(client: &UdpSocket, data: &[u8]) {
     client.send(data).unwrap();
     let mut echo = vec![0; 65536];
     let size = client.recv(&mut echo).unwrap();
-    assert!(echo[..size] == *data, "{} bytes changed", data.len());
+    assert!(
+        echo[..size] == *data,
+        "the echo of {} bytes differs",
+        data.len()
+    );
 }
 
 #[test]
@@ -92,7 +95,7 @@ fn echo_server_echoes_every_byte_under_every_strategy() {
         exchange(&client, &bytes(256));
         exchange(&client, &bytes(3 << 20));
         client.shutdown(Shutdown::Write).unwrap();
-        assert_eq!((&client).read(&mut [0]).unwrap(), 0, "the end, in order");
+        assert_eq!((&client).read(&mut [0]).unwrap(), 0, "an orderly end");
 
         let client = connect_udp(address);
         exchange_packet(&client, &bytes(1));
@@ -101,7 +104,7 @@ fn echo_server_echoes_every_byte_under_every_strategy() {
 
         server.signal(Signal::SIGINT);
         let server = server.finish();
-        // Its end may have been seen before the signal or after it.
+        // The end of the connection may be noticed before or after the signal.
         let lines = after_stop(&server);
         let [.., served, drained] = &lines[..] else {
             panic!("{strategy}: {lines:?}");
@@ -141,11 +144,11 @@ fn echo_server_serves_clients_at_once_or_in_turn() {
 }
 
 #[test]
-fn echo_server_has_as_many_threads_as_it_is_told() {
+fn echo_server_starts_the_configured_number_of_threads() {
     let (server, address) = serve_echo(&["--strategy", "coroutines", "--workers", "1"]);
     let first = connect(address);
     exchange(&first, b"first");
-    // Both of its servers are there then.
+    // After this reply, both the TCP and the UDP server run.
     run("udp_echo_client", address, &["hello"], b"");
     let before = threads(&server);
     let clients: Vec<_> = (0..100).map(|_| connect(address)).collect();
@@ -173,7 +176,7 @@ fn echo_server_can_add_the_time() {
     let before = now();
     let answer = Program::example("tcp_echo_client", &[&address.to_string(), "hello"]).finish();
     let time = answer.success().strip_prefix("[hello] ").unwrap();
-    let time = parse_ctime(time.trim_end()).expect("a time as ctime() writes it");
+    let time = parse_ctime(time.trim_end()).expect("a time in the format of ctime()");
     assert!(before <= time && time <= now());
 
     let answer = run("udp_echo_client", address, &["hello"], b"");
@@ -195,7 +198,7 @@ fn echo_server_serves_ipv6() {
 }
 
 #[test]
-fn echo_server_ends_at_a_signal_although_a_client_is_idle() {
+fn echo_server_ends_at_a_signal_despite_an_idle_client() {
     with_each_strategy(|strategy| {
         for signal in [Signal::SIGINT, Signal::SIGTERM] {
             let (server, address) = serve_echo(&["--strategy", strategy, "--grace", "0.5"]);
@@ -231,7 +234,7 @@ fn echo_server_ends_at_a_signal_although_a_client_is_idle() {
                 drained.ends_with(" 1 force-closed, 0 abandoned"),
                 "{drained}"
             );
-            assert_eq!((&client).read(&mut [0]).unwrap(), 0, "the end, in order");
+            assert_eq!((&client).read(&mut [0]).unwrap(), 0, "an orderly end");
         }
     });
 }
@@ -253,7 +256,7 @@ fn echo_server_waits_for_open_connections() {
 }
 
 #[test]
-fn echo_server_has_as_many_connections_as_it_may() {
+fn echo_server_enforces_max_connections() {
     with_each_strategy(|strategy| {
         let options = ["--strategy", strategy, "--max-connections", "1"];
         let (server, address) = serve_echo(&options);
@@ -272,13 +275,13 @@ fn echo_server_has_as_many_connections_as_it_may() {
 }
 
 #[test]
-fn echo_server_does_not_wait_for_ever_for_a_client() {
+fn echo_server_closes_idle_connections_after_the_timeout() {
     with_each_strategy(|strategy| {
         let options = ["--strategy", strategy, "--timeout", "0.2"];
         let (server, address) = serve_echo(&options);
         let client = connect(address);
         exchange(&client, b"hello");
-        assert_eq!((&client).read(&mut [0]).unwrap(), 0, "the end, in order");
+        assert_eq!((&client).read(&mut [0]).unwrap(), 0, "an orderly end");
         server.signal(Signal::SIGTERM);
         let server = server.finish();
         assert!(server.status.success());
@@ -304,13 +307,13 @@ fn echo_server_ends_at_once_at_the_second_signal() {
 }
 
 #[test]
-fn echo_server_goes_on_when_nobody_reads_what_it_prints() {
+fn echo_server_continues_after_its_stdout_is_closed() {
     let (reader, writer) = io::pipe().unwrap();
     let mut command = Command::new(example_path("echo_server"));
     command.args(["--port", "0"]).stdout(writer);
     let server = Program::start_without_stdout(command);
 
-    // Reads what it prints up to the last line before it serves, then closes the pipe.
+    // Reads the lines that the server prints before it serves, then closes the pipe.
     let (sender, lines) = channel();
     thread::spawn(move || {
         let lines: io::Result<Vec<_>> = BufReader::new(reader).lines().take(3).collect();
@@ -325,7 +328,7 @@ fn echo_server_goes_on_when_nobody_reads_what_it_prints() {
 }
 
 #[test]
-fn echo_server_says_what_is_wrong() {
+fn echo_server_reports_wrong_options_and_addresses() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let server = Program::example("echo_server", &["--port", &port]).finish();
@@ -356,7 +359,7 @@ fn echo_server_says_what_is_wrong() {
 }
 
 #[test]
-fn echo_clients_send_their_arguments_or_what_is_typed() {
+fn echo_clients_send_their_arguments_or_their_input() {
     let (_server, address) = serve_echo(&[]);
     for client in ["tcp_echo_client", "udp_echo_client"] {
         let answer = run(client, address, &["hello", "good bye"], b"");
@@ -371,11 +374,11 @@ fn echo_clients_send_their_arguments_or_what_is_typed() {
 }
 
 #[test]
-fn echo_clients_do_not_wait_for_ever() {
-    // A TCP server that closes without an answer.
+fn echo_clients_do_not_wait_without_a_limit() {
+    // A TCP server that closes the connection without a reply.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let patience = SockRef::from(&listener).set_read_timeout(Some(PATIENCE));
-    patience.expect("a limit to accept()");
+    let limited = SockRef::from(&listener).set_read_timeout(Some(PATIENCE));
+    limited.expect("a timeout of accept()");
     let address = listener.local_addr().unwrap();
     let client = call("tcp_echo_client", address, &["hello"]);
     let (mut connection, _) = listener.accept().unwrap();
@@ -388,7 +391,7 @@ fn echo_clients_do_not_wait_for_ever() {
         "Error: \"the server has closed the connection\"\n"
     );
 
-    // A UDP socket that nobody reads from.
+    // A UDP socket that is never read.
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     let answer = run("udp_echo_client", address, &["hello"], b"");

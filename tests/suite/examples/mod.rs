@@ -1,4 +1,4 @@
-//! Every program in `examples/` is run here, and has to print exactly what its comment promises.
+//! Runs every program in `examples/`. Each has to print exactly what its comment documents.
 
 mod chat;
 mod echo;
@@ -42,7 +42,7 @@ fn call(name: &str, address: SocketAddr, words: &[&str]) -> Program {
     Program::example(name, &arguments)
 }
 
-/// Runs a client of `examples/` to its end and tells what it printed.
+/// Runs a client of `examples/` to its end. Returns its output.
 fn run(name: &str, address: SocketAddr, words: &[&str], input: &[u8]) -> String {
     let mut client = call(name, address, words);
     client.type_in(input);
@@ -59,7 +59,7 @@ fn every_example_has_a_test() {
             let tested = source_of("examples").contains(&format!("\"{name}\""));
             assert!(
                 tested || is_run_by_the_tutorial(name),
-                "neither tests/examples.rs nor docs/tutorial.md runs examples/{name}.rs"
+                "neither tests/suite/examples nor docs/tutorial.md runs examples/{name}.rs"
             );
         }
     }
@@ -72,7 +72,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     client
 }
 
-/// How many threads a running program has.
+/// Number of threads of a running program.
 fn threads(program: &Program) -> usize {
     let threads = fs::read_dir(format!("/proc/{}/task", program.id()));
     threads.unwrap().count()

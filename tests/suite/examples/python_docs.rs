@@ -1,9 +1,9 @@
-//! The examples of Python's documentation.
+//! The examples from Python's documentation.
 
 use super::*;
 
 #[test]
-fn tcp_server_answers_in_capitals() {
+fn tcp_server_replies_in_capitals() {
     let (server, address) = serve("tcp_server");
     let answer = run("tcp_client", address, &["hello", "world"], b"");
     assert_eq!(answer, "Sent:     hello world\nReceived: HELLO WORLD\n\n");
@@ -47,7 +47,7 @@ fn tcp_server_stream_reads_a_line() {
 }
 
 #[test]
-fn udp_server_answers_in_capitals() {
+fn udp_server_replies_in_capitals() {
     let (server, address) = serve("udp_server");
     let answer = run("udp_client", address, &["hello", "world"], b"");
     assert_eq!(answer, "Sent:     hello world\nReceived: HELLO WORLD\n");
@@ -58,7 +58,7 @@ fn udp_server_answers_in_capitals() {
 }
 
 #[test]
-fn threaded_server_has_three_clients() {
+fn threaded_server_serves_three_clients() {
     let server = Program::example("threaded_server", &[] as &[&str]).finish();
     let lines: Vec<_> = server.success().lines().collect();
     assert_eq!(lines[0], "Server loop running in thread: socketserver");
@@ -72,13 +72,13 @@ fn threaded_server_has_three_clients() {
 }
 
 #[test]
-fn a_server_whose_address_is_taken_says_so() {
+fn a_server_whose_address_is_in_use_reports_it() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for server in ["tcp_server", "tcp_server_stream", "binary_tcp_server_v1"] {
         let server = Program::example(server, &[&address]).finish();
         assert_eq!(server.status.code(), Some(1));
-        let said = format!("Error: cannot bind to {address}");
-        assert!(server.stderr.starts_with(&said), "{}", server.stderr);
+        let expected = format!("Error: cannot bind to {address}");
+        assert!(server.stderr.starts_with(&expected), "{}", server.stderr);
     }
 }

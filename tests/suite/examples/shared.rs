@@ -1,9 +1,9 @@
-//! What they have in common.
+//! The code that the examples share.
 
 use super::*;
 
 #[test]
-fn bytes_look_as_they_do_in_python() {
+fn bytes_are_shown_as_in_python() {
     assert_eq!(common::repr(b""), "b''");
     assert_eq!(common::repr(b"it's"), "b\"it's\"");
     assert_eq!(common::repr(b"\"it's\""), "b'\"it\\'s\"'");

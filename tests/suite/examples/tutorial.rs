@@ -1,8 +1,8 @@
-//! The first programs of the tutorial (tests/tutorial.rs runs the others).
+//! The first programs of the tutorial. `tests/suite/tutorial` runs the others.
 
 use super::*;
 
-/// Starts a server and a client of the original tutorial, in Rust or in Python.
+/// Function that starts a program of the original tutorial, in Rust or in Python.
 type Start = fn(&str, &[String]) -> Program;
 
 fn start_rust(name: &str, arguments: &[String]) -> Program {
@@ -27,7 +27,7 @@ fn start_waiting_server(start: Start, name: &str) -> (Program, Vec<String>) {
     (server, vec![address.to_string()])
 }
 
-/// Compares standard output byte for byte, and demands that nothing else is on standard error.
+/// Compares standard output byte for byte, and asserts that standard error is empty.
 fn check_original_transcripts(start: Start) {
     let answer = "Clinet recive data: [i am binary] <ctime>\n";
 
@@ -84,7 +84,7 @@ fn binary_tcp_v1_serves_one_client_and_ends() {
 }
 
 #[test]
-fn binary_tcp_v1_sends_what_was_typed_and_prints_it_as_python_does() {
+fn binary_tcp_v1_sends_its_input_and_prints_it_as_in_python() {
     let (server, address) = serve("binary_tcp_server_v1");
     let answer = run("binary_tcp_client_v1", address, &[], b"it's \"\t\\\xff\n");
     assert_eq!(
@@ -118,7 +118,7 @@ fn binary_tcp_v2_serves_one_client_after_the_other_until_ctrl_c() {
         first,
         ">>:Clinet recive data: [hello] <ctime>\n>>:Clinet recive data: [again] <ctime>\n>>:"
     );
-    // The end of the input ends a client too; so does an empty first line.
+    // The end of the input ends a client too, and so does an empty first line.
     let second = run("binary_tcp_client_v2", address, &[], b"it's me\n");
     assert_eq!(second, ">>:Clinet recive data: [it's me] <ctime>\n>>:");
     let third = run("binary_tcp_client_v2", address, &[], b"\n");
@@ -183,7 +183,7 @@ waiting connection...
 }
 
 #[test]
-fn binary_tcp_v2_waits_for_nobody_after_ctrl_c() {
+fn binary_tcp_v2_does_not_wait_for_clients_after_ctrl_c() {
     let (mut server, address) = serve("binary_tcp_server_v2");
     let mut client = call("binary_tcp_client_v2", address, &[]);
     client.expect(">>:");
@@ -202,7 +202,7 @@ fn binary_tcp_v2_waits_for_nobody_after_ctrl_c() {
     assert_eq!(client.status.code(), Some(1));
     assert!(
         client.stderr.starts_with("Error: "),
-        "it says that the server is gone: {:?}",
+        "no error about the lost server: {:?}",
         client.stderr
     );
 }

@@ -1,8 +1,8 @@
-//! A buffered wfile.
+//! A handler with a buffered `wfile`.
 
 use super::*;
 
-/// What a handler and a test that watches its client tell each other.
+/// Synchronizes a handler with the test that observes its client.
 #[derive(Clone)]
 struct Steps {
     written: mpsc::Sender<()>,
@@ -16,7 +16,7 @@ impl Steps {
         (Self { written, go_on }, watch)
     }
 
-    /// Writes in small pieces, and waits.
+    /// Writes the words in small pieces, and waits for `go_on`.
     fn write(&self, wfile: &mut impl Write, words: &[&str]) -> Result {
         for word in words {
             wfile.write_all(word.as_bytes())?;
@@ -38,7 +38,7 @@ fn expect_nothing_yet(client: &Client) {
 }
 
 /// Python: `wbufsize`, and `self.wfile.flush()` in `handle`.
-fn what_is_buffered_is_sent_when_it_is_flushed<T: Connected>() {
+fn buffered_data_is_sent_by_a_flush<T: Connected>() {
     let (steps, written) = Steps::new();
     let go_on = steps.go_on.clone();
     let host = host::<T, Threading, _>(Hooks::new(move |request: &mut T::Request| {
@@ -90,18 +90,18 @@ impl<R: Request> RequestHandler<R> for BufferedHandler {
     }
 
     fn handle(&mut self, _: &mut R) -> Result {
-        let wfile = self.wfile.as_mut().expect("it is set up");
+        let wfile = self.wfile.as_mut().expect("setup has run");
         self.service.steps.write(wfile, &self.service.words)?;
         (self.service.end)()
     }
 
     fn finish(&mut self, _: &mut R) -> Result {
-        let wfile = self.wfile.as_mut().expect("it is set up");
+        let wfile = self.wfile.as_mut().expect("setup has run");
         Ok(wfile.flush()?)
     }
 }
 
-/// A server whose handler writes words through a buffer and ends with `end`, and its client.
+/// Server whose handler writes words through a buffer and ends with `end`, and its client.
 struct Buffering<T: Connected> {
     host: Host<T, Buffered>,
     client: Client,
@@ -132,8 +132,8 @@ impl<T: Connected> Buffering<T> {
     }
 }
 
-/// Also after `handle` has failed.
-fn what_is_buffered_is_sent_in_finish<T: Connected>() {
+/// The flush in `finish` also runs after `handle` has failed.
+fn buffered_data_is_sent_in_finish<T: Connected>() {
     let ends: [fn() -> Result; 2] = [|| Ok(()), || Err("on purpose".into())];
     for (failed, end) in ends.into_iter().enumerate() {
         let test = Buffering::<T>::start(WORDS.into(), end);
@@ -146,9 +146,9 @@ fn what_is_buffered_is_sent_in_finish<T: Connected>() {
     }
 }
 
-/// Python swallows what goes wrong there; here it is told, as what it is.
-fn what_is_buffered_for_a_client_that_left_is_a_disconnect<T: Connected>() {
-    // More than the system takes, as it may not know at once that the client is gone.
+/// Python ignores errors of the last flush. Here the error is reported, as a disconnect.
+fn buffered_data_for_a_disconnected_client_is_a_disconnect<T: Connected>() {
+    // More data than the system buffers, because it may not notice the disconnect at once.
     let test = Buffering::<T>::start(vec!["so many words "; 1 << 20], || Ok(()));
     next(&test.written);
     drop(test.client);
@@ -160,7 +160,7 @@ fn what_is_buffered_for_a_client_that_left_is_a_disconnect<T: Connected>() {
 }
 
 over_streams!(
-    what_is_buffered_is_sent_when_it_is_flushed,
-    what_is_buffered_is_sent_in_finish,
-    what_is_buffered_for_a_client_that_left_is_a_disconnect,
+    buffered_data_is_sent_by_a_flush,
+    buffered_data_is_sent_in_finish,
+    buffered_data_for_a_disconnected_client_is_a_disconnect,
 );

@@ -1,11 +1,11 @@
-//! Daemon_threads.
+//! `daemon_threads`.
 
 use super::*;
 
 #[test]
-#[ignore = "is run in a process of its own, by `threads_that_are_left_behind_end_with_the_process`"]
-fn the_process_that_leaves_a_thread_behind() {
-    if !is_alone(test_name!("the_process_that_leaves_a_thread_behind")) {
+#[ignore = "run by abandoned_threads_end_with_the_process"]
+fn the_process_that_abandons_a_thread() {
+    if !is_alone(test_name!("the_process_that_abandons_a_thread")) {
         return;
     }
     let (started, starts) = mpsc::channel();
@@ -23,9 +23,9 @@ fn the_process_that_leaves_a_thread_behind() {
     println!("the server is closed");
 }
 
-/// Python's daemon threads: where closing does not wait for a thread, neither does the process.
+/// A thread for which the close does not wait does not keep the process alive. Python: daemon threads.
 #[test]
-fn threads_that_are_left_behind_end_with_the_process() {
-    let finished = run(test_name!("the_process_that_leaves_a_thread_behind"));
+fn abandoned_threads_end_with_the_process() {
+    let finished = run(test_name!("the_process_that_abandons_a_thread"));
     assert!(finished.success().contains("the server is closed"));
 }

@@ -1,10 +1,10 @@
-//! EMFILE.
+//! `EMFILE`.
 
 use super::*;
 
 const DESCRIPTORS: usize = 24;
 
-/// An echo server that cannot have more than these.
+/// Starts an echo server with a limit of [`DESCRIPTORS`].
 fn with_few_descriptors() -> Program {
     let mut command = Command::new("sh");
     command
@@ -17,7 +17,7 @@ fn with_few_descriptors() -> Program {
     Program::start(command)
 }
 
-/// More clients than it can have at the same time.
+/// Connects more clients than the server has descriptors.
 fn too_many_clients(address: SocketAddr) -> Vec<Client> {
     let clients = (0..2 * DESCRIPTORS).map(|_| {
         let client = Tcp::connect(&address);
@@ -27,7 +27,7 @@ fn too_many_clients(address: SocketAddr) -> Vec<Client> {
     clients.collect()
 }
 
-/// Each is served when one before it has left.
+/// Asserts that each client is served once earlier ones have disconnected.
 fn expect_to_be_served(clients: &[Client]) {
     for client in clients {
         assert_eq!(client.line(), "hello\n");
@@ -36,10 +36,9 @@ fn expect_to_be_served(clients: &[Client]) {
     }
 }
 
-/// A real one: more clients than descriptors. They wait in the kernel's queue. (Python serves them too,
-/// but its loop spins while they wait.)
+/// The connections wait in the backlog. Python serves them too, but its loop spins while they wait.
 #[test]
-fn a_server_without_descriptors_serves_when_there_are_some_again() {
+fn a_server_without_descriptors_serves_when_some_are_free_again() {
     let mut server = with_few_descriptors();
     let clients = too_many_clients(server.address());
     expect_to_be_served(&clients);
@@ -52,9 +51,9 @@ fn a_server_without_descriptors_serves_when_there_are_some_again() {
     assert!(finished.success().lines().any(|line| line == counted));
 }
 
-/// All come while it is held, and the stop with them.
+/// The connections and the stop arrive while the process is suspended.
 #[test]
-fn a_stop_without_descriptors_loses_nobody_who_waits() {
+fn a_stop_without_descriptors_loses_no_connection_in_the_backlog() {
     let mut server = with_few_descriptors();
     let address = server.address();
     server.signal(Signal::SIGSTOP);

@@ -1,4 +1,4 @@
-//! Handle_request.
+//! `handle_request`.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn without_a_timeout_handle_request_waits_for_a_request<T: Reachable>() {
         let server = server.handle_request_timeout(timeout);
         let address = server.server_address().clone();
         let handled = thread::spawn(move || server.handle_request());
-        // Nothing tells that it waits; it must not be over, at any rate.
+        // No event shows that `handle_request` waits. After this time it must not have returned.
         thread::sleep(Duration::from_millis(20));
         assert!(!handled.is_finished());
         let client = T::connect(&address);

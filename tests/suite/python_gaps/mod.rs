@@ -1,6 +1,6 @@
-//! What CPython's tests of `socketserver` do not touch, although its documentation promises it or
-//! its users run into it. For each gap, the tests that close it here; those in this file are the ones
-//! that fit nowhere else. A test below checks that each of them exists.
+//! Behaviour that CPython's tests of `socketserver` do not cover, although its documentation describes it or
+//! its users depend on it. The table lists the tests that cover each gap here. This module has the tests that
+//! belong to no other subject. A test below checks that each test of the table exists.
 //!
 //! | gap | tests |
 //! | --- | --- |
@@ -9,15 +9,15 @@
 //! | ... zero | `life_cycle::a_handle_request_timeout_of_zero_looks_once` |
 //! | ... is not that of `serve_forever` | `life_cycle::the_timeout_of_handle_request_does_not_end_serve_forever` |
 //! | ... is not that of the clients | `stream_requests::the_timeout_of_the_listener_is_not_that_of_its_clients` |
-//! | ... and a client that is gone before it is accepted | `handlers::a_client_that_is_gone_before_it_is_accepted_does_not_end_handle_request` |
+//! | ... and a client that disconnects before it is accepted | `handlers::a_client_that_is_gone_before_it_is_accepted_does_not_end_handle_request` |
 //! | `handle_timeout`, once for each | `life_cycle::handle_request_times_out_by_the_smaller_timeout` |
 //! | `poll_interval` | `life_cycle::service_actions_are_called_while_nothing_happens`, `life_cycle::a_stop_does_not_wait_for_the_poll_interval` |
-//! | ... of zero, and without end | `python_gaps::every_poll_interval_will_do` |
+//! | ... of zero, and without a limit | `python_gaps::every_poll_interval_works` |
 //! | `service_actions`: after each request | `life_cycle::service_actions_follow_each_request` |
 //! | ... at least each interval | `life_cycle::service_actions_are_called_while_nothing_happens` |
 //! | ... never after a stop was seen | `python_gaps::service_actions_do_not_follow_a_stop` |
 //! | ... never from `handle_request` | `life_cycle::service_actions_are_not_called_by_handle_request` |
-//! | `max_packet_size` and what is longer | `datagram_requests::a_datagram_that_is_cut_says_so`, `datagram_requests::the_greatest_packet_size_is_served`, `datagram_requests::a_packet_size_of_zero_cuts_everything` |
+//! | `max_packet_size` and longer datagrams | `datagram_requests::a_datagram_that_is_cut_says_so`, `datagram_requests::the_greatest_packet_size_is_served`, `datagram_requests::a_packet_size_of_zero_cuts_everything` |
 //! | ... by default | `datagram_requests::without_an_option_no_udp_datagram_is_cut`, `datagram_requests::without_an_option_unix_datagrams_of_usual_buffers_are_not_cut` |
 //! | an empty datagram | `datagram_requests::an_empty_datagram_is_a_request` |
 //! | IPv6 | `options::the_family_is_that_of_the_address`, `options::only_v6_is_set_as_asked_for`, `options::a_dual_stack_server_sees_ipv4_clients_as_mapped`, `examples::echo_server_serves_ipv6` |
@@ -27,38 +27,38 @@
 //! | `bind_and_activate=False` | `life_cycle::a_server_that_is_not_activated_does_not_serve` |
 //! | `block_on_close` | `closing::a_running_request_is_waited_for` |
 //! | `block_on_close=False` | `closing::requests_go_on_by_themselves_if_so_wanted` |
-//! | `daemon_threads`: threads do not keep the process | `python_gaps::threads_that_are_left_behind_end_with_the_process` |
-//! | a buffered `wfile` | `python_gaps::what_is_buffered_is_sent_when_it_is_flushed`, `python_gaps::what_is_buffered_is_sent_in_finish` |
-//! | ... and a client that is gone by then | `python_gaps::what_is_buffered_for_a_client_that_left_is_a_disconnect` |
+//! | `daemon_threads`: threads do not keep the process | `python_gaps::abandoned_threads_end_with_the_process` |
+//! | a buffered `wfile` | `python_gaps::buffered_data_is_sent_by_a_flush`, `python_gaps::buffered_data_is_sent_in_finish` |
+//! | ... and a client that has disconnected | `python_gaps::buffered_data_for_a_disconnected_client_is_a_disconnect` |
 //! | `max_children`, under `serve_forever` | `forking::no_more_children_run_than_are_allowed` |
 //! | ... under `handle_request` | `forking::handle_request_forks_no_more_children_than_are_allowed` |
 //! | ... and a stop at the limit | `forking::no_more_children_run_than_are_allowed`, `forking::handle_request_forks_no_more_children_than_are_allowed` |
 //! | ... by default | `forking::the_limit_is_that_of_python` |
-//! | `active_children`: ends are noticed without a next request | `forking::children_are_collected_while_nothing_happens` |
+//! | `active_children`: exits are noticed without a next request | `forking::children_are_collected_while_nothing_happens` |
 //! | `block_on_close=False` of a forking server | `forking::a_child_outlives_its_server_and_does_not_keep_the_port` |
-//! | a failure in a child, in whatever hook | `forking::a_failure_in_a_child_costs_that_child` |
-//! | what a child prints | `forking::what_is_printed_is_printed_once` |
+//! | a failure in a child process, in any hook | `forking::a_failure_in_a_child_costs_that_child` |
+//! | output of a child process | `forking::what_is_printed_is_printed_once` |
 //! | `disable_nagle_algorithm` | `stream_requests::small_writes_are_not_held_back_unless_asked_for` |
 //! | a handler's `timeout` | `stream_requests::a_timeout_can_be_an_option_of_the_server`, `stream_requests::a_read_that_timed_out_can_be_repeated`, `stream_requests::a_write_times_out_and_the_request_stays_usable` |
-//! | ... and `sendall` to a client that reads a little now and then | `stream_requests::a_write_has_one_timeout_for_all_of_its_data` |
+//! | ... and `sendall` to a slow client | `stream_requests::a_write_has_one_timeout_for_all_of_its_data` |
 //! | `setup`, `handle`, `finish` that raise | `handlers::a_failure_costs_that_request_and_no_other` |
 //! | `verify_request` that raises | `handlers::a_failure_costs_that_request_and_no_other` |
 //! | `handle_error` that raises | `handlers::a_failure_costs_that_request_and_no_other` |
 //! | `handle_timeout` that raises | `handlers::a_panic_in_handle_timeout_ends_nothing` |
 //! | `service_actions` that raises | `handlers::a_panic_in_service_actions_ends_nothing`, `python_gaps::a_panic_in_service_actions_ends_no_loop` |
 //! | `accept` that fails | `handlers::errors_of_the_listener_are_told_counted_and_survived`, `handlers::a_listener_that_is_broken_for_good_ends_serve_forever` |
-//! | `EMFILE` | `python_gaps::a_server_without_descriptors_serves_when_there_are_some_again` |
-//! | a thread that cannot be had | `strategies::a_thread_that_cannot_be_had_costs_that_request` |
+//! | `EMFILE` | `python_gaps::a_server_without_descriptors_serves_when_some_are_free_again` |
+//! | a thread that cannot be started | `strategies::a_thread_that_cannot_be_had_costs_that_request` |
 //! | which hook runs on which thread | `handlers::hooks_run_where_they_do_in_python` |
 //! | SIGPIPE | `stream_requests::a_client_that_left_raises_no_sigpipe` |
-//! | what programs that a server starts inherit | `options::programs_do_not_inherit_sockets` |
+//! | descriptors that child programs inherit | `options::programs_do_not_inherit_sockets` |
 //! | half-close, by the client | `stream_requests::a_client_that_sends_no_more_can_be_answered`, `stream_requests::megabytes_go_both_ways_at_the_same_time` |
 //! | ... by `shutdown_request`, with input left unread | `stream_requests::an_answer_is_not_lost_if_input_is_left_unread`, `stream_requests::input_that_is_left_unread_does_not_make_the_end_a_reset` |
 //! | `serve_forever` after `shutdown` | `life_cycle::clients_that_come_between_two_runs_are_served_by_the_next` |
-//! | a shutdown flag that is left over | `life_cycle::a_stop_after_the_end_does_not_end_the_next_run` |
+//! | a shutdown flag that remains after a run | `life_cycle::a_stop_after_the_end_does_not_end_the_next_run` |
 //! | `shutdown` before `serve_forever` | `life_cycle::a_stop_before_the_start_is_remembered` |
 //! | `shutdown` from a handler | `life_cycle::a_handler_stops_its_server` |
-//! | a request that is there at the time of the stop | `life_cycle::a_stop_goes_before_the_next_request` |
+//! | a request in the backlog at the time of the stop | `life_cycle::a_stop_goes_before_the_next_request` |
 //! | stream clients without an address | `python_gaps::a_unix_stream_client_has_a_name_if_it_is_bound` |
 //! | datagram clients without an address | `datagram_requests::an_unnamed_client_is_served_and_cannot_be_answered` |
 //! | the file of a Unix server | `life_cycle::the_file_of_a_unix_server_stays` |

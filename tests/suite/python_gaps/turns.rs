@@ -1,8 +1,8 @@
-//! Poll_interval and service_actions.
+//! `poll_interval` and `service_actions`.
 
 use super::*;
 
-fn every_poll_interval_will_do<T: Reachable, M: Strategy + Default>() {
+fn every_poll_interval_works<T: Reachable, M: Strategy + Default>() {
     for interval in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
         let host = host_with::<T, M, _, _>(
             Hooks::<T::Request>::echo(),
@@ -16,9 +16,9 @@ fn every_poll_interval_will_do<T: Reachable, M: Strategy + Default>() {
     }
 }
 
-everywhere!(every_poll_interval_will_do,);
+everywhere!(every_poll_interval_works,);
 
-/// Runs requests in the loop, and tells when this begins to wait for one.
+/// Runs requests inline, and reports when the loop begins to wait for one.
 struct Announcing(mpsc::Sender<()>);
 
 impl Strategy for Announcing {
@@ -33,7 +33,7 @@ impl Strategy for Announcing {
     }
 }
 
-/// Python: the loop looks at the flag right after the poll, and leaves.
+/// Python: the loop checks the flag directly after the poll, and returns.
 fn service_actions_do_not_follow_a_stop<T: Reachable>() {
     let (actions, acted) = mpsc::channel();
     let service = Hooks::<T::Request>::echo().on_actions(move || actions.send(()).unwrap());
@@ -52,7 +52,7 @@ over!([Tcp, Udp, UnixStream, UnixDatagram]
     service_actions_do_not_follow_a_stop,
 );
 
-/// Of a pool that receives in several loops, none.
+/// A pool that receives in several loops keeps all of them.
 fn a_panic_in_service_actions_ends_no_loop<M: Strategy + Default>() {
     expect_panics();
     let service = Hooks::echo().on_actions(|| panic!("on purpose"));

@@ -1,8 +1,8 @@
-//! Unix peers.
+//! Addresses of Unix stream clients.
 
 use super::*;
 
-/// Python: an empty string for one that is not.
+/// Python: the address of an unbound client is an empty string.
 #[test]
 fn a_unix_stream_client_has_a_name_if_it_is_bound() {
     let (seen, addresses) = mpsc::channel();

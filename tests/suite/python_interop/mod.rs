@@ -1,7 +1,7 @@
-//! Python and this crate talk to each other: Python clients to these servers, these clients to
-//! Python's servers, and each example does what its Python original does.
+//! Python programs and programs of this crate communicate: Python clients with servers of this crate, and
+//! clients of this crate with Python's servers. Each example behaves like its Python original.
 //!
-//! Without `python3` the tests say so and pass, except where the variable `CI` is set.
+//! Without `python3` the tests report that and pass, except if the variable `CI` is set.
 
 mod originals;
 mod python_clients;
@@ -24,7 +24,7 @@ use crate::support::transcript::{
     announces_on_stderr, hide_ctime, is_run_by_the_tutorial, parse_ctime,
 };
 
-/// `size` bytes, of every value.
+/// Returns `size` bytes with all values.
 fn bytes(size: usize) -> Vec<u8> {
     (0..size).map(|n| (n ^ (n >> 8)) as u8).collect()
 }

@@ -1,31 +1,32 @@
-//! Each example and its Python original.
+//! Compares each example with its Python original.
 
 use super::*;
 
-/// A conversation between two examples.
-struct Conversation {
+/// One run of a client against a server, both examples.
+struct Exchange {
     server: &'static str,
     client: &'static str,
-    /// The client's arguments, after the address.
+    /// Arguments of the client, after the address.
     words: &'static [&'static str],
-    /// What is typed into the client.
+    /// Standard input of the client.
     input: &'static [u8],
-    /// What the server prints after its address, whatever it is written in, and the client too.
+    /// Output of the server after its address, in both languages.
     server_prints: &'static str,
+    /// Output of the client, in both languages.
     client_prints: &'static str,
 }
 
-impl Conversation {
-    /// Holds it four times: each side in Rust and in Python.
-    fn hold(&self) {
+impl Exchange {
+    /// Runs the exchange four times: each side in Rust and in Python.
+    fn run(&self) {
         for server in [Python, Rust] {
             for client in [Python, Rust] {
-                self.hold_between(server, client);
+                self.run_between(server, client);
             }
         }
     }
 
-    fn hold_between(&self, server_language: Language, client_language: Language) {
+    fn run_between(&self, server_language: Language, client_language: Language) {
         let languages = format!("{server_language:?} server, {client_language:?} client");
         let mut server = server_language.start(self.server, &["127.0.0.1:0".into()]);
         let address = match announces_on_stderr(self.server) {
@@ -46,9 +47,9 @@ impl Conversation {
 
         server.expect(self.server_prints);
         let server = match self.server {
-            // Ends by itself.
+            // Ends without a signal.
             "binary_tcp_server_v1" => server.finish(),
-            // Ends at Ctrl-C, and says nothing.
+            // Ends at Ctrl-C without further output.
             "binary_tcp_server_v2" => {
                 server.signal(Signal::SIGINT);
                 server.finish()
@@ -89,7 +90,7 @@ fn every_python_original_is_compared() {
             let compared = source_of("python_interop").contains(&format!("\"{name}\""));
             assert!(
                 compared || is_run_by_the_tutorial(name),
-                "neither tests/python_interop.rs nor docs/tutorial.md runs examples/python/{name}.py"
+                "neither tests/suite/python_interop nor docs/tutorial.md runs examples/python/{name}.py"
             );
             assert!(
                 path.with_file_name(format!("../{name}.rs")).exists(),
@@ -100,11 +101,11 @@ fn every_python_original_is_compared() {
 }
 
 #[test]
-fn binary_tcp_v1_is_its_original() {
+fn binary_tcp_v1_equals_its_original() {
     if !python_is_there() {
         return;
     }
-    let v1 = Conversation {
+    let v1 = Exchange {
         server: "binary_tcp_server_v1",
         client: "binary_tcp_client_v1",
         words: &[],
@@ -112,29 +113,29 @@ fn binary_tcp_v1_is_its_original() {
         server_prints: "waiting connection...\nServer recive data: b'hello'\n",
         client_prints: ">>:Clinet recive data: [hello] <ctime>\n",
     };
-    v1.hold();
-    Conversation {
+    v1.run();
+    Exchange {
         input: b"it's \"\xc3\xa9\" \xff\0\t\\\r\n",
         server_prints: "waiting connection...\nServer recive data: b'it\\'s \"\\xc3\\xa9\" \\xff\\x00\\t\\\\\\r'\n",
         client_prints: ">>:Clinet recive data: [it's \"\u{e9}\" \u{fffd}\0\t\\\r] <ctime>\n",
         ..v1
     }
-    .hold();
-    Conversation {
+    .run();
+    Exchange {
         input: b"",
         server_prints: "waiting connection...\nServer recive data: b''\n",
         client_prints: ">>:Clinet recive data: [] <ctime>\n",
         ..v1
     }
-    .hold();
+    .run();
 }
 
 #[test]
-fn binary_tcp_v2_is_its_original() {
+fn binary_tcp_v2_equals_its_original() {
     if !python_is_there() {
         return;
     }
-    Conversation {
+    Exchange {
         server: "binary_tcp_server_v2",
         client: "binary_tcp_client_v2",
         words: &[],
@@ -148,15 +149,15 @@ waiting connection...
 ",
         client_prints: ">>:Clinet recive data: [hello] <ctime>\n>>:Clinet recive data: [it's me] <ctime>\n>>:",
     }
-    .hold();
+    .run();
 }
 
 #[test]
-fn tcp_server_is_its_original() {
+fn tcp_server_equals_its_original() {
     if !python_is_there() {
         return;
     }
-    let documented = Conversation {
+    let documented = Exchange {
         server: "tcp_server",
         client: "tcp_client",
         words: &["hello", "world", "with", "TCP"],
@@ -164,29 +165,29 @@ fn tcp_server_is_its_original() {
         server_prints: "Received from 127.0.0.1:\nhello world with TCP\n\n",
         client_prints: "Sent:     hello world with TCP\nReceived: HELLO WORLD WITH TCP\n\n",
     };
-    documented.hold();
-    Conversation {
+    documented.run();
+    Exchange {
         words: &["  naïve", "straße "],
         server_prints: "Received from 127.0.0.1:\n  naïve straße \n\n",
         client_prints: "Sent:       naïve straße \nReceived:   NAïVE STRAßE \n\n",
         ..documented
     }
-    .hold();
-    Conversation {
+    .run();
+    Exchange {
         words: &[],
         server_prints: "Received from 127.0.0.1:\n\n\n",
         client_prints: "Sent:     \nReceived: \n\n",
         ..documented
     }
-    .hold();
+    .run();
 }
 
 #[test]
-fn tcp_server_stream_is_its_original() {
+fn tcp_server_stream_equals_its_original() {
     if !python_is_there() {
         return;
     }
-    Conversation {
+    Exchange {
         server: "tcp_server_stream",
         client: "tcp_client",
         words: &["  naïve", "straße "],
@@ -194,15 +195,15 @@ fn tcp_server_stream_is_its_original() {
         server_prints: "127.0.0.1 wrote:\n  naïve straße\n",
         client_prints: "Sent:       naïve straße \nReceived:   NAïVE STRAßE\n",
     }
-    .hold();
+    .run();
 }
 
 #[test]
-fn udp_server_is_its_original() {
+fn udp_server_equals_its_original() {
     if !python_is_there() {
         return;
     }
-    let documented = Conversation {
+    let documented = Exchange {
         server: "udp_server",
         client: "udp_client",
         words: &["hello", "world", "with", "UDP"],
@@ -210,30 +211,30 @@ fn udp_server_is_its_original() {
         server_prints: "127.0.0.1 wrote:\nb'hello world with UDP'\n",
         client_prints: "Sent:     hello world with UDP\nReceived: HELLO WORLD WITH UDP\n",
     };
-    documented.hold();
-    Conversation {
+    documented.run();
+    Exchange {
         words: &["  naïve "],
         server_prints: "127.0.0.1 wrote:\nb'na\\xc3\\xafve'\n",
         client_prints: "Sent:       naïve \nReceived: NAïVE\n",
         ..documented
     }
-    .hold();
-    // The answer is an empty datagram.
-    Conversation {
+    .run();
+    // The reply is an empty datagram.
+    Exchange {
         words: &[],
         server_prints: "127.0.0.1 wrote:\nb''\n",
         client_prints: "Sent:     \nReceived: \n",
         ..documented
     }
-    .hold();
+    .run();
 }
 
 #[test]
-fn threaded_server_is_its_original() {
+fn threaded_server_equals_its_original() {
     if !python_is_there() {
         return;
     }
-    /// Replaces the names of threads, which each language has its own way to make up.
+    /// Replaces the names of threads, because they differ between the languages.
     fn hide_threads(transcript: &str) -> String {
         transcript
             .split_inclusive('\n')
@@ -256,7 +257,7 @@ fn threaded_server_is_its_original() {
 }
 
 #[test]
-fn bytes_and_times_look_as_they_do_in_python() {
+fn bytes_and_times_are_shown_as_in_python() {
     if !python_is_there() {
         return;
     }
@@ -280,8 +281,8 @@ fn bytes_and_times_look_as_they_do_in_python() {
             .collect::<Vec<_>>()
     );
 
-    // The same clock in the same time zone, read a moment later.
-    let earlier = parse_ctime(ctime).expect("chrono writes times as Python does");
+    // Both programs read the same clock in the same time zone, shortly after each other.
+    let earlier = parse_ctime(ctime).expect("a time in the format of ctime()");
     let later = parse_ctime(&common::ctime()).unwrap();
     assert!((0..600).contains(&(later - earlier).num_seconds()));
 }

@@ -1,8 +1,8 @@
-//! Python clients, these servers.
+//! Python clients of the crate's servers.
 
 use super::*;
 
-/// What Python's client gets back for `data`.
+/// Sends `data` with a Python client. Returns the reply.
 fn echo_to_python(client: &[&str], data: &[u8]) -> Vec<u8> {
     let mut client = Program::python("tests/python/echo_client.py", client);
     client.type_in(data);
@@ -11,21 +11,27 @@ fn echo_to_python(client: &[&str], data: &[u8]) -> Vec<u8> {
     client.stdout
 }
 
-fn python_gets_its_streams_back(client: &[&str]) {
+fn check_stream_echoes(client: &[&str]) {
     for size in [256, 1 << 20] {
         let echo = echo_to_python(client, &bytes(size));
-        assert!(echo == bytes(size), "{size} bytes changed: {client:?}");
+        assert!(
+            echo == bytes(size),
+            "the echo of {size} bytes differs: {client:?}"
+        );
     }
 }
 
-fn python_gets_its_datagrams_back(client: &[&str], largest: usize) {
+fn check_datagram_echoes(client: &[&str], largest: usize) {
     for size in [256, largest] {
         let echo = echo_to_python(client, &bytes(size));
-        assert!(echo == bytes(size), "{size} bytes changed: {client:?}");
+        assert!(
+            echo == bytes(size),
+            "the echo of {size} bytes differs: {client:?}"
+        );
     }
 }
 
-/// Host and port, as arguments.
+/// Returns host and port as program arguments.
 fn host_and_port(address: &SocketAddr) -> [String; 2] {
     [address.ip().to_string(), address.port().to_string()]
 }
@@ -48,7 +54,7 @@ fn python_clients_of_a_tcp_server() -> Result {
         let server = TcpServer::bind("127.0.0.1:0", || Echo)?;
         let server = server.strategy(strategy()).spawn()?;
         let [host, port] = host_and_port(server.server_address());
-        python_gets_its_streams_back(&["tcp", &host, &port]);
+        check_stream_echoes(&["tcp", &host, &port]);
         assert_eq!(server.stop()?.force_closed.len(), 0);
     }
     Ok(())
@@ -63,7 +69,7 @@ fn python_clients_of_a_udp_server() -> Result {
         let server = UdpServer::bind("127.0.0.1:0", || Echo)?;
         let server = server.strategy(strategy()).spawn()?;
         let [host, port] = host_and_port(server.server_address());
-        python_gets_its_datagrams_back(&["udp", &host, &port], 65_507);
+        check_datagram_echoes(&["udp", &host, &port], 65_507);
     }
     Ok(())
 }
@@ -76,7 +82,7 @@ fn python_clients_of_a_unix_stream_server() -> Result {
     let directory = TempDir::new();
     let path = directory.socket();
     let _server = UnixStreamServer::bind(&path, || Echo)?.spawn()?;
-    python_gets_its_streams_back(&["unix", path.to_str().unwrap()]);
+    check_stream_echoes(&["unix", path.to_str().unwrap()]);
     Ok(())
 }
 
@@ -88,7 +94,7 @@ fn python_clients_of_a_unix_datagram_server() -> Result {
     let directory = TempDir::new();
     let path = directory.socket();
     let _server = UnixDatagramServer::bind(&path, || Echo)?.spawn()?;
-    python_gets_its_datagrams_back(&["unixgram", path.to_str().unwrap()], 65_535);
+    check_datagram_echoes(&["unixgram", path.to_str().unwrap()], 65_535);
     Ok(())
 }
 
@@ -100,9 +106,9 @@ fn python_clients_of_the_echo_server() {
     let mut server = Program::example("echo_server", &["--port", "0"]);
     let [host, port] = host_and_port(&server.address());
     thread::scope(|scope| {
-        // At the same time, with the same port number.
-        scope.spawn(|| python_gets_its_streams_back(&["tcp", &host, &port]));
-        scope.spawn(|| python_gets_its_datagrams_back(&["udp", &host, &port], 65_507));
+        // Concurrently, with the same port number.
+        scope.spawn(|| check_stream_echoes(&["tcp", &host, &port]));
+        scope.spawn(|| check_datagram_echoes(&["udp", &host, &port], 65_507));
     });
     server.signal(Signal::SIGINT);
     assert_eq!(
@@ -112,7 +118,7 @@ fn python_clients_of_the_echo_server() {
 }
 
 #[test]
-fn a_python_client_that_talks_in_lines() -> Result {
+fn a_python_client_that_sends_lines() -> Result {
     if !python_is_there() {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! These clients, Python's servers.
+//! The crate's clients of Python's servers.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn echo_clients_of_python_servers() {
     if !python_is_there() {
         return;
     }
-    // Every byte but the one that ends a message.
+    // Every byte except the one that ends a message.
     let mut line = bytes(20_000);
     line.retain(|&byte| byte != b'\n');
     let mut text = [b"hello".to_vec(), line].join(&b'\n');
@@ -20,6 +20,6 @@ fn echo_clients_of_python_servers() {
         client.type_in(&text);
         let client = client.finish();
         assert!(client.status.success(), "{}", client.stderr);
-        assert!(client.stdout == text, "{kind}: the text changed");
+        assert!(client.stdout == text, "{kind}: the echo differs");
     }
 }

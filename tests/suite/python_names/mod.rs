@@ -1,6 +1,6 @@
-//! Every name of Python's `socketserver` has a row in `docs/from-python.md`; the twin that the row
-//! names exists; and searching the documentation for the Python name finds it. Also: what that page
-//! and the others show as Python is Python.
+//! Checks `docs/from-python.md`: every name of Python's `socketserver` has a row, the twin in the row exists,
+//! and a search of the documentation for the Python name finds the twin. Also checks that the Python code
+//! blocks of all pages are valid Python.
 
 mod page;
 mod python;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::process::{Program, python_is_there};
 
-/// In which table of the page a name stands.
+/// The table of the page that contains a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Class,
@@ -38,7 +38,7 @@ impl Kind {
         }
     }
 
-    /// Where an attribute or a method of this Python class belongs.
+    /// Returns the tables in which an attribute or a method of a Python class may be.
     fn of_members(class: &str) -> &'static [Self] {
         match class {
             "ThreadingMixIn" => &[Self::Threading, Self::Private],
@@ -49,8 +49,8 @@ impl Kind {
     }
 }
 
-/// Every name of Python 3.15, and the arguments and private names that programs use. And names of
-/// other modules, by which programs do what coroutines do here.
+/// Every name of Python 3.15, and the arguments and private names that programs use. Also names of other
+/// modules that offer what coroutines offer here.
 const NAMES: &[(Kind, &[&str])] = &[
     (
         Kind::Class,
@@ -204,7 +204,7 @@ const NAMES: &[(Kind, &[&str])] = &[
     ),
 ];
 
-/// Those that have no twin on purpose, and the section that says why.
+/// Names without a twin, and the section of the page that explains why.
 const NO_TWIN: &[(&str, &str)] = &[
     ("__version__", "names-without-a-twin"),
     ("socket_type", "names-without-a-twin"),
@@ -219,8 +219,8 @@ const NO_TWIN: &[(&str, &str)] = &[
     ("asyncio.create_task", "names-without-a-twin"),
 ];
 
-/// The twins, spelt as in the page. Each is an expression here, so it exists if this file compiles:
-/// that is what the aliases are for.
+/// The twins, spelt as on the page. Each is an expression here, so it exists if this file compiles. The type
+/// aliases make these expressions possible.
 mod twins {
     use std::io::{BufRead as _, Read as _, Write as _};
     use std::net::TcpListener;
@@ -260,7 +260,7 @@ mod twins {
     type UdpOptions = socketserver::ServerOptions<Udp, (), prelude::Sequential>;
     type Write = prelude::TcpRequest;
 
-    /// Names of types, traits, functions, modules: imported to see that they are there.
+    /// Names of types, traits, functions and modules. The import fails if one does not exist.
     macro_rules! items {
         ($($item:ident),* $(,)?) => {
             mod items {
@@ -271,12 +271,12 @@ mod twins {
         };
     }
 
-    /// Methods. One with a generic argument is not a value by itself: it is called instead.
+    /// Methods. A method with a generic argument is called, because it is not a value without its type.
     macro_rules! methods {
         ($($path:path $(= $call:expr)?),* $(,)?) => {
             pub(super) const METHODS: &[&str] = &[$(stringify!($path)),*];
             #[allow(dead_code)]
-            fn they_exist() {
+            fn use_all() {
                 $(methods!(@ $path $(, $call)?);)*
             }
         };
@@ -362,7 +362,7 @@ mod twins {
         std::io::copy = std::io::copy::<&[u8], Vec<u8>>,
     }
 
-    /// Whether the page may name it.
+    /// Returns whether a twin is listed here.
     pub(super) fn exists(twin: &str) -> bool {
         all().any(|known| known == twin)
     }

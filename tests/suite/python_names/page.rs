@@ -1,4 +1,4 @@
-//! The page.
+//! The tables and links of the page.
 
 use std::collections::BTreeSet;
 
@@ -8,16 +8,16 @@ pub(super) fn page() -> String {
     read("docs/from-python.md")
 }
 
-/// A row of one of the tables to look things up in.
+/// Row of a reference table.
 pub(super) struct Row {
     pub(super) heading: String,
     pub(super) python: String,
-    /// None, if there is no twin.
+    /// Empty if there is no twin.
     pub(super) twins: Vec<String>,
     pub(super) note: String,
 }
 
-/// The row of a name in the table of its kind.
+/// Returns the row of a name in the table of its kind.
 pub(super) fn row_of<'a>(rows: &'a [Row], kind: Kind, name: &str) -> Option<&'a Row> {
     let code = format!("`{name}`");
     rows.iter()
@@ -54,7 +54,7 @@ pub(super) fn rows(page: &str) -> Vec<Row> {
     rows
 }
 
-/// What is between the bars of a table's row, those that are escaped not counting.
+/// Returns the cells of a table row. Escaped bars do not separate cells.
 fn cells(row: &str) -> Vec<String> {
     let inner = row.trim().trim_start_matches('|').trim_end_matches('|');
     let cells = inner.replace("\\|", "\0");
@@ -74,14 +74,14 @@ fn twins_of(cell: &str, row: &str) -> Vec<String> {
         .collect()
 }
 
-/// What GitHub makes of a heading, for links to it.
+/// Returns the anchor that GitHub generates for a heading.
 fn anchor(heading: &str) -> String {
     let kept = |c: char| c.is_alphanumeric() || c == ' ' || c == '-' || c == '_';
     let text: String = heading.chars().filter(|&c| kept(c)).collect();
     text.to_lowercase().replace(' ', "-")
 }
 
-/// The text below a heading, by its anchor.
+/// Returns the text below the heading with the anchor `wanted`.
 fn section<'a>(page: &'a str, wanted: &str) -> Option<&'a str> {
     let mut parts = page.split("\n#").skip(1);
     parts.find_map(|part| {
@@ -106,7 +106,11 @@ fn every_name_has_a_row_and_every_row_a_name() {
         .iter()
         .filter(|row| kinds.contains(&*row.heading))
         .count();
-    assert_eq!(listed, names().count(), "a row twice, or one of no name");
+    assert_eq!(
+        listed,
+        names().count(),
+        "a row is duplicate, or its name is not in NAMES"
+    );
 }
 
 #[test]
@@ -140,12 +144,12 @@ fn a_name_without_a_twin_has_a_reason() {
     }
     for (name, _) in NO_TWIN {
         let without = |row: &Row| row.twins.is_empty() && row.python == format!("`{name}`");
-        assert!(rows.iter().any(without), "{name} has a twin by now");
+        assert!(rows.iter().any(without), "{name} has a twin now");
     }
 }
 
 #[test]
-fn links_within_the_page_lead_somewhere() {
+fn links_within_the_page_have_a_target() {
     let page = page();
     for link in page.split("](#").skip(1) {
         let (anchor, _) = link.split_once(')').unwrap();

@@ -1,9 +1,9 @@
-//! Python itself.
+//! Comparisons with the installed Python.
 
 use super::page::names;
 use super::*;
 
-/// What a script of `tests/python/` prints; its standard input is `input`.
+/// Runs a script of `tests/python/` with `input` as standard input. Returns its output.
 fn python(script: &str, input: &str) -> String {
     let mut program = Program::python(script, &[""; 0]);
     program.type_in(input);
@@ -31,7 +31,7 @@ fn no_name_of_the_installed_python_is_missing() {
             ),
         }
     }
-    // It did look.
+    // The script has listed names.
     assert!(installed.lines().any(|line| line == "TCPServer"));
     assert!(
         installed
@@ -40,7 +40,7 @@ fn no_name_of_the_installed_python_is_missing() {
     );
 }
 
-/// The Python blocks of a page, each with the number of its first line.
+/// Returns the Python blocks of a page, each with the number of its first line.
 fn python_blocks(page: &str) -> Vec<(usize, String)> {
     let mut blocks = Vec::new();
     let mut lines = page.lines().enumerate();
@@ -55,7 +55,7 @@ fn python_blocks(page: &str) -> Vec<(usize, String)> {
 }
 
 #[test]
-fn what_is_shown_as_python_is_python() {
+fn python_code_blocks_are_valid_python() {
     if !python_is_there() {
         return;
     }

@@ -1,9 +1,9 @@
-//! The search.
+//! The search of the documentation.
 
 use super::page::{names, page, row_of, rows};
 use super::*;
 
-/// A search alias and where it stands.
+/// Search alias and its place in the source.
 struct Alias {
     name: String,
     file: PathBuf,
@@ -27,15 +27,15 @@ fn aliases() -> Vec<Alias> {
     let mut found = Vec::new();
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
-        let mut waiting: Vec<String> = Vec::new();
+        let mut pending: Vec<String> = Vec::new();
         for line in text.lines().map(str::trim) {
             if let Some(alias) = line.strip_prefix("#[doc(alias = \"") {
-                waiting.push(alias.trim_end_matches("\")]").to_owned());
+                pending.push(alias.trim_end_matches("\")]").to_owned());
             } else if ["pub ", "fn ", "unsafe fn "]
                 .iter()
                 .any(|start| line.starts_with(start))
             {
-                found.extend(waiting.drain(..).map(|name| Alias {
+                found.extend(pending.drain(..).map(|name| Alias {
                     name,
                     file: file.clone(),
                     item: line.to_owned(),
@@ -47,8 +47,8 @@ fn aliases() -> Vec<Alias> {
 }
 
 impl Alias {
-    /// Whether searching for it finds this twin.
-    fn leads_to(&self, python: &str, twin: &str) -> bool {
+    /// Returns whether a search for this alias finds `twin`.
+    fn finds(&self, python: &str, twin: &str) -> bool {
         let words = || {
             self.item
                 .split(|c: char| !c.is_alphanumeric() && c != '_')
@@ -57,9 +57,9 @@ impl Alias {
         let names_it = twin
             .split("::")
             .any(|part| words().any(|word| word == part));
-        // rustdoc drops aliases where an item is defined if it is re-exported from a private module:
-        // those of types have to stand in src/lib.rs. (It finds them without if only the case
-        // differs.)
+        // rustdoc drops aliases at the definition of an item that is re-exported from a private module.
+        // Aliases of types therefore have to be in src/lib.rs. Names that differ only in case are found
+        // without an alias.
         let kept = twin.contains("::")
             || twin.eq_ignore_ascii_case(python)
             || self.file == repository("src/lib.rs");
@@ -73,7 +73,7 @@ fn searching_the_documentation_for_a_name_finds_its_twin() {
     let aliases = aliases();
     for (kind, name) in names() {
         let Some(row) = row_of(&rows, kind, name) else {
-            continue; // another test's business
+            continue; // tested by `every_name_has_a_row_and_every_row_a_name`
         };
         let same = |twin: &String| twin.rsplit("::").next() == Some(name);
         let found = row.twins.is_empty()
@@ -81,7 +81,7 @@ fn searching_the_documentation_for_a_name_finds_its_twin() {
             || row
                 .twins
                 .iter()
-                .any(|twin| aliases.iter().any(|alias| alias.leads_to(name, twin)));
+                .any(|twin| aliases.iter().any(|alias| alias.finds(name, twin)));
         assert!(
             found,
             "none of {:?} has #[doc(alias = \"{name}\")]",

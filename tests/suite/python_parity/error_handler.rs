@@ -1,9 +1,8 @@
-//! ErrorHandlerTest: what a handler ends with reaches handle_error.
+//! ErrorHandlerTest: errors and panics of a handler reach `handle_error`.
 
 use super::*;
 
-/// A service that writes down in a file what is called, which works in a child process too, and
-/// whose handlers end as they are told to.
+/// Service that logs calls to a file, which also works in a child process. Its handlers end with `end`.
 struct ErrorTest {
     log: PathBuf,
     end: fn() -> Result,
@@ -46,8 +45,8 @@ fn panics() -> Result {
     panic_any("Test error");
 }
 
-/// Serves one client by a handler that ends with `end`. Both go to `handle_error`, and neither
-/// ends anything else.
+/// Serves one client with a handler that ends with `end`. Both an error and a panic reach `handle_error`, and
+/// affect only the request.
 fn check_result<M: Strategy>(strategy: M, end: fn() -> Result) {
     expect_panics();
     let dir = TempDir::new();

@@ -1,9 +1,9 @@
-//! The list.
+//! Checks the list of CPython's tests.
 
 use super::*;
 
-/// Tests of the modules with CPython's tests that would run.
-fn tests_that_are_here(ignored: bool) -> BTreeSet<String> {
+/// Returns the names of the tests in this module, except those in `ours`.
+fn own_tests(ignored: bool) -> BTreeSet<String> {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--list", "--format=terse"]);
     if ignored {
@@ -26,17 +26,17 @@ fn tests_that_are_here(ignored: bool) -> BTreeSet<String> {
 
 #[test]
 fn every_test_of_cpython_is_here() {
-    let here = tests_that_are_here(false);
-    let ignored = tests_that_are_here(true);
+    let here = own_tests(false);
+    let ignored = own_tests(true);
     for name in CPYTHON {
         assert!(here.contains(name), "{name} is missing");
         assert!(!ignored.contains(name), "{name} is ignored");
     }
-    // And no other pretends to be one of them.
+    // No other test has a name like CPython's tests.
     let list: BTreeSet<_> = CPYTHON.map(str::to_owned).into();
     assert_eq!(list.len(), CPYTHON.len());
-    let pretenders = here.iter().filter(|name| name.starts_with("test_"));
-    assert_eq!(pretenders.cloned().collect::<BTreeSet<_>>(), list);
+    let with_prefix = here.iter().filter(|name| name.starts_with("test_"));
+    assert_eq!(with_prefix.cloned().collect::<BTreeSet<_>>(), list);
 }
 
 #[test]
@@ -46,11 +46,13 @@ fn the_list_is_that_of_the_installed_python() {
     };
     let list: BTreeSet<_> = CPYTHON.map(str::to_owned).into();
     match version {
-        _ if tests.is_empty() => eprintln!("not compared: this Python comes without its tests"),
-        // They have had the same 27 all the time.
+        _ if tests.is_empty() => {
+            eprintln!("not compared: this Python is installed without its tests")
+        }
+        // These versions have the same 27 tests.
         (3, 11..=15) => assert_eq!(tests, list, "Python {version:?}"),
         _ => eprintln!(
-            "Python {version:?} has these more: {:?}",
+            "Python {version:?} has these additional tests: {:?}",
             tests.difference(&list).collect::<Vec<_>>()
         ),
     }

@@ -2,18 +2,18 @@
 
 use super::*;
 
-/// Python's names, each with its twin. This compiles only if the twin is there.
+/// Python's names, each with its twin. This compiles only if the twin exists.
 macro_rules! twins {
     ($($python:literal => $twin:ident,)*) => {
         $(
-            #[allow(unused_imports, reason = "that it is there is all that is asked")]
+            #[allow(unused_imports, reason = "the import only checks that the item exists")]
             use socketserver::$twin as _;
         )*
         const TWINS: &[(&str, &str)] = &[$(($python, stringify!($twin))),*];
     };
 }
 
-/// Each name in Python's `__all__` has a twin, which can be found by it.
+/// Each name in Python's `__all__` has a twin, which a search for the name finds.
 #[test]
 fn test_all() {
     twins! {
@@ -54,13 +54,13 @@ fn test_all() {
             "{name} has no twin"
         );
     }
-    // 3.12 has got the last two.
+    // Python 3.12 added the last two.
     if (3, 12) <= python.version {
         assert_eq!(python.all.len(), TWINS.len());
     }
 }
 
-/// TCP whose connections count how often their writing side is shut down.
+/// TCP whose connections count the shutdowns of their sending side.
 struct Counting {
     listener: TcpListener,
     address: SocketAddr,
@@ -148,7 +148,7 @@ fn test_shutdown_request_called_if_verify_request_false() {
     in_time(|| server.server_close());
 }
 
-/// Counts the threads that have it.
+/// Thread-local value that counts the threads which have one.
 struct OnThread(Arc<AtomicUsize>);
 
 impl Drop for OnThread {
@@ -161,7 +161,7 @@ thread_local! {
     static ON_THREAD: std::cell::OnceCell<OnThread> = const { std::cell::OnceCell::new() };
 }
 
-/// Threads that have served do not pile up.
+/// Threads end after their requests.
 #[test]
 fn test_threads_reaped() {
     let threads: Arc<AtomicUsize> = Arc::default();
@@ -183,7 +183,7 @@ fn test_threads_reaped() {
         server.handle_request().unwrap();
         client.expect_end();
     }
-    // Python: fewer than 10. Here none, a moment later.
+    // Python asserts fewer than 10. Here all threads end, a moment later.
     eventually("all threads have ended", || {
         threads.load(Ordering::SeqCst) == 0
     });

@@ -1,9 +1,9 @@
 //! The tests of CPython's `Lib/test/test_socketserver.py`, under their own names.
 //!
-//! The 27 tests of that file are the 27 functions at the top level here; [`CPYTHON`] lists them, and
-//! a test compares the list with what is here and with the Python that is installed. The code is this
-//! project's own; what each test checks is CPython's. Below them, in the module `ours`, the same
-//! matrix goes on with the strategies that Python does not have.
+//! Each of the 27 tests of that file is a function here. [`CPYTHON`] lists them, and a test compares the list
+//! with these functions and with the installed Python. The code is this project's own; each test
+//! checks the same as CPython's. The module `ours` continues the matrix with the strategies that Python does
+//! not have.
 //!
 //! ```sh
 //! cargo test python_parity::              # all
@@ -11,17 +11,17 @@
 //! python3 -m unittest test.test_socketserver   # the originals
 //! ```
 //!
-//! How their terms are mapped:
+//! How terms are mapped:
 //!
-//! | there | here |
+//! | CPython's test | here |
 //! | --- | --- |
-//! | `server.socket.fileno() == -1` | the socket is none of this process's descriptors any more (`SocketId`) |
+//! | `server.socket.fileno() == -1` | no descriptor of this process refers to the socket any more (`SocketId`) |
 //! | a `handle_error` that raises, which ends the server and the test | no request counts as failed |
-//! | an override of `shutdown_request` that counts or signals | a socket that counts how often it is shut down; `server_close`, which waits for the requests |
+//! | an override of `shutdown_request` that counts or signals | a socket that counts its shutdowns; `server_close`, which waits for the requests |
 //! | `active_children` is empty after `server_close` | each child was reported to `on_child_exit`, and no request is active |
-//! | `SystemExit` in a handler, which passes `handle_error` by and ends the loop, the thread or the child | a panic, which reaches `handle_error` too and costs that request only: a [difference] on purpose, so the tests named `..._not_handled` check the opposite of their originals |
-//! | port -1, an `OverflowError` | an address that is in use, as a port is a `u16` |
-//! | `wfile` is a `BufferedIOBase` with the request's `fileno()` | what writes is a `Write`, and there is one descriptor for both halves |
+//! | `SystemExit` in a handler, which bypasses `handle_error` and ends the loop, the thread or the child process | a panic, which reaches `handle_error` and affects only that request: an intended [difference], so the tests named `..._not_handled` check the opposite of their originals |
+//! | port -1, an `OverflowError` | an address that is in use, because a port is a `u16` |
+//! | `wfile` is a `BufferedIOBase` with the request's `fileno()` | the writer is a `Write`, and both halves share one descriptor |
 //! | the list `_threads` | the threads that have run a handler and not ended |
 //! | `__all__` | an item of this crate for each name |
 //!
@@ -121,7 +121,7 @@ where
     }
     server.shutdown();
     in_time(|| serving.join()).unwrap().unwrap();
-    let server = Arc::into_inner(server).expect("nobody else has it");
+    let server = Arc::into_inner(server).expect("the serving thread has ended");
     let report = in_time(|| server.server_close());
     assert_eq!((report.force_closed.len(), report.abandoned.len()), (0, 0));
     assert!(!socket.is_open());
@@ -131,17 +131,17 @@ where
     assert_eq!((stats.failed, stats.rejected), (0, 0));
 }
 
-/// What the installed Python has.
+/// The installed Python.
 struct Python {
     version: (u32, u32),
     /// `socketserver.__all__`.
     all: BTreeSet<String>,
-    /// The tests of `test.test_socketserver`; empty where Python comes without its tests.
+    /// The tests of `test.test_socketserver`; empty if Python is installed without its tests.
     tests: BTreeSet<String>,
 }
 
 impl Python {
-    /// Prints `version 3 11`, and then `all NAME` and `test NAME` for each.
+    /// Prints `version 3 11`, then `all NAME` and `test NAME` for each name.
     const SCRIPT: &str = r#"
 import ast, importlib.util, socketserver, sys
 print("version", *sys.version_info[:2])
@@ -223,7 +223,7 @@ mod ours {
         run_server(|dir| CoroutineUnixStreamServer::bind(dir.socket(), || LineEcho));
     }
 
-    /// A strategy as a user of the library writes it.
+    /// Minimal custom strategy.
     struct Detached;
 
     impl Strategy for Detached {
@@ -240,11 +240,11 @@ mod ours {
         });
     }
 
-    fn by_a_strategy_of_the_users_own<T: Reachable>() {
+    fn by_a_custom_strategy<T: Reachable>() {
         run_server_by::<T>(Detached);
     }
 
-    fn by_a_strategy_that_is_chosen_at_run_time<T: Reachable>() {
+    fn by_a_strategy_chosen_at_run_time<T: Reachable>() {
         let strategies: [Box<dyn Strategy>; 6] = [
             Box::new(Sequential),
             Box::new(Threading::new()),
@@ -259,7 +259,7 @@ mod ours {
     }
 
     over!([Tcp, Udp, UnixStream, UnixDatagram]
-        by_a_strategy_of_the_users_own,
-        by_a_strategy_that_is_chosen_at_run_time,
+        by_a_custom_strategy,
+        by_a_strategy_chosen_at_run_time,
     );
 }

@@ -2,8 +2,7 @@
 
 use super::*;
 
-/// `run_server` for servers that fork. Each child was collected in the end, and had nothing to
-/// complain about.
+/// `run_server` for servers that fork. Each child process was reaped and exited without an error.
 fn run_forking_server<T, S>(bind: impl FnOnce(&TempDir) -> Result<Server<T, S, Forking>, Error>)
 where
     T: Reachable,
@@ -22,12 +21,11 @@ where
     );
 }
 
-/// CPython's `simple_subprocess`: a child that is none of the server's must be left to whoever
-/// started it.
+/// CPython's `simple_subprocess`: the server must not reap child processes that it did not start.
 fn beside_another_child(run: impl FnOnce()) {
     let mut child = Command::new("sh").args(["-c", "exit 72"]).spawn().unwrap();
     let stat = format!("/proc/{}/stat", child.id());
-    eventually("it has ended, and waits to be collected", || {
+    eventually("the child process has ended and was not reaped", || {
         fs::read_to_string(&stat).unwrap().contains(") Z ")
     });
     run();
@@ -100,7 +98,7 @@ fn test_ForkingUnixDatagramServer() {
     run_forking_server(|dir| ForkingUnixDatagramServer::bind(dir.socket(), || LineEcho));
 }
 
-/// A stop ends `serve_forever`, also one that comes before the thread that is to serve has begun.
+/// A stop ends `serve_forever`, even if it is requested before the serving thread starts.
 #[test]
 fn test_shutdown() {
     let servers: Vec<_> = (0..20)
@@ -124,7 +122,7 @@ fn test_shutdown() {
     }
 }
 
-/// A server that never served closes, and has no need of a handler.
+/// A server that never served can be closed, and creates no handler.
 #[test]
 fn test_close_immediately() {
     fn never_called() -> Nothing {
@@ -147,7 +145,7 @@ fn test_tcpserver_bind_leak() {
             })
             .bind(*first.server_address(), || Nothing)
             .unwrap_err();
-        // Out of descriptors, it would be another error of the same sort.
+        // If descriptors leaked, the error would be another one at some point.
         let Error::Bind { source, .. } = error else {
             panic!("{error:?}");
         };
@@ -169,7 +167,7 @@ fn test_context_manager() {
     assert!(!socket.is_open());
 }
 
-/// The handler class that overrides nothing.
+/// Handler that does nothing.
 struct Nothing;
 
 impl<R: Request> RequestHandler<R> for Nothing {

@@ -6,29 +6,29 @@ use super::*;
 fn test_basics() {
     fn is_writer(_: &mut impl Write) {}
 
-    let (told, basics) = mpsc::channel();
+    let (report, basics) = mpsc::channel();
     let service = Hooks::new(move |request: &mut TcpRequest| {
         is_writer(request);
         let (_reader, writer) = request.split();
         is_writer(writer);
         writer.write_all(b"hello\n")?;
         let descriptors = SocketId::of(request.socket()).descriptors();
-        let _ = told.send((request.socket().peer_addr()?, descriptors));
+        let _ = report.send((request.socket().peer_addr()?, descriptors));
         Ok(())
     });
     let server = TcpServer::bind(LOOPBACK, service).unwrap();
     let client = Tcp::connect(server.server_address());
     let address = client.socket().local_addr().unwrap().as_socket();
     server.handle_request().unwrap();
-    // The socket that the writer has written to is the request's, and the only one.
+    // The writer uses the socket of the request, and the process has no other descriptor of it.
     assert_eq!(client.rest(), b"hello\n");
     assert_eq!(next(&basics), (address.unwrap(), 1));
 }
 
-/// How many signals `test_write` has received.
+/// Number of signals that `test_write` has received.
 static SIGNALS: AtomicUsize = AtomicUsize::new(0);
 
-#[allow(unsafe_code, reason = "nothing safe interrupts a system call")]
+#[allow(unsafe_code, reason = "no safe function interrupts a system call")]
 mod signals {
     use super::*;
 
@@ -46,17 +46,17 @@ mod signals {
         unsafe { sigaction(Signal::SIGUSR1, &action) }.unwrap();
     }
 
-    /// Runs `work`, whose thread is interrupted by one signal after the other once `started` is set.
-    pub(super) fn storm<R>(started: &AtomicBool, work: impl FnOnce() -> R) -> R {
-        // SAFETY: it has no preconditions.
+    /// Runs `work` while another thread interrupts it continuously, from the moment that `started` is set.
+    pub(super) fn interrupt_continuously<R>(started: &AtomicBool, work: impl FnOnce() -> R) -> R {
+        // SAFETY: the call has no preconditions.
         let target = unsafe { libc::pthread_self() };
-        let enough = AtomicBool::new(false);
+        let is_done = AtomicBool::new(false);
         thread::scope(|scope| {
-            let _enough = SetOnDrop(&enough);
+            let _done = SetOnDrop(&is_done);
             scope.spawn(|| {
-                while !enough.load(Ordering::SeqCst) {
+                while !is_done.load(Ordering::SeqCst) {
                     if started.load(Ordering::SeqCst) {
-                        // SAFETY: the thread lives, because it waits for the end of this one.
+                        // SAFETY: the target thread exists, because it waits for the end of this one.
                         unsafe { libc::pthread_kill(target, libc::SIGUSR1) };
                     }
                     thread::yield_now();
@@ -67,7 +67,7 @@ mod signals {
     }
 }
 
-/// Sets a flag at the end of a scope, however that comes about.
+/// Sets a flag at the end of a scope, also if a panic ends it.
 struct SetOnDrop<'a>(&'a AtomicBool);
 
 impl Drop for SetOnDrop<'_> {
@@ -76,40 +76,40 @@ impl Drop for SetOnDrop<'_> {
     }
 }
 
-/// A write is on its way at once, and all of it, also when signals interrupt it.
+/// A write sends all its data at once, even if signals interrupt it.
 #[test]
 fn test_write() {
     /// CPython's `SOCK_MAX_SIZE`: more than the system buffers.
     const BIG: usize = 16 * 1024 * 1024 + 1;
     const INTERRUPTIONS: usize = 100;
 
-    let (told, written) = mpsc::channel();
+    let (report, written) = mpsc::channel();
     let service = Hooks::new(move |request: &mut TcpRequest| {
         let first = request.write(b"write data\n")?;
         let answer = request.readline(100)?;
         let second = request.write(&vec![0; BIG])?;
-        let _ = told.send((first, answer, second));
+        let _ = report.send((first, answer, second));
         Ok(())
     });
     let server = TcpServer::bind(LOOPBACK, service).unwrap();
     let server = server.handle_request_timeout(PATIENCE);
     let address = *server.server_address();
     signals::count();
-    let storm = AtomicBool::new(false);
+    let start_signals = AtomicBool::new(false);
     let received = thread::scope(|scope| {
         let client = scope.spawn(|| {
             let client = Tcp::connect(&address);
             assert_eq!(client.line(), "write data\n");
             client.send("client response\n");
             client.exactly(100);
-            // The handler waits in its second write now, as nobody reads what it sends.
-            storm.store(true, Ordering::SeqCst);
-            eventually("the write is interrupted, again and again", || {
+            // The handler waits in its second write now, because the client does not read.
+            start_signals.store(true, Ordering::SeqCst);
+            eventually("signals interrupt the write repeatedly", || {
                 SIGNALS.load(Ordering::SeqCst) > INTERRUPTIONS
             });
             client.rest().len()
         });
-        let handled = signals::storm(&storm, || server.handle_request());
+        let handled = signals::interrupt_continuously(&start_signals, || server.handle_request());
         assert_eq!(handled.unwrap(), Handled::Request);
         client.join().unwrap()
     });

@@ -1,20 +1,20 @@
-//! `docs/tutorial.md` is true: the programs that it shows are the files of `examples/`, and its
-//! transcripts are what really happens in the terminals, in the order in which the page tells it.
+//! Checks `docs/tutorial.md`: the programs on the page are the files of `examples/`, and running them prints
+//! its transcripts, in the order of the page.
 //!
-//! How a transcript is read:
+//! Format of a transcript:
 //!
 //! - The line above a block names the terminal: `Terminal 2:`. A later block of the same terminal
-//!   goes on where the last one ended.
-//! - `$ COMMAND` starts a program. `$` is the shell's prompt: the program before, if there was one,
-//!   has ended, without an error, and has printed nothing else.
-//! - `>>:text` is the prompt of a client, and what is typed there. At the end of a block, `>>:` is the
-//!   prompt alone; the next block repeats it, with what is typed.
-//! - `^C` is typed too; what follows in the line is printed after it.
-//! - Everything else is printed.
+//!   continues the last one.
+//! - `$ COMMAND` starts a program. `$` is the shell's prompt: the earlier program in this terminal, if any,
+//!   has ended without an error, and has printed nothing else.
+//! - `>>:text` is the prompt of a client, followed by typed text. At the end of a block, `>>:` is only the
+//!   prompt; the next block repeats it, with the typed text.
+//! - `^C` is typed too. The rest of its line is printed after it.
+//! - All other lines are printed.
 //!
-//! A story begins with a command in terminal 1: the server, unless there is only this terminal. Each
-//! story of Rust programs is played by their Python originals too, unless its section has one
-//! that runs Python itself, or it is about the reader's own program, which has none.
+//! A session begins with a command in terminal 1. This program is the server, unless the session has no
+//! other terminal. Each session of Rust programs also runs with their Python originals, unless its section
+//! has a session that runs Python itself, or it runs the reader's own program, which has no original.
 //!
 //! `text` blocks are the errors of programs that cannot start.
 
@@ -36,7 +36,7 @@ use crate::support::transcript::{Hide, announces_on_stderr};
 
 const PAGE: &str = include_str!("../../../docs/tutorial.md");
 
-/// Where the servers of the page listen; those of this test have ports of their own.
+/// Address of the servers on the page. The servers of this test have ports of their own.
 const ADDRESS: &str = "localhost:6969";
 
 /// First line of each server, on standard output or (`announces_on_stderr`) on standard error.
@@ -44,18 +44,18 @@ const ANNOUNCED: &str = "listening on 127.0.0.1:6969";
 
 const PROMPT: &str = ">>:";
 
-/// The file of what is, on the page, a program of the reader's own: `cargo run` runs it.
+/// File with the program that is, on the page, the reader's own, and that `cargo run` starts.
 const OWN: &str = "tutorial_own.rs";
 
-/// A fenced block.
+/// A fenced block of the page.
 struct Block {
-    /// The heading that it stands under.
+    /// The heading above the block.
     section: &'static str,
-    /// The line above it.
+    /// The line above the block.
     label: &'static str,
     language: &'static str,
     lines: Vec<&'static str>,
-    /// Where it begins on the page.
+    /// Line of the page in which the block begins.
     line_number: usize,
 }
 
@@ -83,30 +83,34 @@ fn blocks() -> Vec<Block> {
     blocks
 }
 
-/// Transcripts that belong together: from a command in terminal 1 up to the next.
-struct Story {
+/// Transcripts from one command in terminal 1 up to the next.
+struct Session {
     section: &'static str,
-    /// For messages.
+    /// Line of the page in which the session begins, for messages.
     line_number: usize,
-    scenes: Vec<Scene>,
+    excerpts: Vec<Excerpt>,
 }
 
-/// What happens in one terminal before the page looks at another.
-struct Scene {
+/// Consecutive lines of one terminal.
+struct Excerpt {
     terminal: u32,
     lines: Vec<&'static str>,
 }
 
-impl Story {
+impl Session {
     fn terminals(&self) -> usize {
-        let mut terminals: Vec<_> = self.scenes.iter().map(|scene| scene.terminal).collect();
+        let mut terminals: Vec<_> = self
+            .excerpts
+            .iter()
+            .map(|excerpt| excerpt.terminal)
+            .collect();
         terminals.sort_unstable();
         terminals.dedup();
         terminals.len()
     }
 
     fn commands(&self) -> impl Iterator<Item = &str> {
-        let lines = self.scenes.iter().flat_map(|scene| &scene.lines);
+        let lines = self.excerpts.iter().flat_map(|excerpt| &excerpt.lines);
         lines.filter_map(|line| line.strip_prefix("$ "))
     }
 
@@ -115,21 +119,21 @@ impl Story {
             .any(|command| command.starts_with("python3"))
     }
 
-    /// Whether there is an original in Python of each of its programs.
-    fn is_of_examples(&self) -> bool {
+    /// Returns whether each program has a Python original.
+    fn has_originals(&self) -> bool {
         self.commands().all(|command| command != "cargo run -q")
     }
 }
 
-impl fmt::Display for Story {
+impl fmt::Display for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (section, line) = (self.section, self.line_number);
         write!(f, "{section:?}, docs/tutorial.md:{line}")
     }
 }
 
-fn stories() -> Vec<Story> {
-    let mut stories: Vec<Story> = Vec::new();
+fn sessions() -> Vec<Session> {
+    let mut sessions: Vec<Session> = Vec::new();
     for block in blocks() {
         if block.language != "console" {
             continue;
@@ -139,19 +143,20 @@ fn stories() -> Vec<Story> {
             let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
             rest[..digits].parse().ok()
         });
-        let terminal = terminal.unwrap_or_else(|| panic!("{line_number}: which terminal is it?"));
+        let terminal = terminal
+            .unwrap_or_else(|| panic!("docs/tutorial.md:{line_number}: no terminal is named"));
         if terminal == 1 && block.lines[0].starts_with("$ ") {
-            stories.push(Story {
+            sessions.push(Session {
                 section: block.section,
                 line_number,
-                scenes: Vec::new(),
+                excerpts: Vec::new(),
             });
         }
-        let story = stories.last_mut().expect("terminal 1 is the first");
-        story.scenes.push(Scene {
+        let session = sessions.last_mut().expect("a session begins in terminal 1");
+        session.excerpts.push(Excerpt {
             terminal,
             lines: block.lines,
         });
     }
-    stories
+    sessions
 }

@@ -1,4 +1,4 @@
-//! The programs.
+//! The programs and their errors.
 
 use super::*;
 
@@ -6,7 +6,8 @@ fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
 }
 
-/// A program without the comment on top, which tells how to run it: the page does that itself.
+/// Returns a program without its first comment, which describes how to run it, because the page describes
+/// that itself.
 fn without_comment(source: &str) -> &str {
     let program = match source.strip_prefix("\"\"\"") {
         Some(comment) => comment.split_once("\"\"\"\n").expect("its end").1,
@@ -19,7 +20,7 @@ fn without_comment(source: &str) -> &str {
     program.trim_start()
 }
 
-/// A program that the page names, as the page shows it.
+/// Returns the source of an example, as the page shows it.
 fn program(name: &str) -> String {
     let path = examples().join(name);
     let source = fs::read_to_string(&path);
@@ -27,7 +28,7 @@ fn program(name: &str) -> String {
     without_comment(&source).to_owned()
 }
 
-/// The names in "`examples/NAME`:" or "From `examples/ONE` to `examples/OTHER`:".
+/// Returns the names in "`examples/NAME`:" or "From `examples/ONE` to `examples/OTHER`:".
 fn names(label: &str) -> Vec<&str> {
     let quoted = label.split('`').skip(1).step_by(2);
     quoted
@@ -42,11 +43,15 @@ fn lines_without(other_side: char, hunk: &[&str]) -> String {
     })
 }
 
-/// Applies what a `diff` block says.
+/// Applies a `diff` block.
 fn patch(mut program: String, block: &Block) -> String {
     for hunk in block.lines.split(|&line| line == "...") {
         let old = lines_without('+', hunk);
-        assert_eq!(program.matches(&old).count(), 1, "not there once:\n{old}");
+        assert_eq!(
+            program.matches(&old).count(),
+            1,
+            "not found exactly once:\n{old}"
+        );
         program = program.replace(&old, &lines_without('-', hunk));
     }
     program
@@ -55,7 +60,7 @@ fn patch(mut program: String, block: &Block) -> String {
 #[test]
 fn the_programs_on_the_page_are_the_files() {
     for block in blocks() {
-        println!("docs/tutorial.md:{}", block.line_number); // seen if it fails
+        println!("docs/tutorial.md:{}", block.line_number); // shown if the test fails
         let names = names(block.label);
         match block.language {
             "python" | "rust" | "rust,ignore" | "rust,no_run" => {
@@ -70,7 +75,7 @@ fn the_programs_on_the_page_are_the_files() {
             }
             "diff" => assert_eq!(patch(program(names[0]), &block), program(names[1])),
             "console" | "sh" | "text" | "toml" => {}
-            other => panic!("nobody looks at blocks of {other:?}"),
+            other => panic!("no test checks blocks of {other:?}"),
         }
     }
 }
@@ -92,8 +97,8 @@ fn the_page_shows_every_program_that_was_written_for_it() {
     }
 }
 
-/// Runs a program that fails: what it prints, at the address of the page.
-fn complaint(name: &str, address: SocketAddr) -> String {
+/// Runs a program that fails. Returns its error, with the address of the page.
+fn error_of(name: &str, address: SocketAddr) -> String {
     let failed = Program::example(name, &[address.to_string()]).finish();
     assert_eq!(failed.status.code(), Some(1), "{name}");
     assert_eq!(failed.stdout, b"", "{name}");
@@ -112,22 +117,25 @@ fn the_errors_on_the_page_are_those_of_the_programs() {
     };
 
     let listener = TcpListener::bind(own_loopback()).unwrap();
-    next_is(complaint(
+    next_is(error_of(
         "tutorial_handler_v2",
         listener.local_addr().unwrap(),
     ));
 
-    // It has the port, so that nobody else gets it, and does not listen.
+    // This socket occupies the port and does not listen.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&own_loopback().into()).unwrap();
-    let nobody = socket.local_addr().unwrap().as_socket().unwrap();
-    let refused = complaint("binary_tcp_client_v2", nobody);
-    assert_eq!(complaint("binary_tcp_client_v1", nobody), refused);
-    // Connected to itself, it gets nothing from others: to them, nobody has the port.
+    let closed_port = socket.local_addr().unwrap().as_socket().unwrap();
+    let refused = error_of("binary_tcp_client_v2", closed_port);
+    assert_eq!(error_of("binary_tcp_client_v1", closed_port), refused);
+    // This socket is connected to itself, so datagrams from other sockets find a closed port.
     let socket = UdpSocket::bind(own_loopback()).unwrap();
-    let nobody = socket.local_addr().unwrap();
-    socket.connect(nobody).unwrap();
-    assert_eq!(complaint("udp_client", nobody), refused);
+    let closed_port = socket.local_addr().unwrap();
+    socket.connect(closed_port).unwrap();
+    assert_eq!(error_of("udp_client", closed_port), refused);
     next_is(refused);
-    assert!(errors.next().is_none(), "an error that nobody looks at");
+    assert!(
+        errors.next().is_none(),
+        "an error on the page that is not checked"
+    );
 }

@@ -2,93 +2,96 @@
 
 use super::*;
 
+/// Programs with which a session runs.
 #[derive(Clone, Copy, PartialEq)]
-enum Cast {
-    /// What the page says.
+enum Programs {
+    /// The programs on the page.
     AsWritten,
-    /// In place of each Rust program, its Python original.
+    /// The Python original of each Rust program.
     Originals,
 }
 
 /// A terminal in which a program runs.
 struct Terminal {
     program: Program,
-    /// All that it has printed and the page has told.
-    told: String,
-    /// It has printed its prompt, and nothing was typed yet.
+    /// Output of the program that was compared with the page.
+    checked: String,
+    /// Whether the program has printed its prompt and no answer was typed yet.
     prompted: bool,
 }
 
-/// A story while it is told.
-struct Stage<'a> {
-    story: &'a Story,
-    cast: Cast,
-    /// Where the server listens, if there is one.
+/// A session that runs.
+struct SessionRun<'a> {
+    session: &'a Session,
+    programs: Programs,
+    /// Address of the server, if the session has one.
     address: Option<SocketAddr>,
     terminals: BTreeMap<u32, Terminal>,
-    /// What the page must not be taken at its word for.
+    /// Hides text that differs in each run: on the page, and in the output.
     on_page: Hide,
-    in_fact: Hide,
+    in_output: Hide,
 }
 
-fn play(story: &Story, cast: Cast) {
-    println!("{story}"); // seen if it fails
-    let mut stage = Stage {
-        story,
-        cast,
+fn play(session: &Session, programs: Programs) {
+    println!("{session}"); // shown if the test fails
+    let mut run = SessionRun {
+        session,
+        programs,
         address: None,
         terminals: BTreeMap::new(),
         on_page: Hide::default(),
-        in_fact: Hide::default(),
+        in_output: Hide::default(),
     };
-    for scene in &story.scenes {
-        stage.play(scene);
+    for excerpt in &session.excerpts {
+        run.play(excerpt);
     }
-    let open: Vec<_> = stage.terminals.keys().collect();
-    assert!(open.is_empty(), "programs run on in terminals {open:?}");
+    let open: Vec<_> = run.terminals.keys().collect();
+    assert!(open.is_empty(), "programs still run in terminals {open:?}");
 }
 
-impl Stage<'_> {
-    fn play(&mut self, scene: &Scene) {
-        let mut lines = scene.lines.iter().copied().peekable();
+impl SessionRun<'_> {
+    fn play(&mut self, excerpt: &Excerpt) {
+        let mut lines = excerpt.lines.iter().copied().peekable();
         while let Some(line) = lines.next() {
             let is_last = lines.peek().is_none();
             if line == "$" {
-                self.end(scene.terminal);
+                self.end(excerpt.terminal);
             } else if let Some(command) = line.strip_prefix("$ ") {
-                if self.terminals.contains_key(&scene.terminal) {
-                    self.end(scene.terminal);
+                if self.terminals.contains_key(&excerpt.terminal) {
+                    self.end(excerpt.terminal);
                 }
-                self.start(scene.terminal, command);
-                if self.is_server(scene.terminal) {
+                self.start(excerpt.terminal, command);
+                if self.is_server(excerpt.terminal) {
                     assert_eq!(lines.next(), Some(ANNOUNCED));
                 }
             } else if let Some(typed) = line.strip_prefix(PROMPT) {
-                self.answer(scene.terminal, typed, is_last);
+                self.answer(excerpt.terminal, typed, is_last);
             } else if let Some(rest) = line.strip_prefix("^C") {
                 self.let_python_accept();
-                self.terminal(scene.terminal).program.signal(Signal::SIGINT);
+                self.terminal(excerpt.terminal)
+                    .program
+                    .signal(Signal::SIGINT);
                 match rest {
                     "" => {}
-                    "$" => self.end(scene.terminal),
-                    printed => self.expect(scene.terminal, printed),
+                    "$" => self.end(excerpt.terminal),
+                    printed => self.expect(excerpt.terminal, printed),
                 }
             } else {
-                self.expect(scene.terminal, line);
+                self.expect(excerpt.terminal, line);
             }
         }
     }
 
     fn terminal(&mut self, terminal: u32) -> &mut Terminal {
-        let there = self.terminals.get_mut(&terminal);
-        there.unwrap_or_else(|| panic!("nothing runs in terminal {terminal}"))
+        let running = self.terminals.get_mut(&terminal);
+        running.unwrap_or_else(|| panic!("nothing runs in terminal {terminal}"))
     }
 
     fn is_server(&self, terminal: u32) -> bool {
-        terminal == 1 && self.story.terminals() > 1
+        terminal == 1 && self.session.terminals() > 1
     }
 
-    /// Starts a program. A server gets a free port, its clients are told which.
+    /// Starts a program. A server gets a free port, and clients get its address.
     fn start(&mut self, terminal: u32, command: &str) {
         let is_server = self.is_server(terminal);
         let mut words = command.split(' ').map(String::from);
@@ -109,9 +112,9 @@ impl Stage<'_> {
             ["cargo", "run", "-q", "--example", name] => self.start_example(name, &arguments),
             ["cargo", "run", "-q"] => Program::example(OWN.trim_end_matches(".rs"), &arguments),
             ["python3", script] => Program::python(script, &arguments),
-            _ => panic!("what is {command:?}?"),
+            _ => panic!("unknown command: {command:?}"),
         };
-        let mut told = String::new();
+        let mut checked = String::new();
         if is_server {
             let on_stderr = announces_on_stderr(command);
             let address = match on_stderr {
@@ -119,10 +122,10 @@ impl Stage<'_> {
                 false => program.address(),
             };
             let line = format!("listening on {address}");
-            self.in_fact.hide(&line);
+            self.in_output.hide(&line);
             self.on_page.hide(ANNOUNCED);
             if !on_stderr {
-                told = line + "\n";
+                checked = line + "\n";
             }
             self.address = Some(address);
         }
@@ -131,7 +134,7 @@ impl Stage<'_> {
             terminal,
             Terminal {
                 program,
-                told,
+                checked,
                 prompted,
             },
         );
@@ -143,16 +146,16 @@ impl Stage<'_> {
             .join(&original)
             .exists();
         assert!(has_original, "{original} is missing");
-        match self.cast {
-            Cast::AsWritten => Program::example(name, arguments),
-            Cast::Originals => Program::python(&original, arguments),
+        match self.programs {
+            Programs::AsWritten => Program::example(name, arguments),
+            Programs::Originals => Program::python(&original, arguments),
         }
     }
 
-    /// Ctrl-C in a Python server that has started a request's thread, and has not yet gone on, closes
-    /// that request's connection. When it has served another client, it has gone on.
+    /// Serves another client, so that a Python server is past the start of the last request's thread. Ctrl-C
+    /// during that start would close the connection of the request.
     fn let_python_accept(&self) {
-        let is_python = self.cast == Cast::Originals || self.story.runs_python();
+        let is_python = self.programs == Programs::Originals || self.session.runs_python();
         let has_clients = self.terminals.len() > 1;
         if let Some(address) = self.address.filter(|_| is_python && has_clients) {
             let other = Client::new(TcpStream::connect(address).unwrap());
@@ -166,7 +169,7 @@ impl Stage<'_> {
         let terminal = self.terminal(terminal);
         if !terminal.prompted {
             terminal.program.expect(PROMPT);
-            terminal.told += PROMPT;
+            terminal.checked += PROMPT;
         }
         terminal.prompted = typed.is_empty() && is_last;
         if !terminal.prompted {
@@ -175,47 +178,47 @@ impl Stage<'_> {
     }
 
     fn expect(&mut self, terminal: u32, line: &str) {
-        let there = self.terminal(terminal);
-        let printed = there.program.line();
-        there.told += &printed;
-        there.told.push('\n');
+        let terminal_state = self.terminal(terminal);
+        let printed = terminal_state.program.line();
+        terminal_state.checked += &printed;
+        terminal_state.checked.push('\n');
         assert_eq!(
-            self.in_fact.hide(&printed),
+            self.in_output.hide(&printed),
             self.on_page.hide(line),
             "terminal {terminal}: {printed:?} is not {line:?}"
         );
     }
 
-    /// Waits for the end of the program, which must have told everything by now.
+    /// Waits for the end of the program. All its output must have been compared by now.
     fn end(&mut self, terminal: u32) {
         let ended = self.terminals.remove(&terminal);
         let ended = ended.unwrap_or_else(|| panic!("nothing runs in terminal {terminal}"));
-        assert_eq!(ended.program.finish().success(), ended.told);
+        assert_eq!(ended.program.finish().success(), ended.checked);
     }
 }
 
 #[test]
-fn what_the_page_tells_happens() {
+fn the_transcripts_are_true() {
     let has_python = python_is_there();
-    for story in stories() {
-        if has_python || !story.runs_python() {
-            play(&story, Cast::AsWritten);
+    for session in sessions() {
+        if has_python || !session.runs_python() {
+            play(&session, Programs::AsWritten);
         }
     }
 }
 
 #[test]
-fn what_the_page_tells_happens_in_python_too() {
+fn the_transcripts_are_true_in_python_too() {
     if !python_is_there() {
         return;
     }
-    let stories = stories();
+    let sessions = sessions();
     let (in_python, in_rust): (Vec<_>, Vec<_>) =
-        stories.iter().partition(|story| story.runs_python());
-    for story in in_rust {
-        let told = |python: &&Story| python.section == story.section;
-        if story.is_of_examples() && !in_python.iter().any(told) {
-            play(story, Cast::Originals);
+        sessions.iter().partition(|session| session.runs_python());
+    for session in in_rust {
+        let is_same_section = |python: &&Session| python.section == session.section;
+        if session.has_originals() && !in_python.iter().any(is_same_section) {
+            play(session, Programs::Originals);
         }
     }
 }
