@@ -371,7 +371,8 @@ fn blocking_needs_no_thread(kind: Kind) {
     let check = test_name!("blocking_needs_no_thread");
     alone(check, kind, || {
         drop_root_privileges();
-        // As another user than root, the process has a thread count of its own.
+        let host = host_by::<Tcp, _, _>(kind.strategy(), || Shout);
+        // This request starts the thread that serves, if the strategy has threads.
         assert_eq!(host.client().ask("hello\n"), "HELLO\n");
         if matches!(kind, Kind::Sequential | Kind::Coroutines) {
             without_threads(|| {
