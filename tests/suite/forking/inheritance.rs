@@ -35,9 +35,9 @@ fn a_child_has_no_listening_socket<T: Connected>() {
     let host = host_by::<T, _, _>(forking(), handler_fn(list));
     let fd = std::os::fd::AsRawFd::as_raw_fd(&host.server.as_fd());
     let listener = fs::read_link(format!("/proc/self/fd/{fd}")).unwrap();
-    let held = host.client().ask("?\n");
-    assert!(held.contains("socket:"), "{held}");
-    assert!(!held.contains(&*listener.to_string_lossy()), "{held}");
+    let open = host.client().ask("?\n");
+    assert!(open.contains("socket:"), "{open}");
+    assert!(!open.contains(&*listener.to_string_lossy()), "{open}");
 }
 
 #[test]
