@@ -30,9 +30,9 @@ impl Resources {
         }
     }
 
-    /// Returns whether there are no more resources than before. Some mappings more are accepted, because the
-    /// allocator maps memory too. Leaked stacks would be far more: each has two mappings. There may be fewer
-    /// threads, because threads of the first round may have been ending when `before` was taken.
+    /// Returns whether there are no more resources than before. Up to 50 more mappings are allowed, because
+    /// the allocator maps memory too. Leaked stacks would be far more: each has two mappings. There may be
+    /// fewer threads, because threads of the first round may have been ending when `before` was taken.
     fn is_at_most(self, before: Self) -> bool {
         self.census.threads <= before.census.threads
             && self.census.descriptors <= before.census.descriptors
@@ -116,8 +116,8 @@ fn ticks() -> u64 {
         .sum()
 }
 
-/// Handlers wait in all ways: for a line, for space to write, in `sleep` and in `blocking`. Other clients wait
-/// in the backlog.
+/// Handlers wait in all ways: for a line, for space to write, in `sleep` and in `blocking`. Other clients
+/// wait in the backlog.
 #[test]
 #[ignore = "run by waiting_takes_no_processor_time"]
 fn idle() {
@@ -156,8 +156,8 @@ fn idle() {
             client.finish();
         }
     }
-    // No event reports that all handlers wait. So one second after the other is measured, until the
-    // process does not work for one of them.
+    // No event reports that all handlers wait. So the processor time of each second is measured until
+    // it is almost zero.
     let busy_for_a_second = || {
         let before = ticks();
         std::thread::sleep(Duration::from_secs(1));

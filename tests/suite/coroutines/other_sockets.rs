@@ -228,7 +228,7 @@ fn waits_for_sockets_of_a_handler_end() {
     host.stop();
 }
 
-/// A copy of the descriptor stays open after the request. The original number is reused by another connection.
+/// A copy of the descriptor stays open after the request. Another connection reuses the original number.
 #[test]
 fn copies_of_a_descriptor_outlive_their_coroutine() {
     let (kept, copies) = mpsc::channel::<(TcpStream, Sender)>();

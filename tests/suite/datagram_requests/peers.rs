@@ -126,9 +126,9 @@ fn a_reply_to_a_closed_client_fails_and_the_server_goes_on() {
     let dir = TempDir::new();
     let (hooks, failures) = obey_packet::<UnixDatagramRequest>().failures();
     let server = UnixDatagramServer::bind(dir.socket(), hooks).unwrap();
-    let gone = UnixDatagram::connect(server.server_address());
-    gone.send("hello");
-    drop(gone);
+    let closed = UnixDatagram::connect(server.server_address());
+    closed.send("hello");
+    drop(closed);
     let server = server.spawn().unwrap();
     assert_eq!(next(&failures).stage, Stage::Reply);
     let client = UnixDatagram::connect(server.server_address());

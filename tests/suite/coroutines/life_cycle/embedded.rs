@@ -57,7 +57,7 @@ fn the_strategy_can_be_wrapped<T: Connected>() {
 
 over_streams!(the_strategy_can_be_wrapped,);
 
-/// Does not forward `scheduling`, so that `Coroutines` has no accept loops and runs jobs on auxiliary workers.
+/// Does not forward `scheduling`. So `Coroutines` has no accept loops and runs jobs on auxiliary workers.
 struct NoLoops(Coroutines);
 
 impl Strategy for NoLoops {
