@@ -39,6 +39,7 @@ mod common;
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -65,8 +66,8 @@ struct Arguments {
     #[arg(long)]
     ctime: bool,
     /// Number of connections that may be open at the same time; others wait in the backlog
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    max_connections: Option<usize>,
+    #[arg(long)]
+    max_connections: Option<NonZeroUsize>,
     /// Seconds that one read or write may wait for the client, for example 2.5
     #[arg(long, value_parser = seconds)]
     timeout: Option<Duration>,
@@ -211,7 +212,7 @@ where
         let address = (arguments.host.as_str(), arguments.port);
         let tcp = TcpServer::options()
             .timeout(arguments.timeout)
-            .max_connections(arguments.max_connections)
+            .max_connections(arguments.max_connections.map(NonZeroUsize::get))
             .bind(address, service)?;
         attempts -= 1;
         match UdpServer::bind(tcp.server_address(), service) {

@@ -111,7 +111,7 @@ fn many_threads_can_stop_a_server_at_once<T: Reachable, M: Strategy + Default>()
     }
 }
 
-/// CPython's `test_shutdown` (T13): the stop may come before the loop has begun.
+/// CPython's `test_shutdown`: the stop may come before the loop has begun.
 fn twenty_servers_stop_right_after_their_start<T: Reachable, M: Strategy + Default>() {
     let servers: Vec<_> = (0..20)
         .map(|_| {
