@@ -62,7 +62,7 @@
 //! | stream clients without an address | `python_gaps::a_unix_stream_client_has_a_name_if_it_is_bound` |
 //! | datagram clients without an address | `datagram_requests::an_unnamed_client_is_served_and_cannot_be_answered` |
 //! | the file of a Unix server | `life_cycle::the_file_of_a_unix_server_stays` |
-//! | ... and who may connect to it | `options::the_mode_of_a_socket_file_follows_the_umask` |
+//! | ... and its permissions | `options::the_mode_of_a_socket_file_follows_the_umask` |
 
 mod buffered_writes;
 mod daemon_threads;

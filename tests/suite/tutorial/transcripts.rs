@@ -178,10 +178,10 @@ impl SessionRun<'_> {
     }
 
     fn expect(&mut self, terminal: u32, line: &str) {
-        let terminal_state = self.terminal(terminal);
-        let printed = terminal_state.program.line();
-        terminal_state.checked += &printed;
-        terminal_state.checked.push('\n');
+        let running = self.terminal(terminal);
+        let printed = running.program.line();
+        running.checked += &printed;
+        running.checked.push('\n');
         assert_eq!(
             self.in_output.hide(&printed),
             self.on_page.hide(line),

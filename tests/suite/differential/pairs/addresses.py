@@ -13,9 +13,9 @@ import socketserver
 import pair
 
 
-class Tells(socketserver.StreamRequestHandler):
+class ShowAddresses(socketserver.StreamRequestHandler):
     def handle(self):
         self.wfile.write(f"{self.client_address}, {self.server.server_address}\n".encode())
 
 
-pair.serve(socketserver.TCPServer, Tells)
+pair.serve(socketserver.TCPServer, ShowAddresses)

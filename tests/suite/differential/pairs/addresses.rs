@@ -1,7 +1,7 @@
 use crate::differential::server::*;
 use socketserver::SocketAddress;
 
-fn tell(request: &mut TcpRequest) -> Result {
+fn show_addresses(request: &mut TcpRequest) -> Result {
     let client = request.client_address().to_python();
     let SocketAddress::Inet(server) = request.server().server_address() else {
         return Err("not the address of a TCP server".into());
@@ -9,4 +9,4 @@ fn tell(request: &mut TcpRequest) -> Result {
     Ok(writeln!(request, "{client}, {}", server.to_python())?)
 }
 
-pair!(serve(TcpServer::bind(host(), handler_fn(tell))?));
+pair!(serve(TcpServer::bind(host(), handler_fn(show_addresses))?));

@@ -13,9 +13,9 @@ import socketserver
 import pair
 
 
-class Tells(socketserver.StreamRequestHandler):
+class ShowAddresses(socketserver.StreamRequestHandler):
     def handle(self):
         self.wfile.write(f"({self.client_address})\n".encode())
 
 
-pair.serve(socketserver.UnixStreamServer, Tells)
+pair.serve(socketserver.UnixStreamServer, ShowAddresses)
