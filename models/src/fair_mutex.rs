@@ -113,7 +113,7 @@ pub fn two_threads_get_the_lock() {
     lock_all(&[once; 2]);
 }
 
-/// The same, with one that may time out.
+/// Variant with one waiter that may time out.
 pub fn one_of_two_times_out() {
     let with_timeout = Locker {
         locks: 1,

@@ -83,12 +83,12 @@ pub fn a_thread_notices_the_change() {
     one_waiter(false, Some(SOME_TIME));
 }
 
-/// The same with a coroutine.
+/// Variant with a coroutine.
 pub fn a_coroutine_notices_the_change() {
     one_waiter(true, None);
 }
 
-/// The same with a coroutine that may time out.
+/// Variant with a coroutine that may time out.
 pub fn a_coroutine_notices_the_change_or_times_out() {
     one_waiter(true, Some(SOME_TIME));
 }

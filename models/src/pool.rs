@@ -44,7 +44,7 @@ pub fn a_place_is_filled_as_soon_as_it_is_free() {
     assert!(accept_loop.ledger.most_accepted() <= 1 + 1);
 }
 
-/// The same, small enough for an exhaustive search.
+/// Variant that is small enough for an exhaustive search.
 pub fn one_thread_serves_two() {
     let accept_loop = AcceptLoop::new(ThreadPool::new(1).queue_size(1), |_, _| {});
     thread::limit(None);
@@ -91,7 +91,7 @@ pub fn closing_loses_no_job() {
     assert!(accept_loop.ledger.outcomes(3).iter().all(is_fair));
 }
 
-/// The same with one job, small enough for an exhaustive search.
+/// Variant with one job, small enough for an exhaustive search.
 pub fn closing_loses_no_single_job() {
     thread::limit(None);
     let accept_loop = Arc::new(AcceptLoop::new(ThreadPool::new(1), |_, _| {}));

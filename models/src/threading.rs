@@ -98,7 +98,7 @@ pub fn closing_ends_all_threads() {
     close_while_jobs_come(FOREVER, 4);
 }
 
-/// The same with one job, small enough for an exhaustive search: its thread is running, becoming idle or idle.
+/// Variant with one job, small enough for an exhaustive search: its thread is running, becoming idle or idle.
 pub fn closing_ends_the_last_thread() {
     close_while_jobs_come(FOREVER, 1);
 }

@@ -1,6 +1,6 @@
 //! Locks and condition variables.
 //!
-//! Those of the model checker have no timeouts. Here a wait with a timeout may end at any moment, so every
+//! The condition variables of the model checker have no timeouts. Here a wait with a timeout may end at any moment, so every
 //! order of the timeout and of the awaited event is tried.
 
 use ::std::fmt;
