@@ -1,21 +1,20 @@
-//! The part of `crossbeam-channel` that the sources under test use: a bounded queue, over the model
-//! checker's locks. It behaves as the documentation of the real one says. The real queue itself is not
-//! checked.
+//! The part of `crossbeam-channel` that the sources under test use: a bounded queue, over the locks of the
+//! model checker. It follows the documentation of `crossbeam-channel`, whose own code is not checked.
 
 use std::collections::VecDeque;
 use std::fmt;
 
 use model_std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-pub fn bounded<T>(places: usize) -> (Sender<T>, Receiver<T>) {
-    assert!(places > 0, "a queue without places is another kind");
+pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    assert!(capacity > 0, "a queue without capacity is not modelled");
     let queue = Arc::new(Queue {
         state: Mutex::new(State {
-            waiting: VecDeque::new(),
+            values: VecDeque::new(),
             senders: 1,
             receivers: 1,
         }),
-        places,
+        capacity,
         changed: Condvar::new(),
     });
     (Sender(Arc::clone(&queue)), Receiver(queue))
@@ -23,12 +22,12 @@ pub fn bounded<T>(places: usize) -> (Sender<T>, Receiver<T>) {
 
 struct Queue<T> {
     state: Mutex<State<T>>,
-    places: usize,
+    capacity: usize,
     changed: Condvar,
 }
 
 struct State<T> {
-    waiting: VecDeque<T>,
+    values: VecDeque<T>,
     senders: usize,
     receivers: usize,
 }
@@ -77,16 +76,16 @@ pub enum TryRecvError {
 pub struct Sender<T>(Arc<Queue<T>>);
 
 impl<T> Sender<T> {
-    /// Waits for a free place.
+    /// Waits until the queue has capacity.
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
         let mut state = self.0.lock();
-        while state.receivers > 0 && state.waiting.len() >= self.0.places {
+        while state.receivers > 0 && state.values.len() >= self.0.capacity {
             state = self.0.wait(state);
         }
         if state.receivers == 0 {
             return Err(SendError(value));
         }
-        state.waiting.push_back(value);
+        state.values.push_back(value);
         drop(state);
         self.0.changed.notify_all();
         Ok(())
@@ -97,10 +96,10 @@ impl<T> Sender<T> {
         if state.receivers == 0 {
             return Err(TrySendError::Disconnected(value));
         }
-        if state.waiting.len() >= self.0.places {
+        if state.values.len() >= self.0.capacity {
             return Err(TrySendError::Full(value));
         }
-        state.waiting.push_back(value);
+        state.values.push_back(value);
         drop(state);
         self.0.changed.notify_all();
         Ok(())
@@ -117,11 +116,11 @@ impl<T> Drop for Sender<T> {
 pub struct Receiver<T>(Arc<Queue<T>>);
 
 impl<T> Receiver<T> {
-    /// Waits for a value. Fails if the queue is empty and all senders are gone.
+    /// Waits for a value. Returns an error if the queue is empty and has no sender.
     pub fn recv(&self) -> Result<T, RecvError> {
         let mut state = self.0.lock();
         loop {
-            if let Some(value) = state.waiting.pop_front() {
+            if let Some(value) = state.values.pop_front() {
                 drop(state);
                 self.0.changed.notify_all();
                 return Ok(value);
@@ -135,7 +134,7 @@ impl<T> Receiver<T> {
 
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         let mut state = self.0.lock();
-        if let Some(value) = state.waiting.pop_front() {
+        if let Some(value) = state.values.pop_front() {
             drop(state);
             self.0.changed.notify_all();
             return Ok(value);
@@ -147,7 +146,7 @@ impl<T> Receiver<T> {
     }
 
     pub fn is_full(&self) -> bool {
-        self.0.lock().waiting.len() >= self.0.places
+        self.0.lock().values.len() >= self.0.capacity
     }
 }
 
@@ -163,9 +162,8 @@ impl<T> Drop for Receiver<T> {
         let left = {
             let mut state = self.0.lock();
             state.receivers -= 1;
-            // No receiver is left.
-            let nobody = state.receivers == 0;
-            nobody.then(|| std::mem::take(&mut state.waiting))
+            // No receiver is left for the values.
+            (state.receivers == 0).then(|| std::mem::take(&mut state.values))
         };
         self.0.changed.notify_all();
         drop(left);

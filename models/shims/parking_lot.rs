@@ -1,4 +1,4 @@
-//! The part of `parking_lot` that the sources under test use, over the model checker's locks.
+//! The part of `parking_lot` that the sources under test use, over the locks of the model checker.
 
 pub use model_std::sync::MutexGuard;
 use model_std::sync::{self, PoisonError};

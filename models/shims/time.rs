@@ -1,4 +1,4 @@
-//! A clock that only advances when a wait times out.
+//! Time that passes only when a wait expires.
 
 use ::std::cell::Cell;
 use ::std::ops::{Add, Sub};
@@ -6,8 +6,8 @@ use ::std::ops::{Add, Sub};
 pub use ::std::time::Duration;
 
 ::std::thread_local! {
-    /// One system thread runs all threads of a model. The clock does not start at zero, so adding the longest
-    /// duration overflows, as it does with the real clock.
+    /// The current time. A thread-local, because all threads of a search run on one thread of the system.
+    /// Does not begin at zero, so that adding the longest duration overflows, as with the real clock.
     static NOW: Cell<Duration> = const { Cell::new(Duration::from_secs(1)) };
 }
 
@@ -60,12 +60,7 @@ impl Sub<Instant> for Instant {
     }
 }
 
-/// Advances the clock for a wait that began at `start` and lasted `duration`.
+/// Advances the clock to the end of a wait that began at `start` and lasted for `duration`.
 pub(crate) fn pass(start: Instant, duration: Duration) {
     NOW.set(NOW.get().max(start.0.saturating_add(duration)));
-}
-
-/// Advances the clock of all threads.
-pub fn advance(duration: Duration) {
-    pass(Instant::now(), duration);
 }

@@ -1,15 +1,14 @@
-//! Stand-in for the crate's `job`: jobs that record how they end.
+//! Stand-in for jobs: a closure, and the record of what becomes of it.
 
 use std::fmt;
 
-use crate::ledger::{Outcome, SharedLedger};
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use crate::error::BoxError;
+use crate::models::ledger::{Outcome, SharedLedger};
 
 pub(crate) struct Job {
     number: usize,
     ledger: SharedLedger,
-    /// `None` once it has run or was returned.
+    /// `None` once it has run or was rejected.
     work: Option<Box<dyn FnOnce() + Send>>,
 }
 
@@ -27,7 +26,7 @@ impl Job {
     }
 
     pub(crate) fn run(mut self) {
-        let work = self.work.take().expect("it has not run");
+        let work = self.work.take().expect("the job has not run");
         self.ledger.begin(self.number);
         work();
         self.ledger.finish();

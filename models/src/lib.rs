@@ -1,52 +1,60 @@
-//! The concurrent parts of socketserver under a model checker: the real sources, in a world in which every
-//! order of events can occur.
+//! The concurrent parts of socketserver under a model checker: the unchanged sources, with locks, atomics,
+//! threads and time of the model checker.
 //!
-//! The models are in `fair_mutex`, `life_cycle`, `monitor`, `pool`, `stop` and `threading`; `tests/` says how
-//! each is searched. The other modules have the crate's module tree: they include the real sources by path,
-//! and replace what these need of the rest of the crate by small stand-ins.
+//! `models` has the models; `tests/` of each package lists how each of them is searched. All other modules
+//! have the names of the crate's own modules. They include the crate's files by path, and replace what the
+//! included files need of the rest of the crate by small stand-ins.
 
-// The sources name `std` and get the model checker's.
+// The sources use `std` and get the model checker's.
 #[macro_use(thread_local)]
 extern crate model_std as std;
 
-mod accept_loop;
-mod base;
+#[cfg(feature = "server")]
+mod accept_error;
+#[cfg(feature = "server")]
+#[allow(dead_code)]
+#[path = "../../src/address.rs"]
+mod address;
 mod coroutine;
-pub mod fair_mutex;
+mod error;
 mod job;
-mod ledger;
-pub mod life_cycle;
-pub mod monitor;
+#[cfg(feature = "server")]
+mod logging;
+mod models;
 #[cfg(feature = "server")]
 #[allow(dead_code)]
 #[path = "../../src/panics.rs"]
 mod panics;
-pub mod pool;
 #[cfg(feature = "server")]
 mod reentrancy;
 mod request;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "server")]
+#[allow(dead_code, unused_imports)]
+#[path = "../../src/state/mod.rs"]
 mod state;
+/// The part of the state that has no statics, because loom does not allow them.
+#[cfg(not(feature = "server"))]
+#[path = "../../src/state"]
+mod state {
+    #[allow(dead_code)]
+    pub(crate) mod life_cycle;
+    mod phase;
+    mod shutdown;
+    #[allow(dead_code)]
+    mod shutdown_config;
+
+    pub(crate) use self::phase::Phase;
+    pub(crate) use self::shutdown_config::ShutdownConfig;
+}
 mod strategy;
 mod sys;
-pub mod threading;
 #[cfg(feature = "server")]
 #[allow(dead_code)]
 #[path = "../../src/timeout.rs"]
 mod timeout;
 
 #[cfg(feature = "server")]
-pub use self::server::stop;
-
-#[cfg(feature = "server")]
-use self::base::{accept_error, address, error, logging};
-
-use std::time::Duration;
-
-/// Longer than any model: a wait of this length has no timeout, so that a missing wake-up is a deadlock,
-/// which the model checker reports.
-const FOREVER: Duration = Duration::MAX;
-
-/// A wait of this length may time out at any moment.
-const SOME_TIME: Duration = Duration::from_millis(250);
+pub use self::models::shutdown;
+pub use self::models::{fair_mutex, life_cycle, monitor, thread_pool, threading};

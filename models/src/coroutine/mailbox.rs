@@ -1,9 +1,8 @@
-//! Access to a coroutine from other threads.
+//! Stand-in for the access to a coroutine from other threads.
 
 use std::thread::Thread;
 
-/// A wake-up is kept until the next wait, as a message stays in the mailbox of a worker until its coroutine
-/// waits.
+/// A wake-up stays pending until the next wait, as in the mailbox of a worker.
 #[derive(Clone)]
 pub(super) struct Unpark(pub(super) Thread);
 

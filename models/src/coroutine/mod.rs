@@ -1,5 +1,5 @@
-//! Stand-in for the crate's coroutines: threads that wait as coroutines do. The waits for other threads and
-//! coroutines are the real sources.
+//! The real locks and waits of coroutines, over a stand-in for the coroutines: a thread that counts as a
+//! coroutine while it runs [`as_coroutine`].
 
 #[allow(dead_code)]
 #[path = "../../../src/coroutine/fair_mutex.rs"]
@@ -16,3 +16,9 @@ mod waiter;
 
 pub(crate) use self::switch::{as_coroutine, is_coroutine};
 pub(crate) use self::waiter::Waiter;
+
+/// Runs a blocking call on this thread.
+#[cfg(feature = "server")]
+pub(crate) fn blocking<T>(call: impl FnOnce() -> T) -> T {
+    call()
+}

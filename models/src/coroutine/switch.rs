@@ -1,4 +1,4 @@
-//! Whether the current thread stands for a coroutine.
+//! Stand-in for the switches between coroutines: records which threads count as coroutines.
 
 use std::cell::Cell;
 
@@ -10,10 +10,10 @@ thread_local! {
 
 /// Runs `work` as a coroutine.
 pub(crate) fn as_coroutine<T>(work: impl FnOnce() -> T) -> T {
-    IS_COROUTINE.with(|is| is.set(true));
-    let done = work();
-    IS_COROUTINE.with(|is| is.set(false));
-    done
+    IS_COROUTINE.with(|is_coroutine| is_coroutine.set(true));
+    let result = work();
+    IS_COROUTINE.with(|is_coroutine| is_coroutine.set(false));
+    result
 }
 
 pub(crate) fn is_coroutine() -> bool {

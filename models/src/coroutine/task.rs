@@ -1,4 +1,4 @@
-//! The running coroutine, as its own code sees it.
+//! Stand-in for the running coroutine.
 
 use std::thread;
 use std::time::Instant;

@@ -1,20 +1,28 @@
-//! The crate's `server`: closing and its report are the real sources.
+//! The real close of a server. The accept loop is a part of the models.
 
+mod backlog_policy;
 #[allow(dead_code)]
 #[path = "../../../src/server/drain.rs"]
-pub(crate) mod drain;
+mod drain;
 #[allow(dead_code)]
 #[path = "../../../src/server/drain_report.rs"]
 mod drain_report;
-pub mod stop;
+
+use std::time::Instant;
 
 pub(crate) use self::drain_report::DrainReport;
 
-pub(crate) mod backlog_policy {
-    //! The models always serve the backlog.
+use self::drain::DrainOnDrop;
+use crate::state::ServerHandle;
+use crate::strategy::Strategy;
 
-    #[derive(Clone)]
-    pub(crate) enum BacklogPolicy {
-        Serve,
-    }
+/// Closes a server. `drain_backlog` serves or rejects the connections in the backlog, until a deadline if
+/// there is one.
+pub(crate) fn close(
+    handle: &ServerHandle,
+    strategy: impl Strategy,
+    drain_backlog: impl FnOnce(Option<Instant>) + Send + Sync + 'static,
+) -> DrainReport {
+    let drain_backlog = Box::new(move |_: &_, _: &_, deadline| drain_backlog(deadline));
+    DrainOnDrop::new(handle, strategy, drain_backlog).drain()
 }

@@ -1,4 +1,4 @@
-//! The models have no child processes, and no parent to send a stop request to.
+//! Stand-in for stop requests of child processes. A model has no child processes.
 
 #[derive(Clone, Copy)]
 pub(crate) struct OriginProcess;
@@ -24,5 +24,5 @@ pub(crate) struct StopRequest {
 }
 
 pub(crate) fn send_stop_request(_stop_request: StopRequest) {
-    unreachable!("this is not a child process");
+    unreachable!("a model has no child processes");
 }

@@ -1,4 +1,4 @@
-//! Forks do not occur in the models.
+//! Stand-in for the fork gate, which stays open because no model forks.
 
 pub(crate) fn parked<T>(wait: impl FnOnce() -> T) -> T {
     wait()

@@ -1,8 +1,15 @@
-//! Stand-ins for the crate's system calls.
+//! Stand-ins for the system. No model forks, and none has descriptors.
 
 #[cfg(feature = "server")]
 pub(crate) mod child_channel;
 #[cfg(feature = "server")]
 pub(crate) mod close_on_fork;
+#[cfg(feature = "server")]
+pub(crate) mod coarse_clock;
 pub(crate) mod fork_gate;
+#[cfg(feature = "server")]
+pub(crate) mod poll;
+#[cfg(feature = "server")]
+pub(crate) mod socket;
+#[cfg(feature = "server")]
 pub(crate) mod waker;

@@ -1,5 +1,5 @@
-//! The standard library with loom's locks, atomics, threads and time: the same as the one on shuttle, for
-//! exhaustive searches.
+//! The standard library with locks, atomics and threads of loom, and time that passes only in waits. The
+//! package on shuttle explains it.
 
 pub use ::std::*;
 

@@ -1,5 +1,7 @@
-//! Locks and condition variables. Those of loom have no timeouts: here a wait with a timeout ends when
-//! the scheduler returns to it, which may be before or after any step of another thread.
+//! Locks and condition variables.
+//!
+//! Loom has no waits with timeouts. Here, such a wait expires when its thread runs next, which may be before
+//! or after all steps of other threads.
 
 use ::std::fmt;
 use ::std::ops::{Deref, DerefMut};
@@ -27,7 +29,7 @@ impl<T> Mutex<T> {
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(MutexGuard {
-            of: self,
+            mutex: self,
             inner: Some(inner),
         })
     }
@@ -40,7 +42,7 @@ impl<T> fmt::Debug for Mutex<T> {
 }
 
 pub struct MutexGuard<'a, T> {
-    of: &'a Mutex<T>,
+    mutex: &'a Mutex<T>,
     /// `None` only during a wait.
     inner: Option<loom::sync::MutexGuard<'a, T>>,
 }
@@ -49,13 +51,13 @@ impl<T> Deref for MutexGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.inner.as_ref().expect("it is locked")
+        self.inner.as_ref().expect("the guard is not in a wait")
     }
 }
 
 impl<T> DerefMut for MutexGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.inner.as_mut().expect("it is locked")
+        self.inner.as_mut().expect("the guard is not in a wait")
     }
 }
 
@@ -67,17 +69,18 @@ impl<T: fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
 
 #[derive(Debug, Default)]
 pub struct Condvar {
-    /// Waiters without a timeout.
+    /// Waits without a timeout.
     inner: loom::sync::Condvar,
-    /// Waiters with a timeout, by number. Loom's own lock, so that it explores which is first.
+    /// Waits with a timeout. A lock of loom, so that loom varies the order in which threads take it.
     timed: loom::sync::Mutex<Timed>,
 }
 
 #[derive(Debug, Default)]
 struct Timed {
+    /// Numbers of the waits that no notification has ended.
     waiting: Vec<usize>,
-    /// Number of waiters so far.
-    count: usize,
+    /// Number of waits so far.
+    total: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +98,7 @@ impl Condvar {
     }
 
     pub fn wait<'a, T>(&self, mut guard: MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
-        let inner = guard.inner.take().expect("it is locked");
+        let inner = guard.inner.take().expect("the guard is not in a wait");
         let inner = self.inner.wait(inner);
         guard.inner = Some(inner.unwrap_or_else(PoisonError::into_inner));
         Ok(guard)
@@ -109,32 +112,33 @@ impl Condvar {
         let start = Instant::now();
         let number = {
             let mut timed = self.timed();
-            timed.count += 1;
-            let number = timed.count;
+            timed.total += 1;
+            let number = timed.total;
             timed.waiting.push(number);
             number
         };
-        let of = guard.of;
+        let mutex = guard.mutex;
         drop(guard);
         let timed_out = {
             let mut timed = self.timed();
-            let place = timed.waiting.iter().position(|other| *other == number);
-            place.map(|place| timed.waiting.remove(place)).is_some()
+            let index = timed.waiting.iter().position(|other| *other == number);
+            index.map(|index| timed.waiting.remove(index)).is_some()
         };
         if timed_out {
             pass(start, timeout);
         }
-        let guard = of.lock().unwrap_or_else(PoisonError::into_inner);
+        let guard = mutex.lock().unwrap_or_else(PoisonError::into_inner);
         Ok((guard, WaitTimeoutResult(timed_out)))
     }
 
     pub fn notify_one(&self) {
-        // Waiters with a timeout are first: no source under test has both kinds where only one is woken.
-        let found = {
+        // Waits with a timeout are first. No source under test calls this for a condition that has waits of
+        // both kinds.
+        let notified = {
             let mut timed = self.timed();
             (!timed.waiting.is_empty()).then(|| timed.waiting.remove(0))
         };
-        if found.is_none() {
+        if notified.is_none() {
             self.inner.notify_one();
         }
     }

@@ -1,4 +1,4 @@
-//! Threads, whose start can fail, and parking with timeouts.
+//! Threads whose number can be limited, and a park with a timeout.
 
 use ::std::cell::Cell;
 use ::std::io;
@@ -12,11 +12,11 @@ pub use ::std::thread::{Result, available_parallelism, panicking};
 pub use loom::thread::{AccessError, JoinHandle, LocalKey, ThreadId, spawn, yield_now};
 
 ::std::thread_local! {
-    /// How many more threads a `Builder` can start. `None`: no limit.
+    /// Number of threads that a `Builder` can still start. `None`: without limit.
     static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-/// Limits how many threads a [`Builder`] can start from now on.
+/// Sets how many threads a [`Builder`] can start from now on. Further attempts fail.
 pub fn limit(threads: Option<usize>) {
     LEFT.set(threads);
 }
@@ -39,7 +39,7 @@ impl Builder {
         Self(self.0.name(name))
     }
 
-    /// Ignored: the model checker chooses the stack size.
+    /// Ignores the size, because the model checker determines the stacks.
     pub fn stack_size(self, _size: usize) -> Self {
         self
     }
@@ -58,10 +58,10 @@ impl Builder {
     }
 }
 
-/// The wake-up that `unpark` leaves for its thread.
+/// The token of `park` and `unpark`.
 #[derive(Debug, Default)]
 struct Token {
-    there: Mutex<bool>,
+    available: Mutex<bool>,
     changed: Condvar,
 }
 
@@ -83,7 +83,7 @@ impl Thread {
     pub fn unpark(&self) {
         *self
             .token
-            .there
+            .available
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = true;
         self.token.changed.notify_one();
@@ -99,19 +99,25 @@ pub fn current() -> Thread {
 
 pub fn park() {
     let token = TOKEN.with(Arc::clone);
-    let mut there = token.there.lock().unwrap_or_else(PoisonError::into_inner);
-    while !*there {
-        let waited = token.changed.wait(there);
-        there = waited.unwrap_or_else(PoisonError::into_inner);
+    let mut available = token
+        .available
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    while !*available {
+        let waited = token.changed.wait(available);
+        available = waited.unwrap_or_else(PoisonError::into_inner);
     }
-    *there = false;
+    *available = false;
 }
 
 pub fn park_timeout(timeout: Duration) {
     let start = Instant::now();
     let token = TOKEN.with(Arc::clone);
-    let mut there = token.there.lock().unwrap_or_else(PoisonError::into_inner);
-    if !::std::mem::take(&mut *there) {
+    let mut available = token
+        .available
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    if !::std::mem::take(&mut *available) {
         pass(start, timeout);
     }
 }

@@ -8,15 +8,15 @@ use shuttle::rand::{Rng, thread_rng};
     static EXHAUSTIVE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Turns random choices off, because in an exhaustive search only the schedule may vary. Must be called on the
-/// thread that runs the search.
+/// Turns the random choices off, because an exhaustive search may vary only the schedule. Must be called on
+/// the thread that runs the search.
 pub fn set_exhaustive(exhaustive: bool) {
     EXHAUSTIVE.set(exhaustive);
 }
 
-/// Returns how often a wait with a timeout lets all other threads run before it times out. Zero is the
-/// shortest: the wait times out when the scheduler returns to it, which may be at any moment. Higher numbers
-/// make long waits likely, during which all other threads come to rest.
+/// Returns how many times a wait with a timeout yields to other threads before it expires. With 0, it expires
+/// when the scheduler runs its thread next, which may be at any moment. With large numbers, all other threads
+/// probably have to wait by then.
 pub(crate) fn patience() -> u32 {
     if EXHAUSTIVE.get() {
         return 0;
@@ -29,7 +29,7 @@ pub(crate) fn patience() -> u32 {
     }
 }
 
-/// Returns whether a wait ends spuriously, as waits may.
+/// Returns whether a wait returns without a reason, as all kinds of waits may.
 pub(crate) fn is_spurious() -> bool {
     !EXHAUSTIVE.get() && thread_rng().gen_range(0..16) == 0
 }

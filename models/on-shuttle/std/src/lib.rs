@@ -1,7 +1,7 @@
-//! The standard library, with locks, atomics, threads and time that are the model checker's.
+//! The standard library with locks, atomics and threads of shuttle, and time that passes only in waits.
 //!
-//! The sources under test use it instead of `std` (`extern crate model_std as std`), so they are checked
-//! unchanged. Only what they use is replaced; the rest is the real library.
+//! The sources under test get it as `std` (`extern crate model_std as std`) and need no change. It replaces
+//! only the items that these sources use, and re-exports all others.
 
 pub use ::std::*;
 

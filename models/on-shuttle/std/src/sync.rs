@@ -1,7 +1,7 @@
 //! Locks and condition variables.
 //!
-//! The condition variables of the model checker have no timeouts. Here a wait with a timeout may end at any moment, so every
-//! order of the timeout and of the awaited event is tried.
+//! Shuttle has no waits with timeouts. Here, such a wait may expire at any moment, so that it expires before
+//! and after each notification in some schedule.
 
 use ::std::fmt;
 use ::std::ops::{Deref, DerefMut};
@@ -31,7 +31,7 @@ impl<T> Mutex<T> {
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(MutexGuard {
-            of: self,
+            mutex: self,
             inner: Some(inner),
         })
     }
@@ -44,7 +44,7 @@ impl<T> fmt::Debug for Mutex<T> {
 }
 
 pub struct MutexGuard<'a, T> {
-    of: &'a Mutex<T>,
+    mutex: &'a Mutex<T>,
     /// `None` only during a wait.
     inner: Option<shuttle::sync::MutexGuard<'a, T>>,
 }
@@ -53,13 +53,13 @@ impl<T> Deref for MutexGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.inner.as_ref().expect("it is locked")
+        self.inner.as_ref().expect("the guard is not in a wait")
     }
 }
 
 impl<T> DerefMut for MutexGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.inner.as_mut().expect("it is locked")
+        self.inner.as_mut().expect("the guard is not in a wait")
     }
 }
 
@@ -71,9 +71,10 @@ impl<T: fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
 
 #[derive(Debug, Default)]
 pub struct Condvar {
-    /// Waiters without a timeout.
+    /// Waits without a timeout.
     inner: shuttle::sync::Condvar,
-    /// Waiters with a timeout. The real lock: no other thread runs while it is held.
+    /// Waits with a timeout, each with a flag that a notification sets. A lock of the real `std`, because no
+    /// other thread runs while it is held.
     timed: ::std::sync::Mutex<Vec<Arc<Flag>>>,
 }
 
@@ -96,11 +97,11 @@ impl Condvar {
 
     pub fn wait<'a, T>(&self, mut guard: MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
         if chance::is_spurious() {
-            let of = guard.of;
+            let mutex = guard.mutex;
             drop(guard);
-            return of.lock();
+            return mutex.lock();
         }
-        let inner = guard.inner.take().expect("it is locked");
+        let inner = guard.inner.take().expect("the guard is not in a wait");
         let inner = self.inner.wait(inner);
         guard.inner = Some(inner.unwrap_or_else(PoisonError::into_inner));
         Ok(guard)
@@ -112,48 +113,49 @@ impl Condvar {
         timeout: Duration,
     ) -> LockResult<(MutexGuard<'a, T>, WaitTimeoutResult)> {
         let start = Instant::now();
-        let of = guard.of;
-        let called = Arc::new(Flag::new(false));
+        let mutex = guard.mutex;
+        let notified = Arc::new(Flag::new(false));
         drop(guard);
-        // No other thread has run since the unlock: the model checker switches threads before it unlocks, not
-        // after.
-        self.timed().push(Arc::clone(&called));
+        // No other thread has run since the unlock, because shuttle switches threads before an unlock and not
+        // after it.
+        self.timed().push(Arc::clone(&notified));
         let mut patience = chance::patience();
         let timed_out = loop {
             crate::thread::yield_now();
-            if called.load(Relaxed) {
+            if notified.load(Relaxed) {
                 break false;
             }
             if patience == 0 {
-                self.timed().retain(|other| !Arc::ptr_eq(other, &called));
+                self.timed().retain(|other| !Arc::ptr_eq(other, &notified));
                 pass(start, timeout);
                 break true;
             }
             patience -= 1;
         };
-        let guard = of.lock().unwrap_or_else(PoisonError::into_inner);
+        let guard = mutex.lock().unwrap_or_else(PoisonError::into_inner);
         Ok((guard, WaitTimeoutResult(timed_out)))
     }
 
     pub fn notify_one(&self) {
-        // Other threads may run first, as before each visible step.
+        // Lets other threads run first, as before every visible step.
         shuttle::thread::sleep(Duration::ZERO);
-        // Waiters with a timeout are first: no source under test has both kinds where only one is woken.
+        // Waits with a timeout are first. No source under test calls this for a condition that has waits of
+        // both kinds.
         let first = {
             let mut timed = self.timed();
             (!timed.is_empty()).then(|| timed.remove(0))
         };
         match first {
-            Some(called) => called.store(true, Relaxed),
+            Some(notified) => notified.store(true, Relaxed),
             None => self.inner.notify_one(),
         }
     }
 
     pub fn notify_all(&self) {
-        // The model checker switches threads before it notifies, not after.
+        // Shuttle lets other threads run before it notifies, and not after that.
         self.inner.notify_all();
-        for called in self.timed().drain(..) {
-            called.store(true, Relaxed);
+        for notified in self.timed().drain(..) {
+            notified.store(true, Relaxed);
         }
     }
 

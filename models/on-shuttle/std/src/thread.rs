@@ -1,4 +1,4 @@
-//! Threads, whose start can fail, and parking with timeouts.
+//! Threads whose number can be limited, and a park with a timeout.
 
 use ::std::cell::Cell;
 use ::std::io;
@@ -13,11 +13,11 @@ pub use ::std::thread::{Result, available_parallelism, panicking};
 pub use shuttle::thread::{AccessError, JoinHandle, LocalKey, ThreadId, spawn, yield_now};
 
 ::std::thread_local! {
-    /// How many more threads a `Builder` can start. `None`: no limit.
+    /// Number of threads that a `Builder` can still start. `None`: without limit.
     static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-/// Limits how many threads a [`Builder`] can start from now on.
+/// Sets how many threads a [`Builder`] can start from now on. Further attempts fail.
 pub fn limit(threads: Option<usize>) {
     LEFT.set(threads);
 }
@@ -34,7 +34,7 @@ impl Builder {
         Self(self.0.name(name))
     }
 
-    /// Ignored: the model checker chooses the stack size.
+    /// Ignores the size, because the model checker determines the stacks.
     pub fn stack_size(self, _size: usize) -> Self {
         self
     }
@@ -53,10 +53,10 @@ impl Builder {
     }
 }
 
-/// The wake-up that `unpark` leaves for its thread.
+/// The token of `park` and `unpark`.
 #[derive(Debug, Default)]
 struct Token {
-    there: Mutex<bool>,
+    available: Mutex<bool>,
     changed: Condvar,
 }
 
@@ -78,7 +78,7 @@ impl Thread {
     pub fn unpark(&self) {
         *self
             .token
-            .there
+            .available
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = true;
         self.token.changed.notify_one();
@@ -97,12 +97,15 @@ pub fn park() {
         return yield_now();
     }
     let token = TOKEN.with(Arc::clone);
-    let mut there = token.there.lock().unwrap_or_else(PoisonError::into_inner);
-    while !*there {
-        let waited = token.changed.wait(there);
-        there = waited.unwrap_or_else(PoisonError::into_inner);
+    let mut available = token
+        .available
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    while !*available {
+        let waited = token.changed.wait(available);
+        available = waited.unwrap_or_else(PoisonError::into_inner);
     }
-    *there = false;
+    *available = false;
 }
 
 pub fn park_timeout(timeout: Duration) {
@@ -110,8 +113,11 @@ pub fn park_timeout(timeout: Duration) {
     let token = TOKEN.with(Arc::clone);
     for _ in 0..=chance::patience() {
         {
-            let mut there = token.there.lock().unwrap_or_else(PoisonError::into_inner);
-            if ::std::mem::take(&mut *there) {
+            let mut available = token
+                .available
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if ::std::mem::take(&mut *available) {
                 return;
             }
         }
@@ -120,7 +126,7 @@ pub fn park_timeout(timeout: Duration) {
     pass(start, timeout);
 }
 
-/// Lets the other threads run for a while.
+/// Lets other threads run for any number of steps.
 pub fn sleep(duration: Duration) {
     let start = Instant::now();
     for _ in 0..=chance::patience() {

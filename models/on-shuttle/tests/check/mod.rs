@@ -1,4 +1,4 @@
-//! How models are searched.
+//! The kinds of searches.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,15 +7,15 @@ use model_std::chance;
 use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler};
 use shuttle::{Config, Runner};
 
-/// How many schedules of each kind a random search tries, unless `MODELS_ITERATIONS` says otherwise.
+/// Default of `MODELS_ITERATIONS`: the number of schedules of each kind that a random search tries.
 const ITERATIONS: usize = 6_000;
 
-/// More schedules than this, and a model is not small enough for an exhaustive search.
-const MOST: usize = 3_000_000;
+/// Maximum number of schedules of an exhaustive search.
+const MAX_SCHEDULES: usize = 3_000_000;
 
 fn config() -> Config {
     let mut config = Config::default();
-    // What is modelled orders all its stores, or is checked with loom.
+    // The warnings are about weak orderings. Sources whose weak orderings matter are checked with loom, too.
     config.silence_warnings = true;
     config
 }
@@ -27,8 +27,8 @@ fn iterations() -> usize {
     }
 }
 
-/// Tries random schedules: each step by any thread, and with priorities that change at a few moments
-/// (PCT), which finds what needs few but particular switches.
+/// Tries random schedules: some in which every step is made by a random thread, and some with priorities that
+/// change at a few moments (PCT). The latter find errors that need few, but particular, switches.
 pub fn randomly(model: fn()) {
     chance::set_exhaustive(false);
     let iterations = iterations();
@@ -38,8 +38,8 @@ pub fn randomly(model: fn()) {
     }
 }
 
-/// The same for models of what has statics: the model checker has a world for each thread that searches,
-/// and statics must not be in two of them at the same time.
+/// Tries random schedules of a model that has statics. Such models run one after the other, because shuttle
+/// allows a static in only one search at a time.
 pub fn alone(model: fn()) {
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,7 +49,7 @@ pub fn alone(model: fn()) {
 /// Tries every schedule.
 pub fn exhaustively(model: fn()) {
     chance::set_exhaustive(true);
-    let tried = Runner::new(DfsScheduler::new(Some(MOST), false), config()).run(model);
-    assert!(tried < MOST, "not all schedules of this model can be tried");
-    println!("{tried} schedules, which are all");
+    let tried = Runner::new(DfsScheduler::new(Some(MAX_SCHEDULES), false), config()).run(model);
+    assert!(tried < MAX_SCHEDULES, "the model has too many schedules");
+    println!("all {tried} schedules");
 }

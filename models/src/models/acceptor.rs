@@ -1,23 +1,23 @@
-//! An accept loop, with the steps of the real one in the same order.
+//! An accept loop for models of strategies, with the steps of the real loop in their order.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use crate::job::Job;
-use crate::ledger::SharedLedger;
+use crate::models::accept_fds::AcceptFds;
+use crate::models::ledger::SharedLedger;
 use crate::strategy::{AcceptWait, Ready, Strategy};
-use crate::sys::waker::AcceptFds;
 
-/// The handler of a client, which gets the client's number.
+/// A handler, which gets the number of its client.
 pub(crate) type Handler = fn(usize, &SharedLedger);
 
-/// A handler that only lets other threads run.
-pub(crate) fn nothing(_client: usize, _ledger: &SharedLedger) {
+/// A handler that does nothing. Other threads may run meanwhile.
+pub(crate) fn do_nothing(_client: usize, _ledger: &SharedLedger) {
     thread::yield_now();
 }
 
-pub(crate) struct AcceptLoop<S> {
+pub(crate) struct Acceptor<S> {
     pub(crate) strategy: Arc<S>,
     pub(crate) ledger: SharedLedger,
     pub(crate) fds: AcceptFds,
@@ -25,7 +25,7 @@ pub(crate) struct AcceptLoop<S> {
     pub(crate) handler: Handler,
 }
 
-impl<S: Strategy> AcceptLoop<S> {
+impl<S: Strategy> Acceptor<S> {
     pub(crate) fn new(strategy: S, handler: Handler) -> Self {
         Self {
             strategy: Arc::new(strategy),
@@ -36,30 +36,31 @@ impl<S: Strategy> AcceptLoop<S> {
         }
     }
 
-    /// Connects `clients` clients, one after the other.
+    /// Connects the clients 0 to `clients` on another thread, one after the other.
     pub(crate) fn connect(&self, clients: usize) -> JoinHandle<()> {
         let fds = self.fds.clone();
         thread::spawn(move || (0..clients).for_each(|client| fds.connect(client)))
     }
 
-    /// Requests that the loop leave.
+    /// Requests that the loop ends.
     pub(crate) fn stop(stopping: &AtomicBool, fds: &AcceptFds) {
         stopping.store(true, Ordering::SeqCst);
         fds.wake();
     }
 
-    /// Runs until a stop, or until `most` clients were accepted. Returns how many were.
-    pub(crate) fn serve(&self, most: usize) -> usize {
+    /// Accepts clients until a stop, `max_clients` at most. Returns the number of accepted clients.
+    pub(crate) fn serve(&self, max_clients: usize) -> usize {
         let mut accepted = 0;
-        while accepted < most && !self.stopping.load(Ordering::SeqCst) {
+        while accepted < max_clients && !self.stopping.load(Ordering::SeqCst) {
             let wait = AcceptWait {
                 fds: &self.fds,
+                timeout: None,
                 already_received: false,
                 rejecting: false,
             };
-            match self.strategy.wait(&wait).expect("waiting works") {
+            match self.strategy.wait(&wait).expect("the wait has no errors") {
                 Ready::Woken => {
-                    self.fds.drain();
+                    self.fds.drain_wake_ups();
                     if self.stopping.load(Ordering::SeqCst) {
                         self.fds.wake();
                     }
@@ -72,6 +73,7 @@ impl<S: Strategy> AcceptLoop<S> {
                         self.process(client);
                     }
                 }
+                Ready::TimedOut => unreachable!("the wait has no timeout"),
             }
         }
         accepted

@@ -4,34 +4,36 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// How a job ended.
+/// The way in which a job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Ran,
-    /// Returned, with an error or without.
+    /// The strategy returned the job, with an error if `failed`.
     Rejected {
         failed: bool,
     },
-    /// Lost.
+    /// The job was lost.
     Dropped,
 }
 
-/// Begin and end of each job.
 #[derive(Default)]
 pub(crate) struct Ledger {
     entries: Mutex<Entries>,
     changed: Condvar,
-    /// An atomic of the model checker, so that other threads can run while a job does.
+    /// Number of running jobs. An atomic of the model checker, so that other threads can run during a job.
     running: AtomicUsize,
 }
+
+/// Shared by all threads of a model.
+pub(crate) type SharedLedger = Arc<Ledger>;
 
 #[derive(Default)]
 struct Entries {
     begun: Vec<usize>,
     ended: Vec<(usize, Outcome)>,
-    most_running: usize,
     accepted: usize,
-    most_accepted: usize,
+    max_running: usize,
+    max_active: usize,
 }
 
 impl Ledger {
@@ -39,41 +41,44 @@ impl Ledger {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records that the accept loop took one more request.
+    /// Records that one more client was accepted.
     pub(crate) fn accept(&self) {
         let mut entries = self.lock();
         entries.accepted += 1;
-        let present = entries.accepted - entries.ended.len();
-        entries.most_accepted = entries.most_accepted.max(present);
+        let active = entries.accepted - entries.ended.len();
+        entries.max_active = entries.max_active.max(active);
         drop(entries);
         self.changed.notify_all();
     }
 
+    /// Records that a job begins to run. Panics if it has begun before.
     pub(crate) fn begin(&self, job: usize) {
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         let mut entries = self.lock();
         assert!(!entries.begun.contains(&job), "job {job} runs twice");
         entries.begun.push(job);
-        entries.most_running = entries.most_running.max(running);
+        entries.max_running = entries.max_running.max(running);
         drop(entries);
         self.changed.notify_all();
     }
 
+    /// Records that a job no longer runs.
     pub(crate) fn finish(&self) {
         self.running.fetch_sub(1, Ordering::SeqCst);
     }
 
+    /// Records the outcome of a job. Panics if it has one already.
     pub(crate) fn end(&self, job: usize, outcome: Outcome) {
         let mut entries = self.lock();
-        let twice = entries.ended.iter().any(|(other, _)| *other == job);
-        assert!(!twice, "job {job} ends twice");
+        let has_ended = entries.ended.iter().any(|(other, _)| *other == job);
+        assert!(!has_ended, "job {job} ends twice");
         entries.ended.push((job, outcome));
         drop(entries);
         self.changed.notify_all();
     }
 
-    /// Waits until a job has begun to run. If it never does, this is a deadlock.
-    pub(crate) fn wait_for_start(&self, job: usize) {
+    /// Waits until a job has begun to run. If it never does, the model checker reports a deadlock.
+    pub(crate) fn wait_until_begun(&self, job: usize) {
         let mut entries = self.lock();
         while !entries.begun.contains(&job) {
             let waited = self.changed.wait(entries);
@@ -81,16 +86,16 @@ impl Ledger {
         }
     }
 
-    /// Waits until this many requests were accepted.
-    pub(crate) fn wait_for_accepted(&self, jobs: usize) {
+    /// Waits until this number of clients were accepted.
+    pub(crate) fn wait_until_accepted(&self, clients: usize) {
         let mut entries = self.lock();
-        while entries.accepted < jobs {
+        while entries.accepted < clients {
             let waited = self.changed.wait(entries);
             entries = waited.unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// Returns how the jobs 0 to `jobs` ended. Each must have ended.
+    /// Returns the outcomes of the jobs 0 to `jobs`. Panics if these are not exactly the ended jobs.
     pub(crate) fn outcomes(&self, jobs: usize) -> Vec<Outcome> {
         let entries = self.lock();
         assert_eq!(entries.ended.len(), jobs, "{:?}", entries.ended);
@@ -100,19 +105,19 @@ impl Ledger {
             .collect()
     }
 
-    /// Asserts that the jobs 0 to `jobs` ran.
+    /// Asserts that exactly the jobs 0 to `jobs` have ended, and that all of them ran.
     pub(crate) fn assert_all_ran(&self, jobs: usize) {
         assert_eq!(self.outcomes(jobs), vec![Outcome::Ran; jobs]);
     }
 
-    /// Returns the highest number of accepted requests that had not ended.
-    pub(crate) fn most_accepted(&self) -> usize {
-        self.lock().most_accepted
+    /// Returns the maximum number of clients that were accepted and had not ended.
+    pub(crate) fn max_active(&self) -> usize {
+        self.lock().max_active
     }
 
-    /// Returns the highest number of jobs that ran at the same time.
-    pub(crate) fn most_running(&self) -> usize {
-        self.lock().most_running
+    /// Returns the maximum number of jobs that ran at the same time.
+    pub(crate) fn max_running(&self) -> usize {
+        self.lock().max_running
     }
 }
 
@@ -121,6 +126,3 @@ impl fmt::Debug for Ledger {
         f.pad("Ledger")
     }
 }
-
-/// Shared by the accept loop, the jobs and the model.
-pub(crate) type SharedLedger = Arc<Ledger>;

@@ -1,0 +1,6 @@
+//! Stand-in for the policy about connections in the backlog. The models serve them.
+
+#[derive(Clone)]
+pub(crate) enum BacklogPolicy {
+    Serve,
+}
