@@ -4,25 +4,51 @@ use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use socketserver::UnixAddress;
 use socketserver::transport::{Stream, Tcp, UnixStream};
+use socketserver::{Error, Sequential, UnixAddress};
 
 use super::protocol::{Expected, HandlerState};
 use super::schedule::{CLOSING_MESSAGE, OVERLOAD_MESSAGE};
+use super::server::{TestOptions, TestServer, TestService};
 use crate::support::net::*;
 
-/// A transport with a `connect` that is bounded in time, also if the server is being closed.
-pub(crate) trait ConnectTimeout: Connected + Stream {
+/// A transport whose clients can connect while, and after, the server is closed.
+pub(crate) trait Scheduled: Connected + Stream {
+    /// Binds to an address that no other test uses. A server of another test that got the address
+    /// would accept the clients that connect after the close.
+    fn bind_alone(
+        dir: &TempDir,
+        options: TestOptions<Self>,
+        service: TestService<Self>,
+    ) -> Result<TestServer<Self, Sequential>, Error>;
+
+    /// Connects a client, within this time also if the server is being closed.
     fn connect_timeout(server: &Self::Address, timeout: Duration) -> io::Result<Client>;
 }
 
-impl ConnectTimeout for Tcp {
+impl Scheduled for Tcp {
+    fn bind_alone(
+        _: &TempDir,
+        options: TestOptions<Self>,
+        service: TestService<Self>,
+    ) -> Result<TestServer<Self, Sequential>, Error> {
+        options.bind(own_loopback(), service)
+    }
+
     fn connect_timeout(server: &SocketAddr, timeout: Duration) -> io::Result<Client> {
         TcpStream::connect_timeout(server, timeout).map(Client::new)
     }
 }
 
-impl ConnectTimeout for UnixStream {
+impl Scheduled for UnixStream {
+    fn bind_alone(
+        dir: &TempDir,
+        options: TestOptions<Self>,
+        service: TestService<Self>,
+    ) -> Result<TestServer<Self, Sequential>, Error> {
+        Self::bind(dir, options, service)
+    }
+
     fn connect_timeout(server: &UnixAddress, _: Duration) -> io::Result<Client> {
         Self::try_connect(server)
     }

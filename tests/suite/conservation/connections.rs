@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use socketserver::Strategy;
 
-use super::client::{ConnectTimeout, RecordingClient};
+use super::client::{RecordingClient, Scheduled};
 use super::counts;
 use super::schedule::{Limit, Line, Schedule, ServerConfig, Step};
-use super::server::{Serving, Stopping, TestOptions, bind};
+use super::server::{Serving, Stopping, TestOptions, configure};
 use crate::support::net::*;
 
-fn limited<T: ConnectTimeout>(options: TestOptions<T>, config: &ServerConfig) -> TestOptions<T> {
+fn limited<T: Scheduled>(options: TestOptions<T>, config: &ServerConfig) -> TestOptions<T> {
     match config.limit.clone() {
         None => options,
         Some(Limit::Connections(most, policy)) => {
@@ -27,7 +27,7 @@ fn limited<T: ConnectTimeout>(options: TestOptions<T>, config: &ServerConfig) ->
 }
 
 /// `forks`: whether handlers run in child processes, which a stop ends by a signal.
-pub(crate) fn run<T: ConnectTimeout, M: Strategy>(schedule: &Schedule, strategy: M, forks: bool) {
+pub(crate) fn run<T: Scheduled, M: Strategy>(schedule: &Schedule, strategy: M, forks: bool) {
     let Schedule {
         config,
         steps,
@@ -35,8 +35,8 @@ pub(crate) fn run<T: ConnectTimeout, M: Strategy>(schedule: &Schedule, strategy:
         stop,
     } = schedule;
     let dir = TempDir::new();
-    let server = bind(&dir, config, strategy, |options| {
-        limited::<T>(options, config)
+    let server = configure(config, strategy, |options, service| {
+        T::bind_alone(&dir, limited::<T>(options, config), service)
     });
     let (handle, address) = (server.handle(), server.server_address().clone());
     let mut serving = Some(Serving::start(server, config));

@@ -11,7 +11,7 @@ use socketserver::{Stats, Strategy};
 use super::counts;
 use super::protocol::{Expected, HandlerState};
 use super::schedule::{CLOSING_MESSAGE, Line, Schedule, ServerConfig, Step};
-use super::server::{Serving, Stopping, bind};
+use super::server::{Serving, Stopping, configure};
 use crate::support::net::*;
 
 pub(crate) fn run<M: Strategy>(schedule: &Schedule, strategy: M) {
@@ -22,7 +22,9 @@ pub(crate) fn run<M: Strategy>(schedule: &Schedule, strategy: M) {
         stop,
     } = schedule;
     let dir = TempDir::new();
-    let server = bind::<Udp, _>(&dir, config, strategy, |options| options);
+    let server = configure(config, strategy, |options, service| {
+        Udp::bind(&dir, options, service)
+    });
     let (handle, address) = (server.handle(), *server.server_address());
     let mut serving = Some(Serving::start(server, config));
     let mut stopping = None;

@@ -14,18 +14,18 @@ use super::protocol::answer_lines;
 use super::schedule::{CLOSING_MESSAGE, ServerConfig, Stop};
 use crate::support::net::*;
 
-type TestService<T> = Hooks<<T as Transport>::Request>;
+pub(crate) type TestService<T> = Hooks<<T as Transport>::Request>;
 
 /// Options of a server whose strategy is set after binding.
 pub(crate) type TestOptions<T> = ServerOptions<T, TestService<T>, Sequential>;
 
-type TestServer<T, M> = Server<T, TestService<T>, M>;
+pub(crate) type TestServer<T, M> = Server<T, TestService<T>, M>;
 
-pub(crate) fn bind<T: Reachable, M: Strategy>(
-    dir: &TempDir,
+/// Configures a server that `bind` binds.
+pub(crate) fn configure<T: Reachable, M: Strategy>(
     config: &ServerConfig,
     strategy: M,
-    limits: impl FnOnce(TestOptions<T>) -> TestOptions<T>,
+    bind: impl FnOnce(TestOptions<T>, TestService<T>) -> Result<TestServer<T, Sequential>, Error>,
 ) -> TestServer<T, M> {
     let (next, rejected) = (AtomicUsize::new(0), config.rejected);
     let service = Hooks::new(answer_lines::<T::Request>).on_verify(move |_| {
@@ -37,8 +37,8 @@ pub(crate) fn bind<T: Reachable, M: Strategy>(
     } else {
         BacklogPolicy::Serve
     };
-    let server = T::bind(dir, limits(Server::options()), service).unwrap();
-    server
+    bind(Server::options(), service)
+        .unwrap()
         .grace_period(config.grace_period)
         // On a busy machine a handler may need time to notice that it was force-closed.
         .force_close_timeout(PATIENCE / 2)
