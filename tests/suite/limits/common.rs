@@ -1,7 +1,7 @@
 //! Helpers of the tests of limits, with and without child processes.
 
 use std::any::TypeId;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -143,11 +143,15 @@ pub(crate) fn leave(clients: impl IntoIterator<Item = Client>) {
 /// Connects a client that has this address.
 #[track_caller]
 pub(crate) fn client_from(ip: &str, server: SocketAddr) -> Client {
+    try_client_from(ip, server).unwrap()
+}
+
+pub(crate) fn try_client_from(ip: &str, server: SocketAddr) -> io::Result<Client> {
     let own = SocketAddr::new(ip.parse().unwrap(), 0);
-    let socket = Socket::new(Domain::for_address(own), Type::STREAM, None).unwrap();
-    socket.bind(&own.into()).unwrap();
-    socket.connect(&server.into()).unwrap();
-    Client::new(TcpStream::from(socket))
+    let socket = Socket::new(Domain::for_address(own), Type::STREAM, None)?;
+    socket.bind(&own.into())?;
+    socket.connect(&server.into())?;
+    Ok(Client::new(TcpStream::from(socket)))
 }
 
 /// Every kind of rejection.
@@ -167,15 +171,32 @@ pub(crate) fn rejecting_policies() -> Vec<OverloadPolicy> {
     policies
 }
 
-/// Checks that a client is rejected as this policy specifies.
+/// Checks that the next client is rejected as this policy specifies.
 #[track_caller]
-pub(crate) fn expect_rejection<T: Connected>(client: &Client, policy: impl Into<OverloadPolicy>) {
+pub(crate) fn expect_rejection<T: Connected, S: Service<T::Request>, M: Strategy>(
+    host: &Host<T, S, M>,
+    policy: impl Into<OverloadPolicy>,
+) {
+    expect_rejected::<T>(T::try_connect(host.server.server_address()), policy);
+}
+
+/// Checks that a client, whose connect had this result, is rejected as this policy specifies.
+#[track_caller]
+pub(crate) fn expect_rejected<T: Connected>(
+    connected: io::Result<Client>,
+    policy: impl Into<OverloadPolicy>,
+) {
     match policy.into() {
-        OverloadPolicy::Reject(Rejection::Message(message)) => assert_eq!(client.rest(), message),
+        OverloadPolicy::Reject(Rejection::Message(message)) => {
+            assert_eq!(connected.unwrap().rest(), message);
+        }
         OverloadPolicy::Reject(Rejection::Reset) if TypeId::of::<T>() == TypeId::of::<Tcp>() => {
-            let error = client.try_receive().unwrap_err();
+            // The reset may arrive before `connect` returns.
+            let error = connected
+                .and_then(|client| client.try_receive())
+                .unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ConnectionReset);
         }
-        _ => client.expect_end(),
+        _ => connected.unwrap().expect_end(),
     }
 }

@@ -43,7 +43,7 @@ fn a_burst_is_accepted_and_the_rest_is_rejected<T: Connected + Stream, M: Strate
             assert_eq!(client.rest(), b"hello\n");
         }
         for n in 1..=5 {
-            expect_rejection::<T>(&host.client(), policy.clone());
+            expect_rejection(&host, policy.clone());
             assert_eq!(handle.stats().rejected_by.accept_rate, n);
         }
         eventually("the burst is served", || {
@@ -100,7 +100,7 @@ fn clients_rejected_by_another_limit_cost_no_token() {
     assert_eq!(third.ask("hello\n"), "hello\n");
     leave([second]);
     eventually("the second has ended", || handle.stats().active == 1);
-    expect_rejection::<Tcp>(&client_from("127.0.0.4", address), Rejection::Reset);
+    expect_rejected::<Tcp>(try_client_from("127.0.0.4", address), Rejection::Reset);
     let by = handle.stats().rejected_by;
     assert_eq!(
         (by.max_per_client, by.max_connections, by.accept_rate),
