@@ -2,6 +2,8 @@
 
 use super::*;
 
+use crate::support::alone::{apart, test_name};
+
 #[test]
 fn a_udp_client_is_known_by_its_address() {
     let (addresses, receiver) = mpsc::channel();
@@ -69,28 +71,31 @@ fn an_unnamed_client_is_served_and_cannot_be_answered() {
 
 #[test]
 fn abstract_addresses_need_no_file() {
-    let name = unique_name();
-    let address = UnixAddress::Abstract(name.clone().into_bytes());
-    let (clients, receiver) = mpsc::channel();
-    let service = Hooks::new(move |request: &mut UnixDatagramRequest| {
-        clients.send(request.client_address().clone())?;
-        request.send_all(b"hello")?;
-        Ok(())
-    });
-    let server = UnixDatagramServer::bind(address.clone(), service).unwrap();
-    assert_eq!(*server.server_address(), address);
-    assert_eq!(server.server_address().to_string(), format!("@{name}"));
-    let server = server.spawn().unwrap();
-    let client = UnixDatagram::connect(&address);
-    client.send("?");
-    assert_eq!(client.receive(), b"hello");
-    let own = client.socket().local_addr().unwrap();
-    let own = UnixAddress::Abstract(own.as_abstract_namespace().unwrap().to_vec());
-    assert_eq!(next(&receiver), own);
+    // A process that another test starts holds the socket until its exec.
+    apart(test_name!("abstract_addresses_need_no_file"), || {
+        let name = unique_name();
+        let address = UnixAddress::Abstract(name.clone().into_bytes());
+        let (clients, receiver) = mpsc::channel();
+        let service = Hooks::new(move |request: &mut UnixDatagramRequest| {
+            clients.send(request.client_address().clone())?;
+            request.send_all(b"hello")?;
+            Ok(())
+        });
+        let server = UnixDatagramServer::bind(address.clone(), service).unwrap();
+        assert_eq!(*server.server_address(), address);
+        assert_eq!(server.server_address().to_string(), format!("@{name}"));
+        let server = server.spawn().unwrap();
+        let client = UnixDatagram::connect(&address);
+        client.send("?");
+        assert_eq!(client.receive(), b"hello");
+        let own = client.socket().local_addr().unwrap();
+        let own = UnixAddress::Abstract(own.as_abstract_namespace().unwrap().to_vec());
+        assert_eq!(next(&receiver), own);
 
-    // The name is free when the socket is closed.
-    drop(server);
-    drop(UnixDatagramServer::bind(address, || LineEcho).unwrap());
+        // The name is free when the socket is closed.
+        drop(server);
+        drop(UnixDatagramServer::bind(address, || LineEcho).unwrap());
+    });
 }
 
 /// The server waits until the `timeout` option expires.

@@ -2,32 +2,40 @@
 
 use super::*;
 
+use crate::support::alone::{apart, test_name};
+
 /// The end of the block drops the server, like the end of Python's `with`.
 #[test]
 fn dropping_a_running_server_frees_its_port() {
-    let address = own_loopback();
-    let server = ThreadingTcpServer::bind(address, || LineEcho).unwrap();
-    let address = *server.server_address();
-    for _ in 0..5 {
-        let server = ThreadingTcpServer::bind(address, || LineEcho);
-        assert!(matches!(server, Err(Error::Bind { .. })));
-    }
-    drop(server);
-    for _ in 0..5 {
-        let server = ThreadingTcpServer::bind(address, || LineEcho).unwrap();
-        let server = server.spawn().unwrap();
-        assert_eq!(Tcp::connect(&address).ask("hello\n"), "hello\n");
-        in_time(|| drop(server));
-        let refused = Tcp::try_connect(&address).unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
-    }
+    // A process that another test starts holds the socket until its exec.
+    apart(
+        test_name!("dropping_a_running_server_frees_its_port"),
+        || {
+            let address = own_loopback();
+            let server = ThreadingTcpServer::bind(address, || LineEcho).unwrap();
+            let address = *server.server_address();
+            for _ in 0..5 {
+                let server = ThreadingTcpServer::bind(address, || LineEcho);
+                assert!(matches!(server, Err(Error::Bind { .. })));
+            }
+            drop(server);
+            for _ in 0..5 {
+                let server = ThreadingTcpServer::bind(address, || LineEcho).unwrap();
+                let server = server.spawn().unwrap();
+                assert_eq!(Tcp::connect(&address).ask("hello\n"), "hello\n");
+                in_time(|| drop(server));
+                let refused = Tcp::try_connect(&address).unwrap_err();
+                assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+            }
 
-    let address = own_loopback();
-    let server = UdpServer::bind(address, || LineEcho).unwrap();
-    let address = *server.server_address();
-    let server = server.spawn().unwrap();
-    in_time(|| drop(server));
-    drop(UdpServer::bind(address, || LineEcho).unwrap());
+            let address = own_loopback();
+            let server = UdpServer::bind(address, || LineEcho).unwrap();
+            let address = *server.server_address();
+            let server = server.spawn().unwrap();
+            in_time(|| drop(server));
+            drop(UdpServer::bind(address, || LineEcho).unwrap());
+        },
+    );
 }
 
 /// As in Python.
