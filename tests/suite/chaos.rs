@@ -21,7 +21,7 @@ use socketserver::{
     TcpRequest, ThreadPool, Threading,
 };
 
-use crate::support::alone::{alone, test_name};
+use crate::support::alone::{alone, apart, test_name};
 use crate::support::census::Census;
 use crate::support::kinds::{Kind, by_kind};
 use crate::support::net::*;
@@ -175,24 +175,27 @@ fn panics_in_coroutines() {
 /// cannot belong to another process.
 #[test]
 fn killed_children() {
-    let (ended, ends): (_, Receiver<ChildExit>) = mpsc::channel();
-    let forking: Forking = forking()
-        .max_children(CONNECTIONS + 10)
-        .on_child_exit(move |exit| {
-            let _ = ended.send(*exit);
+    apart(test_name!("killed_children"), || {
+        let (ended, ends): (_, Receiver<ChildExit>) = mpsc::channel();
+        let forking: Forking =
+            forking()
+                .max_children(CONNECTIONS + 10)
+                .on_child_exit(move |exit| {
+                    let _ = ended.send(*exit);
+                });
+        let killed = AtomicU64::new(0);
+        let host = host_by(forking, Hooks::echo());
+        // The kernel resets the connection of a killed child that has unread data.
+        let stats = chaos(host, true, |host| {
+            let children = host.server.active_children();
+            let number = killed.fetch_add(1, Ordering::SeqCst) as usize;
+            let victim = children[number % children.len()];
+            kill(Pid::from_raw(victim.try_into().unwrap()), Signal::SIGKILL).unwrap();
+            while next(&ends).pid() != victim {}
         });
-    let killed = AtomicU64::new(0);
-    let host = host_by(forking, Hooks::echo());
-    // The kernel resets the connection of a killed child that has unread data.
-    let stats = chaos(host, true, |host| {
-        let children = host.server.active_children();
-        let number = killed.fetch_add(1, Ordering::SeqCst) as usize;
-        let victim = children[number % children.len()];
-        kill(Pid::from_raw(victim.try_into().unwrap()), Signal::SIGKILL).unwrap();
-        while next(&ends).pid() != victim {}
+        assert_eq!(stats.failed, killed.load(Ordering::SeqCst), "{stats:?}");
+        assert_eq!(stats.completed, stats.accepted - stats.failed, "{stats:?}");
     });
-    assert_eq!(stats.failed, killed.load(Ordering::SeqCst), "{stats:?}");
-    assert_eq!(stats.completed, stats.accepted - stats.failed, "{stats:?}");
 }
 
 // ---- soak ----

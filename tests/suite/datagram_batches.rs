@@ -15,6 +15,7 @@ use socketserver::{
     UdpRequest, UdpServer,
 };
 
+use crate::support::alone::{apart, test_name};
 use crate::support::net::*;
 
 /// Number of datagrams that a socket queues without dropping any.
@@ -144,16 +145,21 @@ fn datagrams_left_by_a_stop_are_served_by_threads() {
 
 #[test]
 fn datagrams_left_by_a_stop_are_served_by_processes() {
-    let Stopped {
-        server,
-        client,
-        served,
-    } = stopped_in_a_batch::<Sequential>();
-    let server: Server<_, _, Forking> = server.strategy(forking());
-    for n in served..BURST {
-        assert_eq!(server.handle_request().unwrap(), Handled::Request);
-        expect(&client, [n]);
-    }
+    apart(
+        test_name!("datagrams_left_by_a_stop_are_served_by_processes"),
+        || {
+            let Stopped {
+                server,
+                client,
+                served,
+            } = stopped_in_a_batch::<Sequential>();
+            let server: Server<_, _, Forking> = server.strategy(forking());
+            for n in served..BURST {
+                assert_eq!(server.handle_request().unwrap(), Handled::Request);
+                expect(&client, [n]);
+            }
+        },
+    );
 }
 
 #[test]

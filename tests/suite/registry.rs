@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use socketserver::transport::{Tcp, Udp, UnixDatagram, UnixStream};
 use socketserver::{Activity, Request, Sequential, SocketAddress, Strategy, ThreadPool, Threading};
 
+use crate::support::alone::{apart, test_name};
 use crate::support::net::*;
 
 const SHORT: Duration = Duration::from_millis(50);
@@ -285,21 +286,23 @@ mod datagrams {
 /// A request in a child process is listed with its process id.
 #[test]
 fn requests_in_children_are_listed() {
-    let host = host_by::<Tcp, _, _>(forking(), Hooks::<socketserver::TcpRequest>::echo());
-    let handle = host.server.handle();
-    let client = host.client();
-    assert_eq!(client.ask("hello\n"), "hello\n");
-    eventually("the process id is listed", || {
-        handle.requests().iter().all(|r| r.process_id().is_some())
+    apart(test_name!("requests_in_children_are_listed"), || {
+        let host = host_by::<Tcp, _, _>(forking(), Hooks::<socketserver::TcpRequest>::echo());
+        let handle = host.server.handle();
+        let client = host.client();
+        assert_eq!(client.ask("hello\n"), "hello\n");
+        eventually("the process id is listed", || {
+            handle.requests().iter().all(|r| r.process_id().is_some())
+        });
+        let [request] = &handle.requests()[..] else {
+            panic!("not one request: {:?}", handle.requests());
+        };
+        let local = client.socket().local_addr().unwrap();
+        assert_eq!(request.client_address().socket_addr(), local.as_socket());
+        assert!(request.to_string().contains(", in process "), "{request}");
+        assert!(handle.broadcast("not sent\n", SHORT).is_empty());
+        client.finish();
+        client.expect_end();
+        eventually("no request is listed", || handle.requests().is_empty());
     });
-    let [request] = &handle.requests()[..] else {
-        panic!("not one request: {:?}", handle.requests());
-    };
-    let local = client.socket().local_addr().unwrap();
-    assert_eq!(request.client_address().socket_addr(), local.as_socket());
-    assert!(request.to_string().contains(", in process "), "{request}");
-    assert!(handle.broadcast("not sent\n", SHORT).is_empty());
-    client.finish();
-    client.expect_end();
-    eventually("no request is listed", || handle.requests().is_empty());
 }

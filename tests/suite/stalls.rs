@@ -190,7 +190,7 @@ fn expect_closed(stalled: &Stalled) {
 
 // ---- time ----
 
-/// Runs `stop`, which returns its duration, for each stall. One of three attempts has to be fast enough, because other
+/// Runs `stop`, which returns its duration, for each stall. One of ten attempts has to be fast enough, because other
 /// tests may keep the machine busy. All other assertions hold for each attempt.
 fn expect_in_time(grace: Duration, stop: impl Fn(Stall) -> Duration) {
     for stall in Stall::ALL {
@@ -200,7 +200,7 @@ fn expect_in_time(grace: Duration, stop: impl Fn(Stall) -> Duration) {
             if took.last().unwrap() <= &(grace + BEYOND) {
                 break;
             }
-            assert!(took.len() < 3, "{stall:?}: {took:?}");
+            assert!(took.len() < 10, "{stall:?}: {took:?}");
         }
     }
 }
@@ -228,7 +228,7 @@ type Running = RunningServer<Tcp, Hooks<TcpRequest>, Box<dyn Strategy>>;
 fn stop_by(kind: Kind, stop: fn(Running), stall: Stall) -> Duration {
     let before = resources();
     let took = {
-        let server = Server::<Tcp, _, Sequential>::bind(LOOPBACK, Hooks::echo()).unwrap();
+        let server = Server::<Tcp, _, Sequential>::bind(own_loopback(), Hooks::echo()).unwrap();
         let server = server.strategy(kind.strategy()).grace_period(GRACE);
         let server = server.spawn().unwrap();
         let (address, handle) = (*server.server_address(), server.handle());
@@ -309,7 +309,7 @@ fn a_handler_that_ignores_the_stop(kind: Kind) {
                     Ok(())
                 }
             });
-            let server = Server::<Tcp, _, Sequential>::bind(LOOPBACK, service).unwrap();
+            let server = Server::<Tcp, _, Sequential>::bind(own_loopback(), service).unwrap();
             let server = server.strategy(kind.strategy()).grace_period(GRACE);
             let server = server.spawn().unwrap();
             let handle = server.handle();

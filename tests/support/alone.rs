@@ -34,6 +34,11 @@ pub(crate) fn is_alone(test: &str) -> bool {
     std::env::var(ALONE).is_ok_and(|name| name == test)
 }
 
+/// Returns whether this process runs only one test.
+pub(crate) fn is_apart() -> bool {
+    std::env::var_os(ALONE).is_some()
+}
+
 /// Command that runs one test, ignored or not, in a new process.
 pub(crate) fn command(test: &str) -> Command {
     with_arguments(Command::new(std::env::current_exe().unwrap()), test)

@@ -55,28 +55,50 @@ macro_rules! by_kind {
         $(mod $check {
             use $crate::support::kinds::Kind;
 
-            #[test]
-            fn sequential() {
-                super::$check(Kind::Sequential);
-            }
-            #[test]
-            fn threading() {
-                super::$check(Kind::Threading);
-            }
-            #[test]
-            fn thread_pool() {
-                super::$check(Kind::ThreadPool);
-            }
-            #[test]
-            fn coroutines() {
-                super::$check(Kind::Coroutines);
-            }
+            $crate::support::kinds::by_kind!(@ $check);
+
             #[test]
             fn forking() {
                 super::$check(Kind::Forking);
             }
         })*
     };
+    (@ $check:ident) => {
+        #[test]
+        fn sequential() {
+            super::$check(Kind::Sequential);
+        }
+        #[test]
+        fn threading() {
+            super::$check(Kind::Threading);
+        }
+        #[test]
+        fn thread_pool() {
+            super::$check(Kind::ThreadPool);
+        }
+        #[test]
+        fn coroutines() {
+            super::$check(Kind::Coroutines);
+        }
+    };
 }
 
-pub(crate) use by_kind;
+/// Makes the same tests of functions that start their server in the calling process. The test of the forking server
+/// runs in a process of its own.
+macro_rules! by_kind_here {
+    ($($check:ident),* $(,)?) => {
+        $(mod $check {
+            use $crate::support::alone::{apart, test_name};
+            use $crate::support::kinds::{Kind, by_kind};
+
+            by_kind!(@ $check);
+
+            #[test]
+            fn forking() {
+                apart(test_name!("forking"), || super::$check(Kind::Forking));
+            }
+        })*
+    };
+}
+
+pub(crate) use {by_kind, by_kind_here};

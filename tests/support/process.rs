@@ -30,6 +30,17 @@ pub(crate) fn reset_signals() -> nix::Result<()> {
     Ok(())
 }
 
+/// Returns whether this process ignores a signal of [`reset_signals`], which the programs it starts inherit.
+fn signals_are_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap();
+    let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+    signals
+        .iter()
+        .any(|&number| ignored >> (number as u32 - 1) & 1 == 1)
+}
+
 /// Returns whether Python is installed. Panics if it is not and the environment variable `CI` is set.
 pub(crate) fn python_is_there() -> bool {
     static THERE: OnceLock<bool> = OnceLock::new();
@@ -103,8 +114,12 @@ impl Program {
     )]
     pub(crate) fn start_without_stdout(mut command: Command) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
-        // SAFETY: the forked child makes only system calls.
-        unsafe { command.pre_exec(|| Ok(reset_signals()?)) };
+        // Only where it is needed: with `pre_exec` the standard library forks, which copies the page tables of the
+        // test program, and keeps copies of the sockets of all tests until the new program starts.
+        if signals_are_ignored() {
+            // SAFETY: the forked child makes only system calls.
+            unsafe { command.pre_exec(|| Ok(reset_signals()?)) };
+        }
         let mut child = command
             .stdin(Stdio::piped())
             .stderr(Stdio::piped())

@@ -70,6 +70,8 @@ fn run_schedules(name: &str, floods: bool, run: impl Fn(&Schedule)) {
     if let Err(failure) = result {
         panic!("{name}: {failure}");
     }
+    // The test that started this process waits for output.
+    println!("{name}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::support::alone::{is_alone, run, test_name, with_arguments};
 use crate::support::census::Census;
 use crate::support::net::*;
 use crate::support::process::Program;
+use crate::support::scale::scale;
 
 // ---- leaks ----
 
@@ -54,7 +55,9 @@ fn many_clients_and_servers() {
     expect_panics();
     serve_many::<Tcp>();
     let before = Resources::now();
-    for _ in 0..5 {
+    for round in 1..=scale(2, 5) {
+        // The test that started this process waits for output.
+        println!("round {round}");
         serve_many::<Tcp>();
         serve_many::<socketserver::transport::UnixStream>();
         let what = "no more threads, descriptors and mappings than before";

@@ -50,4 +50,5 @@ fn timeouts_apply_in_a_forked_child<T: Timed>() {
     }
 }
 
-over_streams!(timeouts_apply_in_a_forked_child,);
+over_apart!([Tcp, UnixStream]
+timeouts_apply_in_a_forked_child,);

@@ -85,6 +85,7 @@ use std::process::Command;
 use play::Language;
 use script::Script;
 
+use crate::support::alone::apart;
 use crate::support::process::python_is_there;
 use crate::support::scale::scale;
 
@@ -112,8 +113,9 @@ fn compare_or_serve(module: &str, serve: impl FnOnce() -> socketserver::Result) 
         server::run(serve);
     }
     if python_is_there() {
+        // Apart, because a program that another test is starting has copies of the clients' sockets for a moment.
         let (_, name) = module.rsplit_once("::").expect("a module inside pairs/");
-        compare(name);
+        apart(&format!("{PAIRS}::{name}::compare"), || compare(name));
     }
 }
 

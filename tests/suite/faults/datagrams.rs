@@ -17,13 +17,11 @@ use socketserver::transport::Udp;
 use socketserver::{Sequential, Server, Strategy, ThreadPool, UdpRequest};
 
 use crate::support::alone::{alone, test_name};
-use crate::support::kinds::{Kind, by_kind};
+use crate::support::kinds::{Kind, by_kind, by_kind_here};
 use crate::support::net::*;
 
-by_kind!(
-    replies_to_a_closed_port_are_events,
-    a_vanished_client_of_a_connected_server_is_an_event,
-);
+by_kind!(replies_to_a_closed_port_are_events);
+by_kind_here!(a_vanished_client_of_a_connected_server_is_an_event);
 
 const TIMES: u64 = 20;
 
@@ -89,9 +87,19 @@ fn replies_to_a_closed_port_are_events(kind: Kind) {
             .unwrap();
         let server = server.strategy(strategy(kind)).spawn().unwrap();
         let address = *server.server_address();
+        let mut sent = 0;
         for n in 1..=TIMES {
-            Udp::connect(&address).send("lost\n");
-            assert_eq!(next(&errors), Some(libc::ECONNREFUSED));
+            // The system queues the details of an error before it sets the error. An accept loop that reads and
+            // discards the details in between clears the error, which is rare.
+            let error = loop {
+                Udp::connect(&address).send("lost\n");
+                sent += 1;
+                match errors.recv_timeout(PATIENCE / 4) {
+                    Ok(error) => break error,
+                    Err(_) => assert!(sent < 2 * TIMES, "no error for most replies"),
+                }
+            };
+            assert_eq!(error, Some(libc::ECONNREFUSED));
             eventually("it is counted", || {
                 server.stats().accept_errors.retried == n && server.stats().active == 0
             });
@@ -108,7 +116,8 @@ fn replies_to_a_closed_port_are_events(kind: Kind) {
         eventually("all requests have ended", || server.stats().active == 0);
         let stats = server.stats();
         let ended = (stats.accepted, stats.completed);
-        assert_eq!(ended, (2 * TIMES + 1, 2 * TIMES + 1), "{stats:?}");
+        let all = sent + TIMES + 1;
+        assert_eq!(ended, (all, all), "{stats:?}");
         assert_eq!(stats.accept_errors.total(), TIMES);
         server.stop().unwrap();
     });

@@ -13,10 +13,10 @@ use socketserver::request::StreamSocket;
 use socketserver::transport::{Bind, FromListener, SocketOptions, Tcp};
 use socketserver::{Error, Request, Sequential, Server, ServerHandle, StreamRequest, Transport};
 
-use crate::support::kinds::{Kind, by_kind};
+use crate::support::kinds::{Kind, by_kind_here};
 use crate::support::net::*;
 
-by_kind!(
+by_kind_here!(
     every_byte_arrives_in_small_pieces,
     lines_arrive_in_small_pieces,
     messages_of_other_threads_do_not_mix,

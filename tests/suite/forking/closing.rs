@@ -42,31 +42,37 @@ fn children_that_outlast_the_grace_period_get_a_sigterm<T: Connected>() {
 
 #[test]
 fn children_that_ignore_the_sigterm_are_killed() {
-    let (forking, ends) = watched();
-    let ignores_sigterm = |request: &mut TcpRequest| {
-        // SAFETY: ignoring runs no code in signal context.
-        unsafe { signal(Signal::SIGTERM, SigHandler::SigIgn) }?;
-        answer_pids(request)
-    };
-    let host = host_with::<Tcp, Sequential, _, _>(
-        handler_fn(ignores_sigterm),
-        |options| options,
-        |server| {
-            server
-                .strategy(forking)
-                .grace_period(Duration::from_millis(20))
+    apart(
+        test_name!("children_that_ignore_the_sigterm_are_killed"),
+        || {
+            let (forking, ends) = watched();
+            let ignores_sigterm = |request: &mut TcpRequest| {
+                // SAFETY: ignoring runs no code in signal context.
+                unsafe { signal(Signal::SIGTERM, SigHandler::SigIgn) }?;
+                answer_pids(request)
+            };
+            let host = host_with::<Tcp, Sequential, _, _>(
+                handler_fn(ignores_sigterm),
+                |options| options,
+                |server| {
+                    server
+                        .strategy(forking)
+                        .grace_period(Duration::from_millis(20))
+                },
+            );
+            let client = host.client();
+            client.ask("?\n");
+            let started = Instant::now();
+            let report = host.stop();
+            assert!(started.elapsed() < PATIENCE);
+            assert_eq!((report.force_closed.len(), report.abandoned.len()), (1, 0));
+            assert_eq!(next(&ends).signal(), Some(Signal::SIGKILL as i32));
         },
     );
-    let client = host.client();
-    client.ask("?\n");
-    let started = Instant::now();
-    let report = host.stop();
-    assert!(started.elapsed() < PATIENCE);
-    assert_eq!((report.force_closed.len(), report.abandoned.len()), (1, 0));
-    assert_eq!(next(&ends).signal(), Some(Signal::SIGKILL as i32));
 }
 
-over_streams!(
+over_apart!([Tcp, UnixStream]
+
     closing_waits_for_children,
     children_that_outlast_the_grace_period_get_a_sigterm,
 );

@@ -117,25 +117,30 @@ fn a_failure_in_a_child_costs_that_child<T: Reachable>() {
 
 #[test]
 fn the_parent_is_notified_how_a_child_ended() {
-    let (forking, ends) = watched();
-    let service = Hooks::<TcpRequest>::new(|request| match &request.readline(10)?[..] {
-        b"exit\n" => std::process::exit(7),
-        b"be killed\n" => Ok(raise(Signal::SIGKILL)?),
-        _ => Ok(()),
-    });
-    let host = host_by::<Tcp, _, _>(forking, service);
-    for (order, text) in [
-        ("go\n", "exited with code 0"),
-        ("exit\n", "exited with code 7"),
-        ("be killed\n", "was killed by signal 9"),
-    ] {
-        let client = host.client();
-        client.send(order);
-        // Reported without another request, because the server reaps its children as they exit.
-        let exit = next(&ends);
-        assert_eq!(exit.to_string(), format!("child {} {text}", exit.pid()));
-        client.expect_end();
-    }
+    apart(
+        test_name!("the_parent_is_notified_how_a_child_ended"),
+        || {
+            let (forking, ends) = watched();
+            let service = Hooks::<TcpRequest>::new(|request| match &request.readline(10)?[..] {
+                b"exit\n" => std::process::exit(7),
+                b"be killed\n" => Ok(raise(Signal::SIGKILL)?),
+                _ => Ok(()),
+            });
+            let host = host_by::<Tcp, _, _>(forking, service);
+            for (order, text) in [
+                ("go\n", "exited with code 0"),
+                ("exit\n", "exited with code 7"),
+                ("be killed\n", "was killed by signal 9"),
+            ] {
+                let client = host.client();
+                client.send(order);
+                // Reported without another request, because the server reaps its children as they exit.
+                let exit = next(&ends);
+                assert_eq!(exit.to_string(), format!("child {} {text}", exit.pid()));
+                client.expect_end();
+            }
+        },
+    );
 }
 
 fn a_signal_ends_a_child<T: Connected>() {
@@ -156,44 +161,51 @@ fn a_signal_ends_a_child<T: Connected>() {
 /// A child process that this library has not forked is reaped by the code that started it.
 #[test]
 fn other_children_are_not_reaped() {
-    let mut foreign = Command::new("sh")
-        .args(["-c", "read line; exit 72"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let (forking, ends) = watched();
-    let forking = forking.max_children(1);
-    let host = host_by::<Tcp, _, _>(forking, handler_fn(answer_one_pid::<TcpRequest>));
-    host.client().ask("?\n");
-    next(&ends);
-    drop(foreign.stdin.take());
-    eventually("the other child has exited", || is_zombie(foreign.id()));
-    for _ in 0..20 {
+    apart(test_name!("other_children_are_not_reaped"), || {
+        let mut foreign = Command::new("sh")
+            .args(["-c", "read line; exit 72"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (forking, ends) = watched();
+        let forking = forking.max_children(1);
+        let host = host_by::<Tcp, _, _>(forking, handler_fn(answer_one_pid::<TcpRequest>));
         host.client().ask("?\n");
         next(&ends);
-    }
-    host.stop();
-    assert_eq!(foreign.wait().unwrap().code(), Some(72));
+        drop(foreign.stdin.take());
+        eventually("the other child has exited", || is_zombie(foreign.id()));
+        for _ in 0..20 {
+            host.client().ask("?\n");
+            next(&ends);
+        }
+        host.stop();
+        assert_eq!(foreign.wait().unwrap().code(), Some(72));
+    });
 }
 
 /// Another thread can reap a child process before the server does.
 #[test]
 fn a_child_that_another_thread_has_reaped_is_reported() {
-    let (forking, ends) = watched();
-    let host = host_by::<Tcp, _, _>(forking, handler_fn(answer_pids::<TcpRequest>));
-    for _ in 0..10 {
-        let client = host.client();
-        let child = pid(&client.ask("?\n"));
-        let waiter = thread::spawn(move || nix::sys::wait::waitpid(child, None));
-        client.finish();
-        client.expect_end();
-        let exit = next(&ends);
-        let reaped_by_waiter = waiter.join().unwrap().is_ok();
-        assert_eq!(exit.pid(), child.as_raw() as u32);
-        // The status is known only to the thread that reaped the child.
-        assert_eq!(exit.code().is_none(), reaped_by_waiter, "{exit}");
-    }
-    assert!(host.server.active_children().is_empty());
+    apart(
+        test_name!("a_child_that_another_thread_has_reaped_is_reported"),
+        || {
+            let (forking, ends) = watched();
+            let host = host_by::<Tcp, _, _>(forking, handler_fn(answer_pids::<TcpRequest>));
+            for _ in 0..10 {
+                let client = host.client();
+                let child = pid(&client.ask("?\n"));
+                let waiter = thread::spawn(move || nix::sys::wait::waitpid(child, None));
+                client.finish();
+                client.expect_end();
+                let exit = next(&ends);
+                let reaped_by_waiter = waiter.join().unwrap().is_ok();
+                assert_eq!(exit.pid(), child.as_raw() as u32);
+                // The status is known only to the thread that reaped the child.
+                assert_eq!(exit.code().is_none(), reaped_by_waiter, "{exit}");
+            }
+            assert!(host.server.active_children().is_empty());
+        },
+    );
 }
 
 #[test]
@@ -227,12 +239,13 @@ fn output_is_printed_once() {
     assert_eq!(printed.matches('<').count(), 3, "{printed}");
 }
 
-over!([Tcp, Udp, UnixStream, UnixDatagram]
+over_apart!([Tcp, Udp, UnixStream, UnixDatagram]
     children_are_reaped_while_the_server_is_idle,
     a_failure_in_a_child_costs_that_child,
 );
 
-over_streams!(
+over_apart!([Tcp, UnixStream]
+
     service_actions_follow_the_end_of_a_child,
     a_signal_ends_a_child,
 );

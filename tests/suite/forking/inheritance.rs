@@ -42,28 +42,33 @@ fn a_child_has_no_listening_socket<T: Connected>() {
 
 #[test]
 fn a_child_outlives_its_server_and_does_not_keep_the_port() {
-    let service = handler_fn(answer_pids::<TcpRequest>);
-    let server = TcpServer::bind(own_loopback(), service).unwrap();
-    let address = *server.server_address();
-    let server = server.strategy(forking()).block_on_close(false);
-    let (handle, server) = (server.handle(), server.spawn().unwrap());
-    let client = Tcp::connect(&address);
-    let child = client.ask("?\n");
-    assert_eq!(server.active_children(), [pid(&child).as_raw() as u32]);
+    apart(
+        test_name!("a_child_outlives_its_server_and_does_not_keep_the_port"),
+        || {
+            let service = handler_fn(answer_pids::<TcpRequest>);
+            let server = TcpServer::bind(own_loopback(), service).unwrap();
+            let address = *server.server_address();
+            let server = server.strategy(forking()).block_on_close(false);
+            let (handle, server) = (server.handle(), server.spawn().unwrap());
+            let client = Tcp::connect(&address);
+            let child = client.ask("?\n");
+            assert_eq!(server.active_children(), [pid(&child).as_raw() as u32]);
 
-    let report = in_time(move || server.stop()).unwrap();
-    assert_eq!((report.running, report.force_closed.len()), (1, 0));
-    // A child process of another test can hold a copy for a moment after its fork.
-    eventually("the port is closed", || Tcp::try_connect(&address).is_err());
-    // SO_REUSEADDR allows no second socket beside one that listens.
-    let next = TcpServer::bind(address, handler_fn(answer_pids::<TcpRequest>));
-    assert!(next.is_ok(), "{next:?}");
-    assert_eq!(client.ask("?\n"), child);
-    assert_eq!(handle.stats().active, 1);
-    client.finish();
-    client.expect_end();
-    eventually("the child is reaped", || handle.stats().active == 0);
-    assert_eq!(handle.stats().completed, 1);
+            let report = in_time(move || server.stop()).unwrap();
+            assert_eq!((report.running, report.force_closed.len()), (1, 0));
+            // A child process of another test can hold a copy for a moment after its fork.
+            eventually("the port is closed", || Tcp::try_connect(&address).is_err());
+            // SO_REUSEADDR allows no second socket beside one that listens.
+            let next = TcpServer::bind(address, handler_fn(answer_pids::<TcpRequest>));
+            assert!(next.is_ok(), "{next:?}");
+            assert_eq!(client.ask("?\n"), child);
+            assert_eq!(handle.stats().active, 1);
+            client.finish();
+            client.expect_end();
+            eventually("the child is reaped", || handle.stats().active == 0);
+            assert_eq!(handle.stats().completed, 1);
+        },
+    );
 }
 
 /// Answers whether SIGINT, SIGTERM and SIGHUP have their default effect.
@@ -78,13 +83,18 @@ fn answer_default_signals(request: &mut TcpRequest) -> Result {
 
 #[test]
 fn signals_end_a_child_as_they_do_by_default() {
-    reset_signals_once();
-    let server = TcpServer::bind(LOOPBACK, handler_fn(answer_default_signals)).unwrap();
-    // Installs a handler for each of the three.
-    server.shutdown_on_ctrl_c().unwrap();
-    let server = server.strategy(forking()).spawn().unwrap();
-    let client = Tcp::connect(server.server_address());
-    assert_eq!(client.line(), "[true, true, true]\n");
+    apart(
+        test_name!("signals_end_a_child_as_they_do_by_default"),
+        || {
+            reset_signals_once();
+            let server = TcpServer::bind(LOOPBACK, handler_fn(answer_default_signals)).unwrap();
+            // Installs a handler for each of the three.
+            server.shutdown_on_ctrl_c().unwrap();
+            let server = server.strategy(forking()).spawn().unwrap();
+            let client = Tcp::connect(server.server_address());
+            assert_eq!(client.line(), "[true, true, true]\n");
+        },
+    );
 }
 
 fn a_handler_in_a_child_stops_the_server<T: Reachable>() {
@@ -104,112 +114,133 @@ fn a_handler_in_a_child_stops_the_server<T: Reachable>() {
 /// Handles of all servers of the parent work in a child process.
 #[test]
 fn a_handler_in_a_child_stops_another_server() {
-    let other = host::<Tcp, Threading, _>(Hooks::<TcpRequest>::echo());
-    let handle = other.server.handle();
-    let stop = handle.clone();
-    let service = handler_fn(move |request: &mut TcpRequest| {
-        stop.shutdown();
-        Ok(writeln!(request, "{}", stop.wait(None))?)
-    });
-    let host = host_by::<Tcp, _, _>(forking(), service);
-    assert_eq!(host.client().ask("?\n"), "false\n");
-    assert!(handle.wait(PATIENCE), "the other server still serves");
-    // The server of the child still serves.
-    assert_eq!(host.client().ask("?\n"), "false\n");
+    apart(
+        test_name!("a_handler_in_a_child_stops_another_server"),
+        || {
+            let other = host::<Tcp, Threading, _>(Hooks::<TcpRequest>::echo());
+            let handle = other.server.handle();
+            let stop = handle.clone();
+            let service = handler_fn(move |request: &mut TcpRequest| {
+                stop.shutdown();
+                Ok(writeln!(request, "{}", stop.wait(None))?)
+            });
+            let host = host_by::<Tcp, _, _>(forking(), service);
+            assert_eq!(host.client().ask("?\n"), "false\n");
+            assert!(handle.wait(PATIENCE), "the other server still serves");
+            // The server of the child still serves.
+            assert_eq!(host.client().ask("?\n"), "false\n");
+        },
+    );
 }
 
 /// The loop checks for the stop even where it accepts without a poll, as it does after a request.
 #[test]
 fn a_stop_by_a_child_goes_before_the_next_request() {
-    let (resume, resumed) = mpsc::channel::<()>();
-    let resumed = Mutex::new(resumed);
-    let service = Hooks::new(|request: &mut TcpRequest| {
-        request.server().shutdown();
-        Ok(writeln!(request, "requested")?)
-    })
-    .on_actions(move || {
-        let _ = resumed.lock().unwrap().recv_timeout(PATIENCE);
-    });
-    let host = host_with::<Tcp, Sequential, _, _>(
-        service,
-        |options| options,
-        |server| server.strategy(forking()).poll_interval(None),
+    apart(
+        test_name!("a_stop_by_a_child_goes_before_the_next_request"),
+        || {
+            let (resume, resumed) = mpsc::channel::<()>();
+            let resumed = Mutex::new(resumed);
+            let service = Hooks::new(|request: &mut TcpRequest| {
+                request.server().shutdown();
+                Ok(writeln!(request, "requested")?)
+            })
+            .on_actions(move || {
+                let _ = resumed.lock().unwrap().recv_timeout(PATIENCE);
+            });
+            let host = host_with::<Tcp, Sequential, _, _>(
+                service,
+                |options| options,
+                |server| server.strategy(forking()).poll_interval(None),
+            );
+            assert_eq!(host.client().line(), "requested\n");
+            // `service_actions` blocks the loop, so the loop has not checked for the stop yet.
+            let _next = host.client();
+            drop(resume);
+            let handle = host.server.handle();
+            assert!(handle.wait(PATIENCE), "the server still serves");
+            assert_eq!(handle.stats().accepted, 1);
+        },
     );
-    assert_eq!(host.client().line(), "requested\n");
-    // `service_actions` blocks the loop, so the loop has not checked for the stop yet.
-    let _next = host.client();
-    drop(resume);
-    let handle = host.server.handle();
-    assert!(handle.wait(PATIENCE), "the server still serves");
-    assert_eq!(handle.stats().accepted, 1);
 }
 
 /// A stop that a child process requests after its run has ended is ignored.
 #[test]
 fn a_late_stop_by_a_child_does_not_end_the_next_run() {
-    let stop = |request: &mut TcpRequest| {
-        writeln!(request, "{}", std::process::id())?;
-        request.readline(10)?;
-        request.server().shutdown();
-        Ok(())
-    };
-    let server = TcpServer::bind(LOOPBACK, handler_fn(stop)).unwrap();
-    let server = Arc::new(server.strategy(forking()));
-    let serve = || {
-        let server = Arc::clone(&server);
-        thread::spawn(move || server.serve_forever())
-    };
-    let first = serve();
-    let client = Tcp::connect(server.server_address());
-    client.line();
-    server.shutdown();
-    in_time(|| first.join()).unwrap().unwrap();
-    client.send("stop\n");
-    client.finish();
-    client.expect_end();
+    apart(
+        test_name!("a_late_stop_by_a_child_does_not_end_the_next_run"),
+        || {
+            let stop = |request: &mut TcpRequest| {
+                writeln!(request, "{}", std::process::id())?;
+                request.readline(10)?;
+                request.server().shutdown();
+                Ok(())
+            };
+            let server = TcpServer::bind(LOOPBACK, handler_fn(stop)).unwrap();
+            let server = Arc::new(server.strategy(forking()));
+            let serve = || {
+                let server = Arc::clone(&server);
+                thread::spawn(move || server.serve_forever())
+            };
+            let first = serve();
+            let client = Tcp::connect(server.server_address());
+            client.line();
+            server.shutdown();
+            in_time(|| first.join()).unwrap().unwrap();
+            client.send("stop\n");
+            client.finish();
+            client.expect_end();
 
-    let second = serve();
-    // The server reads the stop of the first child when it reaps it. The second child continues after that.
-    let client = Tcp::connect(server.server_address());
-    let pid: u32 = client.line().trim().parse().unwrap();
-    eventually("the first child is reaped", || {
-        server.active_children() == [pid]
-    });
-    client.send("stop\n");
-    client.finish();
-    client.expect_end();
-    // A stop by a child of this run ends it.
-    in_time(|| second.join()).unwrap().unwrap();
-    let server = Arc::into_inner(server).unwrap();
-    assert_eq!(server.stats().accepted, 2);
-    in_time(move || server.server_close());
+            let second = serve();
+            // The server reads the stop of the first child when it reaps it. The second child continues after that.
+            let client = Tcp::connect(server.server_address());
+            let pid: u32 = client.line().trim().parse().unwrap();
+            eventually("the first child is reaped", || {
+                server.active_children() == [pid]
+            });
+            client.send("stop\n");
+            client.finish();
+            client.expect_end();
+            // A stop by a child of this run ends it.
+            in_time(|| second.join()).unwrap().unwrap();
+            let server = Arc::into_inner(server).unwrap();
+            assert_eq!(server.stats().accepted, 2);
+            in_time(move || server.server_close());
+        },
+    );
 }
 
 /// Programs that receive signals by `sigwait` block them.
 #[test]
 fn signals_that_the_server_blocks_end_a_child() {
-    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
-    let (forking, ends) = watched();
-    // Threads and child processes inherit the signal mask.
-    let host = thread::scope(|scope| {
-        let blocked = scope.spawn(|| {
-            signals.thread_block().unwrap();
-            host_by::<Tcp, _, _>(forking, handler_fn(answer_pids::<TcpRequest>))
-        });
-        blocked.join().unwrap()
-    });
-    for signal in signals.iter() {
-        let client = host.client();
-        kill(pid(&client.ask("?\n")), signal).unwrap();
-        assert_eq!(next(&ends).signal(), Some(signal as i32));
-        client.expect_end();
-    }
+    apart(
+        test_name!("signals_that_the_server_blocks_end_a_child"),
+        || {
+            let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
+            let (forking, ends) = watched();
+            // Threads and child processes inherit the signal mask.
+            let host = thread::scope(|scope| {
+                let blocked = scope.spawn(|| {
+                    signals.thread_block().unwrap();
+                    host_by::<Tcp, _, _>(forking, handler_fn(answer_pids::<TcpRequest>))
+                });
+                blocked.join().unwrap()
+            });
+            for signal in signals.iter() {
+                let client = host.client();
+                kill(pid(&client.ask("?\n")), signal).unwrap();
+                assert_eq!(next(&ends).signal(), Some(signal as i32));
+                client.expect_end();
+            }
+        },
+    );
 }
 
-over!([Tcp, Udp, UnixStream, UnixDatagram]
+over_apart!([Tcp, Udp, UnixStream, UnixDatagram]
     each_request_has_a_process_of_its_own,
     changes_in_a_child_stay_there,
     a_handler_in_a_child_stops_the_server,
 );
 
-over_streams!(a_child_has_no_listening_socket,);
+over_apart!([Tcp, UnixStream]
+a_child_has_no_listening_socket,);

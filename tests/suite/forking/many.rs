@@ -79,14 +79,19 @@ fn many_children() {
 /// Forks do not disturb a server of another strategy in the same process.
 #[test]
 fn a_server_with_threads_serves_beside_one_that_forks() {
-    let forks = host_by::<Tcp, _, _>(forking(), handler_fn(answer_one_pid::<TcpRequest>));
-    let threads = host::<Tcp, Threading, _>(handler_fn(answer_pids::<TcpRequest>));
-    let open = threads.client();
-    for _ in 0..20 {
-        assert_eq!(open.ask("?\n"), format!("{}\n", std::process::id()));
-        assert_ne!(forks.client().ask("?\n"), open.ask("?\n"));
-        threads.client().ask("?\n");
-    }
+    apart(
+        test_name!("a_server_with_threads_serves_beside_one_that_forks"),
+        || {
+            let forks = host_by::<Tcp, _, _>(forking(), handler_fn(answer_one_pid::<TcpRequest>));
+            let threads = host::<Tcp, Threading, _>(handler_fn(answer_pids::<TcpRequest>));
+            let open = threads.client();
+            for _ in 0..20 {
+                assert_eq!(open.ask("?\n"), format!("{}\n", std::process::id()));
+                assert_ne!(forks.client().ask("?\n"), open.ask("?\n"));
+                threads.client().ask("?\n");
+            }
+        },
+    );
 }
 
 #[test]

@@ -92,26 +92,35 @@ fn handle_request_forks_no_more_children_than_are_allowed<T: Connected>() {
 /// A strategy that wraps `Forking` without its `wait` rejects requests above the limit, and `handle_error` is called.
 #[test]
 fn the_limit_holds_without_the_wait_of_the_strategy() {
-    struct Wrapped(Forking);
-    impl Strategy for Wrapped {
-        fn process_request(&self, job: socketserver::Job) -> Result<(), socketserver::Rejected> {
-            self.0.process_request(job)
-        }
-    }
-    let (service, failures) = Hooks::<TcpRequest>::new(answer_pids).failures();
-    let host = host_by::<Tcp, _, _>(Wrapped(forking().max_children(1)), service);
-    let first = host.client();
-    first.ask("?\n");
-    host.client().expect_end();
-    let failure = next(&failures);
-    assert_eq!(failure.stage, Stage::ProcessRequest);
-    assert!(failure.text.contains("children"), "{failure:?}");
-    first.ask("?\n");
-    first.finish();
-    first.expect_end();
+    apart(
+        test_name!("the_limit_holds_without_the_wait_of_the_strategy"),
+        || {
+            struct Wrapped(Forking);
+            impl Strategy for Wrapped {
+                fn process_request(
+                    &self,
+                    job: socketserver::Job,
+                ) -> Result<(), socketserver::Rejected> {
+                    self.0.process_request(job)
+                }
+            }
+            let (service, failures) = Hooks::<TcpRequest>::new(answer_pids).failures();
+            let host = host_by::<Tcp, _, _>(Wrapped(forking().max_children(1)), service);
+            let first = host.client();
+            first.ask("?\n");
+            host.client().expect_end();
+            let failure = next(&failures);
+            assert_eq!(failure.stage, Stage::ProcessRequest);
+            assert!(failure.text.contains("children"), "{failure:?}");
+            first.ask("?\n");
+            first.finish();
+            first.expect_end();
+        },
+    );
 }
 
-over_streams!(
+over_apart!([Tcp, UnixStream]
+
     no_more_children_run_than_are_allowed,
     handle_request_forks_no_more_children_than_are_allowed,
 );

@@ -34,7 +34,7 @@ use socketserver::{
     Service, Stage, Strategy, TcpRequest, TcpServer, Threading, handler_fn,
 };
 
-use crate::support::alone::{is_alone, run, test_name};
+use crate::support::alone::{apart, is_alone, run, test_name};
 use crate::support::net::*;
 use crate::support::process::{Program, reset_signals};
 use crate::support::scale::scale;

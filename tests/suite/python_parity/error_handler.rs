@@ -99,10 +99,14 @@ fn test_threading_not_handled() {
 
 #[test]
 fn test_forking_handled() {
-    check_result(forking(), value_error);
+    apart(test_name!("test_forking_handled"), || {
+        check_result(forking(), value_error);
+    });
 }
 
 #[test]
 fn test_forking_not_handled() {
-    check_result(forking(), panics);
+    apart(test_name!("test_forking_not_handled"), || {
+        check_result(forking(), panics);
+    });
 }

@@ -62,6 +62,7 @@ use socketserver::{
     UnixDatagramServer, UnixStreamServer,
 };
 
+use crate::support::alone::{apart, test_name};
 use crate::support::net::*;
 
 /// CPython's tests, in the order of its file.
@@ -260,6 +261,9 @@ mod ours {
 
     over!([Tcp, Udp, UnixStream, UnixDatagram]
         by_a_custom_strategy,
+    );
+
+    over_apart!([Tcp, Udp, UnixStream, UnixDatagram]
         by_a_strategy_chosen_at_run_time,
     );
 }

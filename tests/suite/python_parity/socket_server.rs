@@ -44,8 +44,10 @@ fn test_ThreadingTCPServer() {
 
 #[test]
 fn test_ForkingTCPServer() {
-    beside_another_child(|| {
-        run_forking_server(|_| ForkingTcpServer::bind(LOOPBACK, || LineEcho));
+    apart(test_name!("test_ForkingTCPServer"), || {
+        beside_another_child(|| {
+            run_forking_server(|_| ForkingTcpServer::bind(LOOPBACK, || LineEcho));
+        });
     });
 }
 
@@ -61,8 +63,10 @@ fn test_ThreadingUnixStreamServer() {
 
 #[test]
 fn test_ForkingUnixStreamServer() {
-    beside_another_child(|| {
-        run_forking_server(|dir| ForkingUnixStreamServer::bind(dir.socket(), || LineEcho));
+    apart(test_name!("test_ForkingUnixStreamServer"), || {
+        beside_another_child(|| {
+            run_forking_server(|dir| ForkingUnixStreamServer::bind(dir.socket(), || LineEcho));
+        });
     });
 }
 
@@ -78,8 +82,10 @@ fn test_ThreadingUDPServer() {
 
 #[test]
 fn test_ForkingUDPServer() {
-    beside_another_child(|| {
-        run_forking_server(|_| ForkingUdpServer::bind(own_loopback(), || LineEcho));
+    apart(test_name!("test_ForkingUDPServer"), || {
+        beside_another_child(|| {
+            run_forking_server(|_| ForkingUdpServer::bind(own_loopback(), || LineEcho));
+        });
     });
 }
 
@@ -95,7 +101,9 @@ fn test_ThreadingUnixDatagramServer() {
 
 #[test]
 fn test_ForkingUnixDatagramServer() {
-    run_forking_server(|dir| ForkingUnixDatagramServer::bind(dir.socket(), || LineEcho));
+    apart(test_name!("test_ForkingUnixDatagramServer"), || {
+        run_forking_server(|dir| ForkingUnixDatagramServer::bind(dir.socket(), || LineEcho));
+    });
 }
 
 /// A stop ends `serve_forever`, even if it is requested before the serving thread starts.

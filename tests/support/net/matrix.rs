@@ -18,6 +18,27 @@ macro_rules! over {
     };
 }
 
+/// Makes a `#[test]` for each transport, as [`over!`] does, in a process of its own. For servers that fork.
+macro_rules! over_apart {
+    ($transports:tt $($check:ident),* $(,)?) => {
+        $($crate::support::net::over_apart!(@ $transports $check);)*
+    };
+    (@ [$($transport:ident),*] $check:ident) => {
+        mod $check {
+            use $crate::support::alone::{apart, test_name};
+
+            $(
+                #[test]
+                #[allow(non_snake_case)]
+                fn $transport() {
+                    let test = test_name!(stringify!($transport));
+                    apart(test, super::$check::<socketserver::transport::$transport>);
+                }
+            )*
+        }
+    };
+}
+
 macro_rules! over_streams {
     ($($check:ident),* $(,)?) => { $crate::support::net::over!([Tcp, UnixStream] $($check),*); };
 }
@@ -99,6 +120,6 @@ macro_rules! over_streams_by_strategy {
 }
 
 pub(crate) use {
-    by_strategy, everywhere, over, over_datagrams, over_pairs, over_streams,
+    by_strategy, everywhere, over, over_apart, over_datagrams, over_pairs, over_streams,
     over_streams_by_strategy,
 };

@@ -176,8 +176,14 @@ pub(crate) fn expect_panics() {
 /// Handlers and hooks of servers with this strategy may use their own values, the allocator and the standard streams.
 /// They must not use a lock, or one end of a channel, that other threads use, because these threads do not exist in
 /// the child process.
+///
+/// A test of such a server runs [`apart`](crate::support::alone::apart). A child process has copies of all sockets of
+/// its parent, so that those of other tests would stay open for longer than these tests expect.
 #[allow(unsafe_code, reason = "`Forking::new` rejects the threads of libtest")]
+#[track_caller]
 pub(crate) fn forking() -> Forking {
+    let is_apart = crate::support::alone::is_apart();
+    assert!(is_apart, "the test of a server that forks has to run apart");
     // SAFETY: child processes use nothing that other threads may have locked, as stated above.
     unsafe { Forking::new_unchecked() }
 }

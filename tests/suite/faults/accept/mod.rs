@@ -36,8 +36,8 @@ macro_rules! by_transport_and_kind {
             }
             mod over {
                 use super::{tcp, udp, unix};
-                use crate::support::kinds::by_kind;
-                by_kind!(tcp, udp, unix);
+                use crate::support::kinds::by_kind_here;
+                by_kind_here!(tcp, udp, unix);
             }
         })*
     };
