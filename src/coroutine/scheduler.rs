@@ -99,11 +99,11 @@ impl Scheduler {
     /// and the coroutine has to suspend.
     pub(super) fn retry_first_receive(&mut self, token: Token) -> bool {
         let socket = &mut self.slots.running(token).socket;
-        if socket.first_receive == FirstReceive::Done {
-            return false;
-        }
-        socket.first_receive = FirstReceive::Done;
-        if !self.second_probe.should_try() {
+        let previous = std::mem::replace(&mut socket.first_receive, FirstReceive::Done);
+        // A wait without an attempt to receive, such as that of a connection that lingers, leaves the state
+        // at `Retrying`.
+        let is_over = matches!(previous, FirstReceive::Retrying | FirstReceive::Done);
+        if is_over || !self.second_probe.should_try() {
             return false;
         }
         socket.retry_first_receive();

@@ -1,10 +1,12 @@
 //! Lingering: the server reads on after an answer, so that the answer reaches a client that is still sending.
 
+use std::fs;
 use std::io::ErrorKind;
 use std::time::Duration;
 
 use socketserver::{Activity, Request, Strategy};
 
+use crate::support::alone::{apart, test_name};
 use crate::support::net::*;
 
 const SHORT: Duration = Duration::from_millis(100);
@@ -96,6 +98,36 @@ over_streams_by_strategy!(
     lingering_ends_after_its_time,
     a_stop_ends_lingering,
 );
+
+/// Processor time of this process in clock ticks: `utime` and `stime` of proc(5).
+fn processor_ticks() -> u64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let times = fields.split(' ').skip(11).take(2);
+    times.map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+}
+
+/// A handler that never reads leaves a coroutine's attempts to receive the first bytes unfinished.
+#[test]
+fn a_lingering_coroutine_that_has_read_nothing_uses_no_processor() {
+    let test = test_name!("a_lingering_coroutine_that_has_read_nothing_uses_no_processor");
+    apart(test, || {
+        let silent = Hooks::new(|_| Ok(()));
+        let host =
+            lingering::<socketserver::transport::Tcp, socketserver::Coroutines>(HOUR, silent);
+        let handle = host.server.handle();
+        let _client = host.client();
+        eventually("the request lingers", || {
+            let requests = handle.requests();
+            let mut activities = requests.iter().map(|request| request.activity());
+            activities.any(|activity| activity == Activity::Lingering)
+        });
+        let before = processor_ticks();
+        std::thread::sleep(10 * SHORT);
+        let used = processor_ticks() - before;
+        assert!(used < 30, "{used} of 100 ticks");
+    });
+}
 
 /// Without lingering, the kernel resets the connection of a client that is still sending.
 #[test]
