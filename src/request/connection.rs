@@ -11,9 +11,10 @@ use crate::request::direction::timed_out;
 use crate::request::pending_io::PendingIo;
 use crate::request::stream_socket::StreamSocket;
 use crate::request::timeouts::ConnectionTimeouts;
-use crate::state::live_connection::Recipient;
+use crate::state::live_connection::{LiveConnection, Recipient};
 use crate::state::{Activity, Registration};
-use crate::sys::poll::Direction;
+use crate::sys::child_channel::close_notice;
+use crate::sys::poll::{Direction, wait_readable};
 use crate::timeout::TimeoutKind;
 
 /// Size in bytes up to which a write does not read the clock before its first attempt, because most
@@ -56,6 +57,21 @@ impl<S: StreamSocket> Connection<S> {
         self.state.during(Activity::Reading, wait)
     }
 
+    /// In a forked child, waits until something can be received, or until the parent closes the server. The
+    /// parent cannot end the reads of this connection.
+    pub(super) fn wait_in_child(&self) -> io::Result<()> {
+        let Some((notice, socket)) = close_notice().zip(self.socket.descriptor()) else {
+            return Ok(());
+        };
+        let timeout = self.socket.read_timeout();
+        match wait_readable([notice, socket], timeout)? {
+            [true, false] => self.end_idle(),
+            [false, false] => return Err(stream_io::timed_out(Direction::Receive)),
+            [_, true] => {}
+        }
+        Ok(())
+    }
+
     pub(super) fn read_within_timeouts<T>(
         &self,
         attempt: impl FnMut() -> io::Result<T>,
@@ -85,7 +101,9 @@ impl<S: StreamSocket> Connection<S> {
     /// Counts received bytes. Turns the end of the stream into an error if the server caused it.
     fn record_received(&self, received: io::Result<usize>) -> io::Result<usize> {
         match received {
-            Ok(0) if self.state.is_force_closed() => Err(ShuttingDown::error()),
+            Ok(0) if self.state.is_force_closed() || self.state.is_cut() => {
+                Err(ShuttingDown::error())
+            }
             Ok(size) => {
                 self.state.count_received(size);
                 Ok(size)

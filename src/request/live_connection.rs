@@ -34,6 +34,13 @@ impl<S: StreamSocket> LiveConnection for Connection<S> {
         }
     }
 
+    fn end_idle(&self) {
+        if self.state.end_idle() {
+            // Fails if the client is gone.
+            let _ = catch_panic(|| self.socket.shutdown(Shutdown::Read));
+        }
+    }
+
     fn deliver<'a>(&'a self, data: &'a [u8]) -> Box<dyn Delivery + 'a> {
         Box::new(BroadcastMessage {
             connection: self,

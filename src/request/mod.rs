@@ -12,6 +12,7 @@ mod stream;
 mod stream_halves;
 mod stream_socket;
 mod timeouts;
+mod while_connected;
 
 use std::io::{self, BufRead, Read, Write};
 use std::net::{TcpStream, UdpSocket};
@@ -28,6 +29,8 @@ pub(crate) use self::lifecycle::RequestLifecycle;
 pub(crate) use self::read_buffer::ensure_read_buffer;
 
 use crate::address::Address;
+use crate::coroutine::blocking;
+use crate::request::while_connected::run_while_connected;
 use crate::state::ServerHandle;
 
 /// A connection of a TCP server.
@@ -195,6 +198,111 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
         Ok((!line.is_empty()).then_some(line))
+    }
+
+    /// Waits until the client's next message begins to arrive. Returns `false` if there is none: the client
+    /// ended the stream, or the server stops. For handlers that answer several messages of one client:
+    ///
+    /// ```
+    /// # use socketserver::{Request, Result};
+    /// fn echo_lines(request: &mut impl Request) -> Result {
+    ///     while request.wait_for_message()? {
+    ///         let line = request.readline(10_000)?;
+    ///         request.send_all(&line)?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// A client that stays connected and sends nothing delays a stop for the whole
+    /// [grace period](crate::Server::grace_period), because its handler waits in a read. A handler that waits
+    /// here is told at once, after a [lame-duck time](crate::Server::lame_duck), and the request is counted as
+    /// completed. Messages that have arrived are still answered. Only a message of which a part arrives at the
+    /// moment of the stop is cut: the read of its rest fails with [`ShuttingDown`](crate::ShuttingDown).
+    ///
+    /// For a datagram, returns whether an unread part of the packet is left. Python has no such method.
+    ///
+    /// # Errors
+    ///
+    /// As for [`recv`](Self::recv). The timeouts of a read apply: after an answer, that is the
+    /// [`idle_timeout`](crate::ServerOptions::idle_timeout).
+    #[doc(alias = "keep-alive")]
+    fn wait_for_message(&mut self) -> io::Result<bool> {
+        Ok(!self.fill_buf()?.is_empty())
+    }
+
+    /// Returns whether the client has closed the connection, reset it, or ended its sending side. Does not
+    /// wait, and reads nothing. For handlers that work for a long time before they answer.
+    ///
+    /// A client that has ended only its sending side (`shutdown(SHUT_WR)`, `nc -N`) may still wait for the
+    /// answer, and cannot be told apart from a client that has left. Clients of some protocols do so; there, do
+    /// not take `true` as a reason to give up.
+    ///
+    /// For a datagram, and for a [socket](StreamSocket::descriptor) without a descriptor, always `false`.
+    /// After the server has force-closed the connection, `true`.
+    ///
+    /// Python: `request.recv(1, MSG_PEEK | MSG_DONTWAIT) == b""`, which overlooks the end while unread input is
+    /// left.
+    ///
+    /// ```
+    /// # use socketserver::{Request, Result};
+    /// # fn next_part(number: u32) -> u64 { number.into() }
+    /// fn compute(request: &mut impl Request) -> Result {
+    ///     let mut sum = 0;
+    ///     for number in 0..1000 {
+    ///         if request.is_client_gone() {
+    ///             return Ok(()); // the answer is of use to no client
+    ///         }
+    ///         sum += next_part(number);
+    ///     }
+    ///     Ok(request.send_all(sum.to_string())?)
+    /// }
+    /// ```
+    #[doc(alias = "MSG_PEEK")]
+    fn is_client_gone(&self) -> bool {
+        false
+    }
+
+    /// Runs `work`, which may block or take long, as [`blocking`](crate::blocking) does. If the client
+    /// [goes](Self::is_client_gone) meanwhile, or the server force-closes the connection, calls `cancel` once, on
+    /// another thread. `cancel` should make `work` return: cancel the query, kill the subprocess, set a flag.
+    ///
+    /// ```
+    /// use socketserver::prelude::*;
+    /// use std::process::{Command, Stdio};
+    ///
+    /// let report = handler_fn(|request: &mut TcpRequest| {
+    ///     let child = Command::new("sleep").arg("0.1").stdout(Stdio::piped()).spawn()?;
+    ///     let id = child.id().to_string();
+    ///     let output = request.while_connected(
+    ///         || child.wait_with_output(),
+    ///         || drop(Command::new("kill").arg(id).status()),
+    ///     )?;
+    ///     Ok(request.send_all(output.stdout)?)
+    /// });
+    /// # let server = ThreadingTcpServer::bind("127.0.0.1:0", report)?.spawn()?;
+    /// # let mut client = std::net::TcpStream::connect(server.server_address())?;
+    /// # assert_eq!(client.read_to_end(&mut Vec::new())?, 0);
+    /// # assert_eq!(server.stop()?.failed, 0);
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
+    /// `cancel` may be called just after `work` has returned, but not after `while_connected` has. It costs a
+    /// thread for the time of `work`. If the system provides no thread or no descriptors, `work` runs and
+    /// `cancel` is not called.
+    ///
+    /// # Panics
+    ///
+    /// If `work` panics, the panic continues in the handler. A panic in `cancel` is caught.
+    fn while_connected<T: Send>(
+        &self,
+        work: impl FnOnce() -> T + Send,
+        cancel: impl FnOnce() + Send,
+    ) -> T {
+        match self.descriptor() {
+            Some(descriptor) => blocking(|| run_while_connected(descriptor, work, cancel)),
+            None => blocking(work),
+        }
     }
 
     /// Reads exactly `size` bytes, for length-prefixed messages. Python: `rfile.read(size)`, which may

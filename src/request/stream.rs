@@ -17,6 +17,7 @@ use crate::request::{Request, RequestLifecycle};
 use crate::state::live_connection::LiveConnection;
 use crate::state::{ConnectionState, Registration, Rejection, Sender, ServerHandle};
 use crate::sys;
+use crate::sys::poll;
 use crate::timeout::TimeoutConfig;
 
 /// A connection of a stream server: see [`Request`] for how to read from it and write to it.
@@ -168,6 +169,21 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
 
     fn close(&mut self) {
         self.connection().shutdown();
+    }
+
+    fn wait_for_message(&mut self) -> io::Result<bool> {
+        self.reader.wait_for_message()
+    }
+
+    fn is_client_gone(&self) -> bool {
+        // A stop that has ended the reads looks like the end of the client's side.
+        let descriptor = self.descriptor();
+        let is_gone = if self.connection().state.reads_are_ended() {
+            poll::is_broken
+        } else {
+            poll::is_hung_up
+        };
+        descriptor.is_some_and(is_gone)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::handler_error::ClientGone;
 use crate::request::connection::Connection;
 use crate::request::read_buffer::ReadBuffer;
 use crate::request::stream_socket::StreamSocket;
-use crate::state::live_connection::Recipient;
+use crate::state::live_connection::{LiveConnection, Recipient};
 use crate::state::sender::write_formatted;
 
 /// Size in bytes from which a read goes past the read buffer. Smaller reads go through it, so that each
@@ -22,7 +22,7 @@ const UNBUFFERED_READ: usize = 4096;
 pub struct StreamReader<S: StreamSocket> {
     connection: Arc<Connection<S>>,
     pub(super) buffer: ReadBuffer,
-    /// The end of the stream was read: no unread input can be left.
+    /// The client's end of the stream was read: no unread input can be left.
     pub(super) ended: bool,
 }
 
@@ -37,8 +37,14 @@ impl<S: StreamSocket> StreamReader<S> {
 
     /// Fills the empty buffer.
     fn receive(&mut self) -> io::Result<()> {
+        self.receive_after(|_| Ok(()))
+    }
+
+    /// Fills the empty buffer. Each attempt begins with `wait`.
+    fn receive_after(&mut self, wait: impl Fn(&Connection<S>) -> io::Result<()>) -> io::Result<()> {
         let connection = &self.connection;
         connection.read_within_timeouts(|| {
+            wait(connection)?;
             let mut would_block = false;
             loop {
                 connection.before_recv(would_block)?;
@@ -52,9 +58,26 @@ impl<S: StreamSocket> StreamReader<S> {
         Ok(())
     }
 
+    /// Waits for the client's next message. Returns `false` at the end of the stream, and if a stop ends the
+    /// wait.
+    pub(super) fn wait_for_message(&mut self) -> io::Result<bool> {
+        if !self.buffer.unread().is_empty() {
+            return self.fill_buf().map(|unread| !unread.is_empty());
+        }
+        let connection = Arc::clone(&self.connection);
+        connection.state.while_idle(|| {
+            // A stop that was requested before may not have seen that the connection is idle.
+            if connection.state.server.0.life_cycle.is_draining() {
+                connection.end_idle();
+            }
+            self.receive_after(Connection::wait_in_child)
+        })?;
+        Ok(!self.buffer.unread().is_empty())
+    }
+
     /// Records that `size` bytes were received; 0 is the end of the stream.
     fn record_read(&mut self, size: usize) {
-        self.ended |= size == 0;
+        self.ended |= size == 0 && !self.connection.state.reads_are_ended();
         if size > 0
             && let Some(timeouts) = &self.connection.timeouts
         {

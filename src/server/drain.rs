@@ -61,7 +61,7 @@ impl<M: Strategy> DrainOnDrop<M> {
         if state.in_forked_child() {
             return DrainReport::default();
         }
-        let force_close_at = state.life_cycle.begin_closing(|| state.stats());
+        let force_close_at = state.begin_closing();
         // A handler that closes its own server would wait for itself.
         let may_wait = !reentrancy::is_busy_for(state.id());
         if let Some(drain_backlog) = drain_backlog {

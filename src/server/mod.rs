@@ -239,6 +239,10 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// Serves until [`ServerHandle::shutdown`] is called. The socket stays open, so the method can be
     /// called again. Dropping the server closes the socket.
     ///
+    /// Under [`Sequential`](crate::Sequential), this call runs the handlers. It returns when the present handler
+    /// returns; if that neither reads nor writes, this can be later than the
+    /// [grace period](Self::grace_period). [`spawn`](Self::spawn) and [`RunningServer::join`] return in time.
+    ///
     /// # Errors
     ///
     /// [`Error::Accept`] if the listening socket has become unusable or the strategy's

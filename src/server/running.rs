@@ -83,11 +83,49 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> RunningServer<T, S, M> {
     /// # Errors
     ///
     /// The error of `serve_forever`, if it ended by itself.
-    #[doc(alias = "join")]
     pub fn stop(mut self) -> Result<DrainReport, Error> {
         self.parts
             .take()
             .map_or(Ok(DrainReport::default()), Parts::stop)
+    }
+
+    /// Waits until a stop is requested, by a signal, a handler or a [`handle`](Server::handle), and then does
+    /// what [`stop`](Self::stop) does. Also returns if `serve_forever` ends by itself. Python: `join()` of the
+    /// thread that serves.
+    ///
+    /// In `main`, it takes the place of [`serve_forever`](Server::serve_forever) if the stop must end in
+    /// bounded time although requests run in the accept loop ([`Sequential`](crate::Sequential)).
+    /// `serve_forever` is that loop, and cannot return before its handler does. `join` abandons a handler
+    /// that neither reads nor writes, and `main` can return.
+    ///
+    /// ```
+    /// use socketserver::prelude::*;
+    /// use std::time::Duration;
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     request.server().shutdown();
+    ///     std::thread::sleep(Duration::from_secs(3600)); // no timeout and no stop ends this
+    ///     Ok(())
+    /// });
+    /// let server = TcpServer::bind("127.0.0.1:0", service)?
+    ///     .grace_period(Duration::from_millis(100))
+    ///     .spawn()?;
+    /// server.shutdown_on_ctrl_c()?;
+    /// # let _client = std::net::TcpStream::connect(server.server_address())?;
+    /// let report = server.join()?; // returns 100 ms + 150 ms after the stop
+    /// assert_eq!(report.abandoned.len(), 1);
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`stop`](Self::stop).
+    pub fn join(self) -> Result<DrainReport, Error> {
+        let state = &self.handle.0;
+        if !state.in_forked_child() {
+            state.life_cycle.wait_for_stop_or_end();
+        }
+        self.stop()
     }
 }
 
@@ -108,7 +146,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
             || !state.wait_until_stopped(state.loop_join_deadline())
         {
             // If the loop ends later, it has to find the server closed.
-            state.life_cycle.begin_closing(|| state.stats());
+            state.begin_closing();
             state.life_cycle.finish_closing(|| state.waker.wake());
             let report = DrainReport::of(&state);
             report.log(&state);

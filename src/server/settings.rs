@@ -42,7 +42,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     }
 
     /// Sets the longest time between two calls of [`Service::service_actions`] while no request comes.
-    /// With `None` it is called only after requests. Default: 0.5 s, as in Python.
+    /// With `None` it is called only after requests. With zero it is called without a pause, which uses a whole
+    /// processor, as in Python. Default: 0.5 s, as in Python.
     ///
     /// It does not delay a stop, because [`ServerHandle::shutdown`] wakes the server at once. In Python
     /// it is an argument of `serve_forever`, and `shutdown` takes up to this time.
@@ -66,7 +67,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// Sets the grace period: how long a stop waits for running requests before it force-closes them.
     /// It starts when the stop is requested, or, without a request, when the server is closed. Default:
     /// 2 s. Python has no limit, so it hangs for as long as one client stays connected;
-    /// [`Duration::MAX`] does the same here.
+    /// [`Duration::MAX`] does the same here. With zero, running requests are force-closed at once.
     ///
     /// It also limits how long a request that runs in the accept loop itself
     /// ([`Sequential`](crate::Sequential)) can delay the end of
@@ -78,7 +79,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// Sets how long the server continues to accept after a stop was requested, while
     /// [`ServerHandle::is_ready`] is already `false`. A load balancer can use this time to notice and to
     /// send clients elsewhere. The [grace period](Self::grace_period) starts afterwards. Default: zero, as
-    /// in Python.
+    /// in Python. With [`Duration::MAX`], only a second signal ends the process.
     #[doc(alias = "preStop")]
     pub fn lame_duck(self, time: Duration) -> Self {
         self.configure_shutdown(|config| config.lame_duck = time)
@@ -97,7 +98,19 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
 
     /// Sets how long force-closed requests may take to end. After that they are abandoned, together with
     /// the threads that run them. Default: 150 ms, which is enough for a handler that reads or writes.
-    /// For a handler that only computes, the stop waits for this time in vain. Nothing in Python.
+    /// For a handler that only computes, the stop waits for this time in vain. With zero, handlers have 20 ms.
+    /// With [`Duration::MAX`], the stop waits until all have returned. Nothing in Python.
+    ///
+    /// ```
+    /// # use socketserver::{Request, TcpRequest, ThreadingTcpServer, handler_fn};
+    /// # use std::time::Duration;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all(b"hi")?));
+    /// # let server = ThreadingTcpServer::bind("127.0.0.1:0", service)?;
+    /// // Disconnects the clients at once, but waits until the last handler has returned.
+    /// let server = server.grace_period(Duration::ZERO).force_close_timeout(Duration::MAX);
+    /// # let _ = server;
+    /// # Ok::<(), socketserver::BoxError>(())
+    /// ```
     pub fn force_close_timeout(self, time: Duration) -> Self {
         self.configure_shutdown(|config| config.force_close_timeout = time)
     }

@@ -17,17 +17,21 @@ pub enum Activity {
     /// The handler has returned, and the server waits for the client to close its side
     /// ([`linger`](crate::ServerOptions::linger)).
     Lingering,
+    /// The handler waits for the client's next message
+    /// ([`wait_for_message`](crate::Request::wait_for_message)). A stop ends this.
+    Idle,
 }
 
 impl Activity {
     /// Converts back from `activity as u8`.
     pub(super) fn from_u8(number: u8) -> Self {
-        const ALL: [Activity; 5] = [
+        const ALL: [Activity; 6] = [
             Activity::Queued,
             Activity::Running,
             Activity::Reading,
             Activity::Writing,
             Activity::Lingering,
+            Activity::Idle,
         ];
         ALL[usize::from(number) % ALL.len()]
     }
@@ -41,6 +45,7 @@ impl fmt::Display for Activity {
             Self::Reading => "reading",
             Self::Writing => "writing",
             Self::Lingering => "lingering",
+            Self::Idle => "idle",
         })
     }
 }

@@ -18,9 +18,20 @@ pub struct ConnectionState {
     received: AtomicU64,
     sent: AtomicU64,
     activity: AtomicU8,
+    /// `BUSY`, `IDLE`, `IDLE_ENDED` or `BUSY_ENDED`.
+    idle_state: AtomicU8,
     /// `FORCE_CLOSED` and `ENDED` in the low bits. Above them, the activity at the time of the force-close.
     end_state: AtomicU8,
 }
+
+/// The handler works on a message.
+const BUSY: u8 = 0;
+/// The handler waits for the next message.
+const IDLE: u8 = 1;
+/// As `IDLE`, and a stop has ended the reads.
+const IDLE_ENDED: u8 = 2;
+/// As `BUSY`, and a stop has ended the reads.
+const BUSY_ENDED: u8 = 3;
 
 /// The server has force-closed the connection.
 const FORCE_CLOSED: u8 = 1;
@@ -40,6 +51,7 @@ impl ConnectionState {
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             activity: AtomicU8::new(Activity::Queued as u8),
+            idle_state: AtomicU8::new(BUSY),
             end_state: AtomicU8::new(0),
         }
     }
@@ -78,6 +90,48 @@ impl ConnectionState {
         self.activity.store(running, Ordering::Relaxed);
     }
 
+    /// Runs `wait`, in which the handler waits for the client's next message. A stop can end the connection
+    /// meanwhile.
+    pub(crate) fn while_idle<T>(&self, wait: impl FnOnce() -> T) -> T {
+        let was_ended = self.idle_state.load(Ordering::SeqCst) == BUSY_ENDED;
+        let idle = if was_ended { IDLE_ENDED } else { IDLE };
+        self.idle_state.store(idle, Ordering::SeqCst);
+        let result = wait();
+        // Fails if a stop has ended the reads.
+        let is_busy = self.exchange_idle_state(IDLE, BUSY);
+        if !is_busy {
+            self.idle_state.store(BUSY_ENDED, Ordering::SeqCst);
+        }
+        result
+    }
+
+    /// Records that a stop ends the reads. Returns `false` if the handler does not wait for the next message,
+    /// or if they were ended before.
+    pub(crate) fn end_idle(&self) -> bool {
+        self.exchange_idle_state(IDLE, IDLE_ENDED)
+    }
+
+    fn exchange_idle_state(&self, present: u8, new: u8) -> bool {
+        let exchanged =
+            self.idle_state
+                .compare_exchange(present, new, Ordering::SeqCst, Ordering::SeqCst);
+        exchanged.is_ok()
+    }
+
+    /// Returns whether a stop has ended the reads.
+    pub(crate) fn reads_are_ended(&self) -> bool {
+        matches!(
+            self.idle_state.load(Ordering::SeqCst),
+            IDLE_ENDED | BUSY_ENDED
+        )
+    }
+
+    /// Returns whether a stop has ended the reads, and the handler does not wait for a message. If it reads the
+    /// end of the stream, the rest of the present message may be missing.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.idle_state.load(Ordering::SeqCst) == BUSY_ENDED
+    }
+
     /// Records the end of the handler. Returns whether the connection was force-closed before.
     #[inline]
     pub(crate) fn end(&self) -> bool {
@@ -87,7 +141,7 @@ impl ConnectionState {
     /// Records a force-close and the present activity. Returns whether this is the first force-close
     /// and the handler has not ended.
     pub(crate) fn mark_force_closed(&self) -> bool {
-        let force_closed = FORCE_CLOSED | self.activity.load(Ordering::Relaxed) << ACTIVITY_SHIFT;
+        let force_closed = FORCE_CLOSED | self.present_activity() << ACTIVITY_SHIFT;
         let before = self
             .end_state
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |end_state| {
@@ -131,8 +185,18 @@ impl ConnectionState {
         Activity::from_u8(if end_state & FORCE_CLOSED != 0 {
             end_state >> ACTIVITY_SHIFT
         } else {
-            self.activity.load(Ordering::Relaxed)
+            self.present_activity()
         })
+    }
+
+    fn present_activity(&self) -> u8 {
+        let activity = self.activity.load(Ordering::Relaxed);
+        let is_idle = self.idle_state.load(Ordering::Relaxed) == IDLE;
+        if is_idle && activity == Activity::Reading as u8 {
+            Activity::Idle as u8
+        } else {
+            activity
+        }
     }
 
     /// Numbers of bytes received and sent.

@@ -79,6 +79,13 @@ impl Connections {
         bytes
     }
 
+    /// Ends the connections whose handlers wait for the client's next message.
+    pub(crate) fn end_idle(&self) {
+        for connection in self.live() {
+            connection.end_idle();
+        }
+    }
+
     /// Force-closes every connection. Handlers that wait for their clients get an error.
     pub(crate) fn force_close_all(&self) {
         for connection in self.live() {

@@ -1,5 +1,7 @@
 //! The life cycle of a server: runs of the accept loop, stops and the close.
 
+mod closing;
+
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -19,6 +21,8 @@ pub(crate) struct LifeCycle<Baseline> {
     stopping: AtomicBool,
     /// A stop was requested since the present run began, or the server is being closed.
     shutting_down: AtomicBool,
+    /// Like `shutting_down`, but not yet during the lame-duck time.
+    draining: AtomicBool,
     /// The server is being closed.
     closing: AtomicBool,
     /// Number of `serve_forever` calls that have ended.
@@ -126,6 +130,7 @@ impl<Baseline: Clone> LifeCycle<Baseline> {
             }),
             stopping: AtomicBool::new(false),
             shutting_down: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             ended_runs: AtomicU64::new(0),
         }
@@ -153,6 +158,11 @@ impl<Baseline: Clone> LifeCycle<Baseline> {
 
     pub(crate) fn is_shutting_down(&self) -> bool {
         self.shutting_down.load(Ordering::SeqCst)
+    }
+
+    /// Returns whether requests are to end: a stop was requested, and no lame-duck time is left.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -203,8 +213,7 @@ impl<Baseline: Clone> LifeCycle<Baseline> {
         state.run += 1;
         state.shutdown = None;
         state.force_closed = false;
-        let stop = state.stop;
-        self.shutting_down.store(stop, Ordering::SeqCst);
+        self.set_shutting_down(state.stop);
         true
     }
 
@@ -227,7 +236,7 @@ impl<Baseline: Clone> LifeCycle<Baseline> {
 
     /// In a forked child, records that a stop was requested. Takes no lock.
     pub(crate) fn mark_stopped(&self) {
-        self.shutting_down.store(true, Ordering::SeqCst);
+        self.set_shutting_down(true);
         self.stopping.store(true, Ordering::SeqCst);
     }
 
@@ -237,9 +246,15 @@ impl<Baseline: Clone> LifeCycle<Baseline> {
         let stop = state.stop;
         self.clear_stop(&mut state, clear);
         if stop && state.close_phase == ClosePhase::Open {
-            self.shutting_down.store(false, Ordering::SeqCst);
+            self.set_shutting_down(false);
         }
         stop
+    }
+
+    /// Sets `shutting_down`, without a lame-duck time.
+    fn set_shutting_down(&self, shutting_down: bool) {
+        self.shutting_down.store(shutting_down, Ordering::SeqCst);
+        self.draining.store(shutting_down, Ordering::SeqCst);
     }
 
     fn clear_stop(&self, state: &mut LifeCycleState<Baseline>, clear: impl FnOnce()) {
@@ -294,7 +309,7 @@ impl<Baseline: Clone> LifeCycle<Baseline> {
         if state.state == RunState::Serving {
             state.begin_shutdown(Duration::ZERO, baseline);
         }
-        self.shutting_down.store(true, Ordering::SeqCst);
+        self.set_shutting_down(true);
         self.stopping.store(true, Ordering::SeqCst);
         wake();
         self.state.notify_all();
@@ -334,107 +349,20 @@ impl<Baseline: Clone> LifeCycle<Baseline> {
             .1
     }
 
+    /// Waits until a stop is requested and no lame-duck time is left, or until the present run has ended.
+    pub(crate) fn wait_for_stop_or_end(&self) {
+        let state = self.state.lock();
+        let run = state.run;
+        let serving = |state: &LifeCycleState<Baseline>| !state.stop && state.is_serving(run);
+        drop(self.state.wait_while(state, None, serving));
+    }
+
     /// Waits until the present run has ended, at most until `deadline`. Returns whether it has ended.
     pub(crate) fn wait_until_stopped(&self, deadline: Option<Instant>) -> bool {
         let state = self.state.lock();
         let run = state.run;
         let serving = |state: &LifeCycleState<Baseline>| state.is_serving(run);
         self.state.wait_while(state, deadline, serving).1
-    }
-
-    /// Claims the task of watching the grace period, for [`watch`](Self::watch). Returns `None` if another
-    /// thread has claimed it, or if no loop serves connections inline.
-    pub(crate) fn claim_watch(&self) -> Option<u64> {
-        let mut state = self.state.lock();
-        let needed = state.state == RunState::Serving || state.serving_backlog;
-        if state.watched || !needed {
-            return None;
-        }
-        state.watched = true;
-        Some(state.run)
-    }
-
-    /// Waits until the run ends and the backlog is served. If the grace period expires before, calls
-    /// `force_close`.
-    pub(crate) fn watch(&self, run: u64, force_close: impl FnOnce()) {
-        let state = self.state.lock();
-        let deadline = state.force_close_at();
-        let serving =
-            |state: &LifeCycleState<Baseline>| state.is_serving(run) || state.serving_backlog;
-        let (mut state, ended) = self.state.wait_while(state, deadline, serving);
-        if !ended {
-            state.force_closed = true;
-            // Called under the lock, so that no connection of the next run is force-closed.
-            force_close();
-            // A connection that is being accepted now may have been missed. It claims a watch of its own.
-            state.watched = false;
-        }
-    }
-
-    /// Claims the task of force-closing the running requests when the grace period has expired. Returns
-    /// `false` if another thread has claimed it.
-    pub(crate) fn claim_force_close(&self) -> bool {
-        let mut state = self.state.lock();
-        !std::mem::replace(&mut state.force_closed, true)
-    }
-
-    /// Time until which force-closed requests can end: `force_close_timeout` after the force-close, or after
-    /// now if there was none.
-    pub(crate) fn force_close_deadline(&self) -> Option<Instant> {
-        let state = self.state.lock();
-        let now = Instant::now();
-        let force_close_at = state.force_close_at().filter(|_| state.force_closed);
-        let force_close_deadline = force_close_at
-            .unwrap_or(now)
-            .checked_add(state.config.force_close_timeout)?;
-        Some(force_close_deadline.max(now + Self::MIN_FORCE_CLOSE_TIME))
-    }
-
-    /// Minimum time from now to the deadline. Child processes that are told to end only after the
-    /// connections of this process were force-closed have at least this time.
-    const MIN_FORCE_CLOSE_TIME: Duration = Duration::from_millis(20);
-
-    // ---- closing ----
-
-    /// Begins closing the server. Returns the time when running requests are force-closed.
-    pub(crate) fn begin_closing(&self, baseline: impl FnOnce() -> Baseline) -> Option<Instant> {
-        let mut state = self.state.lock();
-        state.close_phase = ClosePhase::Draining;
-        state.begin_shutdown(Duration::ZERO, baseline);
-        self.shutting_down.store(true, Ordering::SeqCst);
-        self.closing.store(true, Ordering::SeqCst);
-        self.state.notify_all();
-        state.force_close_at()
-    }
-
-    /// Records that serving the backlog begins or ends.
-    pub(crate) fn set_serving_backlog(&self, serving: bool) {
-        let mut state = self.state.lock();
-        state.serving_backlog = serving;
-        if !serving {
-            state.watched = false;
-        }
-        self.state.notify_all();
-    }
-
-    pub(crate) fn is_serving_backlog(&self) -> bool {
-        self.state.lock().serving_backlog
-    }
-
-    /// Enters [`Phase::Closing`], because the grace period of a server that is being closed has expired.
-    /// Returns the result of [`claim_force_close`](Self::claim_force_close).
-    pub(crate) fn begin_force_close(&self) -> bool {
-        self.state.lock().close_phase = ClosePhase::Closing;
-        self.state.notify_all();
-        self.claim_force_close()
-    }
-
-    /// Enters [`Phase::Stopped`]. `wake` wakes accept loops that the close no longer waited for.
-    pub(crate) fn finish_closing(&self, wake: impl FnOnce()) {
-        self.state.lock().close_phase = ClosePhase::Stopped;
-        self.stopping.store(true, Ordering::SeqCst);
-        wake();
-        self.state.notify_all();
     }
 
     // ---- waiting for conditions outside the life cycle ----

@@ -26,6 +26,9 @@ pub(crate) trait LiveConnection: Recipient {
     /// connection lingers.
     fn force_close(&self);
 
+    /// Ends the connection for reading if its handler waits for the client's next message.
+    fn end_idle(&self);
+
     /// Prepares sending a message without waiting.
     fn deliver<'a>(&'a self, data: &'a [u8]) -> Box<dyn Delivery + 'a>;
 }

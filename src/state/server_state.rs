@@ -138,7 +138,7 @@ impl ServerState {
             log_event!(Info, "{}: a stop was requested", self.address);
         }
         match stop {
-            Stop::Requested | Stop::AlreadyRequested => self.watch_connections_in_loop(),
+            Stop::Requested | Stop::AlreadyRequested => self.begin_draining(),
             Stop::Deferred { run } => {
                 let time = self.life_cycle.shutdown_config().lame_duck;
                 log_event!(Info, "{}: lame duck for {time:?}", self.address);
@@ -161,14 +161,23 @@ impl ServerState {
             || self.stats(),
         );
         if finished {
-            self.watch_connections_in_loop();
+            self.begin_draining();
         }
     }
 
-    fn watch_connections_in_loop(self: &Arc<Self>) {
+    /// Ends the idle connections. Watches the grace period of connections that an accept loop serves inline.
+    fn begin_draining(self: &Arc<Self>) {
+        self.connections.end_idle();
         if self.in_loop.load(Ordering::SeqCst) > 0 {
             self.watch_grace_period();
         }
+    }
+
+    /// Begins closing the server. Returns the time when running requests are force-closed.
+    pub(crate) fn begin_closing(&self) -> Option<Instant> {
+        let force_close_at = self.life_cycle.begin_closing(|| self.stats());
+        self.connections.end_idle();
+        force_close_at
     }
 
     /// Waits until no accept loop runs, at most until `deadline`. Returns whether none runs.

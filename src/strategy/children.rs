@@ -159,6 +159,13 @@ impl Children {
         }
     }
 
+    /// Tells the children that the server is closed.
+    pub(super) fn announce_close(&self) {
+        if let Some(channel) = self.channel.get() {
+            channel.announce_close();
+        }
+    }
+
     // ---- reaping ----
 
     /// Returns the children that are running now.

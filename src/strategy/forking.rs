@@ -361,6 +361,7 @@ impl Strategy for Forking {
 
 impl Schedule for Forking {
     fn drain(&self, timeout: Duration) {
+        self.children.announce_close();
         if !self.children.is_signalled() {
             self.children.wait_for_all(timeout);
         } else if !self.children.wait_for_all(timeout.mul_f64(SIGTERM_SHARE)) {

@@ -58,6 +58,14 @@ pub(crate) fn send_stop_request(stop_request: StopRequest) {
     }
 }
 
+/// In a child: returns a descriptor that is readable once the server is closed that has forked it. `None` in
+/// the first process.
+pub(crate) fn close_notice() -> Option<BorrowedFd<'static>> {
+    // SAFETY: the pointer is null, or `become_child` has stored it and keeps it valid.
+    let channel = unsafe { THIS_PROCESS.parent.load(Ordering::SeqCst).as_ref() };
+    channel.map(|channel| channel.children.as_fd())
+}
+
 /// Request of a child to stop a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StopRequest {
@@ -68,7 +76,8 @@ pub(crate) struct StopRequest {
     pub(crate) run: u64,
 }
 
-/// Socket pair that carries stop requests from children to their parent.
+/// Socket pair that carries stop requests from children to their parent, and the notice of the close from the
+/// parent to its children.
 #[derive(Debug)]
 pub(crate) struct ChildChannel {
     parent: UnixDatagram,
@@ -90,6 +99,11 @@ impl ChildChannel {
         message[..8].copy_from_slice(&stop_request.server.to_ne_bytes());
         message[8..].copy_from_slice(&stop_request.run.to_ne_bytes());
         let _ = self.children.send(&message);
+    }
+
+    /// Tells the children that the server is closed. The notice is never received, so that all of them see it.
+    pub(crate) fn announce_close(&self) {
+        let _ = self.parent.send(&[0]);
     }
 
     /// Returns the next request that has arrived, if any.

@@ -4,11 +4,12 @@
 //! disturb its parent through an inherited epoll set; and it is as fast with two or three descriptors.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
+use rustix::net::RecvFlags;
 
 /// Direction of a transfer through a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,59 @@ pub(crate) fn wait_any_writable<'a>(
 ) -> io::Result<Vec<bool>> {
     wait_any(fds, PollFlags::OUT, timeout)
 }
+
+/// Returns whether the other side of a stream socket has ended its sending side or is gone. Also `true` if
+/// this side has shut down its reads.
+pub(crate) fn is_hung_up(fd: BorrowedFd<'_>) -> bool {
+    let [hung_up] = wait([fd], HANG_UP, Some(Duration::ZERO)).unwrap_or([false]);
+    hung_up || !CAN_POLL_HANG_UP && is_at_end(fd)
+}
+
+/// Returns whether a stream socket is shut down in both directions, or has an error.
+pub(crate) fn is_broken(fd: BorrowedFd<'_>) -> bool {
+    let [broken] = wait([fd], PollFlags::empty(), Some(Duration::ZERO)).unwrap_or([false]);
+    broken
+}
+
+/// Waits until the other side of a stream socket [hangs up](is_hung_up), or until `waker` is readable. Returns
+/// whether it has hung up.
+pub(crate) fn wait_for_hang_up(fd: BorrowedFd<'_>, waker: impl AsFd) -> io::Result<bool> {
+    let socket = PollFd::from_borrowed_fd(fd, HANG_UP);
+    let mut polled = [
+        socket,
+        PollFd::from_borrowed_fd(waker.as_fd(), PollFlags::IN),
+    ];
+    // `poll` reports errors and hang-ups in both directions everywhere; elsewhere, the rest is asked for.
+    let interval = (!CAN_POLL_HANG_UP).then_some(HANG_UP_INTERVAL);
+    loop {
+        poll(&mut polled, interval)?;
+        let [hung_up, woken] = [&polled[0], &polled[1]].map(|fd| !fd.revents().is_empty());
+        if hung_up || woken {
+            return Ok(hung_up);
+        }
+        if is_at_end(fd) {
+            return Ok(true);
+        }
+    }
+}
+
+/// Returns whether the next read would return the end of the stream or an error.
+fn is_at_end(fd: BorrowedFd<'_>) -> bool {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    match rustix::net::recv(fd, &mut [0; 1][..], flags) {
+        Ok((_, size)) => size == 0,
+        Err(error) => error != Errno::AGAIN && error != Errno::INTR,
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const HANG_UP: PollFlags = PollFlags::RDHUP;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const HANG_UP: PollFlags = PollFlags::empty();
+
+/// Whether `poll` reports the end of the other side's sending side while unread input is left.
+const CAN_POLL_HANG_UP: bool = !HANG_UP.is_empty();
+const HANG_UP_INTERVAL: Duration = Duration::from_millis(200);
 
 fn wait_any<'a>(
     fds: impl IntoIterator<Item = BorrowedFd<'a>>,

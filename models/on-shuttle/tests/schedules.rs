@@ -49,6 +49,7 @@ models! {
         all_clients_are_served_in_threads,
         all_clients_are_served_inline,
         idle_clients_of_threads_are_force_closed,
+        a_stop_ends_the_wait_for_a_message,
         an_idle_inline_client_is_force_closed,
         without_a_thread_there_is_no_grace_period,
         idle_clients_in_the_backlog_are_force_closed,

@@ -33,6 +33,16 @@ impl Connection {
         }
     }
 
+    /// Waits for the client's next message until a stop ends the wait, as a request does.
+    pub(crate) fn wait_for_message(&self) {
+        self.registration.while_idle(|| {
+            if self.registration.server.0.life_cycle.is_draining() {
+                self.end_idle();
+            }
+            self.read();
+        });
+    }
+
     pub(crate) fn info(&self) -> RequestInfo {
         RequestInfo::of_connection(&self.registration, self.client_address())
     }
@@ -65,6 +75,12 @@ impl LiveConnection for Connection {
 
     fn force_close(&self) {
         if self.registration.mark_force_closed() {
+            self.shutdown();
+        }
+    }
+
+    fn end_idle(&self) {
+        if self.registration.end_idle() {
             self.shutdown();
         }
     }

@@ -298,6 +298,22 @@ pub fn an_idle_inline_client_is_force_closed() {
     assert_counts_add_up(&report, &server, 1);
 }
 
+/// The stop comes before, while or after the handler begins to wait. The grace period does not end the wait.
+pub fn a_stop_ends_the_wait_for_a_message() {
+    let server = Server::new(
+        ServerStrategy::Inline,
+        Connection::wait_for_message,
+        FOREVER,
+    );
+    server.connect(1);
+    let stop = server.spawn_stop();
+    server.serve_forever();
+    stop.join().expect("a stop never waits");
+    let report = server.close();
+    assert_eq!(report.force_closed.len(), 0);
+    assert_counts_add_up(&report, &server, 1);
+}
+
 /// No thread can be started to watch the grace period. Connections are force-closed at once.
 pub fn without_a_thread_there_is_no_grace_period() {
     let server = Server::new(ServerStrategy::Inline, read, FOREVER);

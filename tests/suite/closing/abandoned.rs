@@ -87,3 +87,73 @@ fn the_report_distinguishes_the_outcomes<T: Connected, M: Strategy + Default>() 
 }
 
 in_threads!(the_report_distinguishes_the_outcomes,);
+
+/// A program that stops the server and goes on: no time for the handler.
+#[test]
+fn with_zero_times_a_stop_abandons_at_once() {
+    let gate = Gate::default();
+    let blocked = gate.clone();
+    let (started, starts) = mpsc::channel();
+    let service = Hooks::new(move |_: &mut TcpRequest| {
+        let _ = started.send(());
+        blocked.pass();
+        Ok(())
+    });
+    let host = host_with::<Tcp, Threading, _, _>(
+        service,
+        |options| options,
+        |server| {
+            let server = server.grace_period(Duration::ZERO);
+            server.force_close_timeout(Duration::ZERO)
+        },
+    );
+    let _client = host.client();
+    next(&starts);
+    assert_eq!(numbers(host.stop()), (1, 0, 1));
+    gate.open();
+}
+
+/// A program that waits for a running callback: the client is cut at once, the handler has all the time it needs.
+#[test]
+fn without_a_force_close_timeout_a_stop_waits_for_the_handler() {
+    let service = Hooks::new(|request: &mut TcpRequest| {
+        request.send_all("working\n")?;
+        // Ends by the force-close.
+        assert!(request.recv(1).is_err());
+        // Longer than the default of the timeout.
+        thread::sleep(Duration::from_millis(200));
+        Ok(())
+    });
+    let host = host_with::<Tcp, Threading, _, _>(
+        service,
+        |options| options,
+        |server| {
+            let server = server.grace_period(Duration::ZERO);
+            server.force_close_timeout(Duration::MAX)
+        },
+    );
+    let client = host.client();
+    assert_eq!(client.line(), "working\n");
+    assert_eq!(numbers(host.stop()), (1, 1, 0));
+}
+
+/// Servers that are told to stop before the first is dropped share the time of their grace periods.
+#[test]
+fn grace_periods_that_begin_together_end_together() {
+    let idle = || {
+        let service = Hooks::new(|request: &mut TcpRequest| Ok(request.recv(1).map(drop)?));
+        with_grace::<Tcp, Threading, _>(Duration::from_millis(300), service)
+    };
+    let hosts: Vec<_> = (0..10).map(|_| idle()).collect();
+    let clients: Vec<_> = hosts.iter().map(|host| host.client()).collect();
+    for host in &hosts {
+        let handle = host.server.handle();
+        eventually("the client is accepted", || handle.stats().active == 1);
+    }
+    let started = Instant::now();
+    hosts.iter().for_each(|host| host.server.shutdown());
+    drop(hosts);
+    let took = started.elapsed();
+    assert!(took < Duration::from_millis(3000), "{took:?}");
+    drop(clients);
+}

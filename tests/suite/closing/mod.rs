@@ -59,6 +59,7 @@ mod awaited;
 mod block_on_close;
 mod force_closed;
 mod from_inside;
+mod idle;
 
 /// A grace period for tests in which it expires.
 const SHORT: Duration = Duration::from_millis(50);

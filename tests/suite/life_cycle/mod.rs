@@ -4,6 +4,7 @@
 mod activate;
 mod handle_request;
 mod is_shutting_down;
+mod join;
 mod one_loop;
 mod service_actions;
 mod shutdown;

@@ -3,6 +3,7 @@
 // For the disposition of SIGPIPE.
 #![allow(unsafe_code)]
 
+mod client_gone;
 mod ends;
 mod reading;
 mod socket;
