@@ -16,7 +16,7 @@ pub enum Stage {
     /// In [`Service::verify_request`](crate::Service::verify_request).
     VerifyRequest,
     /// In the strategy: the request could not be started, for example because the system provided no
-    /// thread.
+    /// thread, or because [`Forking::in_child`](crate::Forking::in_child) panicked.
     ProcessRequest,
     /// In [`Service::request_handler`](crate::Service::request_handler), or in the `Drop` of the
     /// handler.

@@ -63,10 +63,10 @@ impl Job {
         self.request.state()
     }
 
-    /// Runs the request in a forked child process, and returns its outcome. Drops nothing of the job,
-    /// because the process ends afterwards.
-    pub(crate) fn run_in_child(mut self) -> Outcome {
-        let outcome = self.request.run_in_child();
+    /// Runs the request in a forked child process, and returns its outcome. The request fails if
+    /// `prepare`, which runs first, panics. Drops nothing of the job, because the process ends afterwards.
+    pub(crate) fn run_in_child(mut self, prepare: &dyn Fn()) -> Outcome {
+        let outcome = self.request.run_in_child(prepare);
         std::mem::forget(self);
         outcome
     }
@@ -125,7 +125,7 @@ trait Runnable: Send {
     fn reject(self: Box<Self>, error: Option<BoxError>, rejection: &Rejection);
     fn state(&self) -> &Arc<ServerState>;
     fn descriptor(&self) -> Option<BorrowedFd<'_>>;
-    fn run_in_child(&mut self) -> Outcome;
+    fn run_in_child(&mut self, prepare: &dyn Fn()) -> Outcome;
     fn leave_to_child(self: Box<Self>) -> InFlight;
 }
 
@@ -180,9 +180,26 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
         self.request.descriptor()
     }
 
-    fn run_in_child(&mut self) -> Outcome {
-        serve(&mut self.request, &self.service, &mut self.in_flight);
-        self.in_flight.outcome
+    fn run_in_child(&mut self, prepare: &dyn Fn()) -> Outcome {
+        let Self {
+            request,
+            service,
+            in_flight,
+            ..
+        } = self;
+        let prepared = HandlerError::catch(Stage::ProcessRequest, || {
+            prepare();
+            Ok(())
+        });
+        match prepared {
+            Ok(()) => serve(request, service, in_flight),
+            Err(error) => {
+                handle_error(&**service, request, &error);
+                let _ = catch_panic(|| request.shutdown_request());
+                in_flight.outcome = Outcome::Failed;
+            }
+        }
+        in_flight.outcome
     }
 
     fn leave_to_child(self: Box<Self>) -> InFlight {

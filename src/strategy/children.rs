@@ -30,6 +30,7 @@ use crate::sys::poll::wait_any_readable;
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 pub(super) type ExitHook = Box<dyn Fn(&ChildExit) + Send + Sync>;
+pub(super) type ChildHook = Box<dyn Fn() + Send + Sync>;
 
 /// The running children of one server.
 #[derive(Default)]
@@ -39,6 +40,8 @@ pub(super) struct Children {
     /// checks next.
     next_index: AtomicUsize,
     exit_hook: Option<ExitHook>,
+    /// Runs in each child before its request.
+    child_hook: Option<ChildHook>,
     /// Carries the stop requests of children.
     channel: OnceLock<Arc<ChildChannel>>,
     /// The server has sent signals to the children.
@@ -69,6 +72,17 @@ pub(super) enum Forked {
 impl Children {
     pub(super) fn set_exit_hook(&mut self, hook: ExitHook) {
         self.exit_hook = Some(hook);
+    }
+
+    pub(super) fn set_child_hook(&mut self, hook: ChildHook) {
+        self.child_hook = Some(hook);
+    }
+
+    /// In a child: runs the hook for children.
+    pub(super) fn run_child_hook(&self) {
+        if let Some(hook) = &self.child_hook {
+            hook();
+        }
     }
 
     /// Returns the process IDs.

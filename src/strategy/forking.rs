@@ -1,26 +1,13 @@
 //! A child process for each request.
 
-use std::io;
+mod serving;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
-use std::time::Duration;
 
-use crate::job::{Job, Rejected};
-use crate::request::ensure_read_buffer;
-use crate::state::counters::Outcome;
-use crate::strategy::children::{Children, Forked, ReapSummary, Snapshot};
-use crate::strategy::scheduling::Schedule;
-use crate::strategy::{AcceptWait, ChildExit, Ready, Scheduling, Strategy};
-use crate::sys::child_process::TerminationSignal;
-use crate::sys::fork::{Exit, Permission};
-
-/// How long no request must arrive before an exit of a child may wake the loop. Until then, exited
-/// children are reaped between requests, which saves a pidfd and a wake-up for each.
-const QUIET_TIME: Duration = Duration::from_millis(5);
-/// Part of the force-close timeout that children have to end after SIGTERM. The rest is for reaping
-/// children that are killed after it.
-const SIGTERM_SHARE: f64 = 0.7;
+use crate::strategy::ChildExit;
+use crate::strategy::children::Children;
+use crate::sys::fork::Permission;
 
 /// Runs each request in a child process of its own. Python: `ForkingMixIn`.
 ///
@@ -57,6 +44,50 @@ const SIGTERM_SHARE: f64 = 0.7;
 ///
 /// A [`Sender`](crate::Sender) to another client of the server fails with `NotConnected`, because
 /// the connection belongs to another child.
+///
+/// # What a child shares with the server process
+///
+/// A child is a copy, so **children repeat the random numbers of each other and of the server**: a
+/// generator that was used before the fork continues in each child with the same numbers. Tokens and keys that
+/// handlers draw from it are then equal for all clients. [`in_child`](Self::in_child) runs a function in each
+/// child before its request, and is the place to seed these generators again:
+///
+/// | generator | in `in_child` |
+/// | --- | --- |
+/// | `rand::rng`, `rand::random` | `rand::rng().reseed()` |
+/// | `fastrand` | `fastrand::seed(..)`, with a number from the system or from `rand` after its `reseed` |
+/// | [`RandomState`](std::hash::RandomState) of `std` (hash seeds; not for tokens) | cannot be seeded |
+/// | a generator of your own in a `static` or in the service | seed it from the system |
+/// | the system's (`getrandom`, `rand::rngs::SysRng`, `/dev/urandom`) | needs nothing, because it has no state in the process |
+///
+/// ```
+/// use socketserver::prelude::*;
+///
+/// let token = handler_fn(|request: &mut TcpRequest| {
+///     Ok(writeln!(request, "{:032x}", rand::random::<u128>())?)
+/// });
+/// let forking = Forking::new().in_child(|| {
+///     rand::rng().reseed().expect("the system provides random numbers");
+///     fastrand::seed(rand::random());
+/// });
+/// let server = TcpServer::bind("127.0.0.1:0", token)?.strategy(forking);
+/// # let _ = server;
+/// # Ok::<(), BoxError>(())
+/// ```
+///
+/// (In Python, a child seeds `random` again by itself. Other libraries use `os.register_at_fork`.)
+///
+/// What else was created before the fork:
+///
+/// | state | in a child | remedy |
+/// | --- | --- | --- |
+/// | an open file | shares its offset with the server and all children: reads and writes of one move it for all | open it in the handler; for logs, append mode; `read_at` and `write_at` |
+/// | a writer with a buffer (`BufWriter`) | is a copy with the bytes that were not flushed. If the child flushes it, these are written again. At the end of the child it is not flushed | flush it before the server serves, and in [`finish`](crate::RequestHandler::finish). Standard output needs neither |
+/// | a connection to a database, a TLS session, a pool of these | is used by several processes at once, which mixes up their data | connect in `in_child` or in the handler |
+/// | a lock on a file (`flock`, [`File::lock`](std::fs::File::lock)) | is held by the child, too: unlocking it there releases it for the server, and it stays locked until the child has ended. A lock by `fcntl` is not inherited | open and lock the file in the handler |
+/// | a thread, an async runtime, a timer | does not exist | start it in the handler |
+/// | a `thread_local!` | has the value of the thread that serves | |
+/// | values of the server process that remove something in `drop` (temporary files) | are not dropped | |
 ///
 /// # How a child ends
 ///
@@ -227,12 +258,31 @@ impl Forking {
     /// replaces the function. Python has no such hook.
     ///
     /// It runs in the server process, on the thread of the accept loop or on the thread that closes the
-    /// server. For children that outlive the server it runs on the thread that reaps them. A panic in it is caught. An `Arc` lets it share state with
-    /// the [service](crate::Service).
+    /// server. For children that outlive the server it runs on the thread that reaps them. A panic in it is
+    /// caught. An `Arc` lets it share state with the [service](crate::Service).
     pub fn on_child_exit(mut self, hook: impl Fn(&ChildExit) + Send + Sync + 'static) -> Self {
         // Succeeds: the `Arc` is not shared before the server is closed.
         if let Some(children) = Arc::get_mut(&mut self.children) {
             children.set_exit_hook(Box::new(hook));
+        }
+        self
+    }
+
+    /// Sets a function that is called in each child, before the handler is made. A second call replaces the
+    /// function. Default: none. Python: `os.register_at_fork(after_in_child=..)`, which is for all forks of
+    /// the process.
+    ///
+    /// It is for state that must not be [shared with the server
+    /// process](Self#what-a-child-shares-with-the-server-process), for example random number generators. If it
+    /// panics, the request fails: [`handle_error`](crate::Service::handle_error) is called in the child with
+    /// [`Stage::ProcessRequest`](crate::Stage::ProcessRequest), the connection is closed, and the child exits
+    /// with code 1. With [`new_unchecked`](Self::new_unchecked), its safety rules apply to this function, too.
+    #[doc(alias = "register_at_fork")]
+    #[doc(alias = "after_in_child")]
+    pub fn in_child(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        // Succeeds: the `Arc` is not shared before the server is closed.
+        if let Some(children) = Arc::get_mut(&mut self.children) {
+            children.set_child_hook(Box::new(hook));
         }
         self
     }
@@ -242,136 +292,10 @@ impl Forking {
     pub fn active_children(&self) -> Vec<u32> {
         self.children.pids()
     }
-
-    fn is_full(&self) -> bool {
-        self.children.len() >= self.max_children.load(Ordering::Relaxed)
-    }
-
-    fn has_capacity(&self, wait: &AcceptWait<'_>) -> bool {
-        wait.rejecting || !self.is_full()
-    }
-
-    /// Allocates the list of children and the read buffer now, in this order, so that they are next to
-    /// each other in memory: each page that is written to between two forks costs page faults.
-    fn preallocate(&self) {
-        let max_children = self.max_children.load(Ordering::Relaxed);
-        self.children
-            .preallocate(max_children.min(Self::DEFAULT_MAX_CHILDREN));
-        ensure_read_buffer();
-    }
-
-    /// Waits until the loop is woken, a stop request of a child arrives, one of `children` exits or, if
-    /// there is capacity, a request arrives. Reaps these children and carries out the stop requests.
-    fn wait_for_any(
-        &self,
-        wait: &AcceptWait<'_>,
-        children: &Snapshot,
-        timeout: Option<Duration>,
-    ) -> io::Result<Ready> {
-        let channel = self.children.channel_descriptor();
-        let fds: Vec<_> = children.pidfds().chain(channel).collect();
-        let poll_timeout = children.poll_timeout(timeout);
-        let (ready, readable) = wait.for_any(self.has_capacity(wait), &fds, poll_timeout)?;
-        self.children.reap(children, &readable);
-        if channel.is_some() && readable.last() == Some(&true) {
-            self.children.receive_stop_requests();
-        }
-        Ok(match ready {
-            // Only the time for a check on children without a pidfd has come.
-            Ready::TimedOut if poll_timeout != timeout => Ready::Woken,
-            ready => ready,
-        })
-    }
-
-    /// Runs the job in the child process and ends that process.
-    fn serve(job: Job, exit: Exit) -> ! {
-        let succeeded = job.run_in_child() == Outcome::Completed;
-        exit.with(if succeeded { 0 } else { 1 })
-    }
 }
 
 impl Default for Forking {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl Strategy for Forking {
-    fn process_request(&self, job: Job) -> Result<(), Rejected> {
-        if self.is_full() {
-            // An accept loop has waited for capacity before, except where a strategy wraps this one and
-            // does not call its `wait`.
-            let reason = "there are `max_children` child processes already";
-            return Err(job.reject(Some(reason.into())));
-        }
-        match self.children.fork(job, &self.permission) {
-            Ok(Forked::Parent) => Ok(()),
-            Ok(Forked::Child(job, exit)) => Self::serve(job, exit),
-            Err((job, error)) => Err(job.reject(Some(error.into()))),
-        }
-    }
-
-    fn wait(&self, wait: &AcceptWait<'_>) -> io::Result<Ready> {
-        self.preallocate();
-        let mut timeout = wait.timeout;
-        let ReapSummary {
-            any_reaped,
-            any_left,
-        } = self.children.reap_exited();
-        if wait.likely && self.has_capacity(wait) {
-            // Before the next request is accepted, because a child may have requested a stop.
-            self.children.receive_stop_requests();
-            if any_reaped {
-                self.has_unreported_exit.store(true, Ordering::Relaxed);
-            }
-            return Ok(Ready::Request);
-        }
-        let any_reaped = self.has_unreported_exit.swap(false, Ordering::Relaxed) || any_reaped;
-        if (any_left || any_reaped) && self.has_capacity(wait) {
-            let quiet_time = timeout.map_or(QUIET_TIME, |timeout| timeout.min(QUIET_TIME));
-            let ready = self.wait_for_any(wait, &Snapshot::default(), Some(quiet_time))?;
-            if ready != Ready::TimedOut {
-                return Ok(ready);
-            }
-            timeout = timeout.map(|timeout| timeout - quiet_time);
-        }
-        if any_reaped {
-            // No request follows at once, so the reaped children get an iteration of the loop, in
-            // which `service_actions` runs.
-            return Ok(Ready::Woken);
-        }
-        self.wait_for_any(wait, &self.children.snapshot(), timeout)
-    }
-
-    fn server_close(&self, _timeout: Duration) {
-        if self.children.wait_for_all(Duration::ZERO) {
-            return;
-        }
-        // The remaining children go on, and this thread reaps them. If it cannot be started, they stay
-        // zombies until this process ends.
-        let children = Arc::clone(&self.children);
-        let thread = thread::Builder::new().name("socketserver-children".into());
-        let _ = thread.spawn(move || children.wait_for_all(Duration::MAX));
-    }
-
-    fn scheduling(&self) -> Scheduling<'_> {
-        Scheduling::of(self)
-    }
-}
-
-impl Schedule for Forking {
-    fn drain(&self, timeout: Duration) {
-        self.children.announce_close();
-        if !self.children.is_signalled() {
-            self.children.wait_for_all(timeout);
-        } else if !self.children.wait_for_all(timeout.mul_f64(SIGTERM_SHARE)) {
-            self.children.signal_all(TerminationSignal::Kill);
-            self.children
-                .wait_for_all(timeout.mul_f64(1.0 - SIGTERM_SHARE));
-        }
-    }
-
-    fn force_close(&self) {
-        self.children.signal_all(TerminationSignal::Terminate);
     }
 }

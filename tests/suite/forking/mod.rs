@@ -8,6 +8,7 @@
 #![allow(unsafe_code)]
 
 mod closing;
+mod copies;
 mod endings;
 mod inheritance;
 mod many;
