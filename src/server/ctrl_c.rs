@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use crate::error::Error;
 use crate::state::{ServerHandle, ServerState};
 use crate::sys;
+use crate::sys::child_signals;
 
 /// Exit status of a process that a second signal ends: 128 plus the number of SIGINT, as in shells.
 const FORCED_EXIT_STATUS: i32 = 130;
@@ -27,6 +28,13 @@ struct Registry {
     servers: Vec<Weak<ServerState>>,
 }
 
+impl Registry {
+    fn set_stopping(&mut self, is_stopping: bool) {
+        self.is_stopping = is_stopping;
+        child_signals::set_first_taken(is_stopping);
+    }
+}
+
 pub(super) fn shutdown_on_ctrl_c(handle: &ServerHandle) -> Result<(), Error> {
     let mut registry = REGISTRY.lock();
     match registry.installed_in {
@@ -45,7 +53,7 @@ pub(super) fn shutdown_on_ctrl_c(handle: &ServerHandle) -> Result<(), Error> {
             registry.installed_in = Some(std::process::id());
         }
     }
-    registry.is_stopping = false;
+    registry.set_stopping(false);
     registry.servers.retain(|server| server.strong_count() > 0);
     registry.servers.push(Arc::downgrade(&handle.0));
     Ok(())
@@ -63,7 +71,7 @@ fn on_signal() {
     if registry.is_stopping || servers.is_empty() {
         std::process::exit(FORCED_EXIT_STATUS);
     }
-    registry.is_stopping = true;
+    registry.set_stopping(true);
     for server in servers {
         server.request_stop_by_signal();
     }

@@ -108,17 +108,28 @@ use crate::sys::fork::Permission;
 ///
 /// # Signals
 ///
-/// SIGINT, SIGTERM and SIGHUP end a child at once, without
-/// [`finish`](crate::RequestHandler::finish), even if the server process handles or blocks them.
-/// A SIGHUP that the server process ignores stays ignored, because `nohup` relies on that. (In Python, a
-/// child keeps the signal handlers of its parent.)
+/// Ctrl-C in a terminal sends SIGINT to the server, its children and the processes that these have started;
+/// systemd does so with SIGTERM. The server then begins its stop, and its running children have the grace
+/// period to end, as requests have under every strategy. A child does this with SIGINT, SIGTERM and SIGHUP:
 ///
-/// The server sends signals to its children only. Processes that a handler has started get none from
-/// it. Ctrl-C in a terminal is different: the terminal sends SIGINT to the server, its children and the
-/// processes that they have started.
+/// | the server process | a child |
+/// | --- | --- |
+/// | handles the signal ([`shutdown_on_ctrl_c`](crate::Server::shutdown_on_ctrl_c), or a handler of its own), or blocks it (`sigwait`) | leaves the first of these signals to the server, and ends at the second, as the server does under `shutdown_on_ctrl_c`. It ends at the first if a signal has stopped the server before the fork, if the server process no longer exists, and if the server process or the child itself has sent it |
+/// | has the default action | ends, as the server does |
+/// | ignores the signal (`nohup`) | ignores it |
 ///
-/// The second signal under [`shutdown_on_ctrl_c`](crate::Server::shutdown_on_ctrl_c) ends the server
-/// process at once. It sends no signal to running children, which go on without it.
+/// So `kill` of a single child has to be repeated. A child that ends by a signal does so at once, without
+/// [`finish`](crate::RequestHandler::finish). The handlers of the server process do not run in it (in Python they
+/// do, so that a child survives every signal that its server handles). Calls that wait may return
+/// `Interrupted` in a child, such as `poll` and `pause`; this library's reads, writes and
+/// [`sleep`](crate::sleep) continue.
+///
+/// A process that the handler has started, for example by [`Command`](std::process::Command), has the default
+/// action of these signals, unless the server process ignores them: Ctrl-C ends it at once. The
+/// server itself sends signals to its children only. Processes that a handler has started get none from it.
+///
+/// The second signal under `shutdown_on_ctrl_c` ends the server process at once. It sends no signal to running
+/// children. They go on, unless they have got two signals, too.
 ///
 /// # Limit
 ///

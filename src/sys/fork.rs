@@ -6,7 +6,7 @@
 //! - Other threads may hold locks. The fork is refused unless they are [parked](crate::sys::fork_gate).
 //! - Standard output is flushed and locked over the fork, so that no output appears twice and the
 //!   child can print. Standard error is locked, too, if another thread may be writing to it.
-//! - Termination signals are blocked until the child has restored their default actions
+//! - Termination signals are blocked until the child has replaced the handlers of the parent
 //!   ([`SignalMaskGuard`]).
 //! - Listening sockets and wakers stay with the parent ([`close_on_fork`](crate::sys::close_on_fork)).
 //! - The child always ends by `_exit` ([`Exit`]), so that it neither unwinds nor drops values of the
@@ -103,7 +103,7 @@ pub(crate) fn fork<T>(
             let exit = Exit(());
             child_channel::become_child(channel);
             registry.replace_with(inert, owner);
-            signals.restore_defaults();
+            signals.leave_to_server();
             drop((signals, registry, gate, streams));
             Ok((Side::Child(exit), held))
         }

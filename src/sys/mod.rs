@@ -17,6 +17,7 @@
 //! | [`fork_gate`] | ensures that a fork is safe beside other threads |
 //! | [`thread_list`] | counts the threads of this process |
 //! | [`signal_mask`] | blocks termination signals during a fork |
+//! | [`child_signals`] | handles termination signals in a child |
 //! | [`close_on_fork`] | replaces descriptors in children |
 //! | [`child_process`] | waits for a child process and signals it |
 //! | [`child_channel`] | carries stop requests from children to their parent |
@@ -33,6 +34,7 @@ compile_error!(
 pub(crate) mod accept;
 pub(crate) mod child_channel;
 pub(crate) mod child_process;
+pub(crate) mod child_signals;
 pub(crate) mod close_on_fork;
 pub(crate) mod coarse_clock;
 pub(crate) mod datagram;

@@ -3,7 +3,9 @@
 use std::mem::MaybeUninit;
 
 use nix::libc;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+
+use crate::sys::child_signals;
 
 /// Signals that end a process by default, and for which programs install handlers.
 const TERMINATION: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
@@ -11,11 +13,14 @@ const TERMINATION: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHU
 /// Blocks the termination signals for this thread until it is dropped, because a child must not run
 /// its parent's handlers, nor lose a signal to them.
 ///
-/// Does nothing if each of these signals has its default action and is not blocked. The constructor
-/// checks this, because a check in the parent costs less than a check in the child.
+/// Does nothing if none of these signals is handled or blocked. The constructor checks this, because a
+/// check in the parent costs less than a check in the child.
 pub(super) struct SignalMaskGuard {
     /// Previous mask of the thread, if the guard changed it.
     previous: Option<SigSet>,
+    /// For each signal, whether the parent handles it, or blocks it and receives it in another way. Other
+    /// ones end parent and child by default, or are ignored in both.
+    received: [bool; TERMINATION.len()],
 }
 
 impl SignalMaskGuard {
@@ -23,35 +28,33 @@ impl SignalMaskGuard {
     #[inline(never)]
     pub(super) fn block() -> Self {
         let blocked = SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty());
-        let ends_process = |signal| is_default(signal) && !blocked.contains(signal);
-        if TERMINATION.into_iter().all(ends_process) {
-            return Self { previous: None };
+        let received = TERMINATION.map(|signal| match disposition(signal) {
+            libc::SIG_DFL => blocked.contains(signal),
+            disposition => disposition != libc::SIG_IGN,
+        });
+        if !received.contains(&true) {
+            return Self {
+                previous: None,
+                received,
+            };
         }
+        child_signals::prepare();
         let termination: SigSet = TERMINATION.into_iter().collect();
         let previous = termination.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok();
-        Self { previous }
+        Self { previous, received }
     }
 
-    /// In the child: restores the default actions and unblocks the signals, even if the parent blocks
-    /// them. An ignored SIGHUP stays ignored, because `nohup` uses it to let a program outlive its
-    /// terminal.
+    /// In the child: leaves the signals that the parent receives to the parent, and unblocks all, even if
+    /// the parent blocks them. Signals that the parent ignores stay ignored.
     #[inline(never)]
-    pub(super) fn restore_defaults(&mut self) {
+    pub(super) fn leave_to_server(&mut self) {
         let Some(mask) = &mut self.previous else {
             return;
         };
-        let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-        for signal in TERMINATION {
+        for (signal, is_received) in TERMINATION.into_iter().zip(self.received) {
             mask.remove(signal);
-        }
-        for signal in TERMINATION {
-            // SAFETY: the default action runs no code in signal context.
-            let action = unsafe { sigaction(signal, &default) };
-            if let (Signal::SIGHUP, Ok(action)) = (signal, action)
-                && matches!(action.handler(), SigHandler::SigIgn)
-            {
-                // SAFETY: ignoring a signal runs no code in signal context.
-                let _ = unsafe { sigaction(signal, &action) };
+            if is_received {
+                child_signals::leave_to_server(signal);
             }
         }
     }
@@ -65,11 +68,14 @@ impl Drop for SignalMaskGuard {
     }
 }
 
-/// Returns whether a signal has its default action.
-fn is_default(signal: Signal) -> bool {
+/// Returns the handler of a signal, or `SIG_DFL` or `SIG_IGN`.
+fn disposition(signal: Signal) -> libc::sighandler_t {
     let mut action = MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: without a new action, the call writes the current one and changes nothing.
     let result = unsafe { libc::sigaction(signal as i32, std::ptr::null(), action.as_mut_ptr()) };
+    if result != 0 {
+        return libc::SIG_DFL;
+    }
     // SAFETY: a successful call has written the action.
-    result == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_DFL
+    unsafe { action.assume_init() }.sa_sigaction
 }

@@ -143,21 +143,6 @@ fn the_parent_is_notified_how_a_child_ended() {
     );
 }
 
-fn a_signal_ends_a_child<T: Connected>() {
-    reset_signals_once();
-    let (forking, ends) = watched();
-    let host = host_by::<T, _, _>(forking, handler_fn(answer_pids::<T::Request>));
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-        let client = host.client();
-        kill(pid(&client.ask("?\n")), signal).unwrap();
-        assert_eq!(next(&ends).signal(), Some(signal as i32));
-        client.expect_end();
-    }
-    assert_eq!(host.server.stats().force_closed, 3);
-    // The server still serves.
-    host.client().ask("?\n");
-}
-
 /// A child process that this library has not forked is reaped by the code that started it.
 #[test]
 fn other_children_are_not_reaped() {
@@ -247,5 +232,4 @@ over_apart!([Tcp, Udp, UnixStream, UnixDatagram]
 over_apart!([Tcp, UnixStream]
 
     service_actions_follow_the_end_of_a_child,
-    a_signal_ends_a_child,
 );

@@ -71,32 +71,6 @@ fn a_child_outlives_its_server_and_does_not_keep_the_port() {
     );
 }
 
-/// Answers whether SIGINT, SIGTERM and SIGHUP have their default effect.
-fn answer_default_signals(request: &mut TcpRequest) -> Result {
-    let defaults = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].map(|number| {
-        // SAFETY: the default runs no code in signal context.
-        let before = unsafe { signal(number, SigHandler::SigDfl) };
-        matches!(before, Ok(SigHandler::SigDfl))
-    });
-    Ok(writeln!(request, "{defaults:?}")?)
-}
-
-#[test]
-fn signals_end_a_child_as_they_do_by_default() {
-    apart(
-        test_name!("signals_end_a_child_as_they_do_by_default"),
-        || {
-            reset_signals_once();
-            let server = TcpServer::bind(LOOPBACK, handler_fn(answer_default_signals)).unwrap();
-            // Installs a handler for each of the three.
-            server.shutdown_on_ctrl_c().unwrap();
-            let server = server.strategy(forking()).spawn().unwrap();
-            let client = Tcp::connect(server.server_address());
-            assert_eq!(client.line(), "[true, true, true]\n");
-        },
-    );
-}
-
 fn a_handler_in_a_child_stops_the_server<T: Reachable>() {
     let stop = |request: &mut T::Request| {
         request.server().shutdown();
@@ -206,32 +180,6 @@ fn a_late_stop_by_a_child_does_not_end_the_next_run() {
             let server = Arc::into_inner(server).unwrap();
             assert_eq!(server.stats().accepted, 2);
             in_time(move || server.server_close());
-        },
-    );
-}
-
-/// Programs that receive signals by `sigwait` block them.
-#[test]
-fn signals_that_the_server_blocks_end_a_child() {
-    apart(
-        test_name!("signals_that_the_server_blocks_end_a_child"),
-        || {
-            let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
-            let (forking, ends) = watched();
-            // Threads and child processes inherit the signal mask.
-            let host = thread::scope(|scope| {
-                let blocked = scope.spawn(|| {
-                    signals.thread_block().unwrap();
-                    host_by::<Tcp, _, _>(forking, handler_fn(answer_pids::<TcpRequest>))
-                });
-                blocked.join().unwrap()
-            });
-            for signal in signals.iter() {
-                let client = host.client();
-                kill(pid(&client.ask("?\n")), signal).unwrap();
-                assert_eq!(next(&ends).signal(), Some(signal as i32));
-                client.expect_end();
-            }
         },
     );
 }

@@ -14,6 +14,7 @@ mod inheritance;
 mod many;
 mod max_children;
 mod refusal;
+mod signals;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
@@ -27,7 +28,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigHandler, SigSet, Signal, kill, raise, signal};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpgrp, setpgid};
 use socketserver::RequestKind;
 use socketserver::transport::Tcp;
 use socketserver::{

@@ -47,13 +47,16 @@ fn forking_is_allowed_beside_threads_of_the_library_that_wait() {
             assert_eq!(udp.ask(&format!("udp {n}\n")), format!("udp {n}\n"));
         }
     });
-    // A SIGTERM ends the child process, and does not stop the parent.
+    // Two signals end the child process, and do not stop the parent.
     let client = Client::new(std::net::TcpStream::connect(address).unwrap());
     client.ask("hello\n");
     eventually("only the child of this connection is left", || {
         children_of(server.id()).len() == 1
     });
-    kill(children_of(server.id())[0], Signal::SIGTERM).unwrap();
+    let child = children_of(server.id())[0];
+    kill(child, Signal::SIGTERM).unwrap();
+    assert_eq!(client.ask("still there\n"), "still there\n");
+    kill(child, Signal::SIGTERM).unwrap();
     client.expect_end();
     let client = Client::new(std::net::TcpStream::connect(address).unwrap());
     assert_eq!(client.ask("still there\n"), "still there\n");
