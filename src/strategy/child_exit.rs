@@ -7,8 +7,8 @@ use crate::sys::child_process::ChildStatus;
 /// How a child process of a [`Forking`](crate::Forking) server ended: with an exit code, or by a
 /// signal; passed to [`Forking::on_child_exit`](crate::Forking::on_child_exit).
 ///
-/// Neither is known if other code of the program has waited for the process (`waitpid(-1)`), or if
-/// SIGCHLD is ignored.
+/// Neither is known if other code of the program has waited for the process (`waitpid(-1)`), or has
+/// ignored SIGCHLD since the fork.
 ///
 /// ```
 /// # fn log(exit: &socketserver::ChildExit) {

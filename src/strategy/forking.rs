@@ -104,7 +104,7 @@ use crate::sys::fork::Permission;
 /// | exit code 0 | completed |
 /// | another exit code, or a signal that is not in the next row | failed |
 /// | SIGINT, SIGTERM or SIGHUP; SIGKILL while the server closes | force-closed |
-/// | unknown, because other code of the program waited for the process | dropped |
+/// | unknown, because other code of the program waited for the process or has ignored SIGCHLD since | dropped |
 ///
 /// # Signals
 ///
@@ -143,6 +143,11 @@ use crate::sys::fork::Permission;
 /// While the server serves, it reaps children as they exit, a few milliseconds later at most. Children
 /// that exit at another time are reaped by the next `serve_forever` or `handle_request`, or when
 /// the server is closed. Child processes that this strategy has not forked are not touched.
+///
+/// The system discards the exit status of children while SIGCHLD is ignored, or has the flag
+/// `SA_NOCLDWAIT`. Some supervisors start programs with SIGCHLD ignored. Therefore an ignored SIGCHLD gets
+/// its default action before each fork, and the flag is removed. The program then has to wait for its own
+/// child processes, too.
 ///
 /// Before Linux 5.3, on other systems, and without a free descriptor, the exit of a child does not wake the
 /// server. It then checks its children every 20 ms.

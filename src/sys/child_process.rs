@@ -1,10 +1,16 @@
 //! Child processes of this process.
 
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::ptr;
 use std::sync::OnceLock;
 
+use nix::libc;
+use nix::sys::signal::Signal as SignalNumber;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions};
+
+use crate::sys::signal::action;
 
 /// Child process that has not been reaped.
 #[derive(Debug)]
@@ -21,7 +27,7 @@ pub(crate) struct Child {
 pub(crate) enum ChildStatus {
     Code(i32),
     Signal(i32),
-    /// Other code in this process has reaped the child.
+    /// Other code in this process has reaped the child, or has ignored SIGCHLD since the fork.
     Unknown,
 }
 
@@ -149,6 +155,25 @@ impl Child {
             rustix::process::kill_process(self.pid, signal)?;
         }
         Ok(())
+    }
+}
+
+/// Makes the system keep the exit status of children until they are reaped. It does not while SIGCHLD is
+/// ignored, which a program inherits from the program that has started it, or has the flag `SA_NOCLDWAIT`.
+pub(super) fn keep_exit_statuses() -> io::Result<()> {
+    let mut action = action(SignalNumber::SIGCHLD)?;
+    let is_ignored = action.sa_sigaction == libc::SIG_IGN;
+    if !is_ignored && action.sa_flags & libc::SA_NOCLDWAIT == 0 {
+        return Ok(());
+    }
+    if is_ignored {
+        action.sa_sigaction = libc::SIG_DFL;
+    }
+    action.sa_flags &= !libc::SA_NOCLDWAIT;
+    // SAFETY: the action was read from the system. A handler in it is one that the program has installed.
+    match unsafe { libc::sigaction(libc::SIGCHLD, &action, ptr::null_mut()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

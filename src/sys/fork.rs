@@ -8,6 +8,7 @@
 //!   child can print. Standard error is locked, too, if another thread may be writing to it.
 //! - Termination signals are blocked until the child has replaced the handlers of the parent
 //!   ([`SignalMaskGuard`]).
+//! - SIGCHLD is not ignored, so that the parent can reap the child.
 //! - Listening sockets and wakers stay with the parent ([`close_on_fork`](crate::sys::close_on_fork)).
 //! - The child always ends by `_exit` ([`Exit`]), so that it neither unwinds nor drops values of the
 //!   parent.
@@ -33,7 +34,7 @@ use rustix::process::Pid;
 
 use crate::panics::catch_panic;
 use crate::sys::child_channel::{self, ChildChannel};
-use crate::sys::child_process::Child;
+use crate::sys::child_process::{Child, keep_exit_statuses};
 use crate::sys::close_on_fork::{Registry, inert_socket};
 use crate::sys::fork_gate::{Gate, parked};
 use crate::sys::poll::wait_writable;
@@ -84,6 +85,7 @@ pub(crate) fn fork<T>(
 ) -> io::Result<(Side, T)> {
     static TRIM_ONCE: Once = Once::new();
     TRIM_ONCE.call_once(trim_heap);
+    keep_exit_statuses()?;
     let inert = inert_socket()?;
     let (streams, gate) = park_other_threads(permission)?;
     let registry = Registry::lock();

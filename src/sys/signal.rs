@@ -1,5 +1,10 @@
-//! Ctrl-C, SIGTERM and SIGHUP, through the `ctrlc` crate.
+//! Actions of signals. Ctrl-C, SIGTERM and SIGHUP, through the `ctrlc` crate.
 
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, signal};
 
 use crate::sys::fork_gate::{park, unparked};
@@ -7,6 +12,18 @@ use crate::sys::thread_list::wait_until_asleep;
 
 /// Name of the thread on which `ctrlc` waits for signals.
 const CTRLC_THREAD: &str = "ctrl-c";
+
+/// Returns the present action of a signal.
+pub(super) fn action(signal: Signal) -> io::Result<libc::sigaction> {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: without a new action, the call writes the present one and changes nothing.
+    let result = unsafe { libc::sigaction(signal as i32, ptr::null(), action.as_mut_ptr()) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a successful call has written the action.
+    Ok(unsafe { action.assume_init() })
+}
 
 /// Calls `on_signal` on a separate thread for every SIGINT, SIGTERM and SIGHUP of this process.
 ///

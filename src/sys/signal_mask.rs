@@ -1,11 +1,10 @@
 //! Termination signals over a fork.
 
-use std::mem::MaybeUninit;
-
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
 use crate::sys::child_signals;
+use crate::sys::signal::action;
 
 /// Signals that end a process by default, and for which programs install handlers.
 const TERMINATION: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
@@ -28,9 +27,9 @@ impl SignalMaskGuard {
     #[inline(never)]
     pub(super) fn block() -> Self {
         let blocked = SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty());
-        let received = TERMINATION.map(|signal| match disposition(signal) {
+        let received = TERMINATION.map(|signal| match handler(signal) {
             libc::SIG_DFL => blocked.contains(signal),
-            disposition => disposition != libc::SIG_IGN,
+            handler => handler != libc::SIG_IGN,
         });
         if !received.contains(&true) {
             return Self {
@@ -69,13 +68,6 @@ impl Drop for SignalMaskGuard {
 }
 
 /// Returns the handler of a signal, or `SIG_DFL` or `SIG_IGN`.
-fn disposition(signal: Signal) -> libc::sighandler_t {
-    let mut action = MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: without a new action, the call writes the current one and changes nothing.
-    let result = unsafe { libc::sigaction(signal as i32, std::ptr::null(), action.as_mut_ptr()) };
-    if result != 0 {
-        return libc::SIG_DFL;
-    }
-    // SAFETY: a successful call has written the action.
-    unsafe { action.assume_init() }.sa_sigaction
+fn handler(signal: Signal) -> libc::sighandler_t {
+    action(signal).map_or(libc::SIG_DFL, |action| action.sa_sigaction)
 }

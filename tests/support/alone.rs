@@ -59,8 +59,9 @@ pub(crate) fn run(test: &str) -> Finished {
     passed(Program::start(command(test)))
 }
 
+/// Waits for the end of a process of [`command`], which has to succeed.
 #[track_caller]
-fn passed(program: Program) -> Finished {
+pub(crate) fn passed(program: Program) -> Finished {
     let ended = program.finish();
     let printed = ended.text();
     let succeeded = ended.status.success() && printed.contains("1 passed");

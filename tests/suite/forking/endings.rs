@@ -193,6 +193,62 @@ fn a_child_that_another_thread_has_reaped_is_reported() {
     );
 }
 
+/// Some supervisors start programs with SIGCHLD ignored. The system then reaps children itself.
+#[test]
+fn exits_are_counted_in_a_program_that_was_started_with_sigchld_ignored() {
+    let test = test_name!("exits_are_counted_in_a_program_that_was_started_with_sigchld_ignored");
+    if is_alone(test) {
+        return exits_are_counted_while_sigchld_is_ignored();
+    }
+    let mut command = command(test);
+    let ignore = || {
+        // SAFETY: ignoring runs no code in signal context.
+        unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }?;
+        Ok(())
+    };
+    // SAFETY: the forked child makes only a system call.
+    unsafe { std::os::unix::process::CommandExt::pre_exec(&mut command, ignore) };
+    passed(Program::start(command));
+}
+
+fn exits_are_counted_while_sigchld_is_ignored() {
+    extern "C" fn on_sigchld(_: i32) {}
+
+    let action = |handler, flags| {
+        let action = SigAction::new(handler, flags, SigSet::empty());
+        // SAFETY: the handler does nothing.
+        unsafe { sigaction(Signal::SIGCHLD, &action) }.unwrap()
+    };
+    let (forking, ends) = watched();
+    let exit = handler_fn(
+        |request: &mut TcpRequest| match &request.readline(10)?[..] {
+            b"exit\n" => std::process::exit(7),
+            _ => Ok(()),
+        },
+    );
+    let host = host_by::<Tcp, _, _>(forking, exit);
+    let expect_exits = || {
+        for (order, code) in [("exit\n", 7), ("go\n", 0)] {
+            host.client().send(order);
+            assert_eq!(next(&ends).code(), Some(code));
+        }
+    };
+    expect_exits();
+    action(SigHandler::SigIgn, SaFlags::empty());
+    expect_exits();
+    let before = action(
+        SigHandler::Handler(on_sigchld),
+        SaFlags::SA_NOCLDWAIT | SaFlags::SA_RESTART,
+    );
+    assert!(matches!(before.handler(), SigHandler::SigDfl));
+    expect_exits();
+    let before = action(SigHandler::SigDfl, SaFlags::empty());
+    assert!(matches!(before.handler(), SigHandler::Handler(_)));
+    assert!(before.flags().contains(SaFlags::SA_RESTART));
+    let stats = host.server.stats();
+    assert_eq!((stats.completed, stats.failed, stats.dropped), (3, 3, 0));
+}
+
 #[test]
 #[ignore = "runs as a part of output_is_printed_once"]
 fn the_process_that_prints() {

@@ -27,7 +27,9 @@ use std::sync::{Arc, Mutex, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigHandler, SigSet, Signal, kill, raise, signal};
+use nix::sys::signal::{
+    SaFlags, SigAction, SigHandler, SigSet, Signal, kill, raise, sigaction, signal,
+};
 use nix::unistd::{Pid, getpgrp, setpgid};
 use socketserver::RequestKind;
 use socketserver::transport::Tcp;
@@ -36,7 +38,7 @@ use socketserver::{
     Service, Stage, Strategy, TcpRequest, TcpServer, Threading, handler_fn,
 };
 
-use crate::support::alone::{apart, is_alone, run, test_name};
+use crate::support::alone::{apart, command, is_alone, passed, run, test_name};
 use crate::support::net::*;
 use crate::support::process::{Program, reset_signals};
 use crate::support::scale::scale;
