@@ -3,67 +3,16 @@
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 use std::mem;
-use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::address::{Address, UnixAddress};
+use crate::request::datagram_socket::DatagramSocket;
+use crate::request::route::{LocalAddress, Route};
 use crate::request::{Request, RequestLifecycle, packet_buffers};
 use crate::state::live_connection::Recipient;
 use crate::state::{Rejection, Sender, ServerHandle, ServerState};
 use crate::sys;
-
-/// A bound datagram socket: [`UdpSocket`], [`UnixDatagram`], or a type of your own.
-///
-/// - **You implement** it, both methods, to serve another kind of datagrams. [`DatagramRequest`] adds the
-///   rest, and your [`Transport::get_request`](crate::Transport::get_request) makes the request.
-/// - **The server calls** [`send_to`](Self::send_to), from any thread, also from several at the same time;
-///   [`recv_from`](Self::recv_from) is for your transport.
-pub trait DatagramSocket: Send + Sync + 'static {
-    /// The type of client addresses.
-    type Address: Address;
-
-    /// Receives one datagram without waiting, and returns its size in `buffer` and the client's address.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock` if there is none; otherwise an error of `recvfrom(2)`.
-    fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, Self::Address)>;
-
-    /// Sends one datagram and returns its size.
-    ///
-    /// # Errors
-    ///
-    /// An error of `sendto(2)`.
-    fn send_to(&self, data: &[u8], to: &Self::Address) -> io::Result<usize>;
-}
-
-impl DatagramSocket for UdpSocket {
-    type Address = SocketAddr;
-
-    fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        sys::datagram::recv_from_inet(self.as_fd(), buffer)
-    }
-
-    fn send_to(&self, data: &[u8], to: &SocketAddr) -> io::Result<usize> {
-        sys::datagram::send_to_inet(self.as_fd(), data, to)
-    }
-}
-
-impl DatagramSocket for UnixDatagram {
-    type Address = UnixAddress;
-
-    fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, UnixAddress)> {
-        sys::datagram::recv_from_unix(self.as_fd(), buffer)
-    }
-
-    fn send_to(&self, data: &[u8], to: &UnixAddress) -> io::Result<usize> {
-        sys::datagram::send_to_unix(self.as_fd(), data, to)
-    }
-}
 
 /// A datagram of a datagram server: see [`Request`] for how to read and answer it.
 ///
@@ -82,7 +31,7 @@ pub struct DatagramRequest<S: DatagramSocket> {
     position: usize,
     truncated: bool,
     reply: Vec<u8>,
-    client_address: S::Address,
+    route: Route<S>,
     socket: Arc<S>,
     server: ServerHandle,
     /// A handler has called [`socket`](Self::socket).
@@ -105,16 +54,25 @@ impl<S: DatagramSocket> DatagramRequest<S> {
         packet.extend_from_slice(data);
         server.0.counters.count_bytes(data.len() as u64, 0);
         let server = server.clone();
+        let route = Route {
+            client: client_address,
+            local: None,
+        };
         Self {
             packet,
             position: 0,
             truncated,
             reply,
-            client_address,
+            route,
             socket,
             server,
             socket_used: AtomicBool::new(false),
         }
+    }
+
+    pub(crate) fn with_local_address(mut self, local: Option<LocalAddress<S>>) -> Self {
+        self.route.local = local;
+        self
     }
 
     /// Whether this is a request of this socket and server. A handler can exchange two requests.
@@ -124,17 +82,19 @@ impl<S: DatagramSocket> DatagramRequest<S> {
     }
 
     /// Replaces the packet by another datagram. `receive` appends it to the empty packet and returns the
-    /// client's address. The buffers are used again, except one for a large reply.
+    /// client's address, and the address to which it was sent. The buffers are used again, except one for a
+    /// large reply.
     #[inline]
     pub(crate) fn renew<E>(
         &mut self,
         max_packet_size: usize,
-        receive: impl FnOnce(&mut Vec<u8>) -> Result<S::Address, E>,
+        receive: impl FnOnce(&mut Vec<u8>) -> Result<(S::Address, Option<LocalAddress<S>>), E>,
     ) -> Result<(), E> {
         self.position = 0;
         packet_buffers::clear(&mut self.reply);
         self.packet.clear();
-        self.client_address = receive(&mut self.packet)?;
+        let (client, local) = receive(&mut self.packet)?;
+        self.route = Route { client, local };
         self.truncated = self.packet.len() > max_packet_size;
         self.packet.truncate(max_packet_size);
         let received = self.packet.len() as u64;
@@ -164,12 +124,24 @@ impl<S: DatagramSocket> DatagramRequest<S> {
     /// Sends a datagram from the server's socket at once, to any address. Python:
     /// `socket.sendto(data, address)`.
     ///
+    /// A datagram to the client leaves from [`local_address`](Request::local_address), as the reply does. For
+    /// other addresses, the system chooses the address from which it leaves.
+    ///
     /// # Errors
     ///
     /// An error of `sendto(2)`; `AddrNotAvailable` for an unnamed Unix address.
     #[doc(alias = "sendto")]
     pub fn send_to(&self, data: &[u8], address: &S::Address) -> io::Result<()> {
+        if *address == self.route.client {
+            return self.send_to_client(data);
+        }
         let sent = self.socket.send_to(data, address)?;
+        self.server.0.counters.count_bytes(0, sent as u64);
+        Ok(())
+    }
+
+    fn send_to_client(&self, data: &[u8]) -> io::Result<()> {
+        let sent = self.route.send(&self.socket, data)?;
         self.server.0.counters.count_bytes(0, sent as u64);
         Ok(())
     }
@@ -195,7 +167,14 @@ impl<S: DatagramSocket> Request for DatagramRequest<S> {
     type Address = S::Address;
 
     fn client_address(&self) -> &S::Address {
-        &self.client_address
+        &self.route.client
+    }
+
+    fn local_address(&self) -> io::Result<S::Address> {
+        match &self.route.local {
+            Some(local) => Ok(local.address.clone()),
+            None => self.socket.local_address(),
+        }
     }
 
     fn server(&self) -> &ServerHandle {
@@ -205,7 +184,7 @@ impl<S: DatagramSocket> Request for DatagramRequest<S> {
     fn sender(&self) -> Sender {
         Sender::datagram(Arc::new(Client {
             socket: Arc::downgrade(&self.socket),
-            address: self.client_address.clone(),
+            route: self.route.clone(),
             server: Arc::downgrade(&self.server.0),
         }))
     }
@@ -225,7 +204,7 @@ impl<S: DatagramSocket> RequestLifecycle for DatagramRequest<S> {
         if self.reply.is_empty() {
             return Ok(());
         }
-        self.send_to(&self.reply, &self.client_address)
+        self.send_to_client(&self.reply)
     }
 
     fn shutdown_request(&mut self) {}
@@ -234,7 +213,7 @@ impl<S: DatagramSocket> RequestLifecycle for DatagramRequest<S> {
         if let Rejection::Message(message) = rejection
             && !message.is_empty()
         {
-            let _ = self.send_to(message, &self.client_address);
+            let _ = self.send_to_client(message);
         }
     }
 }
@@ -283,7 +262,7 @@ impl<S: DatagramSocket> Write for DatagramRequest<S> {
 impl<S: DatagramSocket> fmt::Debug for DatagramRequest<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DatagramRequest")
-            .field("client_address", &self.client_address)
+            .field("client_address", &self.route.client)
             .field("size", &self.packet.len())
             .field("truncated", &self.truncated)
             .finish_non_exhaustive()
@@ -294,7 +273,7 @@ impl<S: DatagramSocket> fmt::Debug for DatagramRequest<S> {
 /// keep the server's port open.
 struct Client<S: DatagramSocket> {
     socket: Weak<S>,
-    address: S::Address,
+    route: Route<S>,
     server: Weak<ServerState>,
 }
 
@@ -304,7 +283,7 @@ impl<S: DatagramSocket> Recipient for Client<S> {
             .socket
             .upgrade()
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the server is closed"))?;
-        let sent = socket.send_to(data, &self.address)?;
+        let sent = self.route.send(&socket, data)?;
         if let Some(server) = self.server.upgrade() {
             server.counters.count_bytes(0, sent as u64);
         }

@@ -2,12 +2,14 @@
 
 mod connection;
 mod datagram;
+mod datagram_socket;
 mod direction;
 mod lifecycle;
 mod live_connection;
 mod packet_buffers;
 mod pending_io;
 mod read_buffer;
+mod route;
 mod stream;
 mod stream_halves;
 mod stream_socket;
@@ -19,7 +21,8 @@ use std::net::{TcpStream, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 
-pub use self::datagram::{DatagramRequest, DatagramSocket};
+pub use self::datagram::DatagramRequest;
+pub use self::datagram_socket::DatagramSocket;
 pub use self::stream::StreamRequest;
 pub use self::stream_halves::{StreamReader, StreamWriter};
 pub use self::stream_socket::StreamSocket;
@@ -27,6 +30,7 @@ pub use crate::state::{Activity, RequestInfo, Sender};
 
 pub(crate) use self::lifecycle::RequestLifecycle;
 pub(crate) use self::read_buffer::ensure_read_buffer;
+pub(crate) use self::route::LocalAddress;
 
 use crate::address::Address;
 use crate::coroutine::blocking;
@@ -80,6 +84,21 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
 
     /// The address of the client. Python: `self.client_address`.
     fn client_address(&self) -> &Self::Address;
+
+    /// Returns the address to which the client has connected, or to which it has sent the datagram. On a
+    /// server that is bound to all addresses of the host (`0.0.0.0`, `[::]`), this is the one that the client
+    /// has used. Python: `self.request.getsockname()`, which does not report it for datagrams.
+    ///
+    /// For UDP, the address can be a multicast group or a broadcast address. Systems other than Linux do not
+    /// report it; there, and for Unix sockets, it is the address to which the server is bound.
+    ///
+    /// # Errors
+    ///
+    /// An error of `getsockname(2)`; `Unsupported` for a socket of your own that does not implement
+    /// [`StreamSocket::local_address`] or [`DatagramSocket::local_address`].
+    #[doc(alias = "getsockname")]
+    #[doc(alias = "IP_PKTINFO")]
+    fn local_address(&self) -> io::Result<Self::Address>;
 
     /// The handle of the server. Its [`shutdown`](ServerHandle::shutdown) can be called in a handler, under
     /// every strategy. Python: `self.server`.

@@ -150,6 +150,10 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
         &self.connection().client_address
     }
 
+    fn local_address(&self) -> io::Result<S::Address> {
+        self.connection().socket.local_address()
+    }
+
     fn server(&self) -> &ServerHandle {
         &self.connection().state.server
     }

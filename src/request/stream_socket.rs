@@ -26,6 +26,7 @@ use crate::sys::poll::Direction;
 /// | [`read_timeout`](Self::read_timeout), [`write_timeout`](Self::write_timeout) | pass on | "unknown": timeouts can expire late |
 /// | [`set_timeouts`](Self::set_timeouts) | pass on | the shorter timeout for both directions |
 /// | [`descriptor`](Self::descriptor) | pass on | `None`: waits cost more |
+/// | [`local_address`](Self::local_address) | pass on | an error of kind `Unsupported` |
 /// | [`before_close`](Self::before_close) | pass on | closing with unread input resets the connection |
 /// | [`wait_readable`](Self::wait_readable), [`wait_writable`](Self::wait_writable) | implement if the descriptor does not show readiness | wait for the descriptor |
 /// | [`recv_spare`](Self::recv_spare), [`before_recv`](Self::before_recv) | implement to save memory under [`Coroutines`](crate::Coroutines) | one buffer of 64 KiB for each waiting coroutine |
@@ -110,6 +111,10 @@ use crate::sys::poll::Direction;
 ///         StreamSocket::descriptor(&self.0)
 ///     }
 ///
+///     fn local_address(&self) -> io::Result<SocketAddr> {
+///         StreamSocket::local_address(&self.0)
+///     }
+///
 ///     fn before_close(&self) {
 ///         StreamSocket::before_close(&self.0);
 ///     }
@@ -181,6 +186,16 @@ pub trait StreamSocket: Send + Sync + 'static {
     /// [`Rejection::Reset`](crate::Rejection::Reset) resets the connection instead of closing it.
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
+    }
+
+    /// The address to which the client has connected, for
+    /// [`Request::local_address`](crate::Request::local_address).
+    ///
+    /// # Errors
+    ///
+    /// An error of `getsockname(2)`. The default is an error of kind `Unsupported`.
+    fn local_address(&self) -> io::Result<Self::Address> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// Sends at least one byte of `data`, waiting until the socket has space for it, and returns how many.
@@ -268,7 +283,7 @@ pub trait StreamSocket: Send + Sync + 'static {
 }
 
 macro_rules! stream_socket {
-    ($socket:ty, $address:ty, $max_send:expr) => {
+    ($socket:ty, $address:ty, $to_address:expr, $max_send:expr) => {
         impl StreamSocket for $socket {
             type Address = $address;
 
@@ -286,6 +301,10 @@ macro_rules! stream_socket {
 
             fn descriptor(&self) -> Option<BorrowedFd<'_>> {
                 Some(self.as_fd())
+            }
+
+            fn local_address(&self) -> io::Result<$address> {
+                self.local_addr().map($to_address)
             }
 
             fn send(&self, data: &[u8]) -> io::Result<usize> {
@@ -335,5 +354,10 @@ macro_rules! stream_socket {
 /// time out.
 const MAX_UNIX_SEND: usize = 256 * 1024;
 
-stream_socket!(TcpStream, SocketAddr, usize::MAX);
-stream_socket!(UnixStream, UnixAddress, MAX_UNIX_SEND);
+stream_socket!(TcpStream, SocketAddr, |address| address, usize::MAX);
+stream_socket!(
+    UnixStream,
+    UnixAddress,
+    |address| sys::unix_address::unix_address(&address),
+    MAX_UNIX_SEND
+);

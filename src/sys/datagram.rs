@@ -10,6 +10,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags};
 use socket2::SockRef;
 
 use crate::address::UnixAddress;
+use crate::sys::pktinfo::{self, Arrival};
 use crate::sys::unix_address::unix_sockaddr;
 use crate::timeout::{TimedOut, TimeoutKind};
 
@@ -31,16 +32,42 @@ pub(crate) fn recv_from_inet(
     }
 }
 
-/// Receives one datagram from an internet socket into the spare capacity of the empty vector `packet`;
-/// `WouldBlock` if none has arrived.
+/// Receives one datagram from an internet socket, and its destination if the socket
+/// [reports it](crate::sys::pktinfo::report_destinations); `WouldBlock` if none has arrived.
+pub(crate) fn recv_arrival(
+    fd: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    reports_destination: bool,
+) -> io::Result<(usize, Arrival)> {
+    if !reports_destination {
+        let (size, peer) = recv_from_inet(fd, buffer)?;
+        return Ok((size, peer.into()));
+    }
+    // SAFETY: as in `recv_from_unix`.
+    let buffer = unsafe { &mut *(std::ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) };
+    retry_interrupted(|| pktinfo::receive(fd, buffer))
+}
+
+/// Receives like [`recv_arrival`], but into the spare capacity of the empty vector `packet`.
 #[inline]
-pub(crate) fn recv_whole_inet(fd: BorrowedFd<'_>, packet: &mut Vec<u8>) -> io::Result<SocketAddr> {
+pub(crate) fn recv_whole_inet(
+    fd: BorrowedFd<'_>,
+    packet: &mut Vec<u8>,
+    reports_destination: bool,
+) -> io::Result<Arrival> {
+    if reports_destination {
+        let received = || pktinfo::receive(fd, packet.spare_capacity_mut());
+        let (size, arrival) = retry_interrupted(received)?;
+        // SAFETY: the packet is empty, and the call has initialised the first `size` bytes of its capacity.
+        unsafe { packet.set_len(size) };
+        return Ok(arrival);
+    }
     loop {
         let buffer = rustix::buffer::spare_capacity(packet);
         match rustix::net::recvfrom(fd, buffer, RecvFlags::DONTWAIT) {
             Ok((_, _, peer)) => {
                 let peer = peer.ok_or(Errno::AFNOSUPPORT)?;
-                return Ok(SocketAddr::try_from(peer)?);
+                return Ok(SocketAddr::try_from(peer)?.into());
             }
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -59,18 +86,21 @@ pub(crate) fn recv_from_unix(
     // reference, and it writes received bytes only, so that the buffer stays initialised.
     let buffer = unsafe { &mut *(std::ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) };
     let socket = SockRef::from(&fd);
+    let received = || socket.recv_from_with_flags(buffer, nix::libc::MSG_DONTWAIT);
+    let (size, peer) = retry_interrupted(received)?;
+    let address = match (peer.as_pathname(), peer.as_abstract_namespace()) {
+        (Some(path), _) => UnixAddress::Path(path.to_owned()),
+        (_, Some(name)) => UnixAddress::Abstract(name.to_vec()),
+        (None, None) => UnixAddress::Unnamed,
+    };
+    Ok((size, address))
+}
+
+fn retry_interrupted<T>(mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
-        match socket.recv_from_with_flags(buffer, nix::libc::MSG_DONTWAIT) {
-            Ok((size, peer)) => {
-                let address = match (peer.as_pathname(), peer.as_abstract_namespace()) {
-                    (Some(path), _) => UnixAddress::Path(path.to_owned()),
-                    (_, Some(name)) => UnixAddress::Abstract(name.to_vec()),
-                    (None, None) => UnixAddress::Unnamed,
-                };
-                return Ok((size, address));
-            }
+        match operation() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            result => return result,
         }
     }
 }
@@ -79,6 +109,21 @@ pub(crate) fn recv_from_unix(
 #[inline]
 pub(crate) fn send_to_inet(fd: BorrowedFd<'_>, data: &[u8], to: &SocketAddr) -> io::Result<usize> {
     retry_send(|| rustix::net::sendto(fd, data, SendFlags::NOSIGNAL, to))
+}
+
+/// Sends one datagram to an internet address. It leaves from the IP address of `from`, unless the system
+/// refuses: the address may have been removed, or the host may only forward for it.
+pub(crate) fn send_from_inet(
+    fd: BorrowedFd<'_>,
+    data: &[u8],
+    to: &SocketAddr,
+    from: &SocketAddr,
+) -> io::Result<usize> {
+    let sent = retry_send(|| pktinfo::send_from(fd, data, to, from));
+    match sent.as_ref().err().and_then(Errno::from_io_error) {
+        Some(Errno::INVAL | Errno::ADDRNOTAVAIL | Errno::NETUNREACH) => send_to_inet(fd, data, to),
+        _ => sent,
+    }
 }
 
 /// Sends one datagram to a Unix address.
@@ -126,6 +171,7 @@ pub(crate) fn discard_errors(_fd: BorrowedFd<'_>) {}
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr, UdpSocket};
     use std::os::fd::{AsFd, AsRawFd};
     use std::os::unix::net::UnixDatagram;
     use std::path::PathBuf;
@@ -142,13 +188,30 @@ mod tests {
         receiver.set_nonblocking(true).unwrap();
         assert_eq!(receiver.recv(&mut [0; 10]).unwrap(), 5);
 
-        let receiver = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = receiver.local_addr().unwrap();
         sender.send_to(b"hello", address).unwrap();
         discard_errors(receiver.as_fd());
         receiver.set_nonblocking(true).unwrap();
         assert_eq!(receiver.recv(&mut [0; 10]).unwrap(), 5);
+    }
+
+    /// The address may have been removed since the datagram arrived.
+    #[test]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn a_source_that_the_system_refuses_is_left_to_it() {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = receiver.local_addr().unwrap();
+        let send = |from: &str| {
+            let from = (from.parse::<IpAddr>().unwrap(), 0).into();
+            let sent = send_from_inet(socket.as_fd(), b"x", &to, &from);
+            assert_eq!(sent.unwrap(), 1);
+            receiver.recv_from(&mut [0; 1]).unwrap().1.ip()
+        };
+        assert_eq!(send("127.0.0.9"), Ipv4Addr::new(127, 0, 0, 9));
+        assert_eq!(send("203.0.113.1"), Ipv4Addr::LOCALHOST);
     }
 
     /// Binds a socket to a path of `size` bytes, up to the capacity of an address. The standard library

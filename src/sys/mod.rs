@@ -7,6 +7,8 @@
 //! | [`accept`] | accepts connections |
 //! | [`datagram`] | receives and sends datagrams |
 //! | [`recv_batch`] | receives several datagrams with one system call |
+//! | `control_messages` | reads and writes control messages (Linux) |
+//! | [`pktinfo`] | reports the destinations of datagrams, and sends from a given address |
 //! | [`poll`] | waits for descriptors with `poll(2)` |
 //! | [`poller`] | waits for many sockets with `epoll(7)` |
 //! | [`exclusive`] | waits for one listener on several threads; a request wakes one of them |
@@ -37,10 +39,13 @@ pub(crate) mod child_process;
 pub(crate) mod child_signals;
 pub(crate) mod close_on_fork;
 pub(crate) mod coarse_clock;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod control_messages;
 pub(crate) mod datagram;
 pub(crate) mod exclusive;
 pub(crate) mod fork;
 pub(crate) mod fork_gate;
+pub(crate) mod pktinfo;
 pub(crate) mod poll;
 pub(crate) mod poller;
 pub(crate) mod recv_batch;

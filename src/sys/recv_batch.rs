@@ -4,6 +4,8 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::BorrowedFd;
 
+use crate::sys::pktinfo::Arrival;
+
 /// Received datagrams of a UDP socket that are not yet served, in the order of their arrival. Each has
 /// its own buffer. The buffers are reused. Only pages that have ever received data take memory.
 #[derive(Debug, Default)]
@@ -18,14 +20,14 @@ pub(crate) struct RecvBatch {
 #[derive(Debug)]
 struct Slot {
     packet: Vec<u8>,
-    peer: SocketAddr,
+    arrival: Arrival,
 }
 
 impl Slot {
     fn empty() -> Self {
         Self {
             packet: Vec::new(),
-            peer: (Ipv4Addr::UNSPECIFIED, 0).into(),
+            arrival: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into(),
         }
     }
 }
@@ -40,7 +42,9 @@ impl RecvBatch {
     }
 
     /// Receives at most `wanted` datagrams that have arrived, and at least the first `size` bytes of
-    /// each. Returns their number. The batch must be empty.
+    /// each; also their destinations, if the socket
+    /// [reports them](crate::sys::pktinfo::report_destinations). Returns their number. The batch must be
+    /// empty.
     ///
     /// # Errors
     ///
@@ -50,6 +54,7 @@ impl RecvBatch {
         fd: BorrowedFd<'_>,
         wanted: usize,
         size: usize,
+        reports_destination: bool,
     ) -> io::Result<usize> {
         debug_assert!(self.is_empty(), "the batch still has datagrams");
         let wanted = wanted.clamp(1, Self::MAX_LEN);
@@ -61,18 +66,18 @@ impl RecvBatch {
             slot.packet.reserve_exact(size);
         }
         (self.next, self.filled) = (0, 0);
-        self.filled = platform::receive(fd, &mut self.slots[..wanted])?;
+        self.filled = platform::receive(fd, &mut self.slots[..wanted], reports_destination)?;
         Ok(self.filled)
     }
 
-    /// Swaps the first datagram into `packet`, and keeps the previous buffer of `packet`. Returns the
-    /// sender.
+    /// Swaps the first datagram into `packet`, and keeps the previous buffer of `packet`. Returns its
+    /// addresses.
     #[inline]
-    pub(crate) fn take_into(&mut self, packet: &mut Vec<u8>) -> Option<SocketAddr> {
+    pub(crate) fn take_into(&mut self, packet: &mut Vec<u8>) -> Option<Arrival> {
         let slot = self.slots[..self.filled].get_mut(self.next)?;
         self.next += 1;
         std::mem::swap(packet, &mut slot.packet);
-        Some(slot.peer)
+        Some(slot.arrival)
     }
 }
 
@@ -86,6 +91,8 @@ mod platform {
     use nix::libc;
 
     use super::*;
+    use crate::sys::control_messages::Control;
+    use crate::sys::pktinfo::destination;
 
     pub(super) const MAX_LEN: usize = 16;
 
@@ -99,12 +106,18 @@ mod platform {
     }
 
     /// Receives into the spare capacity of the slots. Returns the number of filled slots.
-    pub(super) fn receive(fd: BorrowedFd<'_>, slots: &mut [Slot]) -> io::Result<usize> {
+    pub(super) fn receive(
+        fd: BorrowedFd<'_>,
+        slots: &mut [Slot],
+        reports_destination: bool,
+    ) -> io::Result<usize> {
         let mut addresses = [const { MaybeUninit::<PeerAddress>::uninit() }; MAX_LEN];
+        let mut controls = [const { Control::new() }; MAX_LEN];
         let mut buffers = [const { MaybeUninit::<libc::iovec>::uninit() }; MAX_LEN];
         let mut messages = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; MAX_LEN];
-        let parts = addresses.iter_mut().zip(&mut buffers).zip(&mut messages);
-        for (slot, ((address, buffer), message)) in slots.iter_mut().zip(parts) {
+        let names = addresses.iter_mut().zip(&mut controls);
+        let parts = names.zip(&mut buffers).zip(&mut messages);
+        for (slot, (((address, control), buffer), message)) in slots.iter_mut().zip(parts) {
             let spare = slot.packet.spare_capacity_mut();
             let buffer = buffer.write(libc::iovec {
                 iov_base: spare.as_mut_ptr().cast(),
@@ -116,6 +129,11 @@ mod platform {
             header.msg_namelen = size_of::<PeerAddress>() as libc::socklen_t;
             header.msg_iov = buffer;
             header.msg_iovlen = 1;
+            if reports_destination {
+                let control = control.as_mut_bytes();
+                header.msg_control = control.as_mut_ptr().cast();
+                header.msg_controllen = control.len() as _;
+            }
             message.write(libc::mmsghdr {
                 msg_hdr: header,
                 msg_len: 0,
@@ -123,16 +141,20 @@ mod platform {
         }
         let count = slots.len().min(MAX_LEN);
         let received = receive_all(fd, &mut messages[..count])?;
-        let filled = slots.iter_mut().zip(&messages).zip(&addresses);
-        for ((slot, message), address) in filled.take(received) {
-            // SAFETY: the loop above has written the header, and the call has written `msg_len` bytes
-            // of the slot's spare capacity.
-            unsafe {
-                let size = message.assume_init_ref().msg_len as usize;
-                slot.packet.set_len(size);
-            }
+        let names = addresses.iter().zip(&controls);
+        let filled = slots.iter_mut().zip(&messages).zip(names);
+        for ((slot, message), (address, control)) in filled.take(received) {
+            // SAFETY: the loop above has written the header.
+            let message = unsafe { message.assume_init_ref() };
+            // SAFETY: the call has written `msg_len` bytes of the slot's spare capacity.
+            unsafe { slot.packet.set_len(message.msg_len as usize) };
             // SAFETY: the call has written the sender's address, which every UDP datagram has.
-            slot.peer = socket_addr(unsafe { address.assume_init_ref() })?;
+            slot.arrival = socket_addr(unsafe { address.assume_init_ref() })?.into();
+            if reports_destination {
+                // SAFETY: the call has written `msg_controllen` bytes.
+                let control = unsafe { control.initialised(message.msg_hdr.msg_controllen as _) };
+                slot.arrival.destination = destination(control);
+            }
         }
         Ok(received)
     }
@@ -196,8 +218,12 @@ mod platform {
     /// One, because these systems have no `recvmmsg(2)`.
     pub(super) const MAX_LEN: usize = 1;
 
-    pub(super) fn receive(fd: BorrowedFd<'_>, slots: &mut [Slot]) -> io::Result<usize> {
-        slots[0].peer = recv_whole_inet(fd, &mut slots[0].packet)?;
+    pub(super) fn receive(
+        fd: BorrowedFd<'_>,
+        slots: &mut [Slot],
+        reports_destination: bool,
+    ) -> io::Result<usize> {
+        slots[0].arrival = recv_whole_inet(fd, &mut slots[0].packet, reports_destination)?;
         Ok(1)
     }
 }
@@ -222,13 +248,13 @@ mod tests {
             let mut batch = RecvBatch::default();
             let mut received = Vec::new();
             while received.len() < sent.len() {
-                let count = batch.receive(socket.as_fd(), 3, 6).unwrap();
+                let count = batch.receive(socket.as_fd(), 3, 6, false).unwrap();
                 assert!((1..=3).contains(&count) && !batch.is_empty());
                 let mut packet = Vec::new();
-                while let Some(peer) = batch.take_into(&mut packet) {
+                while let Some(arrival) = batch.take_into(&mut packet) {
                     packet.truncate(6);
                     let packet = String::from_utf8(std::mem::take(&mut packet)).unwrap();
-                    received.push((packet, peer));
+                    received.push((packet, arrival.peer));
                 }
                 assert!(batch.is_empty());
             }
@@ -237,9 +263,31 @@ mod tests {
             let expected = expected.map(|(n, packet)| (packet.to_owned(), peers[n % 2]));
             assert_eq!(received, expected.collect::<Vec<_>>());
 
-            let error = batch.receive(socket.as_fd(), 3, 6).unwrap_err();
+            let error = batch.receive(socket.as_fd(), 3, 6, false).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
             assert!(batch.is_empty());
+        }
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn each_datagram_has_its_own_destination() {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        assert!(crate::sys::pktinfo::report_destinations(
+            socket.as_fd(),
+            &address
+        ));
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let hosts = [[127, 0, 0, 1], [127, 0, 0, 2], [127, 0, 0, 1]].map(Ipv4Addr::from);
+        for host in hosts {
+            sender.send_to(b"x", (host, address.port())).unwrap();
+        }
+        let mut batch = RecvBatch::default();
+        assert_eq!(batch.receive(socket.as_fd(), 3, 1, true).unwrap(), 3);
+        for host in hosts {
+            let destination = batch.take_into(&mut Vec::new()).unwrap().destination;
+            assert_eq!(destination.unwrap().address, (host, 0).into());
         }
     }
 }

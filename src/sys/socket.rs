@@ -30,15 +30,25 @@ pub(crate) fn set_defer_accept(fd: BorrowedFd<'_>, time: Duration) -> io::Result
     let fraction = u64::from(time.subsec_nanos() > 0);
     let seconds = time.as_secs().saturating_add(fraction);
     let seconds = libc::c_int::try_from(seconds).unwrap_or(libc::c_int::MAX);
-    // SAFETY: the kernel reads `size_of_val(&seconds)` bytes from `seconds` and keeps no reference to
-    // it.
+    set_int_option(fd, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, seconds)
+}
+
+/// Sets a socket option whose value is an integer.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn set_int_option(
+    fd: BorrowedFd<'_>,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
+    // SAFETY: the kernel reads `size_of_val(&value)` bytes from `value` and keeps no reference to it.
     let result = unsafe {
         libc::setsockopt(
             fd.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_DEFER_ACCEPT,
-            (&raw const seconds).cast(),
-            size_of_val(&seconds) as libc::socklen_t,
+            level,
+            name,
+            (&raw const value).cast(),
+            size_of_val(&value) as libc::socklen_t,
         )
     };
     Ok(nix::errno::Errno::result(result).map(drop)?)

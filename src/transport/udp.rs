@@ -10,10 +10,11 @@ use std::sync::Arc;
 use socket2::Type;
 
 use crate::error::Error;
-use crate::request::{RequestKind, UdpRequest};
+use crate::request::{LocalAddress, RequestKind, UdpRequest};
 use crate::state::ServerHandle;
 use crate::sys;
-use crate::sys::datagram::recv_whole_inet;
+use crate::sys::datagram::{recv_arrival, recv_whole_inet};
+use crate::sys::pktinfo::Arrival;
 use crate::sys::recv_batch::RecvBatch;
 use crate::transport::inline_receiver::ReceiveInline;
 use crate::transport::udp_batch::{BatchSizer, LeftoverDatagrams};
@@ -22,6 +23,12 @@ use crate::transport::{
 };
 
 /// UDP: each request is a datagram. Python: `UDPServer`.
+///
+/// A server that is bound to all addresses of the host (`0.0.0.0`, `[::]`) replies from the address to which
+/// the client has sent its datagram ([`local_address`](crate::Request::local_address)). Python's lets the system
+/// choose, and a connected client does not receive a reply from another address. A datagram to a multicast
+/// group or to a broadcast address is answered from an address that the system chooses. So are all datagrams
+/// on systems other than Linux.
 #[derive(Debug)]
 #[doc(alias = "UDPServer")]
 #[doc(alias = "SOCK_DGRAM")]
@@ -30,6 +37,8 @@ pub struct Udp {
     socket: Arc<UdpSocket>,
     address: SocketAddr,
     max_packet_size: usize,
+    /// The socket has several addresses, and reports to which one a datagram was sent.
+    reports_destination: bool,
     /// Datagrams that were received and not served when the last loop ended.
     leftover: LeftoverDatagrams,
 }
@@ -39,10 +48,12 @@ impl Udp {
         options.timeouts.check()?;
         let address = socket.local_addr()?;
         let max_packet_size = options.max_packet_size.min(SocketOptions::MAX_PACKET_SIZE);
+        let reports_destination = sys::pktinfo::report_destinations(socket.as_fd(), &address);
         Ok(Self {
             socket: Arc::new(socket),
             address,
             max_packet_size,
+            reports_destination,
             leftover: LeftoverDatagrams::default(),
         })
     }
@@ -53,10 +64,31 @@ impl Udp {
         self.max_packet_size.min(SocketOptions::UDP_PACKET_SIZE) + 1
     }
 
+    /// Returns the client's address, and the address to which it has sent a datagram.
+    #[inline]
+    fn addresses(&self, arrival: Arrival) -> (SocketAddr, Option<LocalAddress<UdpSocket>>) {
+        let local = arrival.destination.map(|destination| {
+            let mut address = destination.address;
+            address.set_port(self.address.port());
+            let send_from = destination.is_unicast.then_some(send_from as _);
+            LocalAddress { address, send_from }
+        });
+        (arrival.peer, local)
+    }
+
     /// A request without a datagram.
     fn blank_request(&self, server: &ServerHandle) -> UdpRequest {
         UdpRequest::new(&[], false, self.address, Arc::clone(&self.socket), server)
     }
+}
+
+fn send_from(
+    socket: &UdpSocket,
+    data: &[u8],
+    to: &SocketAddr,
+    from: &SocketAddr,
+) -> io::Result<usize> {
+    sys::datagram::send_from_inet(socket.as_fd(), data, to, from)
 }
 
 impl Transport for Udp {
@@ -76,12 +108,25 @@ impl Transport for Udp {
     fn get_request(&self, server: &ServerHandle) -> io::Result<UdpRequest> {
         if self.leftover.is_any() {
             let mut request = self.blank_request(server);
-            let leftover = |packet: &mut Vec<u8>| self.leftover.take_into(packet).ok_or(());
+            let leftover = |packet: &mut Vec<u8>| {
+                let arrival = self.leftover.take_into(packet).ok_or(())?;
+                Ok::<_, ()>(self.addresses(arrival))
+            };
             if request.renew(self.max_packet_size, leftover).is_ok() {
                 return Ok(request);
             }
         }
-        datagram::receive(&self.socket, self.max_packet_size, server)
+        datagram::receive(
+            &self.socket,
+            self.max_packet_size,
+            server,
+            |socket, buffer| {
+                let reports_destination = self.reports_destination;
+                let (size, arrival) = recv_arrival(socket.as_fd(), buffer, reports_destination)?;
+                let (client, local) = self.addresses(arrival);
+                Ok((size, client, local))
+            },
+        )
     }
 
     fn inline_receiver<'a>(
@@ -138,8 +183,9 @@ impl ReceiveInline<UdpRequest> for UdpInlineReceiver<'_> {
         self.restore_request();
         let (udp, batch) = (self.udp, &mut self.batch);
         let received = self.request.renew(udp.max_packet_size, |packet| {
-            let peer = batch.take_into(packet);
-            peer.or_else(|| udp.leftover.take_into(packet)).ok_or(())
+            let arrival = batch.take_into(packet);
+            let arrival = arrival.or_else(|| udp.leftover.take_into(packet));
+            arrival.map(|arrival| udp.addresses(arrival)).ok_or(())
         });
         received.ok().map(|()| &mut self.request)
     }
@@ -148,17 +194,19 @@ impl ReceiveInline<UdpRequest> for UdpInlineReceiver<'_> {
         self.restore_request();
         let (udp, batch) = (self.udp, &mut self.batch);
         let (socket, size) = (udp.socket.as_fd(), udp.buffer_size());
+        let reports_destination = udp.reports_destination;
         let wanted = self.batch_sizer.next(speculative);
         if wanted > 1 {
-            let received = batch.receive(socket, wanted, size)?;
+            let received = batch.receive(socket, wanted, size, reports_destination)?;
             self.batch_sizer.record_received(received);
         }
         self.request.renew(udp.max_packet_size, |packet| {
-            if let Some(peer) = batch.take_into(packet) {
-                return Ok(peer);
+            if let Some(arrival) = batch.take_into(packet) {
+                return Ok(udp.addresses(arrival));
             }
             packet.reserve_exact(size);
-            recv_whole_inet(socket, packet)
+            let arrival = recv_whole_inet(socket, packet, reports_destination)?;
+            Ok::<_, io::Error>(udp.addresses(arrival))
         })?;
         Ok(&mut self.request)
     }

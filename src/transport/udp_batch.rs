@@ -10,12 +10,12 @@
 //! 1.00 and C with `recvmmsg` is 1.03, batches took `Sequential` from 0.96 to 0.99.
 
 use std::mem;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::sys::pktinfo::Arrival;
 use crate::sys::recv_batch::RecvBatch;
 
 /// Datagrams that were received by a loop that has ended since.
@@ -32,14 +32,14 @@ impl LeftoverDatagrams {
     }
 
     #[inline]
-    pub(super) fn take_into(&self, packet: &mut Vec<u8>) -> Option<SocketAddr> {
+    pub(super) fn take_into(&self, packet: &mut Vec<u8>) -> Option<Arrival> {
         if !self.is_any() {
             return None;
         }
         let mut batch = self.batch.lock();
-        let peer = batch.take_into(packet);
+        let arrival = batch.take_into(packet);
         self.is_any.store(!batch.is_empty(), Ordering::Release);
-        peer
+        arrival
     }
 
     pub(super) fn put(&self, left: RecvBatch) {

@@ -11,7 +11,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::address::UnixAddress;
 use crate::error::Error;
-use crate::request::{RequestKind, UnixDatagramRequest, UnixStreamRequest};
+use crate::request::{DatagramSocket, RequestKind, UnixDatagramRequest, UnixStreamRequest};
 use crate::state::ServerHandle;
 use crate::sys;
 use crate::sys::socket::AcceptedTimeouts;
@@ -159,7 +159,15 @@ impl Transport for UnixDatagram {
     }
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<UnixDatagramRequest> {
-        datagram::receive(&self.socket, self.max_packet_size, server)
+        datagram::receive(
+            &self.socket,
+            self.max_packet_size,
+            server,
+            |socket, buffer| {
+                let (size, client) = DatagramSocket::recv_from(socket, buffer)?;
+                Ok((size, client, None))
+            },
+        )
     }
 }
 

@@ -3,7 +3,7 @@
 //! Batches must have no visible effect: each datagram is served as if it had been received alone.
 
 use std::collections::BTreeMap;
-use std::net::UdpSocket;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -49,7 +49,13 @@ fn next_in_kernel(socket: &UdpSocket) -> Option<usize> {
 /// Returns an echo server that has stopped itself within a batch: it has received datagrams that it has not
 /// served.
 fn stopped_in_a_batch<M: Strategy + Default>() -> Stopped<M> {
-    let socket = UdpSocket::bind(own_loopback()).unwrap();
+    let address = own_loopback();
+    stopped_in_a_batch_at(address, address.ip())
+}
+
+/// Like [`stopped_in_a_batch`], for a server that is bound to `bound` and a client that asks it at `host`.
+fn stopped_in_a_batch_at<M: Strategy + Default>(bound: SocketAddr, host: IpAddr) -> Stopped<M> {
+    let socket = UdpSocket::bind(bound).unwrap();
     let same_socket = socket.try_clone().unwrap();
     let stops = Arc::new(AtomicBool::new(true));
     let handle = {
@@ -65,7 +71,7 @@ fn stopped_in_a_batch<M: Strategy + Default>() -> Stopped<M> {
         }
     };
     let server = Server::<Udp, _, Sequential>::from_listener(socket, Hooks::new(handle)).unwrap();
-    let client = Udp::connect(server.server_address());
+    let client = Udp::connect(&(host, server.server_address().port()).into());
     // On a busy machine there may be no batch, so this is tried several times.
     let served = (0..100).find_map(|_| {
         let before = server.stats().completed as usize;
@@ -161,6 +167,22 @@ fn datagrams_left_by_a_stop_are_served_by_processes() {
         },
     );
 }
+
+/// The client accepts replies only from the address that it has asked.
+fn datagrams_left_by_a_stop_are_answered_from_their_addresses<M: Strategy + Default>() {
+    let any = ([0, 0, 0, 0], 0).into();
+    let Stopped {
+        server,
+        client,
+        served,
+    } = stopped_in_a_batch_at::<M>(any, own_loopback().ip());
+    let _server = server.spawn().unwrap();
+    for _ in served..BURST {
+        client.receive();
+    }
+}
+
+by_strategy!(datagrams_left_by_a_stop_are_answered_from_their_addresses);
 
 #[test]
 fn datagrams_left_by_a_stop_are_dropped_with_the_server() {

@@ -1,6 +1,7 @@
 //! Operations of a handler on a datagram: read it, answer it once, several times or not at all, and send
 //! datagrams to other addresses.
 
+mod local_address;
 mod others;
 mod peers;
 mod reading;
