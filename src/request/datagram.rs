@@ -20,6 +20,10 @@ use crate::sys;
 /// has succeeded. A handler that fails or writes nothing sends nothing. For several replies, for an empty
 /// reply, or for a packet to another address, [`send_to`](Self::send_to) sends at once.
 ///
+/// A reply to a client that no longer exists is sent without an error, because UDP does not wait for an answer. With
+/// the socket option `IP_RECVERR`, [`get_request_error`](crate::Service::get_request_error) is called later; the
+/// request has succeeded all the same.
+///
 /// > **Coming from Python.** `self.request` was the pair `(data, socket)`: `data` is
 /// > [`packet()`](Self::packet), `socket.sendto(reply, address)` is
 /// > [`send_to(reply, address)`](Self::send_to). Python's `DatagramRequestHandler` always answers, even

@@ -213,8 +213,15 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 }
                 if T::KIND == RequestKind::Datagram {
                     // The socket was readable without a datagram: it has queued errors.
-                    sys::datagram::discard_errors(self.transport.as_fd());
+                    self.report_queued_errors();
                 }
+                Ok(AcceptOutcome::NoRequest)
+            }
+            Err(error)
+                if T::KIND == RequestKind::Datagram
+                    && sys::error_queue::is_queued(self.transport.as_fd(), &error) =>
+            {
+                self.report_queued_errors();
                 Ok(AcceptOutcome::NoRequest)
             }
             Err(error) => self.handle_accept_error(backoff, error),
@@ -241,10 +248,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         backoff: &mut AcceptBackoff,
         error: io::Error,
     ) -> Result<AcceptOutcome, Error> {
-        let kind = AcceptErrorKind::of(&error);
-        self.state().counters.count_accept_error(kind);
-        log_accept_error(&self.state().address, kind, &error);
-        let _ = catch_panic(|| self.service.get_request_error(&error));
+        let kind = self.report_accept_error(&error);
         match kind {
             AcceptErrorKind::Retry => backoff.record_client_error(),
             AcceptErrorKind::BackOff => {
@@ -256,6 +260,22 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             AcceptErrorKind::Fatal => return Err(Error::Accept { source: error }),
         }
         Ok(AcceptOutcome::NoRequest)
+    }
+
+    /// Reports errors of earlier replies. They do not make the loop back off, because each was taken from the
+    /// socket, and others wait behind them.
+    fn report_queued_errors(&self) {
+        sys::error_queue::take_errors(self.transport.as_fd(), |error| {
+            self.report_accept_error(&error);
+        });
+    }
+
+    fn report_accept_error(&self, error: &io::Error) -> AcceptErrorKind {
+        let kind = AcceptErrorKind::of(error);
+        self.state().counters.count_accept_error(kind);
+        log_accept_error(&self.state().address, kind, error);
+        let _ = catch_panic(|| self.service.get_request_error(error));
+        kind
     }
 
     /// Returns the source of datagrams for a loop that serves each request before it accepts the next;

@@ -71,6 +71,7 @@ pub(crate) fn concerns_one_client(errno: Errno) -> bool {
             | Errno::SOCKTNOSUPPORT
             | Errno::TIMEDOUT
             | Errno::PERM
+            | Errno::ACCESS
             | Errno::CONNREFUSED
             | Errno::CONNRESET
             | Errno::MSGSIZE

@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags};
+use rustix::net::{RecvFlags, SendFlags};
 use socket2::SockRef;
 
 use crate::address::UnixAddress;
+use crate::sys::error_queue::may_be_of_earlier_datagram;
 use crate::sys::pktinfo::{self, Arrival};
 use crate::sys::unix_address::unix_sockaddr;
 use crate::timeout::{TimedOut, TimeoutKind};
@@ -108,7 +109,7 @@ fn retry_interrupted<T>(mut operation: impl FnMut() -> io::Result<T>) -> io::Res
 /// Sends one datagram to an internet address.
 #[inline]
 pub(crate) fn send_to_inet(fd: BorrowedFd<'_>, data: &[u8], to: &SocketAddr) -> io::Result<usize> {
-    retry_send(|| rustix::net::sendto(fd, data, SendFlags::NOSIGNAL, to))
+    retry_inet(|| rustix::net::sendto(fd, data, SendFlags::NOSIGNAL, to))
 }
 
 /// Sends one datagram to an internet address. It leaves from the IP address of `from`, unless the system
@@ -119,7 +120,7 @@ pub(crate) fn send_from_inet(
     to: &SocketAddr,
     from: &SocketAddr,
 ) -> io::Result<usize> {
-    let sent = retry_send(|| pktinfo::send_from(fd, data, to, from));
+    let sent = retry_inet(|| pktinfo::send_from(fd, data, to, from));
     match sent.as_ref().err().and_then(Errno::from_io_error) {
         Some(Errno::INVAL | Errno::ADDRNOTAVAIL | Errno::NETUNREACH) => send_to_inet(fd, data, to),
         _ => sent,
@@ -130,6 +131,26 @@ pub(crate) fn send_from_inet(
 pub(crate) fn send_to_unix(fd: BorrowedFd<'_>, data: &[u8], to: &UnixAddress) -> io::Result<usize> {
     let to = unix_sockaddr(to)?;
     retry_send(|| rustix::net::sendto(fd, data, SendFlags::NOSIGNAL, &to))
+}
+
+/// Number of times that a datagram is sent again after an error that may be that of an earlier one. Each
+/// attempt takes one such error from the socket; other threads that send at the same time may add another.
+const MAX_RETRIES: u32 = 8;
+
+/// Sends one datagram of an internet socket.
+#[inline]
+fn retry_inet(mut operation: impl FnMut() -> Result<usize, Errno>) -> io::Result<usize> {
+    let mut retries = 0;
+    retry_send(|| {
+        loop {
+            match operation() {
+                Err(error) if retries < MAX_RETRIES && may_be_of_earlier_datagram(error) => {
+                    retries += 1;
+                }
+                sent => return sent,
+            }
+        }
+    })
 }
 
 /// Sends one datagram. A Unix socket waits for free capacity in the receiver's queue until its send
@@ -147,28 +168,6 @@ fn retry_send<T>(mut operation: impl FnMut() -> Result<T, Errno>) -> io::Result<
     }
 }
 
-/// Discards queued errors of datagrams that were sent earlier. A socket with the option `IP_RECVERR`
-/// queues them, and `poll` reports it as readable until the queue is empty.
-#[cold]
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn discard_errors(fd: BorrowedFd<'_>) {
-    let domain = rustix::net::sockopt::socket_domain(fd);
-    // A Unix socket has no error queue. It ignores `ERRQUEUE` and would receive the next datagram.
-    if !matches!(domain, Ok(AddressFamily::INET | AddressFamily::INET6)) {
-        return;
-    }
-    let flags = RecvFlags::ERRQUEUE | RecvFlags::DONTWAIT;
-    for _ in 0..1024 {
-        if rustix::net::recv(fd, &mut [0; 1], flags).is_err() {
-            return;
-        }
-    }
-}
-
-/// Does nothing, because only Linux queues errors.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn discard_errors(_fd: BorrowedFd<'_>) {}
-
 #[cfg(test)]
 mod tests {
     use std::net::{IpAddr, Ipv4Addr, UdpSocket};
@@ -179,23 +178,6 @@ mod tests {
     use nix::libc;
 
     use super::*;
-
-    #[test]
-    fn discarding_errors_keeps_datagrams() {
-        let (sender, receiver) = UnixDatagram::pair().unwrap();
-        sender.send(b"hello").unwrap();
-        discard_errors(receiver.as_fd());
-        receiver.set_nonblocking(true).unwrap();
-        assert_eq!(receiver.recv(&mut [0; 10]).unwrap(), 5);
-
-        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let address = receiver.local_addr().unwrap();
-        sender.send_to(b"hello", address).unwrap();
-        discard_errors(receiver.as_fd());
-        receiver.set_nonblocking(true).unwrap();
-        assert_eq!(receiver.recv(&mut [0; 10]).unwrap(), 5);
-    }
 
     /// The address may have been removed since the datagram arrived.
     #[test]

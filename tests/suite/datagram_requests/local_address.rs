@@ -167,10 +167,11 @@ fn a_datagram_to_a_group_shows_the_group_and_is_answered_from_a_host() {
 
 fn a_server_with_one_address_has_it_as_its_local_address<T: Reachable, M: Strategy + Default>() {
     let host = host::<T, M, _>(Hooks::new(|request: &mut T::Request| {
+        request.readline(10)?;
         Ok(request.send_all(address_of(request))?)
     }));
     let client = host.client();
-    client.send("?");
+    client.send("?\n");
     let local = String::from_utf8(client.receive()).unwrap();
     assert_eq!(local, format!("{:?}", host.server.server_address()));
 }

@@ -1,5 +1,5 @@
 //! Replies of a UDP server to clients that no longer exist. The system reports each as an error of the
-//! server's own socket, at the next call.
+//! server's own socket, at the next call, which may be the reply to another client.
 
 #![allow(unsafe_code, reason = "no dependency has this socket option")]
 
@@ -14,13 +14,16 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::libc;
 use socketserver::transport::Udp;
-use socketserver::{Sequential, Server, Strategy, ThreadPool, UdpRequest};
+use socketserver::{Request, Sequential, Server, Strategy, ThreadPool, UdpRequest};
 
 use crate::support::alone::{alone, test_name};
 use crate::support::kinds::{Kind, by_kind, by_kind_here};
 use crate::support::net::*;
 
-by_kind!(replies_to_a_closed_port_are_events);
+by_kind!(
+    replies_to_a_closed_port_are_events,
+    a_reply_is_sent_despite_errors_of_other_replies,
+);
 by_kind_here!(a_vanished_client_of_a_connected_server_is_an_event);
 
 const TIMES: u64 = 20;
@@ -66,10 +69,16 @@ fn ticks() -> u64 {
     fields.map(|ticks| ticks.parse::<u64>().unwrap()).sum()
 }
 
-/// Sends the reply to "lost" to an address without a socket.
+/// Sends the reply to "lost" to an address without a socket, and datagrams to this address before the reply to "lost
+/// and found".
 fn answer(closed_port: SocketAddr) -> impl Fn(&mut UdpRequest) -> socketserver::Result {
     move |request| match request.packet() {
         b"lost\n" => Ok(request.send_to(b"?", &closed_port)?),
+        b"lost and found\n" => {
+            request.send_to(b"?", &closed_port)?;
+            request.send_to(b"?", &closed_port)?;
+            echo_lines(request)
+        }
         _ => echo_lines(request),
     }
 }
@@ -87,19 +96,9 @@ fn replies_to_a_closed_port_are_events(kind: Kind) {
             .unwrap();
         let server = server.strategy(strategy(kind)).spawn().unwrap();
         let address = *server.server_address();
-        let mut sent = 0;
         for n in 1..=TIMES {
-            // The system queues the details of an error before it sets the error. An accept loop that reads and
-            // discards the details in between clears the error, which is rare.
-            let error = loop {
-                Udp::connect(&address).send("lost\n");
-                sent += 1;
-                match errors.recv_timeout(PATIENCE / 4) {
-                    Ok(error) => break error,
-                    Err(_) => assert!(sent < 2 * TIMES, "no error for most replies"),
-                }
-            };
-            assert_eq!(error, Some(libc::ECONNREFUSED));
+            Udp::connect(&address).send("lost\n");
+            assert_eq!(next(&errors), Some(libc::ECONNREFUSED));
             eventually("it is counted", || {
                 server.stats().accept_errors.retried == n && server.stats().active == 0
             });
@@ -116,12 +115,76 @@ fn replies_to_a_closed_port_are_events(kind: Kind) {
         eventually("all requests have ended", || server.stats().active == 0);
         let stats = server.stats();
         let ended = (stats.accepted, stats.completed);
-        let all = sent + TIMES + 1;
+        let all = 2 * TIMES + 1;
         assert_eq!(ended, (all, all), "{stats:?}");
         assert_eq!(stats.accept_errors.total(), TIMES);
         server.stop().unwrap();
     });
 }
+
+/// The system reports each error to the next call, which is the send of another datagram here.
+fn a_reply_is_sent_despite_errors_of_other_replies(kind: Kind) {
+    let check = test_name!("a_reply_is_sent_despite_errors_of_other_replies");
+    alone(check, kind, || {
+        for bound in [own_loopback(), ([0, 0, 0, 0], 0).into()] {
+            let (reported, errors) = mpsc::channel();
+            let service = Hooks::new(answer(closed_port())).on_get_request_error(move |error| {
+                let _ = reported.send(error.raw_os_error());
+            });
+            let server = Server::<Udp, _, Sequential>::options()
+                .before_bind(set_recverr)
+                .bind(bound, service)
+                .unwrap();
+            let server = server.strategy(strategy(kind)).spawn().unwrap();
+            let host = match bound.ip() {
+                ip if ip.is_unspecified() => own_loopback().ip(),
+                ip => ip,
+            };
+            let client = Udp::connect(&(host, server.server_address().port()).into());
+            for _ in 0..TIMES {
+                assert_eq!(client.ask("lost and found\n"), "lost and found\n");
+            }
+            // Each error is reported once, although replies have met it.
+            for _ in 0..2 * TIMES {
+                assert_eq!(next(&errors), Some(libc::ECONNREFUSED));
+            }
+            eventually("all requests have ended", || server.stats().active == 0);
+            let stats = server.stats();
+            assert_eq!((stats.completed, stats.failed), (TIMES, 0), "{stats:?}");
+            assert_eq!(stats.accept_errors.retried, 2 * TIMES);
+            server.stop().unwrap();
+        }
+    });
+}
+
+fn a_sender_to_a_closed_port_does_not_fail<M: Strategy + Default>() {
+    let (senders, receiver) = mpsc::channel();
+    let service = Hooks::new(move |request: &mut UdpRequest| {
+        let _ = senders.send(request.sender());
+        echo_lines(request)
+    });
+    let server = Server::<Udp, _, M>::options()
+        .before_bind(set_recverr)
+        .bind(own_loopback(), service)
+        .unwrap();
+    let server = server.spawn().unwrap();
+    // Its address is that of no other socket.
+    let closed = UdpSocket::bind(own_loopback()).unwrap();
+    closed.send_to(b"hello\n", server.server_address()).unwrap();
+    let sender = next(&receiver);
+    eventually("the reply was sent", || server.stats().completed == 1);
+    drop(closed);
+    for _ in 0..TIMES {
+        sender.send_all("lost").unwrap();
+    }
+    eventually("each error is counted", || {
+        server.stats().accept_errors.retried == TIMES
+    });
+    let client = Udp::connect(server.server_address());
+    assert_eq!(client.ask("hello\n"), "hello\n");
+}
+
+by_strategy!(a_sender_to_a_closed_port_does_not_fail);
 
 /// The client binds its port again, and is served.
 fn a_vanished_client_of_a_connected_server_is_an_event(kind: Kind) {

@@ -308,6 +308,7 @@ mod twins {
         Read::read_to_string,
         Request::client_address,
         Request::close,
+        Request::local_address,
         Request::next_line,
         Request::read_exactly,
         Request::readline,
