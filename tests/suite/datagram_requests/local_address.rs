@@ -5,6 +5,7 @@ use super::*;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
+use socket2::SockRef;
 use socketserver::transport::Tcp;
 use socketserver::{Server, TcpRequest, TcpServer};
 
@@ -138,8 +139,7 @@ fn a_datagram_to_a_group_shows_the_group_and_is_answered_from_a_host() {
         });
         let server = Server::<Udp, _, Sequential>::bind(bound, service).unwrap();
         let [group, _] = GROUPS;
-        let joined =
-            socket2::SockRef::from(&server).join_multicast_v4(&group, &Ipv4Addr::LOCALHOST);
+        let joined = SockRef::from(&server).join_multicast_v4(&group, &Ipv4Addr::LOCALHOST);
         joined.unwrap();
         let server = server.spawn().unwrap();
         let port = server.server_address().port();
@@ -147,7 +147,7 @@ fn a_datagram_to_a_group_shows_the_group_and_is_answered_from_a_host() {
         let client = UdpSocket::bind(LOOPBACK).unwrap();
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         client.set_broadcast(true).unwrap();
-        let socket = socket2::SockRef::from(&client);
+        let socket = SockRef::from(&client);
         socket.set_multicast_if_v4(&Ipv4Addr::LOCALHOST).unwrap();
         for group in GROUPS {
             client.send_to(b"?", (group, port)).unwrap();
@@ -161,6 +161,38 @@ fn a_datagram_to_a_group_shows_the_group_and_is_answered_from_a_host() {
             }
         }
     }
+}
+
+/// A datagram to one address goes to one of them.
+#[test]
+fn each_server_on_a_port_receives_a_datagram_to_a_group() {
+    let [group, _] = GROUPS;
+    let start = |port: u16, name: &'static str| {
+        let service = Hooks::new(move |request: &mut UdpRequest| Ok(request.send_all(name)?));
+        let server = UdpServer::options()
+            .allow_reuse_address(true)
+            .bind((Ipv4Addr::UNSPECIFIED, port), service)
+            .unwrap();
+        let joined = SockRef::from(&server).join_multicast_v4(&group, &Ipv4Addr::LOCALHOST);
+        joined.unwrap();
+        server.spawn().unwrap()
+    };
+    let first = start(0, "first");
+    let port = first.server_address().port();
+    let _second = start(port, "second");
+
+    let client = UdpSocket::bind(LOOPBACK).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let socket = SockRef::from(&client);
+    socket.set_multicast_if_v4(&Ipv4Addr::LOCALHOST).unwrap();
+    client.send_to(b"?", (group, port)).unwrap();
+    let mut answers = [(); 2].map(|()| {
+        let mut answer = [0; 100];
+        let size = client.recv(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer[..size]).into_owned()
+    });
+    answers.sort();
+    assert_eq!(answers, ["first", "second"]);
 }
 
 // ---- other servers ----
