@@ -115,6 +115,11 @@ where
     /// Makes a server from a socket that is already bound: a std `TcpListener`, `UdpSocket`,
     /// `UnixListener` or `UnixDatagram`, created elsewhere or inherited (each is `From<OwnedFd>`).
     ///
+    /// The socket gets the flag close-on-exec, which inherited sockets lack: without it, a program that a
+    /// handler starts keeps the socket open, and clients connect to a server that has ended. To pass the
+    /// socket on to a program, remove the flag from [`as_fd`](AsFd::as_fd) before you start it. Python
+    /// leaves the flag as it is, and `subprocess` closes descriptors.
+    ///
     /// With options: [`options`](Self::options)`().timeout(..).from_listener(..)`. Options that are set
     /// on a socket before it is bound have no effect. These have:
     /// [`request_queue_size`](ServerOptions::request_queue_size),

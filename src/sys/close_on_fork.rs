@@ -63,7 +63,8 @@ impl Registry {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             let _ = rustix::io::dup3(inert, &mut fd, rustix::io::DupFlags::CLOEXEC);
             #[cfg(not(any(target_os = "linux", target_os = "android")))]
-            let _ = rustix::io::dup2(inert, &mut fd);
+            let _ = rustix::io::dup2(inert, &mut fd)
+                .and_then(|()| rustix::io::fcntl_setfd(&*fd, rustix::io::FdFlags::CLOEXEC));
         }
     }
 }

@@ -63,6 +63,11 @@ pub(crate) fn set_defer_accept(_fd: BorrowedFd<'_>, _time: Duration) -> io::Resu
     ))
 }
 
+/// Closes the descriptor in programs that this process starts.
+pub(crate) fn set_close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)?)
+}
+
 /// Creates a descriptor that only occupies an entry in the tables of the process and of the system.
 pub(crate) fn placeholder() -> io::Result<OwnedFd> {
     Ok(std::os::unix::net::UnixDatagram::unbound()?.into())

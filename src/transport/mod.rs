@@ -1,5 +1,6 @@
 //! Transports: where requests come from.
 
+mod adopt;
 mod datagram;
 mod inet;
 mod inline_receiver;
@@ -128,7 +129,8 @@ pub trait Bind<A>: Transport {
             or a `UnixDatagram`"
 )]
 pub trait FromListener<L>: Transport {
-    /// Makes a transport from the socket.
+    /// Makes a transport from the socket. An inherited socket lacks the flag close-on-exec
+    /// (`FD_CLOEXEC`): set it, so that programs that handlers start do not keep the socket open.
     ///
     /// # Errors
     ///

@@ -16,6 +16,7 @@ use crate::sys;
 use crate::sys::datagram::{recv_arrival, recv_whole_inet};
 use crate::sys::pktinfo::Arrival;
 use crate::sys::recv_batch::RecvBatch;
+use crate::transport::adopt::adopt;
 use crate::transport::inline_receiver::ReceiveInline;
 use crate::transport::udp_batch::{BatchSizer, LeftoverDatagrams};
 use crate::transport::{
@@ -230,10 +231,7 @@ impl<A: ToSocketAddrs + fmt::Debug> Bind<A> for Udp {
 
 impl FromListener<UdpSocket> for Udp {
     fn from_listener(socket: UdpSocket, options: &SocketOptions) -> Result<Self, Error> {
-        Self::new(socket, options).map_err(|source| Error::Bind {
-            address: "the given socket".into(),
-            source,
-        })
+        adopt(socket, |socket| Self::new(socket, options))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::state::ServerHandle;
 use crate::sys;
 use crate::sys::socket::AcceptedTimeouts;
 use crate::timeout::TimeoutConfig;
+use crate::transport::adopt::adopt;
 use crate::transport::{Bind, FromListener, SocketOptions, Transport, datagram};
 
 /// The default timeout of a reply to a Unix datagram. Where UDP drops datagrams that the receiver has no
@@ -93,10 +94,7 @@ impl<A: IntoUnixAddress> Bind<A> for UnixStream {
 
 impl FromListener<net::UnixListener> for UnixStream {
     fn from_listener(listener: net::UnixListener, options: &SocketOptions) -> Result<Self, Error> {
-        Self::new(listener, options).map_err(|source| Error::Bind {
-            address: "the given listener".into(),
-            source,
-        })
+        adopt(listener, |listener| Self::new(listener, options))
     }
 }
 
@@ -182,10 +180,7 @@ impl<A: IntoUnixAddress> Bind<A> for UnixDatagram {
 
 impl FromListener<net::UnixDatagram> for UnixDatagram {
     fn from_listener(socket: net::UnixDatagram, options: &SocketOptions) -> Result<Self, Error> {
-        Self::new(socket, options).map_err(|source| Error::Bind {
-            address: "the given socket".into(),
-            source,
-        })
+        adopt(socket, |socket| Self::new(socket, options))
     }
 }
 

@@ -6,6 +6,7 @@ mod before_bind;
 mod defer_accept;
 mod errors;
 mod from_listener;
+mod programs;
 mod reuse;
 
 use std::io::{self, ErrorKind};
