@@ -2,11 +2,12 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io;
 
 use crate::address::Address;
 use crate::error::BoxError;
 use crate::panics::catch_panic;
+use crate::sys::stderr;
 use crate::timeout::TimeoutKind;
 
 /// Stage of a request in which an error occurred.
@@ -181,6 +182,10 @@ impl HandlerError {
     /// Writes the report of Python's `handle_error` to stderr: a line of dashes, the client address,
     /// the error, and another line of dashes. The stage, the error and its causes replace Python's
     /// traceback. A [disconnect](Self::is_disconnect) is not reported.
+    ///
+    /// Never waits: a report that cannot be written at once, because the program at the other end of a pipe
+    /// does not read or a terminal is stopped, is lost, and the next report states how many were. (Python
+    /// waits.) So a hook that reports through this method cannot hold up the server; `eprintln!` can.
     #[doc(alias = "traceback")]
     #[doc(alias = "print_exc")]
     pub fn report(&self, client_address: &impl Address) {
@@ -192,9 +197,7 @@ impl HandlerError {
         let text = format!(
             "{dashes}\nException occurred during processing of request from {from}\n{self}\n{dashes}\n"
         );
-        // One write, so that reports from several threads do not mix. An error is ignored, because
-        // a report about a closed stderr has no destination.
-        let _ = io::stderr().lock().write_all(text.as_bytes());
+        stderr::report(&text);
     }
 }
 

@@ -39,6 +39,7 @@ use crate::sys::close_on_fork::{Registry, inert_socket};
 use crate::sys::fork_gate::{Gate, parked};
 use crate::sys::poll::wait_writable;
 use crate::sys::signal_mask::SignalMaskGuard;
+use crate::sys::stderr::is_writable;
 
 /// Maximum time until all other threads are parked, in milliseconds. A thread of this library needs
 /// less, even on a busy machine.
@@ -46,6 +47,9 @@ const PARK_TIMEOUT: u64 = 100;
 /// Maximum time after a refused fork, in milliseconds. It is shorter, because the process probably has
 /// a thread that never parks.
 const PARK_TIMEOUT_AFTER_REFUSAL: u64 = 10;
+
+/// Maximum time in which a child waits until standard output can be flushed.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Permission to fork while other threads may hold locks.
 #[derive(Debug)]
@@ -151,8 +155,12 @@ fn park_other_threads(permission: &Permission) -> io::Result<(Streams, Gate)> {
 }
 
 /// Locked standard streams. Standard output is flushed.
+///
+/// A stream that cannot be written to at present is neither flushed nor locked, because another thread may
+/// wait for its reader and hold its lock. A blocked server is worse than output that appears twice, or than
+/// a child that waits when it prints to a stream whose reader is stuck.
 struct Streams {
-    _out: io::StdoutLock<'static>,
+    _out: Option<io::StdoutLock<'static>>,
     /// Locked only for unchecked forks. For checked forks all other threads are parked, and the lock
     /// would write to a memory page that the child may otherwise never copy.
     _err: Option<io::StderrLock<'static>>,
@@ -160,15 +168,15 @@ struct Streams {
 
 impl Streams {
     fn lock(permission: &Permission) -> Self {
-        let mut out = io::stdout().lock();
-        // Not flushed if the flush would block, because a blocked server is worse than output that
-        // appears twice.
-        if wait_writable([out.as_fd()], Some(Duration::ZERO)).is_ok_and(|[ready]| ready) {
+        let out = is_writable(io::stdout().as_fd()).then(|| {
+            let mut out = io::stdout().lock();
             let _ = out.flush();
-        }
+            out
+        });
+        let with_err = permission.unchecked && is_writable(io::stderr().as_fd());
         Self {
             _out: out,
-            _err: permission.unchecked.then(|| io::stderr().lock()),
+            _err: with_err.then(|| io::stderr().lock()),
         }
     }
 }
@@ -233,9 +241,13 @@ impl Exit {
         std::mem::forget(children);
     }
 
-    /// Flushes standard output and ends this process.
+    /// Flushes standard output and ends this process. Gives output up that cannot be written in time,
+    /// because a child that waits for a stuck reader occupies a place of its server.
     pub(crate) fn with(self, code: i32) -> ! {
-        let _ = catch_panic(|| io::stdout().flush());
+        let stdout = io::stdout();
+        if wait_writable([stdout.as_fd()], Some(FLUSH_TIMEOUT)).is_ok_and(|[ready]| ready) {
+            let _ = catch_panic(|| io::stdout().flush());
+        }
         // SAFETY: the call has no preconditions.
         unsafe { libc::_exit(code) }
     }

@@ -14,6 +14,7 @@
 //! | [`poller`] | waits for many sockets with `epoll(7)` |
 //! | [`exclusive`] | waits for one listener on several threads; a request wakes one of them |
 //! | [`waker`] | ends waits from another thread |
+//! | [`stderr`] | writes reports to standard error, without waiting |
 //! | [`signal`] | handles Ctrl-C, SIGTERM and SIGHUP |
 //! | [`coarse_clock`] | measures ages and idle times cheaply |
 //! | [`fork`] | forks a child process for a request |
@@ -54,6 +55,7 @@ pub(crate) mod recv_batch;
 pub(crate) mod signal;
 pub(crate) mod signal_mask;
 pub(crate) mod socket;
+pub(crate) mod stderr;
 pub(crate) mod thread_list;
 pub(crate) mod unix_address;
 pub(crate) mod waker;

@@ -9,4 +9,5 @@ mod descriptors;
 mod served;
 mod signals;
 mod sockets;
+mod standard_error;
 mod threads;
