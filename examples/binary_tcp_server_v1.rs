@@ -31,6 +31,8 @@
 
 mod common;
 
+use std::io;
+
 use common::{address, repr, with_ctime};
 use socketserver::prelude::*;
 
@@ -39,7 +41,7 @@ struct Answer;
 impl RequestHandler<TcpRequest> for Answer {
     fn handle(&mut self, request: &mut TcpRequest) -> Result {
         let data = request.recv(1024)?;
-        println!("Server recive data: {}", repr(&data));
+        let _ = writeln!(io::stdout(), "Server recive data: {}", repr(&data));
         request.send_all(with_ctime(&data))?;
         Ok(())
     }

@@ -39,6 +39,8 @@
 
 mod common;
 
+use std::io;
+
 use common::{address, repr, with_ctime};
 use socketserver::prelude::*;
 
@@ -49,10 +51,10 @@ impl RequestHandler<TcpRequest> for Conversation {
         loop {
             let data = request.recv(1024)?;
             if data.is_empty() {
-                println!("clinet has broken the connection...");
+                let _ = writeln!(io::stdout(), "clinet has broken the connection...");
                 return Ok(());
             }
-            println!("Server recive data: {}", repr(&data));
+            let _ = writeln!(io::stdout(), "Server recive data: {}", repr(&data));
             request.send_all(with_ctime(&data))?;
         }
     }
@@ -61,7 +63,7 @@ impl RequestHandler<TcpRequest> for Conversation {
     /// client, unless Ctrl-C was pressed.
     fn finish(&mut self, request: &mut TcpRequest) -> Result {
         if !request.server().is_shutting_down() {
-            println!("waiting connection...");
+            let _ = writeln!(io::stdout(), "waiting connection...");
         }
         Ok(())
     }

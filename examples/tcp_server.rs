@@ -29,6 +29,8 @@
 
 mod common;
 
+use std::io;
+
 use common::{address, announce};
 use socketserver::prelude::*;
 
@@ -47,8 +49,9 @@ impl RequestHandler<TcpRequest> for MyTcpHandler {
             }
             data.extend(piece);
         }
-        println!("Received from {}:", request.client_address().ip());
-        println!("{}", str::from_utf8(&data)?);
+        let client = request.client_address().ip();
+        let _ = writeln!(io::stdout(), "Received from {client}:");
+        let _ = writeln!(io::stdout(), "{}", str::from_utf8(&data)?);
         request.send_all(data.to_ascii_uppercase())?;
         Ok(())
     }

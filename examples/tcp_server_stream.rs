@@ -28,6 +28,8 @@
 
 mod common;
 
+use std::io;
+
 use common::{address, announce};
 use socketserver::prelude::*;
 
@@ -38,8 +40,8 @@ impl RequestHandler<TcpRequest> for MyTcpHandler {
         // The limit protects the memory from a client that never ends its line.
         let line = request.readline(10_000)?;
         let data = line.trim_ascii_end();
-        println!("{} wrote:", request.client_address().ip());
-        println!("{}", str::from_utf8(data)?);
+        let _ = writeln!(io::stdout(), "{} wrote:", request.client_address().ip());
+        let _ = writeln!(io::stdout(), "{}", str::from_utf8(data)?);
         request.send_all(data.to_ascii_uppercase())?;
         Ok(())
     }

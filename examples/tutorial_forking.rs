@@ -22,6 +22,7 @@
 
 mod common;
 
+use std::io;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -40,7 +41,7 @@ impl RequestHandler<TcpRequest> for Conversation {
             if data.is_empty() {
                 return Ok(());
             }
-            println!("process {pid}: {}", repr(&data));
+            let _ = writeln!(io::stdout(), "process {pid}: {}", repr(&data));
             let number = MESSAGES.fetch_add(1, Relaxed) + 1;
             let text = String::from_utf8_lossy(&data);
             write!(request, "{number}: [{text}] {} from process {pid}", ctime())?;

@@ -21,6 +21,7 @@
 
 mod common;
 
+use std::io;
 use std::thread;
 
 use common::{address, repr, with_ctime};
@@ -32,7 +33,8 @@ impl RequestHandler<TcpRequest> for Answer {
     fn handle(&mut self, request: &mut TcpRequest) -> Result {
         let thread = thread::current();
         let data = request.recv(1024)?;
-        println!("{}: {}", thread.name().unwrap_or("?"), repr(&data));
+        let name = thread.name().unwrap_or("?");
+        let _ = writeln!(io::stdout(), "{name}: {}", repr(&data));
         request.send_all(with_ctime(&data))?;
         Ok(())
     }

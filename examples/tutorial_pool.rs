@@ -21,6 +21,7 @@
 
 mod common;
 
+use std::io;
 use std::thread;
 
 use common::{address, repr, with_ctime};
@@ -36,7 +37,8 @@ impl RequestHandler<TcpRequest> for Conversation {
             if data.is_empty() {
                 return Ok(());
             }
-            println!("{}: {}", thread.name().unwrap_or("?"), repr(&data));
+            let name = thread.name().unwrap_or("?");
+            let _ = writeln!(io::stdout(), "{name}: {}", repr(&data));
             request.send_all(with_ctime(&data))?;
         }
     }

@@ -30,6 +30,7 @@
 
 mod common;
 
+use std::io;
 use std::time::Duration;
 
 use common::{address, repr, with_ctime};
@@ -44,7 +45,7 @@ impl RequestHandler<TcpRequest> for Conversation {
             if data.is_empty() {
                 return Ok(());
             }
-            println!("received {}", repr(&data));
+            let _ = writeln!(io::stdout(), "received {}", repr(&data));
             if data == b"stop" {
                 request.server().shutdown();
             }

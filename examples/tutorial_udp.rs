@@ -20,6 +20,8 @@
 
 mod common;
 
+use std::io;
+
 use common::{address, repr, with_ctime};
 use socketserver::prelude::*;
 
@@ -28,7 +30,7 @@ struct Answer;
 impl RequestHandler<UdpRequest> for Answer {
     fn handle(&mut self, request: &mut UdpRequest) -> Result {
         let data = request.packet();
-        println!("{}: {}", request.client_address(), repr(data));
+        let _ = writeln!(io::stdout(), "{}: {}", request.client_address(), repr(data));
         let answer = with_ctime(data.trim_ascii());
         request.send_all(&answer)?;
         Ok(())

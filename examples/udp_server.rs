@@ -27,6 +27,8 @@
 
 mod common;
 
+use std::io;
+
 use common::{address, announce, repr};
 use socketserver::prelude::*;
 
@@ -35,8 +37,8 @@ struct MyUdpHandler;
 impl RequestHandler<UdpRequest> for MyUdpHandler {
     fn handle(&mut self, request: &mut UdpRequest) -> Result {
         let data = request.packet().trim_ascii();
-        println!("{} wrote:", request.client_address().ip());
-        println!("{}", repr(data));
+        let _ = writeln!(io::stdout(), "{} wrote:", request.client_address().ip());
+        let _ = writeln!(io::stdout(), "{}", repr(data));
         request.send_to(&data.to_ascii_uppercase(), request.client_address())?;
         Ok(())
     }

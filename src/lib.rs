@@ -7,13 +7,15 @@
 //!
 //! ```no_run
 //! use socketserver::prelude::*;
+//! use std::io;
 //!
 //! struct MyTcpHandler;
 //!
 //! impl RequestHandler<TcpRequest> for MyTcpHandler {
 //!     fn handle(&mut self, request: &mut TcpRequest) -> Result {
 //!         let line = request.readline(10_000)?;
-//!         println!("{} wrote: {}", request.client_address().ip(), line.escape_ascii());
+//!         let client = request.client_address().ip();
+//!         let _ = writeln!(io::stdout(), "{client} wrote: {}", line.escape_ascii());
 //!         request.write_all(&line.to_ascii_uppercase())?;
 //!         Ok(())
 //!     }
@@ -26,6 +28,9 @@
 //!     Ok(())
 //! }
 //! ```
+//!
+//! A handler prints by `writeln!` and ignores its error, because `println!` panics when standard output is gone
+//! (as in `server | head -1`), and the client then gets no answer.
 //!
 //! # The parts
 //!

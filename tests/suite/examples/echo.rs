@@ -309,21 +309,9 @@ fn echo_server_ends_at_once_at_the_second_signal() {
 
 #[test]
 fn echo_server_continues_after_its_stdout_is_closed() {
-    let (reader, writer) = io::pipe().unwrap();
-    let mut command = Command::new(example_path("echo_server"));
-    command.args(["--port", "0"]).stdout(writer);
-    let server = Program::start_without_stdout(command);
-
-    // Reads the lines that the server prints before it serves, then closes the pipe.
-    let (sender, lines) = channel();
-    thread::spawn(move || {
-        let lines: io::Result<Vec<_>> = BufReader::new(reader).lines().take(3).collect();
-        sender.send(lines.unwrap())
-    });
-    let lines = lines.recv_timeout(PATIENCE).unwrap();
-    let address = lines[0].strip_prefix("listening on ").unwrap();
-
-    exchange(&connect(address.parse().unwrap()), b"hello");
+    // The three lines that the server prints before it serves.
+    let (server, address) = serve_without_stdout("echo_server", &["--port", "0"], 3);
+    exchange(&connect(address), b"hello");
     server.signal(Signal::SIGINT);
     server.finish().success();
 }

@@ -35,6 +35,55 @@ fn serve(name: &str) -> (Program, SocketAddr) {
     (server, address)
 }
 
+/// Starts a server of `examples/`, and closes its standard output when it has printed so many lines, as
+/// `server | head` does.
+fn serve_without_stdout(name: &str, arguments: &[&str], lines: usize) -> (Program, SocketAddr) {
+    let (reader, writer) = io::pipe().unwrap();
+    let mut command = Command::new(example_path(name));
+    command.args(arguments).stdout(writer);
+    let server = Program::start_without_stdout(command);
+    let (sender, printed) = channel();
+    thread::spawn(move || {
+        let lines: io::Result<Vec<_>> = BufReader::new(reader).lines().take(lines).collect();
+        sender.send(lines.unwrap())
+    });
+    let lines = printed.recv_timeout(PATIENCE).unwrap();
+    let address = lines[0].strip_prefix("listening on ").unwrap();
+    (server, address.parse().unwrap())
+}
+
+#[test]
+fn handlers_continue_after_standard_output_is_closed() {
+    for name in [
+        "tcp_server",
+        "tcp_server_stream",
+        "tutorial_handler_v2",
+        "tutorial_threads",
+        "tutorial_pool",
+        "tutorial_forking",
+        "tutorial_coroutines",
+        "tutorial_stop",
+    ] {
+        let (server, address) = serve_without_stdout(name, &["127.0.0.1:0"], 1);
+        for _ in 0..2 {
+            let mut client = connect(address);
+            client.write_all(b"hello\n").unwrap();
+            assert!(client.read(&mut [0; 100]).unwrap() > 0, "{name}: no answer");
+        }
+        assert_eq!(server.kill().stderr, "", "{name}");
+    }
+    for name in ["udp_server", "tutorial_udp"] {
+        let (server, address) = serve_without_stdout(name, &["127.0.0.1:0"], 1);
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        for _ in 0..2 {
+            client.send_to(b"hello", address).unwrap();
+            assert!(client.recv(&mut [0; 100]).unwrap() > 0, "{name}: no answer");
+        }
+        assert_eq!(server.kill().stderr, "", "{name}");
+    }
+}
+
 /// Starts a client of `examples/`.
 fn call(name: &str, address: SocketAddr, words: &[&str]) -> Program {
     let mut arguments = vec![address.to_string()];
