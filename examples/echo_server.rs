@@ -23,7 +23,7 @@
 //!
 //! ```text
 //! served 3 connections and 2 datagrams, 0 failed, 1 force-closed
-//! drained: 1 completed, 0 failed, 0 rejected, 1 force-closed, 0 abandoned
+//! drained: 1 completed, 0 failed, 0 disconnected, 0 rejected, 1 force-closed, 0 abandoned
 //! ```
 //!
 //! Things to try:
@@ -193,9 +193,10 @@ fn summary(connections: Stats, datagrams: Stats) -> String {
 fn drained(reports: &[DrainReport]) -> String {
     let sum = |number: fn(&DrainReport) -> usize| reports.iter().map(number).sum::<usize>();
     format!(
-        "drained: {} completed, {} failed, {} rejected, {} force-closed, {} abandoned",
+        "drained: {} completed, {} failed, {} disconnected, {} rejected, {} force-closed, {} abandoned",
         sum(|report| report.completed),
         sum(|report| report.failed),
+        sum(|report| report.disconnected),
         sum(|report| report.rejected + report.dropped),
         sum(|report| report.force_closed.len()),
         sum(|report| report.abandoned.len()),

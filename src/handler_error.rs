@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use crate::address::Address;
+use crate::disconnect::{DisconnectKind, ShuttingDown};
 use crate::error::BoxError;
 use crate::panics::catch_panic;
 use crate::sys::stderr;
@@ -125,34 +126,38 @@ impl HandlerError {
         self.context.as_deref()
     }
 
-    /// Returns whether the only error is a disconnect: the client closed or reset the connection
-    /// while the handler was reading from the request or writing to it, or the server force-closed
-    /// the connection in order to stop.
+    /// Returns whether the request has lost its client; [`disconnect_kind`](Self::disconnect_kind) returns
+    /// how. The default `handle_error` does not report such a request, and it counts as
+    /// [`disconnected`](crate::Stats::disconnected), not as failed.
     ///
-    /// Returns `false` for a broken connection to any other peer, for example a database. The default
-    /// `handle_error` does not report disconnects.
+    /// Python: `isinstance(error, ConnectionError)`.
+    #[doc(alias = "ConnectionError")]
     pub fn is_disconnect(&self) -> bool {
-        self.all(|error| {
-            error
-                .get_ref()
-                .is_some_and(|inner| inner.is::<ClientGone>() || inner.is::<ShuttingDown>())
-        })
+        self.disconnect_kind().is_some()
+    }
+
+    /// Returns how the request has lost its client: the client or the network has ended the connection
+    /// while the handler was reading from the request or writing to it, or the server has force-closed it
+    /// in order to stop. For a datagram, the reply could not be delivered.
+    ///
+    /// `None` for any other error, including a broken connection to any other peer, for example a database
+    /// or the client of a [`Sender`](crate::Sender), and if an error that is no disconnect is the
+    /// [context](Self::context), because a disconnect must not hide another failure of the same request.
+    pub fn disconnect_kind(&self) -> Option<DisconnectKind> {
+        let kind = self.io_error().and_then(DisconnectKind::of_own_client)?;
+        self.context().map_or(Some(kind), Self::disconnect_kind)
     }
 
     /// Returns whether the server force-closed the connection because it is stopping
     /// ([`ShuttingDown`]).
     pub fn is_shutting_down(&self) -> bool {
-        self.all(ShuttingDown::is_cause_of)
-    }
-
-    /// Returns whether this error and all its contexts satisfy `kind`, because a disconnect must not
-    /// hide another failure of the same request.
-    fn all(&self, kind: fn(&io::Error) -> bool) -> bool {
-        self.io_error().is_some_and(kind) && self.context().is_none_or(|context| context.all(kind))
+        self.io_error().is_some_and(ShuttingDown::is_cause_of)
+            && self.context().is_none_or(Self::is_shutting_down)
     }
 
     /// Returns whether a timeout expired; [`timeout_kind`](Self::timeout_kind) returns which one.
-    /// Includes timeouts of other sockets that the handler uses.
+    /// Includes timeouts of other sockets that the handler uses, and `ETIMEDOUT` of the client's connection,
+    /// which is a [disconnect](DisconnectKind::TimedOut), too.
     ///
     /// Python: `isinstance(error, TimeoutError)`.
     #[doc(alias = "TimeoutError")]
@@ -227,73 +232,10 @@ impl Error for HandlerError {
     }
 }
 
-/// Disconnect of the client: the inner error of a request's `io::Error`. Distinguishes disconnects of
-/// the client from errors of files and of other connections.
-#[derive(Debug)]
-pub(crate) enum ClientGone {
-    /// The client closed the connection while the handler expected more data.
-    MidMessage,
-    /// The connection is broken.
-    Broken(io::Error),
-}
-
-impl ClientGone {
-    pub(crate) fn mid_message() -> io::Error {
-        io::Error::new(io::ErrorKind::UnexpectedEof, Self::MidMessage)
-    }
-
-    pub(crate) fn broken(error: io::Error) -> io::Error {
-        io::Error::new(error.kind(), Self::Broken(error))
-    }
-}
-
-impl fmt::Display for ClientGone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::MidMessage => {
-                f.write_str("the client closed the connection in the middle of a message")
-            }
-            Self::Broken(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for ClientGone {}
-
-/// Cause of an error: the server is stopping and force-closed the connection when the grace period
-/// expired.
-///
-/// Reads and writes of the request then return a
-/// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) error with this inner error;
-/// [`ShuttingDown::is_cause_of`] recognizes it.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct ShuttingDown;
-
-impl ShuttingDown {
-    pub(crate) fn error() -> io::Error {
-        io::Error::new(io::ErrorKind::ConnectionAborted, Self)
-    }
-
-    /// Returns whether `error` occurred because the server is stopping.
-    pub fn is_cause_of(error: &io::Error) -> bool {
-        error.get_ref().is_some_and(|inner| inner.is::<Self>())
-    }
-}
-
-impl fmt::Display for ShuttingDown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "the server is shutting down and force-closed this connection when `grace_period` expired",
-        )
-    }
-}
-
-impl Error for ShuttingDown {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disconnect::ClientGone;
     use crate::timeout::TimedOut;
 
     fn failed(error: impl Into<BoxError>) -> HandlerError {
@@ -303,13 +245,21 @@ mod tests {
     #[test]
     fn a_disconnect_of_the_client_differs_from_other_errors() {
         let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
-        assert!(failed(ClientGone::broken(reset())).is_disconnect());
+        let gone = || ClientGone::broken(DisconnectKind::Reset, reset());
+        assert_eq!(
+            failed(gone()).disconnect_kind(),
+            Some(DisconnectKind::Reset)
+        );
+        let of_sender = ClientGone::mark_by_sender(gone());
+        assert_eq!(DisconnectKind::of(&of_sender), Some(DisconnectKind::Reset));
+        assert!(!failed(of_sender).is_disconnect(), "of another client");
         assert!(failed(ClientGone::mid_message()).is_disconnect());
         assert!(
             !failed(reset()).is_disconnect(),
             "an error of another connection"
         );
-        assert!(failed(ShuttingDown::error()).is_disconnect());
+        let stopping = failed(ShuttingDown::error()).disconnect_kind();
+        assert_eq!(stopping, Some(DisconnectKind::ServerStopping));
         assert!(failed(ShuttingDown::error()).is_shutting_down());
         assert!(!failed(io::Error::from(io::ErrorKind::UnexpectedEof)).is_disconnect());
         assert!(!failed("no").is_disconnect());

@@ -242,7 +242,10 @@ pub(crate) fn serve<R: Request, S: Service<R>, C: Borrow<Arc<ServerState>>>(
         Ok(()) => Outcome::Completed,
         Err(error) => {
             handle_error(&**service, request, &error);
-            Outcome::Failed
+            match error.is_disconnect() {
+                true => Outcome::Disconnected,
+                false => Outcome::Failed,
+            }
         }
     });
     let was_force_closed = request.connection_state().is_some_and(ConnectionState::end);

@@ -202,6 +202,7 @@
 mod accept_error;
 mod address;
 mod coroutine;
+mod disconnect;
 mod error;
 mod handler;
 mod handler_error;
@@ -231,13 +232,15 @@ pub use coroutine::blocking;
 #[doc(alias = "asyncio.sleep")]
 #[doc(alias = "time.sleep")]
 pub use coroutine::sleep;
+#[doc(alias = "ConnectionError")]
+pub use disconnect::{DisconnectKind, ShuttingDown};
 pub use error::{BoxError, Error, Result};
 #[doc(alias = "BaseRequestHandler")]
 #[doc(alias = "StreamRequestHandler")]
 #[doc(alias = "DatagramRequestHandler")]
 pub use handler::RequestHandler;
 pub use handler::{FnService, handler_fn};
-pub use handler_error::{HandlerError, ShuttingDown, Stage};
+pub use handler_error::{HandlerError, Stage};
 pub use job::{Job, Rejected};
 #[doc(alias = "request")]
 #[doc(inline)]

@@ -23,6 +23,10 @@ mod logging;
 mod models;
 #[cfg(feature = "server")]
 #[allow(dead_code)]
+#[path = "../../src/disconnect.rs"]
+mod disconnect;
+#[cfg(feature = "server")]
+#[allow(dead_code)]
 #[path = "../../src/panics.rs"]
 mod panics;
 #[cfg(feature = "server")]

@@ -15,6 +15,7 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use socket2::SockRef;
 
 use crate::coroutine::{Attempt, Task, WaitLimit, is_coroutine, with_current};
+use crate::disconnect::ClientGone;
 use crate::sys::poll;
 use crate::sys::poll::Direction;
 use crate::timeout::{TimedOut, TimeoutKind};
@@ -209,9 +210,11 @@ pub(crate) fn timed_out(direction: Direction) -> io::Error {
 
 /// Returns whether an error reports that a socket timeout has expired. The kernel's `ETIMEDOUT` has the
 /// same kind but another meaning: it gave the connection up, because the client cannot be reached.
+/// `error` may be marked as such already.
 pub(crate) fn is_timeout(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut
         && error.raw_os_error().is_none()
+        && ClientGone::cause_of(error).is_none()
         && !error
             .get_ref()
             .is_some_and(|inner| inner.is::<CannotWait>())

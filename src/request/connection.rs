@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::coroutine::fair_mutex::{FairMutex, FairMutexGuard};
 use crate::coroutine::stream_io;
-use crate::handler_error::{ClientGone, ShuttingDown};
+use crate::disconnect::{ClientGone, ShuttingDown};
 use crate::panics::CatchDropPanic;
 use crate::request::direction::timed_out;
 use crate::request::pending_io::PendingIo;
@@ -14,6 +14,7 @@ use crate::request::timeouts::ConnectionTimeouts;
 use crate::state::live_connection::{LiveConnection, Recipient};
 use crate::state::{Activity, Registration};
 use crate::sys::child_channel::close_notice;
+use crate::sys::disconnect;
 use crate::sys::poll::{Direction, wait_readable};
 use crate::timeout::TimeoutKind;
 
@@ -114,17 +115,10 @@ impl<S: StreamSocket> Connection<S> {
 
     /// Marks the error of a broken connection: the server force-closed it, or the client is gone.
     pub(super) fn mark_disconnect(&self, error: io::Error) -> io::Error {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted => {
-                if self.state.is_force_closed() {
-                    ShuttingDown::error()
-                } else {
-                    ClientGone::broken(error)
-                }
-            }
-            _ => error,
+        match disconnect::of_stream(&error) {
+            Some(_) if self.state.is_force_closed() => ShuttingDown::error(),
+            Some(kind) => ClientGone::broken(kind, error),
+            None => error,
         }
     }
 

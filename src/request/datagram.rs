@@ -133,7 +133,8 @@ impl<S: DatagramSocket> DatagramRequest<S> {
     ///
     /// # Errors
     ///
-    /// An error of `sendto(2)`; `AddrNotAvailable` for an unnamed Unix address.
+    /// An error of `sendto(2)`; `AddrNotAvailable` for an unnamed Unix address. If the address is that of the
+    /// client, [`DisconnectKind::of`](crate::DisconnectKind::of) returns whether the client is gone.
     #[doc(alias = "sendto")]
     pub fn send_to(&self, data: &[u8], address: &S::Address) -> io::Result<()> {
         if *address == self.route.client {
@@ -145,7 +146,8 @@ impl<S: DatagramSocket> DatagramRequest<S> {
     }
 
     fn send_to_client(&self, data: &[u8]) -> io::Result<()> {
-        let sent = self.route.send(&self.socket, data)?;
+        let sent = self.route.send(&self.socket, data);
+        let sent = sent.map_err(sys::disconnect::mark_reply)?;
         self.server.0.counters.count_bytes(0, sent as u64);
         Ok(())
     }

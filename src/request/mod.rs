@@ -147,8 +147,9 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
     /// # Errors
     ///
     /// `TimedOut` as set by [`set_timeout`](Self::set_timeout) or by the server's options
-    /// ([`TimeoutKind`](crate::TimeoutKind)); `ConnectionReset` if the client crashed; `ConnectionAborted`
-    /// with [`ShuttingDown`](crate::ShuttingDown) inside if the server force-closed the connection to stop.
+    /// ([`TimeoutKind`](crate::TimeoutKind)); `ConnectionAborted` with
+    /// [`ShuttingDown`](crate::ShuttingDown) inside if the server force-closed the connection to stop;
+    /// `ConnectionReset` and others if the client is gone ([`DisconnectKind`](crate::DisconnectKind)).
     fn recv(&mut self, size: usize) -> io::Result<Vec<u8>> {
         if size == 0 {
             return Ok(Vec::new());
@@ -164,7 +165,8 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
     ///
     /// # Errors
     ///
-    /// `BrokenPipe` or `ConnectionReset` if the client is gone, `TimedOut` if it does not read,
+    /// `BrokenPipe`, `ConnectionReset` and others if the client is gone
+    /// ([`DisconnectKind`](crate::DisconnectKind)), `TimedOut` if it does not read,
     /// `ConnectionAborted` with [`ShuttingDown`](crate::ShuttingDown) inside if the server force-closed the
     /// connection to stop. In all cases, a part of `data` may have been sent.
     #[doc(alias = "sendall")]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 use std::sync::Arc;
 
-use crate::handler_error::ClientGone;
+use crate::disconnect::ClientGone;
 use crate::request::connection::Connection;
 use crate::request::read_buffer::ReadBuffer;
 use crate::request::stream_socket::StreamSocket;

@@ -45,9 +45,8 @@ use crate::sys::poll::Direction;
 ///   [`TimedOut`](io::ErrorKind::TimedOut) that is not an error of the operating system
 ///   ([`raw_os_error`](io::Error::raw_os_error) is `None`). The methods of the inner `StreamSocket` do so;
 ///   `Read::read` fails with `WouldBlock` instead.
-/// - **Other errors.** `Interrupted` is tried again. `BrokenPipe`, `ConnectionReset` and
-///   `ConnectionAborted` mean that the client is gone
-///   ([`is_disconnect`](crate::HandlerError::is_disconnect)).
+/// - **Other errors.** `Interrupted` is tried again. Errors that mean that the client is gone, such as
+///   `BrokenPipe` and `ConnectionReset`, are listed in [`DisconnectKind`](crate::DisconnectKind).
 /// - **Panics.** A panic in a read or write of the handler fails its request. For another thread that sends
 ///   to this client, it is an error. A panic in `shutdown`, in `before_close` or in the drop of the socket
 ///   is caught and has no effect.

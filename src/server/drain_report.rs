@@ -13,8 +13,8 @@ use crate::state::{RequestInfo, ServerState};
 /// [`RunningServer::stop`](crate::RunningServer::stop). Nothing in Python.
 ///
 /// It counts from the moment when the stop was requested, or, without a request, when the server was
-/// closed. The counts add up: `running + accepted` is `completed + failed + rejected + dropped` plus the
-/// lengths of `force_closed` and `abandoned`.
+/// closed. The counts add up: `running + accepted` is `completed + failed + disconnected + rejected + dropped`
+/// plus the lengths of `force_closed` and `abandoned`.
 ///
 /// Its text (`Display`) is a line for a log, and one more line for each force-closed or abandoned
 /// request, up to 20 of each.
@@ -30,6 +30,8 @@ pub struct DrainReport {
     pub completed: usize,
     /// Number of requests whose handler has failed since.
     pub failed: usize,
+    /// Number of requests whose client was gone since: [`Stats::disconnected`](crate::Stats::disconnected).
+    pub disconnected: usize,
     /// Number of requests rejected since, without a handler.
     pub rejected: usize,
     /// Number of requests that the strategy has dropped since.
@@ -86,6 +88,7 @@ impl DrainReport {
             accepted: since(stats.accepted, before.accepted),
             completed: since(stats.completed, before.completed),
             failed: since(stats.failed, before.failed),
+            disconnected: since(stats.disconnected, before.disconnected),
             rejected: since(stats.rejected, before.rejected),
             dropped: since(stats.dropped, before.dropped),
             force_closed,
@@ -124,7 +127,8 @@ impl DrainReport {
     }
 
     fn adds_up(&self) -> bool {
-        let ended = self.completed + self.failed + self.rejected + self.dropped;
+        let by_themselves = self.completed + self.failed + self.disconnected;
+        let ended = by_themselves + self.rejected + self.dropped;
         let listed = self.force_closed.len() + self.abandoned.len();
         self.running + self.accepted == ended + listed
     }
@@ -147,13 +151,14 @@ impl fmt::Display for DrainReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "stopped in {:.1?}: of {} running and {} accepted since, {} completed, {} failed, {} rejected, \
-             {} force-closed, {} abandoned",
+            "stopped in {:.1?}: of {} running and {} accepted since, {} completed, {} failed, \
+             {} disconnected, {} rejected, {} force-closed, {} abandoned",
             self.took,
             self.running,
             self.accepted,
             self.completed,
             self.failed,
+            self.disconnected,
             self.rejected + self.dropped,
             self.force_closed.len(),
             self.abandoned.len(),

@@ -30,6 +30,8 @@ pub(crate) struct Counters {
 pub(crate) enum Outcome {
     Completed,
     Failed,
+    /// The handler returned the error of a client that is gone.
+    Disconnected,
     ForceClosed,
     Rejected(RejectionReason),
     /// A strategy dropped the job, which closed the connection without a message.
@@ -63,7 +65,7 @@ impl fmt::Display for RejectionReason {
 }
 
 impl Outcome {
-    const COUNT: usize = 4 + RejectionReason::COUNT;
+    const COUNT: usize = 5 + RejectionReason::COUNT;
 
     fn index(self) -> usize {
         match self {
@@ -71,7 +73,8 @@ impl Outcome {
             Self::Failed => 1,
             Self::ForceClosed => 2,
             Self::Dropped => 3,
-            Self::Rejected(reason) => 4 + reason as usize,
+            Self::Disconnected => 4,
+            Self::Rejected(reason) => 5 + reason as usize,
         }
     }
 }
@@ -167,6 +170,7 @@ impl Counters {
         let mut stats = Stats {
             completed: ended(Outcome::Completed),
             failed: ended(Outcome::Failed),
+            disconnected: ended(Outcome::Disconnected),
             force_closed: ended(Outcome::ForceClosed),
             rejected: rejected_by.total(),
             dropped: ended(Outcome::Dropped),

@@ -3,7 +3,8 @@
 /// A snapshot of a server's counters, from [`ServerHandle::stats`](crate::ServerHandle::stats).
 ///
 /// Every accepted request is counted in `accepted`. Until it ends, it is `active`. When it has ended, it is
-/// counted in exactly one of `completed`, `failed`, `force_closed`, `rejected` and `dropped`.
+/// counted in exactly one of `completed`, `failed`, `disconnected`, `force_closed`, `rejected` and
+/// `dropped`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -11,8 +12,13 @@ pub struct Stats {
     pub accepted: u64,
     /// Requests whose handler returned `Ok`.
     pub completed: u64,
-    /// Requests whose handler returned an error or panicked, or whose child process crashed.
+    /// Requests whose handler returned an error or panicked, or whose child process crashed. Disconnects do
+    /// not count here.
     pub failed: u64,
+    /// Requests whose handler returned an error because the client, or the way to it, was gone:
+    /// [`DisconnectKind`](crate::DisconnectKind). A client that leaves without such an error, for example
+    /// after its answer, does not count here.
+    pub disconnected: u64,
     /// Requests whose connection the server force-closed to stop, whatever their handlers returned. Also
     /// requests whose child process was ended by SIGTERM, SIGINT or SIGHUP, or killed by the server.
     pub force_closed: u64,
@@ -21,7 +27,7 @@ pub struct Stats {
     /// Requests that a strategy dropped, which closed their connections without a message. Also requests
     /// served by a child process whose exit status other code reaped.
     pub dropped: u64,
-    /// Requests that are running or queued at the time of the snapshot: `accepted` minus the five above.
+    /// Requests that are running or queued at the time of the snapshot: `accepted` minus the six above.
     pub active: u64,
     /// Reasons of rejections. The sum is `rejected`.
     pub rejected_by: RejectionCounts,
@@ -99,7 +105,8 @@ impl AcceptErrorCounts {
 impl Stats {
     /// Number of requests that have ended.
     pub(crate) fn ended(&self) -> u64 {
-        self.completed + self.failed + self.force_closed + self.rejected + self.dropped
+        let by_themselves = self.completed + self.failed + self.disconnected;
+        by_themselves + self.force_closed + self.rejected + self.dropped
     }
 }
 

@@ -13,7 +13,7 @@ use crate::sys::child_process::ChildStatus;
 /// ```
 /// # fn log(exit: &socketserver::ChildExit) {
 /// match (exit.code(), exit.signal()) {
-///     (Some(0), _) => {} // the handler succeeded
+///     (Some(0 | 141), _) => {} // the handler succeeded, or its client was gone
 ///     (Some(_), _) => eprintln!("a handler failed and has reported its error"),
 ///     _ => eprintln!("{exit}"), // child 4711 was killed by signal 9
 /// }
@@ -26,6 +26,9 @@ pub struct ChildExit {
 }
 
 impl ChildExit {
+    /// Exit code of a child whose client was gone.
+    pub(super) const DISCONNECTED: i32 = 141;
+
     pub(super) fn new(pid: u32, status: ChildStatus) -> Self {
         Self { pid, status }
     }
@@ -37,8 +40,9 @@ impl ChildExit {
 
     /// Returns the exit code, or `None` if a signal killed the child or its status is unknown.
     ///
-    /// It is 0 if the handler succeeded and 1 if it failed. Other codes come from a handler that called
-    /// [`std::process::exit`].
+    /// It is 0 if the handler succeeded, 1 if it failed, and 141 if its client was gone
+    /// ([`Stats::disconnected`](crate::Stats::disconnected)): the code that shells show for a program that
+    /// ended by SIGPIPE. Other codes come from a handler that called [`std::process::exit`].
     #[doc(alias = "WEXITSTATUS")]
     pub fn code(&self) -> Option<i32> {
         match self.status {

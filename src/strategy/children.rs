@@ -264,6 +264,7 @@ impl Children {
             // handler, the client seems to have left.
             _ if request.was_force_closed => request.record_force_closed(|| None),
             ChildStatus::Code(0) => request.outcome = Outcome::Completed,
+            ChildStatus::Code(ChildExit::DISCONNECTED) => request.outcome = Outcome::Disconnected,
             ChildStatus::Code(_) | ChildStatus::Signal(_) => request.outcome = Outcome::Failed,
             ChildStatus::Unknown => request.outcome = Outcome::Dropped,
         }

@@ -93,7 +93,7 @@ use crate::sys::fork::Permission;
 ///
 /// Errors and panics of the handler are passed to [`handle_error`](crate::Service::handle_error) in
 /// the child. Then the child flushes standard output and exits: with code 0 if the handler succeeded,
-/// and with 1 if not. It exits by `_exit(2)`, so that destructors and `atexit` functions of the server
+/// with [141](ChildExit::code) if its client was gone, and with 1 if it failed. It exits by `_exit(2)`, so that destructors and `atexit` functions of the server
 /// process do not run in it.
 ///
 /// In the parent, [`on_child_exit`](Self::on_child_exit) is called, and
@@ -102,6 +102,7 @@ use crate::sys::fork::Permission;
 /// | end of the child | counted as |
 /// | --- | --- |
 /// | exit code 0 | completed |
+/// | exit code 141 | disconnected |
 /// | another exit code, or a signal that is not in the next row | failed |
 /// | SIGINT, SIGTERM or SIGHUP; SIGKILL while the server closes | force-closed |
 /// | unknown, because other code of the program waited for the process or has ignored SIGCHLD since | dropped |

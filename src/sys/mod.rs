@@ -7,6 +7,7 @@
 //! | [`accept`] | accepts connections |
 //! | [`datagram`] | receives and sends datagrams |
 //! | [`error_queue`] | takes the errors of datagrams that were sent earlier |
+//! | [`disconnect`] | recognizes errors which mean that a client is gone |
 //! | [`recv_batch`] | receives several datagrams with one system call |
 //! | `control_messages` | reads and writes control messages (Linux) |
 //! | [`pktinfo`] | reports the destinations of datagrams, and sends from a given address |
@@ -44,6 +45,7 @@ pub(crate) mod coarse_clock;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod control_messages;
 pub(crate) mod datagram;
+pub(crate) mod disconnect;
 pub(crate) mod error_queue;
 pub(crate) mod exclusive;
 pub(crate) mod fork;

@@ -38,8 +38,8 @@ fn seconds(variable: &str, default: u64) -> Duration {
 fn expect_counts_add_up(handle: &ServerHandle) -> Stats {
     eventually("all requests have ended", || handle.stats().active == 0);
     let stats = handle.stats();
-    let ended =
-        stats.completed + stats.failed + stats.force_closed + stats.rejected + stats.dropped;
+    let by_themselves = stats.completed + stats.failed + stats.disconnected;
+    let ended = by_themselves + stats.force_closed + stats.rejected + stats.dropped;
     assert_eq!(stats.accepted, ended, "{stats:?}");
     stats
 }

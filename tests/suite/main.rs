@@ -18,6 +18,7 @@ mod datagram_batches;
 mod datagram_requests;
 mod deadlines;
 mod differential;
+mod disconnects;
 mod docs;
 mod examples;
 mod faults;

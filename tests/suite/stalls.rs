@@ -245,7 +245,8 @@ fn stop_by(kind: Kind, stop: fn(Running), stall: Stall) -> Duration {
         // On a busy machine a force-closed handler may need longer than `force_close_timeout`.
         eventually("the handler ends", || handle.stats().active == 0);
         let stats = handle.stats();
-        let ended = stats.completed + stats.failed + stats.force_closed + stats.rejected;
+        let by_themselves = stats.completed + stats.failed + stats.disconnected;
+        let ended = by_themselves + stats.force_closed + stats.rejected;
         assert_eq!(stats.accepted, ended + stats.dropped, "{stats:?}");
         assert_eq!(
             stats.force_closed,

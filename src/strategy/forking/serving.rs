@@ -12,7 +12,7 @@ use crate::request::ensure_read_buffer;
 use crate::state::counters::Outcome;
 use crate::strategy::children::{Forked, ReapSummary, Snapshot};
 use crate::strategy::scheduling::Schedule;
-use crate::strategy::{AcceptWait, Ready, Scheduling, Strategy};
+use crate::strategy::{AcceptWait, ChildExit, Ready, Scheduling, Strategy};
 use crate::sys::child_process::TerminationSignal;
 use crate::sys::fork::Exit;
 
@@ -67,8 +67,11 @@ impl Forking {
     /// Runs the job in the child process and ends that process.
     fn serve(&self, job: Job, exit: Exit) -> ! {
         let prepare = || self.children.run_child_hook();
-        let succeeded = job.run_in_child(&prepare) == Outcome::Completed;
-        exit.with(if succeeded { 0 } else { 1 })
+        exit.with(match job.run_in_child(&prepare) {
+            Outcome::Completed => 0,
+            Outcome::Disconnected => ChildExit::DISCONNECTED,
+            _ => 1,
+        })
     }
 }
 

@@ -31,13 +31,14 @@ pub(crate) fn agree_with_report(report: &DrainReport, before: Option<&Stats>, af
         accepted,
         completed,
         failed,
+        disconnected,
         rejected,
         dropped,
         force_closed,
         abandoned,
         ..
     } = report;
-    let ended_by_themselves = completed + failed + rejected + dropped;
+    let ended_by_themselves = completed + failed + disconnected + rejected + dropped;
     let ended_by_force = force_closed.len() + abandoned.len();
     assert_eq!(
         running + accepted,
@@ -57,6 +58,7 @@ pub(crate) fn agree_with_report(report: &DrainReport, before: Option<&Stats>, af
     then.accepted = at_the_stop(after.accepted, *accepted);
     then.completed = at_the_stop(after.completed, *completed);
     then.failed = at_the_stop(after.failed, *failed);
+    then.disconnected = at_the_stop(after.disconnected, *disconnected);
     then.force_closed = at_the_stop(after.force_closed, force_closed.len());
     then.rejected = at_the_stop(after.rejected, *rejected);
     then.dropped = at_the_stop(after.dropped, *dropped);
@@ -68,6 +70,7 @@ pub(crate) fn agree_with_report(report: &DrainReport, before: Option<&Stats>, af
                 stats.accepted,
                 stats.completed,
                 stats.failed,
+                stats.disconnected,
                 stats.force_closed,
                 stats.rejected,
                 stats.dropped,
@@ -79,7 +82,8 @@ pub(crate) fn agree_with_report(report: &DrainReport, before: Option<&Stats>, af
 }
 
 fn ended(stats: &Stats) -> u64 {
-    stats.completed + stats.failed + stats.force_closed + stats.rejected + stats.dropped
+    let by_themselves = stats.completed + stats.failed + stats.disconnected;
+    by_themselves + stats.force_closed + stats.rejected + stats.dropped
 }
 
 /// Checks the counters against the outcomes of clients. `unconnected`: number of clients whose `connect`
@@ -100,6 +104,7 @@ pub(crate) fn agree_with_clients(outcomes: &[Outcome], unconnected: u64, after: 
     assert!(served <= after.completed + after.force_closed, "{all}");
     assert!(after.completed <= served + unknown, "{all}");
     assert!(after.failed <= failed + unknown, "{all}");
+    assert!(after.disconnected <= unknown, "{all}");
     assert!(rejected <= after.rejected, "{all}");
     // Answers are missing only if the connection was rejected or force-closed, or if the client has asked
     // its handler to fail.

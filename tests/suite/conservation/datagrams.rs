@@ -89,10 +89,8 @@ fn check_counts(sent: &[Vec<u8>], after: &Stats, a_client_left: bool) {
     };
     assert!(after.accepted <= sent.len() as u64, "{all}");
     assert!(after.completed <= count(HandlerState::Completed), "{all}");
-    // A reply to a client that has left may fail.
-    if !a_client_left {
-        assert!(after.failed <= count(HandlerState::Failed), "{all}");
-    }
+    assert!(after.failed <= count(HandlerState::Failed), "{all}");
+    assert!(after.disconnected == 0 || a_client_left, "{all}");
 }
 
 /// Checks that every completed request has sent its reply, and every request that was rejected at the close

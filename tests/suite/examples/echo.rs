@@ -250,7 +250,7 @@ fn echo_server_waits_for_open_connections() {
     drop(client);
     let expected = [
         "served 1 connection and 0 datagrams, 0 failed",
-        "drained: 1 completed, 0 failed, 0 rejected, 0 force-closed, 0 abandoned",
+        "drained: 1 completed, 0 failed, 0 disconnected, 0 rejected, 0 force-closed, 0 abandoned",
     ];
     assert!(after_stop(&server.finish()).ends_with(&expected));
 }

@@ -28,6 +28,7 @@ pub(crate) struct Counts {
     pub(crate) accepted: u64,
     pub(crate) completed: u64,
     pub(crate) failed: u64,
+    pub(crate) disconnected: u64,
     pub(crate) force_closed: u64,
     pub(crate) rejected: u64,
     pub(crate) dropped: u64,
@@ -45,6 +46,7 @@ impl From<Stats> for Counts {
             accepted: stats.accepted,
             completed: stats.completed,
             failed: stats.failed,
+            disconnected: stats.disconnected,
             force_closed: stats.force_closed,
             rejected: stats.rejected,
             dropped: stats.dropped,
@@ -57,8 +59,12 @@ impl From<Stats> for Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ended = [self.completed, self.failed, self.force_closed];
-        write!(f, "counts: {} {ended:?} ", self.accepted)?;
+        let ended = [self.completed, self.failed, self.disconnected];
+        write!(
+            f,
+            "counts: {} {ended:?} {} ",
+            self.accepted, self.force_closed
+        )?;
         let others = [self.rejected, self.dropped, self.active];
         write!(
             f,
@@ -79,6 +85,7 @@ impl Counts {
             accepted: next()?,
             completed: next()?,
             failed: next()?,
+            disconnected: next()?,
             force_closed: next()?,
             rejected: next()?,
             dropped: next()?,

@@ -56,14 +56,15 @@ impl PanicPoint {
 #[track_caller]
 fn assert_adds_up(report: &DrainReport, stats: &Stats) {
     let all = format!("{report:?}\n{stats:?}");
-    let ended = report.completed + report.failed + report.rejected + report.dropped;
+    let by_themselves = report.completed + report.failed + report.disconnected;
+    let ended = by_themselves + report.rejected + report.dropped;
     let closed_by_server = report.force_closed.len() + report.abandoned.len();
     assert_eq!(
         report.running + report.accepted,
         ended + closed_by_server,
         "{all}"
     );
-    let ended =
-        stats.completed + stats.failed + stats.force_closed + stats.rejected + stats.dropped;
+    let by_themselves = stats.completed + stats.failed + stats.disconnected;
+    let ended = by_themselves + stats.force_closed + stats.rejected + stats.dropped;
     assert_eq!((stats.accepted, stats.active), (ended, 0), "{all}");
 }

@@ -94,8 +94,8 @@ impl Watch {
 #[track_caller]
 pub(crate) fn adds_up(handle: &ServerHandle) {
     let stats = handle.stats();
-    let ended =
-        stats.completed + stats.failed + stats.force_closed + stats.dropped + stats.rejected;
+    let by_themselves = stats.completed + stats.failed + stats.disconnected;
+    let ended = by_themselves + stats.force_closed + stats.dropped + stats.rejected;
     assert_eq!(stats.accepted, ended + stats.active, "{stats:?}");
     let by = stats.rejected_by;
     let rejected = by.verify_request

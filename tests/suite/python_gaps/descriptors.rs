@@ -62,6 +62,6 @@ fn a_stop_without_descriptors_loses_no_connection_in_the_backlog() {
     server.signal(Signal::SIGCONT);
     expect_to_be_served(&clients);
     let finished = server.finish();
-    let drained = "0 failed, 0 rejected, 0 force-closed, 0 abandoned";
+    let drained = "0 failed, 0 disconnected, 0 rejected, 0 force-closed, 0 abandoned";
     assert!(finished.success().trim_end().ends_with(drained));
 }

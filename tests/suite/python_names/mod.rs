@@ -299,6 +299,7 @@ mod twins {
         DatagramRequest::send_to,
         DatagramRequest::socket,
         Forking::max_children,
+        HandlerError::disconnect_kind,
         HandlerError::is_disconnect,
         HandlerError::is_timeout,
         Job::run,

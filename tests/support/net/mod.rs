@@ -31,9 +31,9 @@ use socket2::{SockRef, Socket};
 use socketserver::request::StreamSocket;
 use socketserver::transport::{Tcp, Udp, UnixDatagram, UnixStream};
 use socketserver::{
-    DrainReport, Error, Forking, HandlerError, Request, RequestHandler, Result, RunningServer,
-    Sequential, Server, ServerOptions, Service, ShuttingDown, Stage, Strategy, StreamRequest,
-    Threading, Transport, UnixAddress,
+    DisconnectKind, DrainReport, Error, Forking, HandlerError, Request, RequestHandler, Result,
+    RunningServer, Sequential, Server, ServerOptions, Service, ShuttingDown, Stage, Strategy,
+    StreamRequest, Threading, Transport, UnixAddress,
 };
 
 pub(crate) use self::{

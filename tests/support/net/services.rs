@@ -137,6 +137,7 @@ pub(crate) struct Failure {
     /// Kind of the error, if it is an `io::Error`.
     pub(crate) kind: Option<io::ErrorKind>,
     pub(crate) is_disconnect: bool,
+    pub(crate) disconnect_kind: Option<DisconnectKind>,
     pub(crate) is_timeout: bool,
     pub(crate) shutting_down: bool,
 }
@@ -149,6 +150,7 @@ impl Failure {
             text: error.to_string(),
             kind: io_error.map(io::Error::kind),
             is_disconnect: error.is_disconnect(),
+            disconnect_kind: error.disconnect_kind(),
             is_timeout: error.is_timeout(),
             shutting_down: io_error.is_some_and(ShuttingDown::is_cause_of),
         }
