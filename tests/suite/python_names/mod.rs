@@ -309,6 +309,7 @@ mod twins {
         Read::read_to_string,
         Request::client_address,
         Request::close,
+        Request::is_client_gone,
         Request::local_address,
         Request::next_line,
         Request::read_exactly,
