@@ -16,12 +16,11 @@
 //!
 //! ```
 //!
-//! The server prints the line with its line end:
+//! The server prints the line as bytes, so that a client cannot send commands to the terminal:
 //!
 //! ```text
 //! Received from 127.0.0.1:
-//! hello world with TCP
-//!
+//! b'hello world with TCP\n'
 //! ```
 //!
 //! It runs until Ctrl-C. `tcp_server_stream` does the same with less code. An argument replaces the
@@ -31,7 +30,7 @@ mod common;
 
 use std::io;
 
-use common::{address, announce};
+use common::{address, announce, repr};
 use socketserver::prelude::*;
 
 /// The server makes one handler for each client, so fields would belong to that client alone.
@@ -51,7 +50,7 @@ impl RequestHandler<TcpRequest> for MyTcpHandler {
         }
         let client = request.client_address().ip();
         let _ = writeln!(io::stdout(), "Received from {client}:");
-        let _ = writeln!(io::stdout(), "{}", str::from_utf8(&data)?);
+        let _ = writeln!(io::stdout(), "{}", repr(&data));
         request.send_all(data.to_ascii_uppercase())?;
         Ok(())
     }

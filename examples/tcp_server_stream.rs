@@ -20,7 +20,7 @@
 //!
 //! ```text
 //! 127.0.0.1 wrote:
-//! python is nice
+//! b'python is nice'
 //! ```
 //!
 //! It runs until Ctrl-C. An argument replaces the address `localhost:9999`. Python twin:
@@ -30,7 +30,7 @@ mod common;
 
 use std::io;
 
-use common::{address, announce};
+use common::{address, announce, repr};
 use socketserver::prelude::*;
 
 struct MyTcpHandler;
@@ -41,7 +41,7 @@ impl RequestHandler<TcpRequest> for MyTcpHandler {
         let line = request.readline(10_000)?;
         let data = line.trim_ascii_end();
         let _ = writeln!(io::stdout(), "{} wrote:", request.client_address().ip());
-        let _ = writeln!(io::stdout(), "{}", str::from_utf8(data)?);
+        let _ = writeln!(io::stdout(), "{}", repr(data));
         request.send_all(data.to_ascii_uppercase())?;
         Ok(())
     }

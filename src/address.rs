@@ -5,6 +5,8 @@ use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use crate::escape::escape_bytes;
+
 /// Address of a server or client, of any transport: comparable, hashable and printable, also in
 /// Python's format.
 ///
@@ -13,7 +15,7 @@ pub trait Address:
     Clone + fmt::Debug + fmt::Display + Eq + Hash + Into<SocketAddress> + Send + Sync + 'static
 {
     /// Returns the address in the format of Python's `print(client_address)`, for example
-    /// `('127.0.0.1', 9999)`.
+    /// `('127.0.0.1', 9999)`. For logs: control characters are escaped.
     fn to_python(&self) -> String;
 }
 
@@ -37,6 +39,11 @@ impl Address for SocketAddr {
 /// > **Coming from Python.** Python's type is `str`, `bytes`, `''` or `None`, depending on the peer
 /// > and on the kind of socket. Here, the address of a client with an unbound socket is [`Unnamed`],
 /// > for every kind of socket.
+///
+/// A client chooses the path or the name that its socket is bound to. `Display` and
+/// [`to_python`](Address::to_python) therefore escape control characters, marks that change the direction
+/// of text, and invalid UTF-8, so that a client cannot forge lines of a log: `/tmp/a\nb`, `/tmp/\xff`. The
+/// variants have the unchanged bytes.
 ///
 /// [`Unnamed`]: UnixAddress::Unnamed
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,12 +73,16 @@ impl UnixAddress {
     }
 }
 
+fn escape_path(path: &Path) -> String {
+    escape_bytes(path.as_os_str().as_encoded_bytes())
+}
+
 impl fmt::Display for UnixAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unnamed => f.write_str("(unnamed)"),
-            Self::Path(path) => path.display().fmt(f),
-            Self::Abstract(name) => write!(f, "@{}", name.escape_ascii()),
+            Self::Unnamed => f.pad("(unnamed)"),
+            Self::Path(path) => f.pad(&escape_path(path)),
+            Self::Abstract(name) => f.pad(&format!("@{}", name.escape_ascii())),
         }
     }
 }
@@ -80,7 +91,7 @@ impl Address for UnixAddress {
     fn to_python(&self) -> String {
         match self {
             Self::Unnamed => String::new(),
-            Self::Path(path) => path.display().to_string(),
+            Self::Path(path) => escape_path(path),
             Self::Abstract(name) => format!("b'\\x00{}'", name.escape_ascii()),
         }
     }
@@ -176,6 +187,25 @@ mod tests {
             UnixAddress::Abstract(b"name".to_vec()).to_python(),
             "b'\\x00name'"
         );
+    }
+
+    /// A path with control characters, escape sequences, a direction mark and invalid UTF-8.
+    #[test]
+    fn names_that_clients_choose_are_escaped() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+
+        let name = b"/tmp/a\nb\x1b[2J\xc2\x9b\xe2\x80\xae\xff";
+        let path = UnixAddress::Path(OsStr::from_bytes(name).into());
+        let escaped = r"/tmp/a\nb\u{1b}[2J\u{9b}\u{202e}\xff";
+        assert_eq!(path.to_string(), escaped);
+        assert_eq!(path.to_python(), escaped);
+        assert_eq!(SocketAddress::from(path).to_string(), escaped);
+
+        let name = UnixAddress::Abstract(name.to_vec());
+        let escaped = r"/tmp/a\nb\x1b[2J\xc2\x9b\xe2\x80\xae\xff";
+        assert_eq!(name.to_string(), format!("@{escaped}"));
+        assert_eq!(name.to_python(), format!(r"b'\x00{escaped}'"));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::{fmt, io};
 
 use rustix::io::Errno;
 
+use crate::escape::Escaped;
+
 /// Any error that can be sent to another thread.
 ///
 /// `?` converts every such error type to it, and `"text".into()` converts a text.
@@ -99,7 +101,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Resolve { address, source } => {
-                write!(f, "cannot resolve the address {address}")?;
+                write!(f, "cannot resolve the address {}", Escaped(address))?;
                 f.write_str(match source.kind() {
                     io::ErrorKind::InvalidInput => " (write it as \"HOST:PORT\")",
                     _ => {
@@ -109,11 +111,11 @@ impl fmt::Display for Error {
                 })
             }
             Self::Bind { address, source } => {
-                write!(f, "cannot bind to {address}")?;
+                write!(f, "cannot bind to {}", Escaped(address))?;
                 f.write_str(bind_advice(address, source))
             }
             Self::Activate { address, source } => {
-                write!(f, "cannot listen on {address}")?;
+                write!(f, "cannot listen on {}", Escaped(address))?;
                 f.write_str(match source.kind() {
                     io::ErrorKind::AddrInUse => bind_advice(address, source),
                     _ => "",
@@ -201,7 +203,7 @@ impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)?;
         match StdError::source(self) {
-            Some(source) => write!(f, ": {source}"),
+            Some(source) => write!(f, ": {}", Escaped(source)),
             None => Ok(()),
         }
     }

@@ -7,6 +7,7 @@ use std::io;
 use crate::address::Address;
 use crate::disconnect::{DisconnectKind, ShuttingDown};
 use crate::error::BoxError;
+use crate::escape::Escaped;
 use crate::panics::catch_panic;
 use crate::sys::stderr;
 use crate::timeout::TimeoutKind;
@@ -49,7 +50,10 @@ impl fmt::Display for Stage {
 
 /// Error or panic during one request.
 ///
-/// `Display` shows the stage, the error and all its causes.
+/// `Display` shows the stage, the error and all its causes, a line for each. A message may quote the
+/// client's input, so control characters in it, line ends included, are escaped as in a Rust literal: a
+/// client can neither forge lines of a log nor control the terminal that shows it. [`error`](Self::error)
+/// and [`panic_message`](Self::panic_message) return the messages unchanged.
 ///
 /// > **Coming from Python.** An `Err` and a panic both correspond to an `Exception`: the request
 /// > ends, the server calls `handle_error` and continues. Neither ends the accept loop.
@@ -198,7 +202,7 @@ impl HandlerError {
             return;
         }
         let dashes = "-".repeat(40);
-        let from = client_address.to_python();
+        let from = Escaped(client_address.to_python());
         let text = format!(
             "{dashes}\nException occurred during processing of request from {from}\n{self}\n{dashes}\n"
         );
@@ -212,12 +216,12 @@ impl fmt::Display for HandlerError {
             write!(f, "{context}\nduring handling of this error, ")?;
         }
         match &self.cause {
-            Cause::Panic(message) => write!(f, "{} panicked: {message}", self.stage),
+            Cause::Panic(message) => write!(f, "{} panicked: {}", self.stage, Escaped(message)),
             Cause::Error(error) => {
-                write!(f, "{} failed: {error}", self.stage)?;
+                write!(f, "{} failed: {}", self.stage, Escaped(error))?;
                 let mut source = error.source();
                 while let Some(error) = source {
-                    write!(f, "\ncaused by: {error}")?;
+                    write!(f, "\ncaused by: {}", Escaped(error))?;
                     source = error.source();
                 }
                 Ok(())
@@ -307,6 +311,26 @@ mod tests {
                 .with_context(failed("the database is down"))
                 .is_disconnect()
         );
+    }
+
+    #[test]
+    fn messages_are_escaped() {
+        let hostile = "bad\n----\n\u{1b}[2J\u{202e}";
+        let escaped = r"bad\n----\n\u{1b}[2J\u{202e}";
+        let panic = HandlerError::catch::<()>(Stage::Handle, || panic!("{hostile}")).unwrap_err();
+        assert_eq!(panic.panic_message(), Some(hostile));
+        let cause = io::Error::other(ClientGone::broken(
+            DisconnectKind::Reset,
+            io::Error::other(hostile),
+        ));
+        let both = failed(cause).with_context(panic);
+        assert_eq!(
+            both.to_string(),
+            format!(
+                "handle panicked: {escaped}\nduring handling of this error, handle failed: {escaped}"
+            )
+        );
+        assert_eq!(failed(hostile).error().unwrap().to_string(), hostile);
     }
 
     #[test]

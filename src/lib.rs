@@ -204,6 +204,7 @@ mod address;
 mod coroutine;
 mod disconnect;
 mod error;
+mod escape;
 mod handler;
 mod handler_error;
 mod job;

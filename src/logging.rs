@@ -1,6 +1,7 @@
 //! Log events, with the feature `log`. Without the feature, events are discarded.
 
-/// Logs a message at a level of the `log` crate.
+/// Logs a message at a level of the `log` crate. Values that clients can choose must be
+/// [escaped](crate::escape::Escaped).
 ///
 /// Must not run in a forked child, because a thread that does not exist there may have held a lock of
 /// the logger during the fork.

@@ -22,7 +22,7 @@ class MyTCPHandler(socketserver.BaseRequestHandler):
                 break
             data += piece
         print(f"Received from {self.client_address[0]}:")
-        print(data.decode())
+        print(data)
         self.request.sendall(data.upper())
 
 

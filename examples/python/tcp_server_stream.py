@@ -14,7 +14,7 @@ class MyTCPHandler(socketserver.StreamRequestHandler):
         # The limit protects the memory from a client that never ends its line.
         data = self.rfile.readline(10_000).rstrip()
         print(f"{self.client_address[0]} wrote:")
-        print(data.decode())
+        print(data)
         self.wfile.write(data.upper())
 
 

@@ -27,6 +27,10 @@ mod models;
 mod disconnect;
 #[cfg(feature = "server")]
 #[allow(dead_code)]
+#[path = "../../src/escape.rs"]
+mod escape;
+#[cfg(feature = "server")]
+#[allow(dead_code)]
 #[path = "../../src/panics.rs"]
 mod panics;
 #[cfg(feature = "server")]

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use crate::accept_error::AcceptErrorKind;
 use crate::address::SocketAddress;
 use crate::error::Error;
+use crate::escape::Escaped;
 use crate::logging::log_event;
 use crate::panics::{catch_panic, catch_panic_io};
 use crate::reentrancy::{self, Role};
@@ -330,6 +331,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
 }
 
 fn log_accept_error(address: &SocketAddress, kind: AcceptErrorKind, error: &io::Error) {
+    let error = Escaped(error);
     match kind {
         AcceptErrorKind::Retry => {
             log_event!(

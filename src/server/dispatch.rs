@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::escape::Escaped;
 use crate::handler_error::{HandlerError, Stage};
 use crate::job::{self, Job};
 use crate::logging::log_event;
@@ -105,7 +106,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     }
 
     pub(super) fn log_rejection(&self, request: &T::Request, reason: RejectionReason) {
-        let (address, client) = (&self.state().address, request.client_address());
+        let (address, client) = (&self.state().address, Escaped(request.client_address()));
         log_event!(Debug, "{address}: {client} was rejected: {reason}");
     }
 }

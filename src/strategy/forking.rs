@@ -93,8 +93,8 @@ use crate::sys::fork::Permission;
 ///
 /// Errors and panics of the handler are passed to [`handle_error`](crate::Service::handle_error) in
 /// the child. Then the child flushes standard output and exits: with code 0 if the handler succeeded,
-/// with [141](ChildExit::code) if its client was gone, and with 1 if it failed. It exits by `_exit(2)`, so that destructors and `atexit` functions of the server
-/// process do not run in it.
+/// with [141](ChildExit::code) if its client was gone, and with 1 if it failed. It exits by `_exit(2)`, so
+/// that destructors and `atexit` functions of the server process do not run in it.
 ///
 /// In the parent, [`on_child_exit`](Self::on_child_exit) is called, and
 /// [`Stats`](crate::Stats) counts the request:

@@ -305,10 +305,8 @@ mod tests {
     fn a_stopped_terminal_loses_reports() {
         let (_master, terminal) = terminal();
         // SAFETY: the descriptor is open. The call stops the output, as Ctrl-S does.
-        assert_eq!(
-            unsafe { libc::tcflow(terminal.as_raw_fd(), libc::TCOOFF) },
-            0
-        );
+        let stopped = unsafe { libc::tcflow(terminal.as_raw_fd(), libc::TCOOFF) };
+        assert_eq!(stopped, 0, "{}", io::Error::last_os_error());
         let reports = Reports::new();
         reports.write(terminal.as_fd(), REPORT);
         assert_eq!(reports.lost.into_inner(), 1);

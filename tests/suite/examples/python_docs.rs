@@ -9,7 +9,7 @@ fn tcp_server_replies_in_capitals() {
     assert_eq!(answer, "Sent:     hello world\nReceived: HELLO WORLD\n\n");
     assert_eq!(
         server.kill().text(),
-        format!("listening on {address}\nReceived from 127.0.0.1:\nhello world\n\n")
+        format!("listening on {address}\nReceived from 127.0.0.1:\nb'hello world\\n'\n")
     );
 }
 
@@ -42,7 +42,7 @@ fn tcp_server_stream_reads_a_line() {
     );
     assert_eq!(
         server.kill().text(),
-        format!("listening on {address}\n127.0.0.1 wrote:\npython is nice\n")
+        format!("listening on {address}\n127.0.0.1 wrote:\nb'python is nice'\n")
     );
 }
 

@@ -2,6 +2,12 @@
 
 use super::*;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use socket2::{Domain, SockAddr, Socket, Type};
+use socketserver::UnixAddress;
+
 /// Fails in the way that the client's line names.
 struct Failing;
 
@@ -10,6 +16,10 @@ impl<R: Request> RequestHandler<R> for Failing {
         match &*request.readline(100)? {
             b"fail\n" => Err(Outer(io::Error::other("inner")).into()),
             b"panic\n" => panic!("no way"),
+            // An error that quotes the client's input, and ends before its line end.
+            line if line.starts_with(b"quote ") => {
+                Err(str::from_utf8(line)?.trim_end_matches('\n').into())
+            }
             _ => Ok(request.read_exact(&mut [0; 100])?),
         }
     }
@@ -57,7 +67,48 @@ fn the_process_that_prints_errors() {
     let client = socketserver::transport::UnixStream::connect(server.server_address());
     client.send("fail\n");
     client.expect_end();
+
+    let client = hostile_unix_client(&dir, server.server_address());
+    client.send("quote \u{1b}[2J\r\u{9b}2J\u{202e}\u{2028}forged\n");
+    client.expect_end();
     server.stop().unwrap();
+}
+
+/// Connects a client whose path has control characters and a line of a report.
+fn hostile_unix_client(dir: &TempDir, server: &UnixAddress) -> Client {
+    let path = dir.socket();
+    let path = [path.as_os_str().as_bytes(), HOSTILE].concat();
+    let client = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    client
+        .bind(&SockAddr::unix(OsStr::from_bytes(&path)).unwrap())
+        .unwrap();
+    let server = SockAddr::unix(server.as_path().unwrap()).unwrap();
+    client.connect(&server).unwrap();
+    Client::new(client)
+}
+
+const HOSTILE: &[u8] = b"\n----\x1b[2J\xc2\x9b\xe2\x80\xae\xff";
+const HOSTILE_ESCAPED: &str = r"\n----\u{1b}[2J\u{9b}\u{202e}\xff";
+
+/// The text of a report of a stop, with the address of a force-closed client, is a line for the stop and one for
+/// the client.
+#[test]
+fn the_report_of_a_stop_escapes_names_of_clients() {
+    let host = host_with::<socketserver::transport::UnixStream, Threading, _, _>(
+        Hooks::echo(),
+        |options| options,
+        |server| server.grace_period(Duration::ZERO),
+    );
+    let dir = TempDir::new();
+    let client = hostile_unix_client(&dir, host.server.server_address());
+    let handle = host.server.handle();
+    eventually("the request is listed", || handle.requests().len() == 1);
+    let request = handle.requests()[0].to_string();
+    assert!(request.contains(HOSTILE_ESCAPED), "{request}");
+    let report = host.stop().to_string();
+    assert_eq!(report.lines().count(), 2, "{report}");
+    assert!(report.contains(HOSTILE_ESCAPED), "{report}");
+    client.expect_end();
 }
 
 #[test]
@@ -91,5 +142,14 @@ fn errors_are_printed_as_python_does() {
         // No report for the clients that disconnected.
         report("", outer),
     ];
-    assert_eq!(*stderr, expected.concat());
+    let rest = stderr.strip_prefix(&expected.concat()).expect(stderr);
+    // The path of the client, and its input, are escaped.
+    let lines: Vec<_> = rest.lines().collect();
+    let [first, from, what, last] = lines[..] else {
+        panic!("{rest}");
+    };
+    assert_eq!((first, last), (&*dashes, &*dashes));
+    assert!(from.ends_with(HOSTILE_ESCAPED), "{from}");
+    let quoted = r"quote \u{1b}[2J\r\u{9b}2J\u{202e}\u{2028}forged";
+    assert_eq!(what, format!("handle failed: {quoted}"));
 }

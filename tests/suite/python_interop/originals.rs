@@ -162,20 +162,20 @@ fn tcp_server_equals_its_original() {
         client: "tcp_client",
         words: &["hello", "world", "with", "TCP"],
         input: b"",
-        server_prints: "Received from 127.0.0.1:\nhello world with TCP\n\n",
+        server_prints: "Received from 127.0.0.1:\nb'hello world with TCP\\n'\n",
         client_prints: "Sent:     hello world with TCP\nReceived: HELLO WORLD WITH TCP\n\n",
     };
     documented.run();
     Exchange {
         words: &["  naïve", "straße "],
-        server_prints: "Received from 127.0.0.1:\n  naïve straße \n\n",
+        server_prints: "Received from 127.0.0.1:\nb'  na\\xc3\\xafve stra\\xc3\\x9fe \\n'\n",
         client_prints: "Sent:       naïve straße \nReceived:   NAïVE STRAßE \n\n",
         ..documented
     }
     .run();
     Exchange {
         words: &[],
-        server_prints: "Received from 127.0.0.1:\n\n\n",
+        server_prints: "Received from 127.0.0.1:\nb'\\n'\n",
         client_prints: "Sent:     \nReceived: \n\n",
         ..documented
     }
@@ -192,7 +192,7 @@ fn tcp_server_stream_equals_its_original() {
         client: "tcp_client",
         words: &["  naïve", "straße "],
         input: b"",
-        server_prints: "127.0.0.1 wrote:\n  naïve straße\n",
+        server_prints: "127.0.0.1 wrote:\nb'  na\\xc3\\xafve stra\\xc3\\x9fe'\n",
         client_prints: "Sent:       naïve straße \nReceived:   NAïVE STRAßE\n",
     }
     .run();
