@@ -75,10 +75,17 @@ pub enum Error {
         /// The system's error.
         source: io::Error,
     },
-    /// The signal handler could not be installed, because the program already has one: call
-    /// [`ServerHandle::shutdown`](crate::ServerHandle::shutdown) from that handler instead.
+    /// Signals cannot stop the server.
+    ///
+    /// - [`shutdown_on_ctrl_c`](crate::Server::shutdown_on_ctrl_c) returns it if the program already has
+    ///   a signal handler from the `ctrlc` crate: call
+    ///   [`ServerHandle::shutdown`](crate::ServerHandle::shutdown) from that handler instead.
+    /// - `shutdown_on_ctrl_c`, `serve_forever`, `handle_request` and `spawn` return it in a process that was
+    ///   forked after a call of `shutdown_on_ctrl_c`, for example to become a daemon. The thread that waits
+    ///   for signals is in the parent process, and signals would have no effect. Call `shutdown_on_ctrl_c`
+    ///   after the fork only.
     Signal {
-        /// The error of the `ctrlc` crate.
+        /// The error of the `ctrlc` crate, or a text about the fork.
         source: BoxError,
     },
 }
@@ -136,6 +143,10 @@ impl fmt::Display for Error {
                 write!(f, "cannot get {what}")?;
                 f.write_str(resource_advice(source))
             }
+            Self::Signal { source } if source.is::<ForkedAfterInstall>() => f.write_str(
+                "signals would not stop the server: call shutdown_on_ctrl_c() only after the process \
+                 has become a daemon, or after the fork for another reason",
+            ),
             Self::Signal { .. } => f.write_str(
                 "cannot install the Ctrl-C handler: if the program has its own, call \
                  ServerHandle::shutdown() from there",
@@ -143,6 +154,29 @@ impl fmt::Display for Error {
         }
     }
 }
+
+/// Source of an [`Error::Signal`] in a process that was forked after the signal handler was installed.
+#[derive(Debug)]
+pub(crate) struct ForkedAfterInstall;
+
+impl ForkedAfterInstall {
+    pub(crate) fn error() -> Error {
+        Error::Signal {
+            source: Box::new(Self),
+        }
+    }
+}
+
+impl fmt::Display for ForkedAfterInstall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "this process was forked after a call of shutdown_on_ctrl_c(), and the thread that waits for \
+             signals is in the parent process",
+        )
+    }
+}
+
+impl StdError for ForkedAfterInstall {}
 
 /// Next step for a socket that could not be bound.
 fn bind_advice(address: &str, error: &io::Error) -> &'static str {
@@ -241,6 +275,7 @@ mod tests {
             (resources(Errno::MFILE), "ulimit -n"),
             (resources(Errno::NFILE), "fs.file-max"),
             (resources(Errno::AGAIN), "ulimit -u"),
+            (ForkedAfterInstall::error(), "only after"),
         ] {
             assert!(error.to_string().contains(next_step), "{error}");
         }

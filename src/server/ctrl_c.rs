@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use crate::error::Error;
+use crate::error::{Error, ForkedAfterInstall};
 use crate::state::{ServerHandle, ServerState};
 use crate::sys;
 use crate::sys::child_signals;
@@ -14,15 +14,13 @@ const FORCED_EXIT_STATUS: i32 = 130;
 
 /// Global, because signal handlers belong to the process.
 static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
-    installed_in: None,
+    is_installed: false,
     is_stopping: false,
     servers: Vec::new(),
 });
 
 struct Registry {
-    /// Id of the process that installed the signal handler. A process forked from it has no thread
-    /// that waits for signals.
-    installed_in: Option<u32>,
+    is_installed: bool,
     /// A signal has requested the stop of the servers.
     is_stopping: bool,
     servers: Vec<Weak<ServerState>>,
@@ -36,26 +34,29 @@ impl Registry {
 }
 
 pub(super) fn shutdown_on_ctrl_c(handle: &ServerHandle) -> Result<(), Error> {
+    if sys::signal::is_installed_in_ancestor() {
+        return Err(ForkedAfterInstall::error());
+    }
     let mut registry = REGISTRY.lock();
-    match registry.installed_in {
-        Some(process) if process == std::process::id() => {}
-        Some(_) => {
-            let source =
-                "the parent process of this forked process has installed it; call shutdown_on_ctrl_c \
-                 only after becoming a daemon"
-                    .into();
-            return Err(Error::Signal { source });
-        }
-        None => {
-            sys::signal::on_termination(on_signal).map_err(|error| Error::Signal {
-                source: error.into(),
-            })?;
-            registry.installed_in = Some(std::process::id());
-        }
+    if !registry.is_installed {
+        sys::signal::on_termination(on_signal).map_err(|error| Error::Signal {
+            source: error.into(),
+        })?;
+        registry.is_installed = true;
     }
     registry.set_stopping(false);
     registry.servers.retain(|server| server.strong_count() > 0);
     registry.servers.push(Arc::downgrade(&handle.0));
+    Ok(())
+}
+
+/// Checks that signals stop a server that is about to serve, or end this process. They do neither in a
+/// process that was forked after [`shutdown_on_ctrl_c`], for example to become a daemon, whichever
+/// server that was called for.
+pub(super) fn check() -> Result<(), Error> {
+    if sys::signal::discards_signals() {
+        return Err(ForkedAfterInstall::error());
+    }
     Ok(())
 }
 

@@ -252,10 +252,11 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     ///
     /// [`Error::Accept`] if the listening socket has become unusable or the strategy's
     /// [`wait`](Strategy::wait) fails, [`Error::Resources`] if a strategy with accept loops of its own
-    /// gets no thread, [`Error::AlreadyServing`], [`Error::NotActivated`]. Errors of clients and handlers
-    /// do not end it.
+    /// gets no thread, [`Error::AlreadyServing`], [`Error::NotActivated`], [`Error::Signal`] in a process
+    /// forked after [`shutdown_on_ctrl_c`](Self::shutdown_on_ctrl_c). Errors of clients and handlers do not
+    /// end it.
     pub fn serve_forever(&self) -> Result<(), Error> {
-        self.check_activated()?;
+        self.check_can_serve()?;
         self.accept_loop().serve_forever()
     }
 
@@ -274,7 +275,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// As for [`serve_forever`](Self::serve_forever).
     #[doc(alias = "_handle_request_noblock")]
     pub fn handle_request(&self) -> Result<Handled, Error> {
-        self.check_activated()?;
+        self.check_can_serve()?;
         self.accept_loop()
             .handle_request(self.handle_request_timeout)
     }
@@ -305,12 +306,12 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// # Errors
     ///
     /// [`Error::Resources`] if the thread cannot be started, [`Error::AlreadyServing`] in a forked child
-    /// process, [`Error::NotActivated`].
+    /// process, [`Error::NotActivated`], [`Error::Signal`] as for [`serve_forever`](Self::serve_forever).
     #[doc(alias = "serve_forever_thread")]
     #[doc(alias = "Thread")]
     #[doc(alias = "start")]
     pub fn spawn(self) -> Result<RunningServer<T, S, M>, Error> {
-        self.check_activated()?;
+        self.check_can_serve()?;
         RunningServer::start(self)
     }
 
@@ -318,8 +319,9 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// process at once, with status 130. `handle_request` returns [`Handled::Shutdown`].
     ///
     /// The library installs a signal handler only in this method. It uses the `ctrlc` crate, and the
-    /// handler replaces that of the whole process. The method can be called for several servers. Under
-    /// `nohup`, SIGHUP stays ignored.
+    /// handler replaces that of the whole process. The method can be called for several servers. A program
+    /// that becomes a daemon by `fork` calls it afterwards. A signal that is ignored stays ignored: SIGHUP
+    /// under `nohup`; SIGINT after `trap '' INT`, and in a program that a script starts with `&`.
     ///
     /// > **Coming from Python.** In Python, Ctrl-C raises `KeyboardInterrupt` in the main thread. Here
     /// > `serve_forever` returns `Ok`.
@@ -361,12 +363,11 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
         drain.drain()
     }
 
-    fn check_activated(&self) -> Result<(), Error> {
-        if self.activated.load(Ordering::SeqCst) {
-            Ok(())
-        } else {
-            Err(Error::NotActivated)
+    fn check_can_serve(&self) -> Result<(), Error> {
+        if !self.activated.load(Ordering::SeqCst) {
+            return Err(Error::NotActivated);
         }
+        ctrl_c::check()
     }
 
     fn accept_loop(&self) -> AcceptLoop<T, S> {

@@ -1,13 +1,10 @@
 //! Termination signals over a fork.
 
 use nix::libc;
-use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+use nix::sys::signal::{SigSet, SigmaskHow};
 
 use crate::sys::child_signals;
-use crate::sys::signal::action;
-
-/// Signals that end a process by default, and for which programs install handlers.
-const TERMINATION: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+use crate::sys::signal::{TERMINATION, handler};
 
 /// Blocks the termination signals for this thread until it is dropped, because a child must not run
 /// its parent's handlers, nor lose a signal to them.
@@ -65,9 +62,4 @@ impl Drop for SignalMaskGuard {
             let _ = mask.thread_set_mask();
         }
     }
-}
-
-/// Returns the handler of a signal, or `SIG_DFL` or `SIG_IGN`.
-fn handler(signal: Signal) -> libc::sighandler_t {
-    action(signal).map_or(libc::SIG_DFL, |action| action.sa_sigaction)
 }

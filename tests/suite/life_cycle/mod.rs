@@ -8,6 +8,7 @@ mod join;
 mod one_loop;
 mod service_actions;
 mod shutdown;
+mod signals;
 mod spawn;
 mod wait;
 

@@ -1,0 +1,140 @@
+//! Signals and `shutdown_on_ctrl_c`: in a process that was forked, and if they are ignored.
+
+#![allow(unsafe_code, reason = "forks, and changes the actions of signals")]
+
+use nix::sys::signal::{SigHandler, Signal, raise, signal};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, fork};
+use socketserver::prelude::*;
+
+use super::*;
+use crate::support::alone::{apart, test_name};
+use crate::support::process::reset_signals;
+
+fn bound_server() -> TcpServer<impl Service<TcpRequest>> {
+    TcpServer::bind(LOOPBACK, || LineEcho).unwrap()
+}
+
+/// Runs `work` in a forked process, as a program does that becomes a daemon. `work` must succeed there.
+#[track_caller]
+fn in_forked_process(work: impl FnOnce() -> Result<(), String>) {
+    // SAFETY: the other threads of this process wait, and hold no lock that `work` takes.
+    match unsafe { fork() }.unwrap() {
+        ForkResult::Child => {
+            let succeeded = work().map_err(|problem| eprintln!("{problem}"));
+            // SAFETY: the call has no preconditions.
+            unsafe { nix::libc::_exit(i32::from(succeeded.is_err())) }
+        }
+        ForkResult::Parent { child } => {
+            let status = waitpid(child, None);
+            assert_eq!(status, Ok(WaitStatus::Exited(child, 0)));
+        }
+    }
+}
+
+fn expect_signal_error<T>(result: Result<T, Error>) -> Result<(), String> {
+    match result {
+        Err(Error::Signal { .. }) => {
+            let text = format!("{:?}", result.map(drop).unwrap_err());
+            let words = ["shutdown_on_ctrl_c() only after", "daemon", "forked"];
+            match words.iter().all(|word| text.contains(word)) {
+                true => Ok(()),
+                false => Err(text),
+            }
+        }
+        Err(error) => Err(format!("another error: {error:?}")),
+        Ok(_) => Err("it has served".into()),
+    }
+}
+
+/// The thread that waits for signals stays in the parent, so that signals would have no effect.
+#[test]
+fn a_server_reports_that_the_process_was_forked_after_shutdown_on_ctrl_c() {
+    apart(
+        test_name!("a_server_reports_that_the_process_was_forked_after_shutdown_on_ctrl_c"),
+        || {
+            reset_signals().unwrap();
+            let server = bound_server();
+            let other = bound_server();
+            // The first server of the forked process to serve is stopped at once.
+            let (handle, other_handle) = (server.handle(), other.handle());
+            server.shutdown_on_ctrl_c().unwrap();
+            in_forked_process(|| {
+                handle.shutdown();
+                other_handle.shutdown();
+                expect_signal_error(server.serve_forever())?;
+                expect_signal_error(server.handle_request())?;
+                expect_signal_error(server.shutdown_on_ctrl_c())?;
+                // The handler belongs to the process, not to the server.
+                expect_signal_error(other.serve_forever())?;
+                expect_signal_error(other.spawn())?;
+                // With other actions, signals have an effect again.
+                reset_signals().map_err(|error| error.to_string())?;
+                server.serve_forever().map_err(|error| error.to_string())
+            });
+            let server = server.spawn().unwrap();
+            raise(Signal::SIGTERM).unwrap();
+            assert!(server.handle().wait(PATIENCE));
+        },
+    );
+}
+
+#[test]
+fn a_process_that_is_forked_before_shutdown_on_ctrl_c_is_stopped_by_signals() {
+    apart(
+        test_name!("a_process_that_is_forked_before_shutdown_on_ctrl_c_is_stopped_by_signals"),
+        || {
+            reset_signals().unwrap();
+            let server = bound_server();
+            in_forked_process(|| {
+                server
+                    .shutdown_on_ctrl_c()
+                    .and_then(|()| {
+                        raise(Signal::SIGTERM).unwrap();
+                        server.serve_forever()
+                    })
+                    .map_err(|error| format!("{error:?}"))
+            });
+        },
+    );
+}
+
+/// Serves with some signals ignored. They have no effect, and SIGTERM, SIGINT or SIGHUP stops the server.
+fn serve_while_ignoring(ignored: &[Signal], stops: Signal) {
+    reset_signals().unwrap();
+    for &number in ignored {
+        // SAFETY: ignoring runs no code in signal context.
+        unsafe { signal(number, SigHandler::SigIgn) }.unwrap();
+    }
+    let host = host::<Tcp, Threading, _>(|| LineEcho);
+    host.server.shutdown_on_ctrl_c().unwrap();
+    for &number in ignored {
+        raise(number).unwrap();
+    }
+    assert_eq!(host.client().ask("hello\n"), "hello\n");
+    // A second signal would end this process.
+    raise(stops).unwrap();
+    assert!(host.server.handle().wait(PATIENCE));
+    for &number in ignored {
+        // SAFETY: the default action runs no code in signal context.
+        let action = unsafe { signal(number, SigHandler::SigDfl) }.unwrap();
+        assert!(matches!(action, SigHandler::SigIgn), "{number}: {action:?}");
+    }
+}
+
+/// A shell without job control starts programs in the background with SIGINT ignored, and `nohup` starts them with
+/// SIGHUP ignored. Python leaves an ignored SIGINT alone, too.
+#[test]
+fn ignored_interrupts_and_hangups_stay_ignored() {
+    apart(
+        test_name!("ignored_interrupts_and_hangups_stay_ignored"),
+        || serve_while_ignoring(&[Signal::SIGINT, Signal::SIGHUP], Signal::SIGTERM),
+    );
+}
+
+#[test]
+fn an_ignored_sigterm_stays_ignored() {
+    apart(test_name!("an_ignored_sigterm_stays_ignored"), || {
+        serve_while_ignoring(&[Signal::SIGTERM], Signal::SIGINT)
+    });
+}
