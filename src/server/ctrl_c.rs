@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use crate::error::{Error, ForkedAfterInstall};
 use crate::state::{ServerHandle, ServerState};
 use crate::sys;
-use crate::sys::child_signals;
+use crate::sys::termination::{self, Arrival};
 
 /// Exit status of a process that a second signal ends: 128 plus the number of SIGINT, as in shells.
 const FORCED_EXIT_STATUS: i32 = 130;
@@ -15,22 +15,12 @@ const FORCED_EXIT_STATUS: i32 = 130;
 /// Global, because signal handlers belong to the process.
 static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
     is_installed: false,
-    is_stopping: false,
     servers: Vec::new(),
 });
 
 struct Registry {
     is_installed: bool,
-    /// A signal has requested the stop of the servers.
-    is_stopping: bool,
     servers: Vec<Weak<ServerState>>,
-}
-
-impl Registry {
-    fn set_stopping(&mut self, is_stopping: bool) {
-        self.is_stopping = is_stopping;
-        child_signals::set_first_taken(is_stopping);
-    }
 }
 
 pub(super) fn shutdown_on_ctrl_c(handle: &ServerHandle) -> Result<(), Error> {
@@ -44,7 +34,7 @@ pub(super) fn shutdown_on_ctrl_c(handle: &ServerHandle) -> Result<(), Error> {
         })?;
         registry.is_installed = true;
     }
-    registry.set_stopping(false);
+    termination::expect_first();
     registry.servers.retain(|server| server.strong_count() > 0);
     registry.servers.push(Arc::downgrade(&handle.0));
     Ok(())
@@ -63,16 +53,19 @@ pub(super) fn check() -> Result<(), Error> {
 /// Requests the stop of all servers. Runs on a thread of its own, not in signal context, so it may take
 /// locks.
 fn on_signal() {
-    let mut registry = REGISTRY.lock();
+    let registry = REGISTRY.lock();
+    let arrival = Arrival::now();
+    if arrival == Arrival::Repeated {
+        return;
+    }
     let mut servers: Vec<_> = registry.servers.iter().filter_map(Weak::upgrade).collect();
     // A handle or an abandoned handler may outlive its server.
     servers.retain(|server| !server.life_cycle.is_closing());
     // A second signal, or a signal while there is no server to stop, ends the process as it would
     // without a signal handler.
-    if registry.is_stopping || servers.is_empty() {
+    if arrival == Arrival::Second || servers.is_empty() {
         std::process::exit(FORCED_EXIT_STATUS);
     }
-    registry.set_stopping(true);
     for server in servers {
         server.request_stop_by_signal();
     }

@@ -315,8 +315,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
         RunningServer::start(self)
     }
 
-    /// Stops `serve_forever` at Ctrl-C (SIGINT), SIGTERM and SIGHUP; a second signal ends the
-    /// process at once, with status 130. `handle_request` returns [`Handled::Shutdown`].
+    /// Stops `serve_forever` at Ctrl-C (SIGINT), SIGTERM and SIGHUP; a second signal, at least 100 ms
+    /// later, ends the process at once, with status 130. `handle_request` returns [`Handled::Shutdown`].
     ///
     /// The library installs a signal handler only in this method. It uses the `ctrlc` crate, and the
     /// handler replaces that of the whole process. The method can be called for several servers. A program

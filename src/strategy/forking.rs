@@ -115,7 +115,7 @@ use crate::sys::fork::Permission;
 ///
 /// | the server process | a child |
 /// | --- | --- |
-/// | handles the signal ([`shutdown_on_ctrl_c`](crate::Server::shutdown_on_ctrl_c), or a handler of its own), or blocks it (`sigwait`) | leaves the first of these signals to the server, and ends at the second, as the server does under `shutdown_on_ctrl_c`. It ends at the first if a signal has stopped the server before the fork, if the server process no longer exists, and if the server process or the child itself has sent it |
+/// | handles the signal ([`shutdown_on_ctrl_c`](crate::Server::shutdown_on_ctrl_c), or a handler of its own), or blocks it (`sigwait`) | leaves the first of these signals to the server, and ends at the second, at least 100 ms later, as the server does under `shutdown_on_ctrl_c`. It ends at the first if a signal has stopped the server before the fork, if the server process no longer exists, and if the server process or the child itself has sent it |
 /// | has the default action | ends, as the server does |
 /// | ignores the signal (`nohup`) | ignores it |
 ///

@@ -22,7 +22,7 @@
 //! | [`fork_gate`] | ensures that a fork is safe beside other threads |
 //! | [`thread_list`] | counts the threads of this process |
 //! | [`signal_mask`] | blocks termination signals during a fork |
-//! | [`child_signals`] | handles termination signals in a child |
+//! | [`termination`] | tells the first from the second termination signal, in the server and in children |
 //! | [`close_on_fork`] | replaces descriptors in children |
 //! | [`child_process`] | waits for a child process and signals it |
 //! | [`child_channel`] | carries stop requests from children to their parent |
@@ -39,7 +39,6 @@ compile_error!(
 pub(crate) mod accept;
 pub(crate) mod child_channel;
 pub(crate) mod child_process;
-pub(crate) mod child_signals;
 pub(crate) mod close_on_fork;
 pub(crate) mod coarse_clock;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -58,6 +57,7 @@ pub(crate) mod signal;
 pub(crate) mod signal_mask;
 pub(crate) mod socket;
 pub(crate) mod stderr;
+pub(crate) mod termination;
 pub(crate) mod thread_list;
 pub(crate) mod unix_address;
 pub(crate) mod waker;

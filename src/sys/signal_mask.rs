@@ -3,8 +3,8 @@
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow};
 
-use crate::sys::child_signals;
 use crate::sys::signal::{TERMINATION, handler};
+use crate::sys::termination;
 
 /// Blocks the termination signals for this thread until it is dropped, because a child must not run
 /// its parent's handlers, nor lose a signal to them.
@@ -34,9 +34,9 @@ impl SignalMaskGuard {
                 received,
             };
         }
-        child_signals::prepare();
-        let termination: SigSet = TERMINATION.into_iter().collect();
-        let previous = termination.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok();
+        termination::prepare();
+        let signals: SigSet = TERMINATION.into_iter().collect();
+        let previous = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok();
         Self { previous, received }
     }
 
@@ -50,7 +50,7 @@ impl SignalMaskGuard {
         for (signal, is_received) in TERMINATION.into_iter().zip(self.received) {
             mask.remove(signal);
             if is_received {
-                child_signals::leave_to_server(signal);
+                termination::leave_to_server(signal);
             }
         }
     }

@@ -43,6 +43,9 @@ use crate::support::net::*;
 use crate::support::process::{Program, reset_signals};
 use crate::support::scale::scale;
 
+/// Time in which signals are repetitions of the first one.
+const REPETITION: Duration = Duration::from_millis(100);
+
 /// Makes a strategy that reports the exits of its child processes.
 fn watched() -> (Forking, Receiver<ChildExit>) {
     let (ended, ends) = mpsc::channel();

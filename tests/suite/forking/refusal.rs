@@ -56,6 +56,7 @@ fn forking_is_allowed_beside_threads_of_the_library_that_wait() {
     let child = children_of(server.id())[0];
     kill(child, Signal::SIGTERM).unwrap();
     assert_eq!(client.ask("still there\n"), "still there\n");
+    thread::sleep(REPETITION);
     kill(child, Signal::SIGTERM).unwrap();
     client.expect_end();
     let client = Client::new(std::net::TcpStream::connect(address).unwrap());

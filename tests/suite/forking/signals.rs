@@ -89,6 +89,7 @@ fn the_second_signal_ends_a_child<T: Connected>() {
         let child = client.ask("?\n");
         signal_from_elsewhere(first, pid(&child));
         assert_eq!(client.ask("?\n"), child);
+        thread::sleep(REPETITION);
         signal_from_elsewhere(second, pid(&child));
         assert_eq!(next(&ends).signal(), Some(second as i32));
         client.expect_end();
@@ -113,6 +114,7 @@ fn a_child_that_is_forked_after_the_signal_ends_at_the_next_one() {
             eventually("the stop has begun", || handle.is_shutting_down());
             let closing = thread::spawn(move || server.server_close());
             let child = client.ask("?\n");
+            thread::sleep(REPETITION);
             signal_from_elsewhere(Signal::SIGTERM, pid(&child));
             assert_eq!(next(&ends).signal(), Some(Signal::SIGTERM as i32));
             let report = in_time(|| closing.join()).unwrap();
