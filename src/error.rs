@@ -1,5 +1,6 @@
 //! Errors of a server, and the `Result` that handlers return.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::net::SocketAddr;
 use std::{fmt, io};
@@ -37,7 +38,9 @@ pub enum Error {
     /// The socket could not be created, configured or bound.
     ///
     /// - `AddrInUse`: another socket is bound to the address. Port 0 selects a free port. For a Unix
-    ///   socket, the file may remain from a server that has ended; then remove the file.
+    ///   socket, a file is at the path, which may remain from a server that has ended:
+    ///   [`replace_stale`](crate::ServerOptions::replace_stale) replaces it. The message says which of
+    ///   these is the case.
     /// - `PermissionDenied`: a port below 1024 needs privileges, and a Unix socket needs write
     ///   permission for the directory of its file.
     Bind {
@@ -119,7 +122,10 @@ impl fmt::Display for Error {
             }
             Self::Bind { address, source } => {
                 write!(f, "cannot bind to {}", Escaped(address))?;
-                f.write_str(bind_advice(address, source))
+                match known_advice(source) {
+                    Some(advice) => write!(f, " ({advice})"),
+                    None => f.write_str(bind_advice(address, source)),
+                }
             }
             Self::Activate { address, source } => {
                 write!(f, "cannot listen on {}", Escaped(address))?;
@@ -177,6 +183,36 @@ impl fmt::Display for ForkedAfterInstall {
 }
 
 impl StdError for ForkedAfterInstall {}
+
+/// Error of the system for which the cause is known better than from its number.
+#[derive(Debug)]
+struct WithAdvice {
+    error: io::Error,
+    advice: Cow<'static, str>,
+}
+
+/// Adds the cause and the next step to an error of binding. [`Error::Bind`] prints them.
+pub(crate) fn with_advice(error: io::Error, advice: impl Into<Cow<'static, str>>) -> io::Error {
+    let advice = advice.into();
+    io::Error::new(error.kind(), WithAdvice { error, advice })
+}
+
+impl fmt::Display for WithAdvice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl StdError for WithAdvice {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.error.source()
+    }
+}
+
+fn known_advice(error: &io::Error) -> Option<&str> {
+    let error = error.get_ref()?.downcast_ref::<WithAdvice>()?;
+    Some(&error.advice)
+}
 
 /// Next step for a socket that could not be bound.
 fn bind_advice(address: &str, error: &io::Error) -> &'static str {

@@ -12,8 +12,8 @@ pub type TcpServer<S> = Server<Tcp, S, Sequential>;
 pub type UdpServer<S> = Server<Udp, S, Sequential>;
 /// Unix stream sockets, one client at a time. Python: `UnixStreamServer`.
 ///
-/// The socket file stays when the server is closed, as in Python. Remove it, because the next server
-/// cannot bind to this path while it exists.
+/// The socket file stays when the server is closed, as in Python. The next server can bind to this path
+/// only with the option [`replace_stale`](crate::ServerOptions::replace_stale).
 pub type UnixStreamServer<S> = Server<UnixStream, S, Sequential>;
 /// Unix datagram sockets, one datagram at a time. Python: `UnixDatagramServer`.
 ///

@@ -1,6 +1,7 @@
 //! The options of a server before it is bound: the builder and the socket options.
 
 mod limits;
+mod socket_file;
 mod timeouts;
 
 use std::fmt;
@@ -60,6 +61,7 @@ use crate::transport::{
 /// | [`request_timeout`](Self::request_timeout) | not available | none | |
 /// | [`linger`](Self::linger) | not available | none | |
 /// | [`max_packet_size`](Self::max_packet_size) | 8192 | 65535; Unix sockets 256 KiB | Python truncates longer datagrams without notice |
+/// | [`replace_stale`](Self::replace_stale), Unix sockets | not available | `false` | |
 /// | [`max_connections`](Self::max_connections), [`max_per_client`](Self::max_per_client), [`accept_rate`](Self::accept_rate) | not available | none | |
 #[must_use = "options do nothing until `bind`"]
 pub struct ServerOptions<T, S, M> {
@@ -176,7 +178,8 @@ impl<T, S, M> ServerOptions<T, S, M> {
     /// ([`backlog_policy`](Server::backlog_policy)). A client that connects at the moment when the old
     /// server closes may need a second more, until the kernel tries again (Linux).
     ///
-    /// Unix sockets do not have this option, so their servers do not have this method.
+    /// Unix sockets do not have this option, so their servers do not have this method; see
+    /// [`replace_stale`](Self::replace_stale).
     #[doc(alias = "SO_REUSEPORT")]
     pub fn allow_reuse_port(mut self, allow: bool) -> Self
     where

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`socket`] | makes sockets listen; reads and sets their options and timeouts |
 //! | [`unix_address`] | converts Unix socket addresses |
+//! | [`socket_file`] | finds out whether the file of a Unix socket is in use, and removes it |
 //! | [`accept`] | accepts connections |
 //! | [`datagram`] | receives and sends datagrams |
 //! | [`error_queue`] | takes the errors of datagrams that were sent earlier |
@@ -56,6 +57,7 @@ pub(crate) mod recv_batch;
 pub(crate) mod signal;
 pub(crate) mod signal_mask;
 pub(crate) mod socket;
+pub(crate) mod socket_file;
 pub(crate) mod stderr;
 pub(crate) mod termination;
 pub(crate) mod thread_list;

@@ -5,6 +5,7 @@ mod datagram;
 mod inet;
 mod inline_receiver;
 mod options;
+mod socket_file;
 mod tcp;
 mod udp;
 mod udp_batch;
@@ -143,11 +144,22 @@ pub trait FromListener<L>: Transport {
     message = "this option is for TCP and UDP servers",
     label = "not an option of a `{Self}` server",
     note = "Unix sockets do not have it: leave it out",
-    note = "if it was to bind again where a server was before: remove its socket file first"
+    note = "if it was to bind again where a server was before: set `replace_stale(true)`"
 )]
 pub trait Inet: Transport {}
 impl Inet for Tcp {}
 impl Inet for Udp {}
+
+/// A transport with Unix sockets, which usually have a file. Options of that file exist only for servers of
+/// these transports.
+#[diagnostic::on_unimplemented(
+    message = "this option is for servers of Unix sockets",
+    label = "not an option of a `{Self}` server",
+    note = "it is about the file of a Unix socket: leave it out"
+)]
+pub trait Unix: Transport {}
+impl Unix for UnixStream {}
+impl Unix for UnixDatagram {}
 
 /// A transport with connections, which wait in the backlog until they are accepted.
 #[diagnostic::on_unimplemented(

@@ -33,6 +33,8 @@ pub struct SocketOptions {
     pub timeouts: TimeoutConfig,
     /// The size in bytes beyond which datagrams are truncated.
     pub max_packet_size: usize,
+    /// Whether the file of a Unix socket that was closed is replaced.
+    pub replace_stale: bool,
     /// Called after the socket was created and before it is bound.
     pub before_bind: Option<BeforeBind>,
 }
@@ -58,6 +60,7 @@ impl Default for SocketOptions {
             defer_accept: None,
             timeouts: TimeoutConfig::default(),
             max_packet_size: Self::UDP_PACKET_SIZE,
+            replace_stale: false,
             before_bind: None,
         }
     }

@@ -17,7 +17,7 @@ use crate::sys;
 use crate::sys::socket::AcceptedTimeouts;
 use crate::timeout::TimeoutConfig;
 use crate::transport::adopt::adopt;
-use crate::transport::{Bind, FromListener, SocketOptions, Transport, datagram};
+use crate::transport::{Bind, FromListener, SocketOptions, Transport, datagram, socket_file};
 
 /// The default timeout of a reply to a Unix datagram. Where UDP drops datagrams that the receiver has no
 /// buffer for, a Unix socket waits without limit.
@@ -25,8 +25,8 @@ const DATAGRAM_SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Unix stream sockets: each request is a connection. Python: `UnixStreamServer`.
 ///
-/// The socket file stays after the server has ended, as in Python. The next server cannot bind to it:
-/// remove the file before.
+/// The socket file stays after the server has ended, as in Python. The next server can bind to it only with
+/// the option [`replace_stale`](crate::ServerOptions::replace_stale).
 #[derive(Debug)]
 #[doc(alias = "UnixStreamServer")]
 #[doc(alias = "AF_UNIX")]
@@ -221,7 +221,7 @@ fn bind<T>(
         if let Some(before_bind) = &options.before_bind {
             before_bind.configure(socket.as_fd())?;
         }
-        sys::socket::bind_unix(socket.as_fd(), &address)?;
+        socket_file::bind(socket.as_fd(), &address, options.replace_stale)?;
         Ok(socket)
     };
     bound().and_then(make).map_err(|source| Error::Bind {

@@ -5,7 +5,9 @@
 //! expect: a stream has no packets: each `request.recv(size)` says how much it takes
 //! expect: this option is for TCP and UDP servers
 //! expect: Unix sockets do not have it: leave it out
-//! expect: remove its socket file first
+//! expect: set `replace_stale(true)`
+//! expect: this option is for servers of Unix sockets
+//! expect: it is about the file of a Unix socket: leave it out
 //! expect: - `ServerOptions<Tcp, S, M>`
 //! expect: - `Server<T, S, Forking>`
 use socketserver::prelude::*;
@@ -25,6 +27,7 @@ fn main() -> Result {
     UnixStreamServer::options().allow_reuse_address(true).bind("/run/my.sock", || MyHandler)?;
     UdpServer::options().disable_nagle_algorithm(true).bind("127.0.0.1:0", || MyHandler)?;
     UnixStreamServer::options().defer_accept(None).bind("/run/my.sock", || MyHandler)?;
+    TcpServer::options().replace_stale(true).bind("127.0.0.1:0", || MyHandler)?;
     ThreadingTcpServer::bind("127.0.0.1:0", || MyHandler)?.max_children(10);
     Ok(())
 }

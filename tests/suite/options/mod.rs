@@ -8,6 +8,7 @@ mod errors;
 mod from_listener;
 mod programs;
 mod reuse;
+mod socket_file;
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream, UdpSocket};

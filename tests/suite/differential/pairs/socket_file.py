@@ -6,7 +6,7 @@ a eof
 server ends
 server stderr
     python: uncaught: [Errno 98] Address already in use
-    rust: uncaught: cannot bind to <server> (another server is using it, or left its file behind: ...
+    rust: uncaught: cannot bind to <server> (a server that has ended left this file: ...
 """
 
 import socketserver
