@@ -46,7 +46,8 @@ impl<S: DatagramSocket> DatagramRequest<S> {
     /// Makes a request from a received datagram. For the
     /// [`get_request`](crate::Transport::get_request) of your own transport.
     ///
-    /// `truncated`: the datagram was longer than `data`.
+    /// `truncated`: the datagram was longer than `data`. The request's
+    /// [`local_address`](Request::local_address) is that of the socket.
     pub fn new(
         data: &[u8],
         truncated: bool,
@@ -153,6 +154,9 @@ impl<S: DatagramSocket> DatagramRequest<S> {
     }
 
     /// The server's socket, for its options.
+    ///
+    /// To answer the client, use [`send_to`](Self::send_to): what a handler sends by the socket may leave from
+    /// another address than the one that the client has asked.
     ///
     /// A handler can also receive from it. But a [`Sequential`](crate::Sequential) server receives several
     /// datagrams at once, and may have received some of them before the handler. It stops doing so after a

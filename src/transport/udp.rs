@@ -30,6 +30,8 @@ use crate::transport::{
 /// choose, and a connected client does not receive a reply from another address. A datagram to a multicast
 /// group or to a broadcast address is answered from an address that the system chooses. So are all datagrams
 /// on systems other than Linux.
+///
+/// To learn the address, the server sets the options `IP_PKTINFO` and `IPV6_RECVPKTINFO` of such a socket.
 #[derive(Debug)]
 #[doc(alias = "UDPServer")]
 #[doc(alias = "SOCK_DGRAM")]

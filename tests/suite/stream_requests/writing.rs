@@ -124,6 +124,15 @@ fn formatted_output_is_sent_in_one_piece() {
     );
 }
 
+#[test]
+fn a_socket_without_a_local_address_reports_that() {
+    let server = TcpServer::bind(LOOPBACK, || LineEcho).unwrap();
+    let client = *server.server_address();
+    let request = StreamRequest::new(Recorder::default(), client, &server.handle());
+    let error = request.local_address().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
 fn the_halves_work_on_two_threads_at_once<T: Connected>() {
     // The handler's reader waits for the client, and the client waits for the handler's writer. If the halves
     // excluded each other, the test would not end.

@@ -51,7 +51,7 @@ mod retry;
 
 // The errors that `man 2 accept` lists, and for datagrams `man 7 udp`.
 
-const RETRIED: [Errno; 17] = [
+const RETRIED: [Errno; 18] = [
     Errno::EINTR,
     Errno::ECONNABORTED,
     Errno::EPROTO,
@@ -69,6 +69,7 @@ const RETRIED: [Errno; 17] = [
     Errno::ECONNREFUSED,
     Errno::ECONNRESET,
     Errno::EMSGSIZE,
+    Errno::EACCES,
 ];
 
 /// The last one is an error that `accept(2)` does not document.
