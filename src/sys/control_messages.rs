@@ -38,24 +38,21 @@ impl Control {
         unsafe { slice::from_raw_parts(self.bytes[..size].as_ptr().cast(), size) }
     }
 
-    /// Writes one message and returns its bytes, with the padding behind it. `T` consists of integers.
+    /// Writes one message and returns its bytes, without the padding behind it: Linux copies up to 36 bytes, as
+    /// many as `IPV6_PKTINFO` needs, without allocating memory. `T` consists of integers.
     pub(super) fn write<T: Copy>(&mut self, level: i32, kind: i32, content: T) -> &[u8] {
-        // SAFETY: these functions only compute.
-        let (size, space) = unsafe {
-            let content_size = size_of::<T>() as libc::c_uint;
-            (libc::CMSG_LEN(content_size), libc::CMSG_SPACE(content_size))
-        };
-        let space = space as usize;
-        self.bytes[..space].fill(MaybeUninit::new(0));
+        // SAFETY: this function only computes.
+        let size = unsafe { libc::CMSG_LEN(size_of::<T>() as libc::c_uint) } as usize;
+        self.bytes[..size].fill(MaybeUninit::new(0));
         let header = self.bytes.as_mut_ptr().cast::<libc::cmsghdr>();
-        // SAFETY: the memory has the alignment of a header, and `space` zeroed bytes, which is enough
+        // SAFETY: the memory has the alignment of a header, and `size` zeroed bytes, which is enough
         // for a header and the content behind it.
         unsafe {
             (*header).cmsg_len = size as _;
             (*header).cmsg_level = level;
             (*header).cmsg_type = kind;
             libc::CMSG_DATA(header).cast::<T>().write_unaligned(content);
-            self.initialised(space)
+            self.initialised(size)
         }
     }
 }
@@ -110,6 +107,7 @@ mod tests {
         let mut control = Control::new();
         let mut bytes = control.write(1, 2, [3_u8; 5]).to_vec();
         let first = bytes.len();
+        bytes.resize(first.next_multiple_of(align_of::<libc::cmsghdr>()), 0);
         bytes.extend_from_slice(control.write(4, 5, 6_u64));
         let read = |size: usize| -> Vec<_> {
             let messages = messages(&bytes[..size]);

@@ -31,7 +31,8 @@ use crate::transport::{
 /// group or to a broadcast address is answered from an address that the system chooses. So are all datagrams
 /// on systems other than Linux.
 ///
-/// To learn the address, the server sets the options `IP_PKTINFO` and `IPV6_RECVPKTINFO` of such a socket.
+/// To learn the address, the server sets the options `IP_PKTINFO` and `IPV6_RECVPKTINFO` of such a socket. Each
+/// datagram needs a little more processor time then. A server that is bound to one address does not.
 #[derive(Debug)]
 #[doc(alias = "UDPServer")]
 #[doc(alias = "SOCK_DGRAM")]
