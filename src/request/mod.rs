@@ -92,6 +92,26 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
     /// For UDP, the address can be a multicast group or a broadcast address. Systems other than Linux do not
     /// report it; there, and for Unix sockets, it is the address to which the server is bound.
     ///
+    /// ```
+    /// use socketserver::prelude::*;
+    /// use std::net::UdpSocket;
+    ///
+    /// let show = handler_fn(|request: &mut UdpRequest| {
+    ///     let local = request.local_address()?;
+    ///     Ok(write!(request, "you asked {}", local.ip())?)
+    /// });
+    /// let server = UdpServer::bind("0.0.0.0:0", show)?.spawn()?;
+    /// let client = UdpSocket::bind("127.0.0.1:0")?;
+    /// # client.set_read_timeout(Some(std::time::Duration::from_secs(20)))?;
+    /// client.connect(("127.0.0.1", server.server_address().port()))?;
+    /// client.send(b"?")?;
+    /// let mut answer = [0; 100];
+    /// let size = client.recv(&mut answer)?;
+    /// # #[cfg(target_os = "linux")]
+    /// assert_eq!(&answer[..size], b"you asked 127.0.0.1");
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// An error of `getsockname(2)`; `Unsupported` for a socket of your own that does not implement
