@@ -76,10 +76,11 @@ impl DisconnectKind {
         ClientGone::cause_of(error).map(|gone| gone.kind)
     }
 
-    /// Like [`of`](Self::of), without errors of senders, because a handler may send to other clients.
-    pub(crate) fn of_own_client(error: &io::Error) -> Option<Self> {
+    /// Like [`of`](Self::of), without errors of other connections than `own`, because a handler may send to
+    /// other clients.
+    pub(crate) fn of_own_client(error: &io::Error, own: Option<ConnectionId>) -> Option<Self> {
         match ClientGone::cause_of(error) {
-            Some(gone) if gone.by_sender => None,
+            Some(gone) if gone.connection.is_some() && gone.connection != own => None,
             _ => Self::of(error),
         }
     }
@@ -97,6 +98,13 @@ impl fmt::Display for DisconnectKind {
     }
 }
 
+/// Identity of a connection in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ConnectionId {
+    pub(crate) server: u64,
+    pub(crate) connection: u64,
+}
+
 /// Disconnect of the client: the inner error of a request's `io::Error`. Distinguishes disconnects of
 /// the client from errors of files and of other connections.
 #[derive(Debug)]
@@ -104,36 +112,32 @@ pub(crate) struct ClientGone {
     kind: DisconnectKind,
     /// `None`: the stream ended while the handler expected more data.
     error: Option<io::Error>,
-    /// The error is that of a sender, whose client may be another one than the handler's.
-    by_sender: bool,
+    /// The connection, if others than its handler can send to it. Not known of a datagram.
+    connection: Option<ConnectionId>,
 }
 
 impl ClientGone {
     pub(crate) fn mid_message() -> io::Error {
-        Self::error(io::ErrorKind::UnexpectedEof, DisconnectKind::Closed, None)
+        let gone = Self {
+            kind: DisconnectKind::Closed,
+            error: None,
+            connection: None,
+        };
+        io::Error::new(io::ErrorKind::UnexpectedEof, gone)
     }
 
-    pub(crate) fn broken(kind: DisconnectKind, error: io::Error) -> io::Error {
-        Self::error(error.kind(), kind, Some(error))
-    }
-
-    fn error(io_kind: io::ErrorKind, kind: DisconnectKind, error: Option<io::Error>) -> io::Error {
-        let by_sender = false;
+    pub(crate) fn broken(
+        kind: DisconnectKind,
+        error: io::Error,
+        connection: Option<ConnectionId>,
+    ) -> io::Error {
+        let io_kind = error.kind();
         let gone = Self {
             kind,
-            error,
-            by_sender,
+            error: Some(error),
+            connection,
         };
         io::Error::new(io_kind, gone)
-    }
-
-    /// Marks the error of a sender.
-    pub(crate) fn mark_by_sender(mut error: io::Error) -> io::Error {
-        let inner = error.get_mut().and_then(|inner| inner.downcast_mut());
-        if let Some(Self { by_sender, .. }) = inner {
-            *by_sender = true;
-        }
-        error
     }
 
     pub(crate) fn cause_of(error: &io::Error) -> Option<&Self> {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use crate::address::Address;
-use crate::disconnect::{DisconnectKind, ShuttingDown};
+use crate::disconnect::{ConnectionId, DisconnectKind, ShuttingDown};
 use crate::error::BoxError;
 use crate::escape::Escaped;
 use crate::panics::catch_panic;
@@ -62,6 +62,8 @@ pub struct HandlerError {
     stage: Stage,
     cause: Cause,
     context: Option<Box<HandlerError>>,
+    /// The connection of the request.
+    connection: Option<ConnectionId>,
 }
 
 #[derive(Debug)]
@@ -76,6 +78,7 @@ impl HandlerError {
             stage,
             cause: Cause::Error(error),
             context: None,
+            connection: None,
         }
     }
 
@@ -90,6 +93,7 @@ impl HandlerError {
                 stage,
                 cause: Cause::Panic(message),
                 context: None,
+                connection: None,
             }),
         }
     }
@@ -98,6 +102,14 @@ impl HandlerError {
     pub(crate) fn with_context(mut self, context: Self) -> Self {
         self.context = Some(Box::new(context));
         self
+    }
+
+    /// Sets the connection of the request, whose disconnect is no failure.
+    pub(crate) fn set_connection(&mut self, connection: Option<ConnectionId>) {
+        self.connection = connection;
+        if let Some(context) = &mut self.context {
+            context.set_connection(connection);
+        }
     }
 
     /// Returns the stage in which the error occurred.
@@ -145,10 +157,11 @@ impl HandlerError {
     /// in order to stop. For a datagram, the reply could not be delivered.
     ///
     /// `None` for any other error, including a broken connection to any other peer, for example a database
-    /// or the client of a [`Sender`](crate::Sender), and if an error that is no disconnect is the
+    /// or another client of the server ([`Sender`](crate::Sender)), and if an error that is no disconnect is the
     /// [context](Self::context), because a disconnect must not hide another failure of the same request.
     pub fn disconnect_kind(&self) -> Option<DisconnectKind> {
-        let kind = self.io_error().and_then(DisconnectKind::of_own_client)?;
+        let of_own = |error| DisconnectKind::of_own_client(error, self.connection);
+        let kind = self.io_error().and_then(of_own)?;
         self.context().map_or(Some(kind), Self::disconnect_kind)
     }
 
@@ -249,14 +262,26 @@ mod tests {
     #[test]
     fn a_disconnect_of_the_client_differs_from_other_errors() {
         let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
-        let gone = || ClientGone::broken(DisconnectKind::Reset, reset());
+        let gone = |connection| ClientGone::broken(DisconnectKind::Reset, reset(), connection);
         assert_eq!(
-            failed(gone()).disconnect_kind(),
+            failed(gone(None)).disconnect_kind(),
             Some(DisconnectKind::Reset)
         );
-        let of_sender = ClientGone::mark_by_sender(gone());
-        assert_eq!(DisconnectKind::of(&of_sender), Some(DisconnectKind::Reset));
-        assert!(!failed(of_sender).is_disconnect(), "of another client");
+        let connection = |connection| {
+            Some(ConnectionId {
+                server: 1,
+                connection,
+            })
+        };
+        let other = gone(connection(2));
+        assert_eq!(DisconnectKind::of(&other), Some(DisconnectKind::Reset));
+        let mut other = failed(other);
+        assert!(!other.is_disconnect(), "the request has no connection");
+        other.set_connection(connection(3));
+        assert!(!other.is_disconnect(), "the request has another connection");
+        let mut own = failed(gone(connection(3))).with_context(failed(gone(connection(3))));
+        own.set_connection(connection(3));
+        assert!(own.is_disconnect());
         assert!(failed(ClientGone::mid_message()).is_disconnect());
         assert!(
             !failed(reset()).is_disconnect(),
@@ -322,6 +347,7 @@ mod tests {
         let cause = io::Error::other(ClientGone::broken(
             DisconnectKind::Reset,
             io::Error::other(hostile),
+            None,
         ));
         let both = failed(cause).with_context(panic);
         assert_eq!(

@@ -5,6 +5,7 @@ use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
+use crate::disconnect::ConnectionId;
 use crate::error::BoxError;
 use crate::handler::RequestHandler;
 use crate::handler_error::{HandlerError, Stage};
@@ -240,7 +241,12 @@ pub(crate) fn serve<R: Request, S: Service<R>, C: Borrow<Arc<ServerState>>>(
     // `finish_request` and `handle_error` catch panics. The drop of the handler's error can still panic.
     let outcome = catch_panic(|| match finish_request(request, service) {
         Ok(()) => Outcome::Completed,
-        Err(error) => {
+        Err(mut error) => {
+            let server = request.server().0.id();
+            error.set_connection(request.connection_state().map(|state| ConnectionId {
+                server,
+                connection: state.id(),
+            }));
             handle_error(&**service, request, &error);
             match error.is_disconnect() {
                 true => Outcome::Disconnected,

@@ -117,7 +117,7 @@ impl<S: StreamSocket> Connection<S> {
     pub(super) fn mark_disconnect(&self, error: io::Error) -> io::Error {
         match disconnect::of_stream(&error) {
             Some(_) if self.state.is_force_closed() => ShuttingDown::error(),
-            Some(kind) => ClientGone::broken(kind, error),
+            Some(kind) => ClientGone::broken(kind, error, Some(self.state.connection_id())),
             None => error,
         }
     }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::address::SocketAddress;
 use crate::coroutine::fair_mutex::FairMutexGuard;
-use crate::disconnect::ClientGone;
 use crate::panics::catch_panic;
 use crate::request::connection::Connection;
 use crate::request::stream_socket::StreamSocket;
@@ -81,10 +80,7 @@ impl<S: StreamSocket> Delivery for BroadcastMessage<'_, S> {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Ok(Progress::BufferFull);
                 }
-                Err(error) => {
-                    let error = connection.mark_disconnect(error);
-                    return Err(ClientGone::mark_by_sender(error));
-                }
+                Err(error) => return Err(connection.mark_disconnect(error)),
             }
         }
         Ok(Progress::Done)

@@ -166,7 +166,7 @@ impl ConnectionState {
     }
 
     /// Number of this connection, unique in its server.
-    pub(super) fn id(&self) -> u64 {
+    pub(crate) fn id(&self) -> u64 {
         self.id
     }
 

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::Weak;
 
+use crate::disconnect::ConnectionId;
 use crate::state::live_connection::LiveConnection;
 use crate::state::{ConnectionState, ServerHandle};
 
@@ -22,6 +23,13 @@ impl Registration {
             server: server.clone(),
             key,
             state: ConnectionState::new(id),
+        }
+    }
+
+    pub(crate) fn connection_id(&self) -> ConnectionId {
+        ConnectionId {
+            server: self.server.0.id(),
+            connection: self.state.id(),
         }
     }
 }

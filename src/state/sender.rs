@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::disconnect::ClientGone;
 use crate::panics::catch_panic_io;
 use crate::state::broadcast::send_to_all;
 use crate::state::live_connection::{LiveConnection, Recipient};
@@ -87,18 +86,15 @@ impl Sender {
     /// # Errors
     ///
     /// `NotConnected` if the client's handler has returned (for a datagram: if the server is closed).
-    /// Otherwise the errors of [`Request::send_all`](crate::Request::send_all). A handler that returns such
-    /// an error has failed, even if the client [is gone](crate::DisconnectKind), because the handler may
-    /// have another client.
+    /// Otherwise the errors of [`Request::send_all`](crate::Request::send_all). A handler that returns the
+    /// error of another client has failed, even if that client [is gone](crate::DisconnectKind).
     pub fn send_all<D: AsRef<[u8]>>(&self, data: D) -> io::Result<()> {
         let data = data.as_ref();
         match &self.0 {
             Client::Stream(client) => {
                 let client = connected(client)?;
                 // A panic in another client's socket must not unwind into the caller.
-                let sent =
-                    catch_panic_io("sending", io::ErrorKind::Other, || client.send_all(data));
-                sent.map_err(ClientGone::mark_by_sender)
+                catch_panic_io("sending", io::ErrorKind::Other, || client.send_all(data))
             }
             Client::Datagram(client) => client.send_all(data),
         }

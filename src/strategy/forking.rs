@@ -185,7 +185,8 @@ use crate::sys::fork::Permission;
 /// [`new_unchecked`](Self::new_unchecked), which forks without the check.
 ///
 /// No thread may keep standard output or standard error locked while it waits. The server itself locks
-/// standard output for each fork, and a child that prints to a locked standard error waits for ever.
+/// standard output for each fork, unless its reader is stuck, and a child that prints to a locked stream
+/// waits for ever.
 #[derive(Debug)]
 #[doc(alias = "ForkingMixIn")]
 #[doc(alias = "fork")]

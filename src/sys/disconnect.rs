@@ -57,7 +57,7 @@ fn of_custom_socket(kind: io::ErrorKind) -> Option<DisconnectKind> {
 /// Marks the error of a reply to the client of a datagram if the client is gone.
 pub(crate) fn mark_reply(error: io::Error) -> io::Error {
     match Errno::from_io_error(&error).and_then(of_reply) {
-        Some(kind) => ClientGone::broken(kind, error),
+        Some(kind) => ClientGone::broken(kind, error, None),
         None => error,
     }
 }

@@ -171,8 +171,8 @@ fn the_client_of_a_sender_is_another_one() {
         let gate = Gate::default();
         let opened = gate.clone();
         let (service, failures) = Hooks::new(move |request: &mut TcpRequest| {
-            request.send_all("hello\n")?;
             let other = first.lock().unwrap().replace(request.sender());
+            request.send_all("hello\n")?;
             let Some(other) = other else {
                 opened.pass();
                 return Ok(());

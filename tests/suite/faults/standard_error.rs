@@ -1,10 +1,11 @@
 //! Standard error whose reader is stuck: a server goes on and stops, whatever its handlers do, and loses reports.
+//! Standard output whose reader is stuck: a server goes on to fork, and its child processes end.
 //!
-//! The tests run in processes of their own, because they replace standard error.
+//! The tests run in processes of their own, because they replace a standard stream.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
 use std::{panic, thread};
@@ -13,7 +14,7 @@ use rustix::io::{dup, dup2, ioctl_fionbio};
 use socketserver::transport::Tcp;
 use socketserver::{Request, RequestHandler, Result, TcpRequest};
 
-use crate::support::alone::{alone, test_name};
+use crate::support::alone::{alone, apart, test_name};
 use crate::support::kinds::{Kind, by_kind};
 use crate::support::net::*;
 
@@ -33,20 +34,21 @@ impl RequestHandler<TcpRequest> for Failing {
     }
 }
 
-/// A full pipe in the place of standard error. The panics of a test restore standard error.
+/// A full pipe in the place of a standard stream. The panics of a test restore the stream.
 struct Stuck {
     reader: PipeReader,
 }
 
-/// Standard error of this process before it was replaced.
-static ORIGINAL: Mutex<Option<OwnedFd>> = Mutex::new(None);
+/// The number and a copy of the stream that was replaced.
+static ORIGINAL: Mutex<Option<(i32, OwnedFd)>> = Mutex::new(None);
 
 impl Stuck {
-    fn new() -> Self {
+    fn new(stream: impl AsFd) -> Self {
         let (reader, writer) = io::pipe().unwrap();
         fill(&writer);
-        *ORIGINAL.lock().unwrap() = Some(dup(io::stderr().as_fd()).unwrap());
-        replace_standard_error(&writer);
+        let number = stream.as_fd().as_raw_fd();
+        *ORIGINAL.lock().unwrap() = Some((number, dup(stream).unwrap()));
+        replace(number, &writer);
         let print = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
             restore();
@@ -63,16 +65,16 @@ impl Drop for Stuck {
 }
 
 fn restore() {
-    if let Some(original) = &*ORIGINAL.lock().unwrap() {
-        replace_standard_error(original);
+    if let Some((number, original)) = &*ORIGINAL.lock().unwrap() {
+        replace(*number, original);
     }
 }
 
-#[allow(unsafe_code, reason = "standard error has no owner")]
-fn replace_standard_error(by: impl AsFd) {
+#[allow(unsafe_code, reason = "a standard stream has no owner")]
+fn replace(stream: i32, by: impl AsFd) {
     // SAFETY: the descriptor is open, and is not closed.
-    let mut standard_error = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(2) });
-    dup2(by, &mut standard_error).unwrap();
+    let mut stream = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(stream) });
+    dup2(by, &mut stream).unwrap();
 }
 
 fn fill(mut pipe: &PipeWriter) {
@@ -100,7 +102,7 @@ fn serve_and_stop(kind: Kind, order: &str) {
 /// They do not wait for the lock of `std`, which a thread holds that is blocked in `eprintln!`.
 fn reports_do_not_wait(kind: Kind) {
     alone(test_name!("reports_do_not_wait"), kind, || {
-        let mut stuck = Stuck::new();
+        let mut stuck = Stuck::new(io::stderr());
         let locked = io::stderr().lock();
         serve_and_stop(kind, "fail\n");
         drop(locked);
@@ -123,7 +125,7 @@ fn reports_do_not_wait(kind: Kind) {
 /// The panic hook does not wait either, as docs/reliability.md shows.
 fn panics_do_not_wait(kind: Kind) {
     alone(test_name!("panics_do_not_wait"), kind, || {
-        let _stuck = Stuck::new();
+        let _stuck = Stuck::new(io::stderr());
         let restore_and_print = panic::take_hook();
         let (lines, printed) = sync_channel::<String>(10);
         thread::spawn(move || printed.iter().for_each(|line| eprintln!("{line}")));
@@ -134,5 +136,15 @@ fn panics_do_not_wait(kind: Kind) {
             let _ = lines.try_send(panic.to_string());
         }));
         serve_and_stop(kind, "panic\n");
+    });
+}
+
+/// Neither for standard output nor for its lock, which a thread holds that is blocked in `println!`.
+#[test]
+fn forks_do_not_wait_for_standard_output() {
+    apart(test_name!("forks_do_not_wait_for_standard_output"), || {
+        let _stuck = Stuck::new(io::stdout());
+        let _locked = io::stdout().lock();
+        serve_and_stop(Kind::Forking, "fail\n");
     });
 }
