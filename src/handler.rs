@@ -115,6 +115,55 @@ where
     FnService { function }
 }
 
+/// Makes a [`Service`](crate::Service) from a function and the state that all requests share, for servers
+/// that need no service type and no handler type. The function gets the state first.
+///
+/// `function` is a function, or a closure that captures nothing, because the state is an argument. Therefore
+/// the type of the service can be named, for example in the field of a struct: `StateService<Counter,
+/// TcpRequest>`. The state is also reachable from outside the handlers, as
+/// [`server.service()`](crate::Server::service)`.state`. To share it with a second server, put it into an
+/// `Arc`.
+///
+/// ```
+/// use socketserver::prelude::*;
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// #[derive(Default)]
+/// struct Counter {
+///     visits: AtomicU32,
+/// }
+///
+/// fn count(counter: &Counter, request: &mut TcpRequest) -> Result {
+///     let visit = counter.visits.fetch_add(1, Ordering::Relaxed) + 1;
+///     Ok(request.send_all(format!("visit {visit}\n"))?)
+/// }
+///
+/// let service = handler_fn_with(Counter::default(), count);
+/// let server = ThreadingTcpServer::bind("127.0.0.1:0", service)?.spawn()?;
+/// # let client = std::net::TcpStream::connect(server.server_address())?;
+/// # assert_eq!(std::io::read_to_string(client)?, "visit 1\n");
+/// assert_eq!(server.service().state.visits.load(Ordering::Relaxed), 1);
+/// # Ok::<(), BoxError>(())
+/// ```
+///
+/// Python: `socketserver.TCPServer(address, functools.partial(Handler, state))`.
+#[doc(alias = "partial")]
+pub fn handler_fn_with<St, R>(state: St, function: fn(&St, &mut R) -> Result) -> StateService<St, R>
+where
+    St: Send + Sync + 'static, // many threads use it: `Mutex` or an atomic, not `RefCell` or `Cell`
+    R: Request,
+{
+    StateService { state, function }
+}
+
+/// The service that [`handler_fn_with`] returns.
+#[derive(Debug)]
+pub struct StateService<St, R> {
+    /// The state that all requests share.
+    pub state: St,
+    pub(crate) function: fn(&St, &mut R) -> Result,
+}
+
 /// The service that [`handler_fn`] returns.
 #[derive(Clone, Copy, Debug)]
 pub struct FnService<F> {

@@ -240,7 +240,7 @@ pub use error::{BoxError, Error, Result};
 #[doc(alias = "StreamRequestHandler")]
 #[doc(alias = "DatagramRequestHandler")]
 pub use handler::RequestHandler;
-pub use handler::{FnService, handler_fn};
+pub use handler::{FnService, StateService, handler_fn, handler_fn_with};
 pub use handler_error::{HandlerError, Stage};
 pub use job::{Job, Rejected};
 #[doc(alias = "request")]
@@ -283,10 +283,12 @@ pub use server::aliases::{
     ThreadingUnixDatagramServer, ThreadingUnixStreamServer, UdpServer, UnixDatagramServer,
     UnixStreamServer,
 };
-pub use server::{BacklogPolicy, DrainReport, Handled, RunningServer, ServerOptions};
+pub use server::{
+    AnyServer, BacklogPolicy, DrainReport, Handled, Running, RunningServer, ServerOptions, Spawn,
+};
 #[doc(alias = "partial")]
 pub use service::Service;
-pub use service::{FnHandler, HandlerFactory};
+pub use service::{FnHandler, HandlerFactory, StateHandler};
 pub use state::{
     AcceptErrorCounts, OverloadPolicy, Phase, Rejection, RejectionCounts, ServerHandle, Stats,
     TimeoutCounts,
@@ -322,12 +324,13 @@ pub mod prelude {
     pub use std::io::{BufRead, Read, Write};
 
     pub use crate::{
-        BoxError, ChildExit, CoroutineTcpServer, CoroutineUnixStreamServer, Coroutines, Forking,
-        ForkingTcpServer, ForkingUdpServer, Handled, HandlerError, OverloadPolicy, Rejection,
-        Request, RequestHandler, Result, RunningServer, Sender, Sequential, Server, ServerHandle,
+        AnyServer, BacklogPolicy, BoxError, ChildExit, CoroutineTcpServer,
+        CoroutineUnixStreamServer, Coroutines, DrainReport, Forking, ForkingTcpServer,
+        ForkingUdpServer, Handled, HandlerError, OverloadPolicy, Rejection, Request,
+        RequestHandler, Result, Running, RunningServer, Sender, Sequential, Server, ServerHandle,
         Service, Stats, Strategy, TcpRequest, TcpServer, ThreadPool, ThreadPoolTcpServer,
         ThreadPoolUdpServer, Threading, ThreadingTcpServer, ThreadingUdpServer, UdpRequest,
-        UdpServer, handler_fn,
+        UdpServer, handler_fn, handler_fn_with,
     };
     pub use crate::{
         ForkingUnixDatagramServer, ForkingUnixStreamServer, ThreadPoolUnixDatagramServer,

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::handler::{FnService, RequestHandler};
+use crate::handler::{FnService, RequestHandler, StateService};
 use crate::handler_error::HandlerError;
 use crate::request::Request;
 
@@ -214,5 +214,27 @@ where
 {
     fn handle(&mut self, request: &mut R) -> Result {
         (self.0.function)(request)
+    }
+}
+
+impl<St, R> Service<R> for StateService<St, R>
+where
+    St: Send + Sync + 'static,
+    R: Request,
+{
+    type Handler = StateHandler<St, R>;
+
+    fn request_handler(self: &Arc<Self>) -> StateHandler<St, R> {
+        StateHandler(Arc::clone(self))
+    }
+}
+
+/// The handler that the service of [`handler_fn_with`](crate::handler_fn_with) makes for each request.
+#[derive(Debug)]
+pub struct StateHandler<St, R>(Arc<StateService<St, R>>);
+
+impl<St, R: Request> RequestHandler<R> for StateHandler<St, R> {
+    fn handle(&mut self, request: &mut R) -> Result {
+        (self.0.function)(&self.0.state, request)
     }
 }

@@ -16,19 +16,19 @@ mod accept_error;
 #[path = "../../src/address.rs"]
 mod address;
 mod coroutine;
-mod error;
-mod job;
-#[cfg(feature = "server")]
-mod logging;
-mod models;
 #[cfg(feature = "server")]
 #[allow(dead_code)]
 #[path = "../../src/disconnect.rs"]
 mod disconnect;
+mod error;
 #[cfg(feature = "server")]
 #[allow(dead_code)]
 #[path = "../../src/escape.rs"]
 mod escape;
+mod job;
+#[cfg(feature = "server")]
+mod logging;
+mod models;
 #[cfg(feature = "server")]
 #[allow(dead_code)]
 #[path = "../../src/panics.rs"]

@@ -5,6 +5,7 @@ mod accept_loop;
 mod accept_threads;
 mod admission;
 pub(crate) mod aliases;
+mod any_server;
 mod backlog;
 mod backlog_policy;
 mod ctrl_c;
@@ -24,10 +25,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use self::accept_loop::Handled;
+pub use self::any_server::AnyServer;
 pub use self::backlog_policy::BacklogPolicy;
 pub use self::drain_report::DrainReport;
 pub use self::options::ServerOptions;
-pub use self::running::RunningServer;
+pub use self::running::{Running, RunningServer, Spawn};
 
 use self::accept_loop::AcceptLoop;
 use self::drain::DrainOnDrop;

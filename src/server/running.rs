@@ -22,11 +22,11 @@ use crate::transport::Transport;
 /// [`stop`](Self::stop) does. (If a handler is abandoned that runs in the accept loop, the listening
 /// socket stays open, and the port in use, until that handler returns.)
 ///
-/// The type names the transport, the service and the strategy, for example in the fixture of a test:
+/// [`Running`] shortens its type, for example in the fixture of a test. Servers of different types in one
+/// collection are [`AnyServer`](crate::AnyServer)s.
 ///
 /// ```
 /// use socketserver::prelude::*;
-/// use socketserver::transport::Tcp;
 ///
 /// struct Hello;
 ///
@@ -37,7 +37,7 @@ use crate::transport::Transport;
 /// }
 ///
 /// struct Fixture {
-///     server: RunningServer<Tcp, fn() -> Hello, Threading>,
+///     server: Running<ThreadingTcpServer<fn() -> Hello>>,
 /// }
 ///
 /// let service: fn() -> Hello = || Hello;
@@ -50,6 +50,22 @@ use crate::transport::Transport;
 pub struct RunningServer<T: Transport, S: Service<T::Request>, M: Strategy> {
     /// `None` once the server was stopped.
     parts: Option<Parts<T, S, M>>,
+}
+
+/// The type of a server that runs in the background: `Running<ThreadingTcpServer<MyService>>` is what
+/// [`spawn`](Server::spawn) makes of a `ThreadingTcpServer<MyService>`. If the service is shared, the type is
+/// `Running<ThreadingTcpServer<Arc<MyService>>>`.
+pub type Running<V> = <V as Spawn>::Running;
+
+/// A server that can be [spawned](Server::spawn): every [`Server`]. For [`Running`]; a program need not name
+/// it.
+pub trait Spawn {
+    /// The server in the background.
+    type Running;
+}
+
+impl<T: Transport, S: Service<T::Request>, M: Strategy> Spawn for Server<T, S, M> {
+    type Running = RunningServer<T, S, M>;
 }
 
 struct Parts<T: Transport, S: Service<T::Request>, M: Strategy> {

@@ -87,6 +87,35 @@ impl ServerHandle {
         self.0.life_cycle.is_shutting_down()
     }
 
+    /// Waits until a stop is requested, at most for `timeout` (`None`: without limit). Returns whether one was
+    /// requested. For handlers and other threads that do something at intervals: it is a sleep that a stop
+    /// ends.
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # use std::time::Duration;
+    /// /// Sends the time until the server stops or the client leaves.
+    /// let ticker = handler_fn(|request: &mut TcpRequest| {
+    ///     let server = request.server().clone();
+    ///     while !server.wait_for_stop(Duration::from_millis(1)) {
+    ///         writeln!(request, "tick")?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// # let server = ThreadingTcpServer::bind("127.0.0.1:0", ticker)?.spawn()?;
+    /// # let mut client = std::net::TcpStream::connect(server.server_address())?;
+    /// # client.read_exact(&mut [0; 10])?;
+    /// # assert_eq!(server.stop()?.completed, 1);
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
+    /// A coroutine lets other coroutines run meanwhile. In a forked child, the stop of the server in the parent
+    /// process is noticed when the server is closed. Python: `threading.Event.wait`, with an event of one's own.
+    #[doc(alias = "Event")]
+    pub fn wait_for_stop(&self, timeout: impl Into<Option<Duration>>) -> bool {
+        self.0.wait_for_stop(timeout.into())
+    }
+
     /// Returns the phase of the server's life. In a forked child, always [`Phase::Serving`].
     pub fn phase(&self) -> Phase {
         if self.0.in_forked_child() {

@@ -1,10 +1,12 @@
 //! The state of one server.
 
+mod forked_child;
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::address::SocketAddress;
 use crate::error::Error;
@@ -16,7 +18,7 @@ use crate::state::descriptor_reserve::DescriptorReserve;
 use crate::state::life_cycle::{LifeCycle, RunKind, Stop};
 use crate::state::limits::{LimitConfig, Limits};
 use crate::state::{RequestInfo, ShutdownConfig, Stats};
-use crate::sys::child_channel::{OriginProcess, StopRequest, send_stop_request};
+use crate::sys::child_channel::{OriginProcess, wait_for_close};
 use crate::sys::close_on_fork::CloseOnFork;
 use crate::sys::fork_gate::prepare_for_forks;
 use crate::sys::waker::Waker;
@@ -180,6 +182,19 @@ impl ServerState {
         force_close_at
     }
 
+    /// Waits until a stop is requested, at most for `timeout`. Returns whether one was requested.
+    pub(crate) fn wait_for_stop(&self, timeout: Option<Duration>) -> bool {
+        let is_running = || !self.life_cycle.is_shutting_down();
+        if !self.in_forked_child() {
+            let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+            return self.life_cycle.wait_while(deadline, is_running);
+        }
+        if is_running() && wait_for_close(timeout) {
+            self.life_cycle.mark_stopped();
+        }
+        !is_running()
+    }
+
     /// Waits until no accept loop runs, at most until `deadline`. Returns whether none runs.
     pub(crate) fn wait_until_stopped(&self, deadline: Option<Instant>) -> bool {
         !self.in_forked_child() && self.life_cycle.wait_until_stopped(deadline)
@@ -212,39 +227,9 @@ impl ServerState {
         }
     }
 
-    // ---- child processes ----
-
     /// Number of this server, unique in this process.
     pub(crate) fn id(&self) -> u64 {
         self.id
-    }
-
-    /// Returns whether this is the copy, in a forked child, of a server of its parent.
-    ///
-    /// A lock in the copy may be held forever, because the child does not have the thread that held it.
-    /// Therefore no method locks anything in a copy: a stop is requested from the parent, a wait for the end
-    /// of the accept loop returns at once, and closing the server does nothing. Requests in a child are
-    /// never counted as ended.
-    pub(crate) fn in_forked_child(&self) -> bool {
-        !self.origin.is_current()
-    }
-
-    /// In a child process: requests, at most once per run, that the parent stop this server.
-    fn send_stop_request(&self) {
-        self.life_cycle.mark_stopped();
-        let stop_request = self.stop_request();
-        let mark = (OriginProcess::here().generation() << 32) + stop_request.run + 1;
-        if self.last_stop_request.swap(mark, Ordering::SeqCst) != mark {
-            send_stop_request(stop_request);
-        }
-    }
-
-    /// A request of a child process to end the present run of this server, or the next one between runs.
-    pub(super) fn stop_request(&self) -> StopRequest {
-        StopRequest {
-            server: self.id,
-            run: self.life_cycle.ended_runs(),
-        }
     }
 
     // ---- requests ----

@@ -5,6 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::sys::poll::wait_readable;
 
 /// Position of this process in the chain of forks.
 static THIS_PROCESS: Process = Process {
@@ -64,6 +67,13 @@ pub(crate) fn close_notice() -> Option<BorrowedFd<'static>> {
     // SAFETY: the pointer is null, or `become_child` has stored it and keeps it valid.
     let channel = unsafe { THIS_PROCESS.parent.load(Ordering::SeqCst).as_ref() };
     channel.map(|channel| channel.children.as_fd())
+}
+
+/// In a child: waits until the server is closed that has forked it, at most for `timeout`. Returns whether it
+/// is closed.
+pub(crate) fn wait_for_close(timeout: Option<Duration>) -> bool {
+    let closed = close_notice().map(|notice| wait_readable([notice], timeout));
+    closed.is_some_and(|closed| closed.is_ok_and(|[closed]| closed))
 }
 
 /// Request of a child to stop a server.

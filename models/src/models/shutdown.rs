@@ -240,11 +240,8 @@ impl Strategy for ServerStrategy {
 
 /// Asserts that each client was served or rejected, and that the report accounts for all of them.
 fn assert_counts_add_up(report: &DrainReport, server: &Server, clients: usize) {
-    let ended = report.completed
-        + report.failed
-        + report.disconnected
-        + report.rejected
-        + report.dropped;
+    let ended =
+        report.completed + report.failed + report.disconnected + report.rejected + report.dropped;
     let listed = report.force_closed.len() + report.abandoned.len();
     assert_eq!(
         report.running + report.accepted,

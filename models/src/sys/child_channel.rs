@@ -1,5 +1,7 @@
 //! Stand-in for stop requests of child processes. A model has no child processes.
 
+use std::time::Duration;
+
 #[derive(Clone, Copy)]
 pub(crate) struct OriginProcess;
 
@@ -24,5 +26,9 @@ pub(crate) struct StopRequest {
 }
 
 pub(crate) fn send_stop_request(_stop_request: StopRequest) {
+    unreachable!("a model has no child processes");
+}
+
+pub(crate) fn wait_for_close(_timeout: Option<Duration>) -> bool {
     unreachable!("a model has no child processes");
 }

@@ -2,6 +2,7 @@
 //! `wait`, under every strategy and over every transport.
 
 mod activate;
+mod any_server;
 mod handle_request;
 mod is_shutting_down;
 mod join;
@@ -11,6 +12,7 @@ mod shutdown;
 mod signals;
 mod spawn;
 mod wait;
+mod wait_for_stop;
 
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -5,6 +5,7 @@
 
 mod client_gone;
 mod ends;
+mod lines;
 mod reading;
 mod socket;
 mod timeouts;
