@@ -13,6 +13,8 @@ pub enum BacklogPolicy {
     /// Accepts and rejects them.
     Reject(Rejection),
     /// Leaves them in the backlog. The kernel resets them, unless another process has the listening
-    /// socket too.
+    /// socket too. With the other policies, the close ends new connections for that process, too: a
+    /// program that forks to become a daemon ends the first process by
+    /// [`exit`](std::process::exit), which does not close the server.
     Leave,
 }

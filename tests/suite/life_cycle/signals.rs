@@ -2,9 +2,9 @@
 
 #![allow(unsafe_code, reason = "forks, and changes the actions of signals")]
 
-use nix::sys::signal::{SigHandler, Signal, raise, signal};
+use nix::sys::signal::{SigHandler, Signal, kill, raise, signal};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, fork};
+use nix::unistd::{ForkResult, Pid, fork, setsid};
 use socketserver::prelude::*;
 
 use super::*;
@@ -15,9 +15,9 @@ fn bound_server() -> TcpServer<impl Service<TcpRequest>> {
     TcpServer::bind(LOOPBACK, || LineEcho).unwrap()
 }
 
-/// Runs `work` in a forked process, as a program does that becomes a daemon. `work` must succeed there.
-#[track_caller]
-fn in_forked_process(work: impl FnOnce() -> Result<(), String>) {
+/// Starts `work` in a forked process, as a program does that becomes a daemon. It exits with code 0 if `work`
+/// succeeds.
+fn start_forked(work: impl FnOnce() -> Result<(), String>) -> Pid {
     // SAFETY: the other threads of this process wait, and hold no lock that `work` takes.
     match unsafe { fork() }.unwrap() {
         ForkResult::Child => {
@@ -25,10 +25,7 @@ fn in_forked_process(work: impl FnOnce() -> Result<(), String>) {
             // SAFETY: the call has no preconditions.
             unsafe { nix::libc::_exit(i32::from(succeeded.is_err())) }
         }
-        ForkResult::Parent { child } => {
-            let status = waitpid(child, None);
-            assert_eq!(status, Ok(WaitStatus::Exited(child, 0)));
-        }
+        ForkResult::Parent { child } => child,
     }
 }
 
@@ -59,7 +56,7 @@ fn a_server_reports_that_the_process_was_forked_after_shutdown_on_ctrl_c() {
             // The first server of the forked process to serve is stopped at once.
             let (handle, other_handle) = (server.handle(), other.handle());
             server.shutdown_on_ctrl_c().unwrap();
-            in_forked_process(|| {
+            let forked = start_forked(|| {
                 handle.shutdown();
                 other_handle.shutdown();
                 expect_signal_error(server.serve_forever())?;
@@ -72,6 +69,7 @@ fn a_server_reports_that_the_process_was_forked_after_shutdown_on_ctrl_c() {
                 reset_signals().map_err(|error| error.to_string())?;
                 server.serve_forever().map_err(|error| error.to_string())
             });
+            assert_eq!(waitpid(forked, None), Ok(WaitStatus::Exited(forked, 0)));
             let server = server.spawn().unwrap();
             raise(Signal::SIGTERM).unwrap();
             assert!(server.handle().wait(PATIENCE));
@@ -79,24 +77,28 @@ fn a_server_reports_that_the_process_was_forked_after_shutdown_on_ctrl_c() {
     );
 }
 
+/// The steps that the documentation names: bind, fork, `setsid`, `shutdown_on_ctrl_c`, serve.
 #[test]
-fn a_process_that_is_forked_before_shutdown_on_ctrl_c_is_stopped_by_signals() {
-    apart(
-        test_name!("a_process_that_is_forked_before_shutdown_on_ctrl_c_is_stopped_by_signals"),
-        || {
-            reset_signals().unwrap();
+fn a_daemon_is_stopped_by_signals() {
+    apart(test_name!("a_daemon_is_stopped_by_signals"), || {
+        reset_signals().unwrap();
+        for number in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
             let server = bound_server();
-            in_forked_process(|| {
+            let daemon = start_forked(|| {
+                setsid().map_err(|error| error.to_string())?;
                 server
                     .shutdown_on_ctrl_c()
-                    .and_then(|()| {
-                        raise(Signal::SIGTERM).unwrap();
-                        server.serve_forever()
-                    })
+                    .and_then(|()| server.serve_forever())
                     .map_err(|error| format!("{error:?}"))
             });
-        },
-    );
+            let client = Tcp::connect(server.server_address());
+            assert_eq!(client.ask("hello\n"), "hello\n");
+            client.finish();
+            client.expect_end();
+            kill(daemon, number).unwrap();
+            assert_eq!(waitpid(daemon, None), Ok(WaitStatus::Exited(daemon, 0)));
+        }
+    });
 }
 
 /// Serves with some signals ignored. They have no effect, and SIGTERM, SIGINT or SIGHUP stops the server.
