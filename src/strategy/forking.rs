@@ -86,8 +86,8 @@ use crate::sys::fork::Permission;
 /// | a connection to a database, a TLS session, a pool of these | is used by several processes at once, which mixes up their data | connect in `in_child` or in the handler |
 /// | a lock on a file (`flock`, [`File::lock`](std::fs::File::lock)) | is held by the child, too: unlocking it there releases it for the server, and it stays locked until the child has ended. A lock by `fcntl` is not inherited | open and lock the file in the handler |
 /// | a thread, an async runtime, a timer | does not exist | start it in the handler |
-/// | a `thread_local!` | has the value of the thread that serves | |
-/// | values of the server process that remove something in `drop` (temporary files) | are not dropped | |
+/// | a `thread_local!` | has the value of the thread that serves | set it in `in_child` |
+/// | values of the server process that remove something in `drop` (temporary files) | are not dropped | needs none: they are the server's |
 ///
 /// # How a child ends
 ///

@@ -71,7 +71,8 @@ fn now() -> u64 {
     };
     // SAFETY: the pointer is valid. The clock exists on every system, so the call succeeds.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
-    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    seconds * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or_default()
 }
 
 /// In the server process: records that children may be forked that leave signals to it.
