@@ -1,11 +1,12 @@
 //! Errors of a server, and the `Result` that handlers return.
 
+mod advice;
+
 use std::borrow::Cow;
 use std::error::Error as StdError;
-use std::net::SocketAddr;
 use std::{fmt, io};
 
-use rustix::io::Errno;
+pub(crate) use self::advice::with_advice;
 
 use crate::escape::Escaped;
 
@@ -35,7 +36,7 @@ pub enum Error {
         /// The resolver's error.
         source: io::Error,
     },
-    /// The socket could not be created, configured or bound.
+    /// The socket could not be created, configured or bound, or a given socket could not be used.
     ///
     /// - `AddrInUse`: another socket is bound to the address. Port 0 selects a free port. For a Unix
     ///   socket, a file is at the path, which may remain from a server that has ended:
@@ -43,10 +44,15 @@ pub enum Error {
     ///   these is the case.
     /// - `PermissionDenied`: a port below 1024 needs privileges, and a Unix socket needs write
     ///   permission for the directory of its file.
+    ///
+    /// If a host name has several addresses and none can be bound to, this is the error of the first one
+    /// that the machine has.
     Bind {
         /// The requested address.
         address: String,
-        /// The system's error.
+        /// The system's error. Its kind is always that of the system; its number
+        /// ([`raw_os_error`](io::Error::raw_os_error)) is missing where the message has a cause that was
+        /// found out, such as the file at a path in use.
         source: io::Error,
     },
     /// The bound socket could not be made to listen (see
@@ -93,6 +99,9 @@ pub enum Error {
     },
 }
 
+/// Address in the errors of a socket that was made elsewhere.
+pub(crate) const GIVEN_SOCKET: &str = "the given socket";
+
 impl Error {
     /// Returns the `io::Error` that caused this error, if any.
     pub fn io_error(&self) -> Option<&io::Error> {
@@ -111,43 +120,41 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Resolve { address, source } => {
-                write!(f, "cannot resolve the address {}", Escaped(address))?;
-                f.write_str(match source.kind() {
-                    io::ErrorKind::InvalidInput => " (write it as \"HOST:PORT\")",
-                    _ => {
-                        " (check the spelling of the host name; for all interfaces, Python's \"\", \
-                         use \"0.0.0.0:PORT\")"
-                    }
-                })
+                let advice = advice::resolve(address, source);
+                write!(
+                    f,
+                    "cannot resolve the address {} ({})",
+                    Escaped(address),
+                    Escaped(&advice)
+                )
             }
             Self::Bind { address, source } => {
-                write!(f, "cannot bind to {}", Escaped(address))?;
-                match known_advice(source) {
-                    Some(advice) => write!(f, " ({advice})"),
-                    None => f.write_str(bind_advice(address, source)),
-                }
+                let verb = match address.as_str() {
+                    GIVEN_SOCKET => "use",
+                    _ => "bind to",
+                };
+                write!(f, "cannot {verb} {}", Escaped(address))?;
+                write_advice(f, advice::bind(address, source))
             }
             Self::Activate { address, source } => {
                 write!(f, "cannot listen on {}", Escaped(address))?;
-                f.write_str(match source.kind() {
-                    io::ErrorKind::AddrInUse => bind_advice(address, source),
-                    _ => "",
-                })
+                write_advice(f, advice::bind(address, source))
             }
             Self::NotActivated => f.write_str(
                 "the server is bound but does not listen yet: call server_activate() first",
             ),
             Self::AlreadyServing => f.write_str(
-                "this server is already serving: wait until the running `serve_forever` or \
-                 `handle_request` has returned, or create a second server",
+                "this server is already serving, or this process was forked from the one that has the \
+                 server: wait until the running `serve_forever` or `handle_request` has returned, or \
+                 create a second server",
             ),
-            Self::Accept { .. } => f.write_str(
-                "cannot accept requests any more, because the listening socket or the strategy \
-                 failed (close this server and bind a new one)",
-            ),
+            Self::Accept { source } => {
+                let advice = advice::accept(source);
+                write!(f, "cannot accept requests any more ({advice})")
+            }
             Self::Resources { what, source } => {
                 write!(f, "cannot get {what}")?;
-                f.write_str(resource_advice(source))
+                write_advice(f, advice::resources(source))
             }
             Self::Signal { source } if source.is::<ForkedAfterInstall>() => f.write_str(
                 "signals would not stop the server: call shutdown_on_ctrl_c() only after the process \
@@ -184,89 +191,8 @@ impl fmt::Display for ForkedAfterInstall {
 
 impl StdError for ForkedAfterInstall {}
 
-/// Error of the system for which the cause is known better than from its number.
-#[derive(Debug)]
-struct WithAdvice {
-    error: io::Error,
-    advice: Cow<'static, str>,
-}
-
-/// Adds the cause and the next step to an error of binding. [`Error::Bind`] prints them.
-pub(crate) fn with_advice(error: io::Error, advice: impl Into<Cow<'static, str>>) -> io::Error {
-    let advice = advice.into();
-    io::Error::new(error.kind(), WithAdvice { error, advice })
-}
-
-impl fmt::Display for WithAdvice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl StdError for WithAdvice {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.error.source()
-    }
-}
-
-fn known_advice(error: &io::Error) -> Option<&str> {
-    let error = error.get_ref()?.downcast_ref::<WithAdvice>()?;
-    Some(&error.advice)
-}
-
-/// Next step for a socket that could not be bound.
-fn bind_advice(address: &str, error: &io::Error) -> &'static str {
-    let inet = address.parse::<SocketAddr>().is_ok();
-    match error.kind() {
-        io::ErrorKind::AddrInUse if inet => {
-            " (another server is using it: stop that one, or bind to another port; port 0 picks a \
-             free one)"
-        }
-        io::ErrorKind::AddrInUse => {
-            " (another server is using it, or left its file behind: stop that one, or remove the \
-             file)"
-        }
-        io::ErrorKind::PermissionDenied if inet => {
-            " (ports below 1024 need privileges: bind to a higher port, or give the program the \
-             capability CAP_NET_BIND_SERVICE)"
-        }
-        io::ErrorKind::PermissionDenied => {
-            " (the process needs write permission for the directory of the socket file)"
-        }
-        io::ErrorKind::AddrNotAvailable if inet => {
-            " (no interface of this machine has this address)"
-        }
-        io::ErrorKind::NotFound => " (create the directory of the socket file first)",
-        io::ErrorKind::InvalidFilename => {
-            " (the path of a Unix socket has at most 107 bytes: use a shorter path)"
-        }
-        _ => descriptor_advice(error),
-    }
-}
-
-/// Next step if the system did not provide a thread or a descriptor.
-fn resource_advice(error: &io::Error) -> &'static str {
-    match Errno::from_io_error(error) {
-        Some(Errno::AGAIN) => {
-            " (too many threads: raise the limit of the user with `ulimit -u`, or that of the \
-             container)"
-        }
-        _ => descriptor_advice(error),
-    }
-}
-
-/// Next step if there is no free descriptor.
-fn descriptor_advice(error: &io::Error) -> &'static str {
-    match Errno::from_io_error(error) {
-        Some(Errno::MFILE) => {
-            " (this process has reached its limit of open descriptors: raise it with `ulimit -n`)"
-        }
-        Some(Errno::NFILE) => {
-            " (the system has reached its limit of open descriptors: raise it, on Linux with \
-             `sysctl -w fs.file-max=NUMBER`)"
-        }
-        _ => "",
-    }
+fn write_advice(f: &mut fmt::Formatter<'_>, advice: Option<Cow<'static, str>>) -> fmt::Result {
+    advice.map_or(Ok(()), |advice| write!(f, " ({})", Escaped(advice)))
 }
 
 impl fmt::Debug for Error {
@@ -290,8 +216,11 @@ impl StdError for Error {
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
 
+    /// Errors that a test cannot provoke on every machine. `tests/suite/options/errors.rs` has the others.
     #[test]
     fn every_error_states_the_next_step() {
         let bind = |address: &str, errno: Errno| Error::Bind {
@@ -302,27 +231,52 @@ mod tests {
             what: "a thread",
             source: errno.into(),
         };
+        let accept = |errno: Errno| Error::Accept {
+            source: errno.into(),
+        };
         for (error, next_step) in [
             (bind("127.0.0.1:80", Errno::ACCESS), "higher port"),
-            (bind("/run/s", Errno::ACCESS), "write permission"),
-            (bind("/run/s", Errno::NOENT), "create the directory"),
-            (bind("/run/s", Errno::NAMETOOLONG), "shorter path"),
+            (bind("127.0.0.1:8080", Errno::ACCESS), "SELinux"),
+            (bind("127.0.0.1:8080", Errno::PERM), "SELinux"),
+            (bind("127.0.0.1:80", Errno::AFNOSUPPORT), "\"[::]:80\""),
             (bind("127.0.0.1:80", Errno::MFILE), "ulimit -n"),
+            (bind("127.0.0.1:80", Errno::NOBUFS), "memory"),
+            (bind("127.0.0.1:80", Errno::NOPROTOOPT), "options"),
+            (bind("/run/s", Errno::PERM), "another directory"),
+            (bind("/run/s", Errno::ROFS), "read-only"),
+            (bind("/run/s", Errno::NOSPC), "full"),
+            (bind("/run/s", Errno::AFNOSUPPORT), "may not use"),
+            (bind("@name", Errno::AFNOSUPPORT), "use a path"),
+            (accept(Errno::BADF), "has closed the descriptor"),
             (resources(Errno::MFILE), "ulimit -n"),
             (resources(Errno::NFILE), "fs.file-max"),
             (resources(Errno::AGAIN), "ulimit -u"),
             (ForkedAfterInstall::error(), "only after"),
+            (resources(Errno::NOMEM), "memory"),
         ] {
             assert!(error.to_string().contains(next_step), "{error}");
         }
     }
 
+    /// An error without a number comes from a custom transport or a function given to `before_bind`.
     #[test]
-    fn advice_about_interfaces_is_for_internet_addresses() {
+    fn errors_without_a_number_explain_themselves() {
         let error = Error::Bind {
-            address: "(unnamed)".into(),
-            source: io::ErrorKind::AddrNotAvailable.into(),
+            address: "127.0.0.1:80".into(),
+            source: io::ErrorKind::PermissionDenied.into(),
         };
-        assert_eq!(error.to_string(), "cannot bind to (unnamed)");
+        assert_eq!(error.to_string(), "cannot bind to 127.0.0.1:80");
+    }
+
+    #[test]
+    fn added_advice_replaces_that_of_the_number() {
+        let source = with_advice(Errno::ACCESS.into(), "because of the weather");
+        assert_eq!(source.kind(), io::ErrorKind::PermissionDenied);
+        let address = "127.0.0.1:80".into();
+        let error = Error::Bind { address, source };
+        let text = "cannot bind to 127.0.0.1:80 (because of the weather)";
+        assert_eq!(error.to_string(), text);
+        let cause = io::Error::from(Errno::ACCESS);
+        assert_eq!(format!("{error:?}"), format!("{text}: {cause}"));
     }
 }

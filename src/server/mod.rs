@@ -133,8 +133,9 @@ where
     ///
     /// # Errors
     ///
-    /// [`Error::Bind`] if the socket cannot be used, [`Error::Activate`] if it cannot listen,
-    /// [`Error::Resources`] as for [`bind`](Self::bind).
+    /// [`Error::Bind`] if the socket is of another kind, connected (TCP, Unix streams) or not bound, or the
+    /// descriptor is not open, [`Error::Activate`] if it cannot listen, [`Error::Resources`] as for
+    /// [`bind`](Self::bind).
     #[doc(alias = "from_socket")]
     #[doc(alias = "fromfd")]
     pub fn from_listener<L>(listener: L, service: S) -> Result<Self, Error>

@@ -11,7 +11,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use crate::address::SocketAddress;
-use crate::error::Error;
+use crate::error::{Error, GIVEN_SOCKET, with_advice};
 use crate::server::Server;
 use crate::server::backlog_policy::BacklogPolicy;
 use crate::service::Service;
@@ -142,9 +142,12 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
         let transport = T::from_listener(listener, &self.socket)?;
         let address: SocketAddress = transport.server_address().clone().into();
         if !address.is_bound() {
-            let source = io::Error::new(io::ErrorKind::InvalidInput, "the socket is not bound");
-            let address = "the given socket".into();
-            return Err(Error::Bind { address, source });
+            let error = io::Error::new(io::ErrorKind::InvalidInput, "the socket is not bound");
+            let advice = "it has no address: bind it first, or use `bind`, which makes a socket";
+            return Err(Error::Bind {
+                address: GIVEN_SOCKET.into(),
+                source: with_advice(error, advice),
+            });
         }
         let server =
             Server::assemble(transport, service, M::default(), self.limits, self.activate)?;

@@ -40,6 +40,9 @@ fn check_path(path: &Path) -> io::Result<()> {
             "the path of a Unix socket begins with a zero byte: for a name in the abstract \
              namespace, use `UnixAddress::Abstract(name)` without the zero byte"
         }
+        bytes if bytes.contains(&0) => {
+            "the path of a Unix socket has a zero byte, which no file can have"
+        }
         _ => return Ok(()),
     };
     Err(io::Error::new(io::ErrorKind::InvalidInput, message))

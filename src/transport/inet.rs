@@ -5,9 +5,10 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::AsFd;
 
+use rustix::io::Errno;
 use socket2::{Domain, Socket, Type};
 
-use crate::error::Error;
+use crate::error::{Error, with_advice};
 use crate::transport::SocketOptions;
 
 /// Binds a socket to the first address that works, IPv4 addresses first. Python resolves host names to
@@ -25,20 +26,22 @@ pub(super) fn bind<T>(
     };
     let mut candidates: Vec<_> = address.to_socket_addrs().map_err(unresolved)?.collect();
     candidates.sort_by_key(SocketAddr::is_ipv6);
-    let no_address = io::Error::new(io::ErrorKind::NotFound, "the name has no addresses");
-    let mut last_error = unresolved(no_address);
+    let mut errors = Vec::new();
     for candidate in candidates {
         match bind_one(candidate, kind, options).and_then(&make) {
             Ok(transport) => return Ok(transport),
-            Err(source) => {
-                last_error = Error::Bind {
-                    address: candidate.to_string(),
-                    source,
-                }
-            }
+            Err(source) => errors.push((candidate, source)),
         }
     }
-    Err(last_error)
+    if errors.is_empty() {
+        let no_address = io::Error::new(io::ErrorKind::NotFound, "the name has no addresses");
+        return Err(unresolved(no_address));
+    }
+    // Reports the first error, but rather one of an address that this machine has.
+    let reported = errors.iter().position(|(_, source)| !is_elsewhere(source));
+    let (candidate, source) = errors.swap_remove(reported.unwrap_or(0));
+    let address = candidate.to_string();
+    Err(Error::Bind { address, source })
 }
 
 fn bind_one(address: SocketAddr, kind: Type, options: &SocketOptions) -> io::Result<Socket> {
@@ -50,9 +53,32 @@ fn bind_one(address: SocketAddr, kind: Type, options: &SocketOptions) -> io::Res
     if let (true, Some(only_v6)) = (address.is_ipv6(), options.only_v6) {
         socket.set_only_v6(only_v6)?;
     }
-    if let Some(before_bind) = &options.before_bind {
-        before_bind.configure(socket.as_fd())?;
-    }
-    socket.bind(&address.into())?;
+    options.configure_before_bind(socket.as_fd())?;
+    let bound = socket.bind(&address.into());
+    bound.map_err(|error| explain(error, address, kind, options))?;
     Ok(socket)
+}
+
+/// Adds a cause that depends on the options.
+fn explain(
+    error: io::Error,
+    address: SocketAddr,
+    kind: Type,
+    options: &SocketOptions,
+) -> io::Error {
+    let is_in_use = error.kind() == io::ErrorKind::AddrInUse && address.port() != 0;
+    if is_in_use && kind == Type::STREAM && !options.allow_reuse_address {
+        let advice = "another socket is using it, or closed connections of an earlier server are, for \
+                      up to a minute: do not set `allow_reuse_address(false)`, or bind to another port";
+        return with_advice(error, advice);
+    }
+    error
+}
+
+/// Returns whether this machine does not have the address that could not be bound.
+fn is_elsewhere(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT)
+    )
 }

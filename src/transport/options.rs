@@ -6,6 +6,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::with_advice;
 use crate::sys;
 use crate::timeout::TimeoutConfig;
 
@@ -47,6 +48,22 @@ impl SocketOptions {
     pub const UNIX_PACKET_SIZE: usize = 256 * 1024;
     /// The largest `max_packet_size`; larger values are reduced to it.
     pub const MAX_PACKET_SIZE: usize = 1 << 26;
+}
+
+impl SocketOptions {
+    /// Calls the function `before_bind`, if there is one.
+    pub(super) fn configure_before_bind(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        let Some(before_bind) = &self.before_bind else {
+            return Ok(());
+        };
+        before_bind
+            .configure(socket)
+            .map_err(|error| match error.raw_os_error() {
+                // Its number would be taken for one of `bind`.
+                Some(_) => with_advice(error, "the function given to `before_bind` has failed"),
+                None => error,
+            })
+    }
 }
 
 impl Default for SocketOptions {

@@ -22,6 +22,7 @@ pub(super) fn bind(
     address: &UnixAddress,
     replace_stale: bool,
 ) -> io::Result<()> {
+    check_first_byte(address)?;
     let bind = || bind_unix(socket, address);
     let error = match bind() {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => error,
@@ -38,6 +39,18 @@ pub(super) fn bind(
             Ok(()) => return Ok(()),
         },
     };
+    Err(with_advice(error, advice))
+}
+
+/// Rejects a path that looks like an abstract name.
+fn check_first_byte(address: &UnixAddress) -> io::Result<()> {
+    let path = address.as_path().unwrap_or(Path::new(""));
+    if !path.as_os_str().as_encoded_bytes().starts_with(b"@") {
+        return Ok(());
+    }
+    let error = io::Error::new(io::ErrorKind::InvalidInput, "the path begins with `@`");
+    let advice = "`@` is how names in the abstract namespace are printed: for such a name, use \
+                  `UnixAddress::Abstract(name)` without the `@`; for a file, begin with \"./@\"";
     Err(with_advice(error, advice))
 }
 

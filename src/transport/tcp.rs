@@ -13,7 +13,7 @@ use crate::state::ServerHandle;
 use crate::sys;
 use crate::sys::socket::AcceptedTimeouts;
 use crate::timeout::TimeoutConfig;
-use crate::transport::adopt::adopt;
+use crate::transport::adopt::{SocketKind, adopt};
 use crate::transport::{Bind, FromListener, SocketOptions, Transport, inet};
 
 /// TCP: each request is a connection. Python: `TCPServer`.
@@ -96,7 +96,9 @@ impl<A: ToSocketAddrs + fmt::Debug> Bind<A> for Tcp {
 
 impl FromListener<TcpListener> for Tcp {
     fn from_listener(listener: TcpListener, options: &SocketOptions) -> Result<Self, Error> {
-        adopt(listener, |listener| Self::new(listener, options))
+        adopt(listener, SocketKind::Tcp, |listener| {
+            Self::new(listener, options)
+        })
     }
 }
 

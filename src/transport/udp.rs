@@ -16,7 +16,7 @@ use crate::sys;
 use crate::sys::datagram::{recv_arrival, recv_whole_inet};
 use crate::sys::pktinfo::Arrival;
 use crate::sys::recv_batch::RecvBatch;
-use crate::transport::adopt::adopt;
+use crate::transport::adopt::{SocketKind, adopt};
 use crate::transport::inline_receiver::ReceiveInline;
 use crate::transport::udp_batch::{BatchSizer, LeftoverDatagrams};
 use crate::transport::{
@@ -234,7 +234,7 @@ impl<A: ToSocketAddrs + fmt::Debug> Bind<A> for Udp {
 
 impl FromListener<UdpSocket> for Udp {
     fn from_listener(socket: UdpSocket, options: &SocketOptions) -> Result<Self, Error> {
-        adopt(socket, |socket| Self::new(socket, options))
+        adopt(socket, SocketKind::Udp, |socket| Self::new(socket, options))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::state::ServerHandle;
 use crate::sys;
 use crate::sys::socket::AcceptedTimeouts;
 use crate::timeout::TimeoutConfig;
-use crate::transport::adopt::adopt;
+use crate::transport::adopt::{SocketKind, adopt};
 use crate::transport::{Bind, FromListener, SocketOptions, Transport, datagram, socket_file};
 
 /// The default timeout of a reply to a Unix datagram. Where UDP drops datagrams that the receiver has no
@@ -94,7 +94,9 @@ impl<A: IntoUnixAddress> Bind<A> for UnixStream {
 
 impl FromListener<net::UnixListener> for UnixStream {
     fn from_listener(listener: net::UnixListener, options: &SocketOptions) -> Result<Self, Error> {
-        adopt(listener, |listener| Self::new(listener, options))
+        adopt(listener, SocketKind::UnixStream, |listener| {
+            Self::new(listener, options)
+        })
     }
 }
 
@@ -180,7 +182,9 @@ impl<A: IntoUnixAddress> Bind<A> for UnixDatagram {
 
 impl FromListener<net::UnixDatagram> for UnixDatagram {
     fn from_listener(socket: net::UnixDatagram, options: &SocketOptions) -> Result<Self, Error> {
-        adopt(socket, |socket| Self::new(socket, options))
+        adopt(socket, SocketKind::UnixDatagram, |socket| {
+            Self::new(socket, options)
+        })
     }
 }
 
@@ -192,6 +196,9 @@ impl AsFd for UnixDatagram {
 
 /// An address that a Unix server can be bound to: every kind of path, and a [`UnixAddress`], which also
 /// has names in the abstract namespace of Linux.
+///
+/// A path that begins with `@` is an error of binding, because names in the abstract namespace are printed
+/// like this. Write the path of a file of such a name as `"./@name"`.
 pub trait IntoUnixAddress {
     /// Converts into the address.
     fn into_unix_address(self) -> UnixAddress;
@@ -218,9 +225,7 @@ fn bind<T>(
     let address = address.into_unix_address();
     let bound = || -> io::Result<Socket> {
         let socket = Socket::new(Domain::UNIX, kind, None)?;
-        if let Some(before_bind) = &options.before_bind {
-            before_bind.configure(socket.as_fd())?;
-        }
+        options.configure_before_bind(socket.as_fd())?;
         socket_file::bind(socket.as_fd(), &address, options.replace_stale)?;
         Ok(socket)
     };

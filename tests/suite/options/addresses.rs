@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn has_ipv6() -> bool {
+pub(super) fn has_ipv6() -> bool {
     let has = UdpSocket::bind("[::1]:0").is_ok();
     if !has {
         println!("not tested: this machine has no IPv6");

@@ -4,7 +4,7 @@ use super::*;
 
 /// Checks `{error:?}`, which `main` prints when it returns the error, and `{error}`.
 #[track_caller]
-fn expect_message(error: &Error, parts: &[&str]) {
+pub(super) fn expect_message(error: &Error, parts: &[&str]) {
     let (debug, display) = (format!("{error:?}"), error.to_string());
     let cause = std::error::Error::source(error).map(ToString::to_string);
     assert_eq!(debug, format!("{display}: {}", cause.unwrap()));
@@ -24,14 +24,17 @@ fn an_address_in_use_is_reported_with_a_remedy() {
         &[
             "cannot bind to",
             &address.to_string(),
-            "another server",
+            "another socket is using it",
             "port 0",
         ],
     );
     let first = UdpServer::bind(LOOPBACK, || LineEcho).unwrap();
     let address = *first.server_address();
     let error = error_of(UdpServer::bind(address, || LineEcho));
-    expect_message(&error, &[&address.to_string(), "another server"]);
+    expect_message(
+        &error,
+        &[&address.to_string(), "another socket is using it"],
+    );
 }
 
 #[test]

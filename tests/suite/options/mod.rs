@@ -1,6 +1,7 @@
 //! Options of a server, as its sockets show them, and errors of binding.
 
 mod addresses;
+mod advice;
 mod backlog;
 mod before_bind;
 mod defer_accept;
@@ -46,4 +47,16 @@ fn expect_ok<V>(result: Result<V, Error>) {
 #[track_caller]
 fn kind_of(error: &Error) -> ErrorKind {
     error.io_error().unwrap().kind()
+}
+
+/// Runs `work` without the privileges of root, and restores them. The user of a process belongs to all of its
+/// threads, so the test runs apart.
+#[allow(unsafe_code, reason = "the C library changes the user of all threads")]
+fn without_privileges(work: impl FnOnce()) {
+    // SAFETY: the functions have no preconditions.
+    let set_user = |user| unsafe { libc::seteuid(user) };
+    let user = rustix::process::geteuid().as_raw();
+    assert_eq!(set_user(if user == 0 { 12_345 } else { user }), 0);
+    work();
+    assert_eq!(set_user(user), 0);
 }

@@ -87,6 +87,7 @@ fn a_tcp_server_can_be_restarted_at_once() {
         let strict = ThreadingTcpServer::options().allow_reuse_address(false);
         let error = error_of(strict.bind(address, || LineEcho));
         assert_eq!(kind_of(&error), ErrorKind::AddrInUse);
+        assert!(error.to_string().contains("closed connections"), "{error}");
         drop(lingering);
     });
 }

@@ -180,17 +180,6 @@ fn a_name_in_use_is_reported_as_such() {
     expect_ok(options().bind(name, service));
 }
 
-/// Runs `work` without the privileges of root, and restores them.
-#[allow(unsafe_code, reason = "the C library changes the user of all threads")]
-fn without_privileges(work: impl FnOnce()) {
-    // SAFETY: the functions have no preconditions.
-    let set_user = |user| unsafe { libc::seteuid(user) };
-    let user = rustix::process::geteuid().as_raw();
-    assert_eq!(set_user(if user == 0 { 12_345 } else { user }), 0);
-    work();
-    assert_eq!(set_user(user), 0);
-}
-
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }

@@ -3,7 +3,7 @@ r"""A second server at the same address ends its program with an error message.
 server ends
 server stderr
     python: uncaught: [Errno 98] Address already in use
-    rust: uncaught: cannot bind to <server> (another server is using it: ...
+    rust: uncaught: cannot bind to <server> (another socket is using it, ...
 """
 
 import socketserver
