@@ -313,6 +313,7 @@ pub use strategy::ThreadPool;
 pub use strategy::Threading;
 #[doc(inline)]
 pub use strategy::{ChildExit, Scheduling, Sequential};
+pub use sys::signal::StopSignal;
 pub use timeout::TimeoutKind;
 #[doc(inline)]
 pub use transport::Transport;

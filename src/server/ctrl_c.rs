@@ -1,4 +1,4 @@
-//! Ctrl-C stops servers, in programs that call `shutdown_on_ctrl_c`.
+//! Signals stop servers, in programs that call `shutdown_on_ctrl_c` or `shutdown_on`.
 
 use std::sync::{Arc, Weak};
 
@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use crate::error::{Error, ForkedAfterInstall};
 use crate::state::{ServerHandle, ServerState};
 use crate::sys;
+use crate::sys::signal::StopSignal;
 use crate::sys::termination::{self, Arrival};
 
 /// Exit status of a process that a second signal ends: 128 plus the number of SIGINT, as in shells.
@@ -23,13 +24,16 @@ struct Registry {
     servers: Vec<Weak<ServerState>>,
 }
 
-pub(super) fn shutdown_on_ctrl_c(handle: &ServerHandle) -> Result<(), Error> {
+pub(super) fn shutdown_on(
+    signals: impl IntoIterator<Item = StopSignal>,
+    handle: &ServerHandle,
+) -> Result<(), Error> {
     if sys::signal::is_installed_in_ancestor() {
         return Err(ForkedAfterInstall::error());
     }
     let mut registry = REGISTRY.lock();
     if !registry.is_installed {
-        sys::signal::on_termination(on_signal).map_err(|error| Error::Signal {
+        sys::signal::install(on_signal).map_err(|error| Error::Signal {
             source: error.into(),
         })?;
         registry.is_installed = true;
@@ -37,11 +41,12 @@ pub(super) fn shutdown_on_ctrl_c(handle: &ServerHandle) -> Result<(), Error> {
     termination::expect_first();
     registry.servers.retain(|server| server.strong_count() > 0);
     registry.servers.push(Arc::downgrade(&handle.0));
+    sys::signal::handle(signals);
     Ok(())
 }
 
 /// Checks that signals stop a server that is about to serve, or end this process. They do neither in a
-/// process that was forked after [`shutdown_on_ctrl_c`], for example to become a daemon, whichever
+/// process that was forked after [`shutdown_on`], for example to become a daemon, whichever
 /// server that was called for.
 pub(super) fn check() -> Result<(), Error> {
     if sys::signal::discards_signals() {

@@ -41,6 +41,7 @@ use crate::state::limits::LimitConfig;
 use crate::state::{ServerHandle, ServerState, Stats, servers};
 use crate::strategy::{Forking, Strategy};
 use crate::sys::close_on_fork::close_on_fork;
+use crate::sys::signal::StopSignal;
 use crate::transport::{Bind, FromListener, Transport};
 
 /// A server: requests come from a [`Transport`], a [`Service`] makes handlers for them, and a
@@ -321,7 +322,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// Stops `serve_forever` at Ctrl-C (SIGINT), SIGTERM and SIGHUP; a second signal, at least 100 ms
     /// later, ends the process at once, with status 130. `handle_request` returns [`Handled::Shutdown`].
     ///
-    /// The library installs a signal handler only in this method. It uses the `ctrlc` crate, and the
+    /// The library installs a signal handler only in this method and in [`shutdown_on`](Self::shutdown_on). It uses the `ctrlc` crate, and the
     /// handler replaces that of the whole process. The method can be called for several servers. A program
     /// that becomes a daemon by `fork` calls it afterwards. A signal that is ignored stays ignored: SIGHUP
     /// under `nohup`; SIGINT after `trap '' INT`, and in a program that a script starts with `&`.
@@ -338,7 +339,29 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     #[doc(alias = "SIGINT")]
     #[doc(alias = "SIGTERM")]
     pub fn shutdown_on_ctrl_c(&self) -> Result<(), Error> {
-        ctrl_c::shutdown_on_ctrl_c(&self.handle)
+        self.shutdown_on(StopSignal::ALL)
+    }
+
+    /// Stops the server at these signals only, as [`shutdown_on_ctrl_c`](Self::shutdown_on_ctrl_c) does at all of
+    /// them. Other signals keep their effect: without a handler, they end the process at once.
+    ///
+    /// ```
+    /// # use socketserver::{Request, StopSignal, TcpRequest, TcpServer, handler_fn};
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all(b"hi")?));
+    /// let server = TcpServer::bind("127.0.0.1:0", service)?;
+    /// server.shutdown_on([StopSignal::Interrupt])?; // SIGTERM ends the process without a grace period
+    /// # Ok::<(), socketserver::BoxError>(())
+    /// ```
+    ///
+    /// Signals belong to the process: each signal that one server of the program has named stops all servers that
+    /// have called one of the two methods. Python: `signal.signal(signal.SIGINT, ..)`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`shutdown_on_ctrl_c`](Self::shutdown_on_ctrl_c).
+    #[doc(alias = "signal.signal")]
+    pub fn shutdown_on(&self, signals: impl IntoIterator<Item = StopSignal>) -> Result<(), Error> {
+        ctrl_c::shutdown_on(signals, &self.handle)
     }
 
     /// Closes the server and returns a report. Dropping the server does the same, without a report. The

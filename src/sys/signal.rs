@@ -4,10 +4,11 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::process;
 use std::ptr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use nix::libc;
-use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::sys::signal::Signal;
 
 use crate::sys::fork_gate::{park, unparked};
 use crate::sys::thread_list::wait_until_asleep;
@@ -18,6 +19,36 @@ const CTRLC_THREAD: &str = "ctrl-c";
 /// Signals that end a process by default, and for which programs install handlers.
 pub(super) const TERMINATION: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
+/// A signal that can stop a server: see [`Server::shutdown_on`](crate::Server::shutdown_on).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StopSignal {
+    /// SIGINT: Ctrl-C in a terminal.
+    #[doc(alias = "SIGINT")]
+    Interrupt,
+    /// SIGTERM, which service managers send.
+    #[doc(alias = "SIGTERM")]
+    Terminate,
+    /// SIGHUP: the terminal was closed.
+    #[doc(alias = "SIGHUP")]
+    HangUp,
+}
+
+impl StopSignal {
+    pub(crate) const ALL: [Self; 3] = [Self::Interrupt, Self::Terminate, Self::HangUp];
+
+    fn number(self) -> Signal {
+        match self {
+            Self::Interrupt => Signal::SIGINT,
+            Self::Terminate => Signal::SIGTERM,
+            Self::HangUp => Signal::SIGHUP,
+        }
+    }
+}
+
+/// The action with which `ctrlc` handles a signal, once it is known.
+static CTRLC_ACTION: OnceLock<libc::sigaction> = OnceLock::new();
+
 /// The handler of `ctrlc`, once it is installed.
 static INSTALLED: Installed = Installed {
     process: AtomicU32::new(0),
@@ -27,7 +58,7 @@ static INSTALLED: Installed = Installed {
 struct Installed {
     /// Process that has installed the handler, and whose thread waits for signals. 0: none.
     process: AtomicU32,
-    /// Address of the handler. 0: none, because all signals are ignored.
+    /// Address of the handler. 0: none.
     handler: AtomicUsize,
 }
 
@@ -48,32 +79,50 @@ pub(super) fn handler(signal: Signal) -> libc::sighandler_t {
     action(signal).map_or(libc::SIG_DFL, |action| action.sa_sigaction)
 }
 
-/// Calls `on_signal` on a separate thread for every SIGINT, SIGTERM and SIGHUP of this process. Succeeds
-/// only once in a program, because `ctrlc` does.
-///
-/// Signals that are ignored stay ignored: `nohup` starts programs with SIGHUP ignored, and a shell without
-/// job control starts background programs with SIGINT ignored.
-pub(crate) fn on_termination(
-    mut on_signal: impl FnMut() + Send + 'static,
-) -> Result<(), ctrlc::Error> {
-    let is_ignored = TERMINATION.map(|signal| handler(signal) == libc::SIG_IGN);
+/// Prepares [`handle`]: starts the thread that calls `on_signal`. No signal is handled yet. Succeeds only once
+/// in a program, because `ctrlc` does.
+pub(crate) fn install(mut on_signal: impl FnMut() + Send + 'static) -> Result<(), ctrlc::Error> {
+    let before = TERMINATION.map(|signal| action(signal).ok());
     ctrlc::set_handler(move || unparked(&mut on_signal))?;
     // Counts the thread of `ctrlc` as parked, because it holds no lock while it waits for signals.
     wait_until_asleep(CTRLC_THREAD);
     park();
-    for (number, is_ignored) in TERMINATION.into_iter().zip(is_ignored) {
-        if is_ignored {
-            // SAFETY: `SigIgn` runs no code in signal context.
-            let _ = unsafe { signal(number, SigHandler::SigIgn) };
-        } else {
-            INSTALLED.handler.store(handler(number), Ordering::SeqCst);
+    if let Ok(action) = action(Signal::SIGINT) {
+        INSTALLED
+            .handler
+            .store(action.sa_sigaction, Ordering::SeqCst);
+        let _ = CTRLC_ACTION.set(action);
+    }
+    for (signal, before) in TERMINATION.into_iter().zip(before) {
+        if let Some(before) = before {
+            set_action(signal, &before);
         }
     }
     INSTALLED.process.store(process::id(), Ordering::SeqCst);
     Ok(())
 }
 
-/// Returns whether [`on_termination`] has succeeded in an ancestor of this process, but not in this process,
+/// From now on, these signals call the function that was given to [`install`], on its thread.
+///
+/// Signals that are ignored stay ignored: `nohup` starts programs with SIGHUP ignored, and a shell without
+/// job control starts background programs with SIGINT ignored.
+pub(crate) fn handle(signals: impl IntoIterator<Item = StopSignal>) {
+    let Some(action) = CTRLC_ACTION.get() else {
+        return;
+    };
+    for signal in signals.into_iter().map(StopSignal::number) {
+        if handler(signal) != libc::SIG_IGN {
+            set_action(signal, action);
+        }
+    }
+}
+
+fn set_action(signal: Signal, action: &libc::sigaction) {
+    // SAFETY: the action was in force in this process before, so that it is suitable for signal context.
+    let _ = unsafe { libc::sigaction(signal as i32, action, ptr::null_mut()) };
+}
+
+/// Returns whether [`install`] has succeeded in an ancestor of this process, but not in this process,
 /// which then has no thread that waits for signals.
 pub(crate) fn is_installed_in_ancestor() -> bool {
     let process = INSTALLED.process.load(Ordering::SeqCst);
@@ -81,7 +130,7 @@ pub(crate) fn is_installed_in_ancestor() -> bool {
 }
 
 /// Returns whether signals have no effect on this process, because it has inherited the handler of
-/// [`on_termination`] without the thread.
+/// [`install`] without the thread.
 pub(crate) fn discards_signals() -> bool {
     let installed = INSTALLED.handler.load(Ordering::SeqCst);
     let is_inherited = |signal| installed != 0 && handler(signal) == installed;

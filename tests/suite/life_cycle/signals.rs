@@ -5,6 +5,7 @@
 use nix::sys::signal::{SigHandler, Signal, kill, raise, signal};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, setsid};
+use socketserver::StopSignal;
 use socketserver::prelude::*;
 
 use super::*;
@@ -139,4 +140,44 @@ fn an_ignored_sigterm_stays_ignored() {
     apart(test_name!("an_ignored_sigterm_stays_ignored"), || {
         serve_while_ignoring(&[Signal::SIGTERM], Signal::SIGINT)
     });
+}
+
+/// The other signals keep the action that they had.
+#[test]
+fn only_the_signals_that_were_named_stop_the_server() {
+    apart(
+        test_name!("only_the_signals_that_were_named_stop_the_server"),
+        || {
+            reset_signals().unwrap();
+            let server = bound_server();
+            let forked = start_forked(|| {
+                let interrupt = [StopSignal::Interrupt];
+                server
+                    .shutdown_on(interrupt)
+                    .and_then(|()| server.serve_forever())
+                    .map_err(|error| format!("{error:?}"))
+            });
+            assert_eq!(
+                Tcp::connect(server.server_address()).ask("hello\n"),
+                "hello\n"
+            );
+            kill(forked, Signal::SIGTERM).unwrap();
+            let ended = waitpid(forked, None);
+            assert_eq!(
+                ended,
+                Ok(WaitStatus::Signaled(forked, Signal::SIGTERM, false))
+            );
+
+            server.shutdown_on([StopSignal::HangUp]).unwrap();
+            server.shutdown_on([StopSignal::Interrupt]).unwrap();
+            // SAFETY: ignoring runs no code in signal context.
+            let action = unsafe { signal(Signal::SIGTERM, SigHandler::SigIgn) }.unwrap();
+            assert!(matches!(action, SigHandler::SigDfl), "{action:?}");
+            for number in [Signal::SIGINT, Signal::SIGHUP] {
+                raise(number).unwrap();
+                server.serve_forever().unwrap();
+                server.shutdown_on([]).unwrap(); // The next signal is a first one again.
+            }
+        },
+    );
 }
