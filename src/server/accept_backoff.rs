@@ -16,6 +16,8 @@ pub(super) struct AcceptBackoff {
     attempts_without_wait: ProbeBackoff,
     /// Number of errors since the last request.
     consecutive_errors: u32,
+    /// Number of waits since the last request after which the backlog was empty.
+    consecutive_empty: u32,
     delay: Duration,
     /// When to try again after an error.
     retry_at: Option<Instant>,
@@ -34,6 +36,7 @@ impl Default for AcceptBackoff {
             is_request_likely: true,
             attempts_without_wait: ProbeBackoff::default(),
             consecutive_errors: 0,
+            consecutive_empty: 0,
             delay: Duration::ZERO,
             retry_at: None,
             exhausted_since: None,
@@ -45,6 +48,7 @@ impl Default for AcceptBackoff {
 
 impl AcceptBackoff {
     const MAX_CONSECUTIVE_ERRORS: u32 = 16;
+    const MAX_CONSECUTIVE_EMPTY: u32 = 64;
     const FIRST_DELAY: Duration = Duration::from_millis(10);
     const MAX_DELAY: Duration = Duration::from_secs(1);
     /// Interval between two checks for a free descriptor. Descriptors that code outside this crate
@@ -70,6 +74,7 @@ impl AcceptBackoff {
         }
         self.is_request_likely = self.attempts_without_wait.should_try();
         self.consecutive_errors = 0;
+        self.consecutive_empty = 0;
         self.recover();
     }
 
@@ -79,8 +84,16 @@ impl AcceptBackoff {
         self.recover();
         if without_wait {
             self.attempts_without_wait.record(false);
+        } else {
+            self.consecutive_empty = self.consecutive_empty.wrapping_add(1);
         }
         self.is_request_likely = false;
+    }
+
+    /// Returns whether the backlog was empty after so many waits that the socket may be broken. Other loops
+    /// that take the requests are a reason, too.
+    pub(super) fn is_suspiciously_empty(&self) -> bool {
+        self.consecutive_empty % Self::MAX_CONSECUTIVE_EMPTY == Self::MAX_CONSECUTIVE_EMPTY - 1
     }
 
     /// Clears the state of back-off and descriptor exhaustion.

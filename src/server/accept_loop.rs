@@ -15,6 +15,8 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+
 use crate::accept_error::AcceptErrorKind;
 use crate::address::SocketAddress;
 use crate::error::Error;
@@ -215,6 +217,12 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 if T::KIND == RequestKind::Datagram {
                     // The socket was readable without a datagram: it has queued errors.
                     self.report_queued_errors();
+                }
+                if backoff.is_suspiciously_empty()
+                    && sys::socket::is_shut_down(self.transport.as_fd())
+                {
+                    // A TCP listener returns this error. Other sockets are readable and empty for ever.
+                    return self.handle_accept_error(backoff, Errno::INVAL.into());
                 }
                 Ok(AcceptOutcome::NoRequest)
             }

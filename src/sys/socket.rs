@@ -129,6 +129,25 @@ pub(crate) fn stop_new_unix_connections(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(rustix::net::shutdown(fd, rustix::net::Shutdown::Read)?)
 }
 
+/// Returns whether a listener or a datagram socket was shut down, so that it will receive nothing more.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn is_shut_down(fd: BorrowedFd<'_>) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    let shut_down = PollFlags::RDHUP | PollFlags::HUP;
+    let mut polled = [PollFd::from_borrowed_fd(fd, shut_down)];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    poll(&mut polled, Some(&now)).is_ok() && polled[0].revents().intersects(shut_down)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn is_shut_down(_fd: BorrowedFd<'_>) -> bool {
+    false
+}
+
 /// Binds a socket to a Unix address.
 pub(crate) fn bind_unix(fd: BorrowedFd<'_>, address: &UnixAddress) -> io::Result<()> {
     Ok(rustix::net::bind(fd, &unix_sockaddr(address)?)?)

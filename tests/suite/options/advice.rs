@@ -438,4 +438,4 @@ fn an_error_of_accepting<T: Reachable>() {
     );
 }
 
-over!([Tcp] an_error_of_accepting);
+over!([Tcp, Udp, UnixStream, UnixDatagram] an_error_of_accepting);
