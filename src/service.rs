@@ -217,6 +217,7 @@ where
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<St, R> Service<R> for StateService<St, R>
 where
     St: Send + Sync + 'static,
