@@ -10,6 +10,7 @@ mod support;
 mod common;
 
 mod chaos;
+mod clients;
 mod closing;
 mod compile_fail;
 mod conservation;

@@ -99,16 +99,21 @@ fn run(name: &str, address: SocketAddr, words: &[&str], input: &[u8]) -> String 
 }
 
 #[test]
-fn every_example_has_a_test() {
+fn every_example_has_a_test_and_is_listed() {
+    let list = include_str!("../../../examples/README.md");
     let examples = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).unwrap();
     for example in examples {
         let path = example.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "rs") {
             let name = path.file_stem().unwrap().to_str().unwrap();
-            let tested = source_of("examples").contains(&format!("\"{name}\""));
+            let tested = |module| source_of(module).contains(&format!("\"{name}\""));
             assert!(
-                tested || is_run_by_the_tutorial(name),
-                "neither tests/suite/examples nor docs/tutorial.md runs examples/{name}.rs"
+                tested("examples") || tested("clients") || is_run_by_the_tutorial(name),
+                "no test and no part of docs/tutorial.md runs examples/{name}.rs"
+            );
+            assert!(
+                list.contains(&format!("[{name}]({name}.rs)")),
+                "examples/README.md lacks {name}"
             );
         }
     }
