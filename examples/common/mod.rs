@@ -6,8 +6,14 @@
 use std::fmt::Display;
 use std::io::{self, BufRead, Write};
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use chrono::Local;
 use rustix::process::{Resource, getrlimit, setrlimit};
+use socketserver::prelude::{
+    Result, Service, TcpRequest, ThreadingTcpServer, UdpRequest, UdpServer,
+};
 
 /// Returns the address on a server's command line, or `default`.
 pub(crate) fn address(default: &str) -> String {
@@ -40,6 +46,44 @@ pub(crate) fn announce(asked: &str, server_address: impl Display) {
     if asked.ends_with(":0") {
         println!("listening on {server_address}");
     }
+}
+
+/// A TCP and a UDP server with one port number and one service.
+pub(crate) type BothServers<S> = (ThreadingTcpServer<Arc<S>>, UdpServer<Arc<S>>);
+
+/// Binds a TCP and a UDP server to `address`. A TCP client may be silent for `timeout`.
+pub(crate) fn bind_both<S>(address: &str, timeout: Duration, service: S) -> Result<BothServers<S>>
+where
+    S: Service<TcpRequest> + Service<UdpRequest>,
+{
+    let service = Arc::new(service);
+    let mut attempts = if address.ends_with(":0") { 20 } else { 1 };
+    loop {
+        let tcp = ThreadingTcpServer::options()
+            .timeout(timeout)
+            .max_connections(200)
+            .bind(address, Arc::clone(&service))?;
+        attempts -= 1;
+        match UdpServer::bind(tcp.server_address(), Arc::clone(&service)) {
+            Ok(udp) => return Ok((tcp, udp)),
+            Err(_) if attempts > 0 => {} // A free port of TCP is taken for UDP. Tries another port.
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Serves TCP and UDP until Ctrl-C.
+pub(crate) fn serve_both<S>((tcp, udp): BothServers<S>) -> Result
+where
+    S: Service<TcpRequest> + Service<UdpRequest>,
+{
+    tcp.shutdown_on_ctrl_c()?;
+    udp.shutdown_on_ctrl_c()?;
+    println!("listening on {}", tcp.server_address());
+    let udp = udp.spawn()?;
+    tcp.serve_forever()?;
+    udp.stop()?;
+    Ok(())
 }
 
 /// Raises the limit of open descriptors from the usual 1024 to the highest number that this process

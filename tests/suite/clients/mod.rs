@@ -3,6 +3,7 @@
 //! A test passes if its client is not installed, except where everything has to be tested: `CI` is set, and
 //! `SOCKETSERVER_TESTS` is `all`.
 
+mod dns;
 mod kv;
 
 use std::io::{self, Read, Write};
