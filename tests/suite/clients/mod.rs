@@ -4,6 +4,7 @@
 //! `SOCKETSERVER_TESTS` is `all`.
 
 mod dns;
+mod files;
 mod kv;
 
 use std::io::{self, Read, Write};
