@@ -6,6 +6,7 @@
 mod dns;
 mod files;
 mod kv;
+mod smtp;
 mod time;
 
 use std::io::{self, Read, Write};
