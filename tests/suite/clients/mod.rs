@@ -7,6 +7,7 @@ mod dns;
 mod files;
 mod kv;
 mod smtp;
+mod syslog;
 mod time;
 
 use std::io::{self, Read, Write};
