@@ -24,6 +24,7 @@ LAYERS = [
     {"job"},
     {"strategy", "transport"},
     {"server"},
+    {"testing"},
 ]
 RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
 

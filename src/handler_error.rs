@@ -89,12 +89,16 @@ impl HandlerError {
     ) -> Result<T, Self> {
         match catch_panic(run) {
             Ok(outcome) => outcome.map_err(|error| Self::new(stage, error)),
-            Err(message) => Err(Self {
-                stage,
-                cause: Cause::Panic(message),
-                context: None,
-                connection: None,
-            }),
+            Err(message) => Err(Self::panicked(stage, message)),
+        }
+    }
+
+    pub(crate) fn panicked(stage: Stage, message: String) -> Self {
+        Self {
+            stage,
+            cause: Cause::Panic(message),
+            context: None,
+            connection: None,
         }
     }
 

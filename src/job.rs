@@ -241,12 +241,7 @@ pub(crate) fn serve<R: Request, S: Service<R>, C: Borrow<Arc<ServerState>>>(
     // `finish_request` and `handle_error` catch panics. The drop of the handler's error can still panic.
     let outcome = catch_panic(|| match finish_request(request, service) {
         Ok(()) => Outcome::Completed,
-        Err(mut error) => {
-            let server = request.server().0.id();
-            error.set_connection(request.connection_state().map(|state| ConnectionId {
-                server,
-                connection: state.id(),
-            }));
+        Err(error) => {
             handle_error(&**service, request, &error);
             match error.is_disconnect() {
                 true => Outcome::Disconnected,
@@ -267,11 +262,25 @@ pub(crate) fn serve<R: Request, S: Service<R>, C: Borrow<Arc<ServerState>>>(
     }
 }
 
-/// Makes the handler, calls its `setup`, `handle` and `finish`, then sends the reply.
-///
+/// Makes the handler, calls its `setup`, `handle` and `finish`, then sends the reply. The error knows the
+/// connection of the request.
+pub(crate) fn finish_request<R: Request, S: Service<R>>(
+    request: &mut R,
+    service: &Arc<S>,
+) -> Result<(), HandlerError> {
+    call_handler(request, service).map_err(|mut error| {
+        let server = request.server().0.id();
+        error.set_connection(request.connection_state().map(|state| ConnectionId {
+            server,
+            connection: state.id(),
+        }));
+        error
+    })
+}
+
 /// As in CPython: if `setup` fails, the other two are not called. `finish` is called even if `handle`
 /// failed. If both fail, the error is that of `finish`, with the error of `handle` as its context.
-fn finish_request<R: Request, S: Service<R>>(
+fn call_handler<R: Request, S: Service<R>>(
     request: &mut R,
     service: &Arc<S>,
 ) -> Result<(), HandlerError> {
@@ -292,11 +301,16 @@ fn finish_request<R: Request, S: Service<R>>(
     HandlerError::catch(Stage::Reply, || Ok(request.reply()?))
 }
 
-/// Calls [`Service::handle_error`]. A panic in it has no effect, except that the panic hook prints it.
+/// Calls [`Service::handle_error`]. A panic in it has no effect, except that the panic hook prints it. A disconnect
+/// is no failure of the request; a forked child cannot use a lock of its parent.
 pub(crate) fn handle_error<R: Request, S: Service<R>>(
     service: &S,
     request: &mut R,
     error: &HandlerError,
 ) {
+    let state = &request.server().0;
+    if !error.is_disconnect() && !state.in_forked_child() {
+        let _ = catch_panic(|| state.failures.add(|| error.to_string()));
+    }
     let _ = catch_panic(|| service.handle_error(request, error));
 }

@@ -188,6 +188,7 @@
 //! | run requests in processes, and know when that is safe | [`Forking`] |
 //! | run requests on an executor of your own | [`Strategy`] |
 //! | serve another kind of socket | [`transport`] |
+//! | test your handler and your server | [`testing`] |
 //!
 //! # Features
 //!
@@ -218,6 +219,7 @@ mod service;
 mod state;
 pub mod strategy;
 mod sys;
+pub mod testing;
 mod timeout;
 pub mod transport;
 

@@ -214,7 +214,9 @@ impl<S: DatagramSocket> RequestLifecycle for DatagramRequest<S> {
         if self.reply.is_empty() {
             return Ok(());
         }
-        self.send_to_client(&self.reply)
+        let sent = self.send_to_client(&self.reply);
+        self.reply.clear();
+        sent
     }
 
     fn shutdown_request(&mut self) {}

@@ -7,6 +7,7 @@ pub(crate) mod connectionless;
 mod connections;
 pub(crate) mod counters;
 mod descriptor_reserve;
+mod failure_log;
 mod handle;
 mod in_flight;
 pub(crate) mod life_cycle;

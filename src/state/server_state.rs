@@ -15,6 +15,7 @@ use crate::state::connectionless::ConnectionlessRequests;
 use crate::state::connections::Connections;
 use crate::state::counters::Counters;
 use crate::state::descriptor_reserve::DescriptorReserve;
+use crate::state::failure_log::FailureLog;
 use crate::state::life_cycle::{LifeCycle, RunKind, Stop};
 use crate::state::limits::{LimitConfig, Limits};
 use crate::state::{RequestInfo, ShutdownConfig, Stats};
@@ -42,6 +43,7 @@ pub(crate) struct ServerState {
     pub(crate) limits: Limits,
     pub(crate) connectionless: Arc<ConnectionlessRequests>,
     pub(crate) reserve: DescriptorReserve,
+    pub(crate) failures: FailureLog,
     /// Requests that the current stop has force-closed and that have ended since.
     force_closed: parking_lot::Mutex<Vec<RequestInfo>>,
     /// Unique in this process. Not reused by later servers.
@@ -70,6 +72,7 @@ impl ServerState {
             limits: Limits::new(limits),
             connectionless: Arc::default(),
             reserve: DescriptorReserve::default(),
+            failures: FailureLog::default(),
             force_closed: parking_lot::Mutex::default(),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             last_stop_request: AtomicU64::new(0),

@@ -44,4 +44,5 @@ mod senders;
 mod stalls;
 mod strategies;
 mod stream_requests;
+mod testing;
 mod tutorial;
