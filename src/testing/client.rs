@@ -1,11 +1,12 @@
 //! The client's end of a connection, or of datagrams.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::panic::Location;
-use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -449,8 +450,8 @@ fn target(server: &SocketAddress) -> io::Result<(SockAddr, Domain)> {
         }
         SocketAddress::Unix(UnixAddress::Path(path)) => Ok((SockAddr::unix(path)?, Domain::UNIX)),
         SocketAddress::Unix(UnixAddress::Abstract(name)) => {
-            let path = PathBuf::from(format!("\0{}", String::from_utf8_lossy(name)));
-            Ok((SockAddr::unix(path)?, Domain::UNIX))
+            let path = [b"\0", &name[..]].concat();
+            Ok((SockAddr::unix(OsStr::from_bytes(&path))?, Domain::UNIX))
         }
         SocketAddress::Unix(UnixAddress::Unnamed) => Err(io::ErrorKind::AddrNotAvailable.into()),
     }

@@ -139,6 +139,9 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> TestServer<T, S, M> {
         let noun = if failed == 1 { "request" } else { "requests" };
         let mut text = format!("{failed} {noun} failed, expected {expected}");
         let errors = self.handle.0.failures.texts();
+        if failed > 0 && errors.is_empty() {
+            text.push_str(" (in child processes, which report their errors on standard error)");
+        }
         for error in &errors {
             let _ = write!(
                 text,

@@ -158,7 +158,8 @@ fn a_server_of_all_interfaces_has_clients() {
 
 #[test]
 fn a_server_in_the_abstract_namespace_has_clients() {
-    let name = socketserver::UnixAddress::Abstract(unique_name().into());
+    let name = [unique_name().as_bytes(), b"\xff\0"].concat();
+    let name = socketserver::UnixAddress::Abstract(name);
     let service =
         handler_fn(|request: &mut socketserver::UnixStreamRequest| bracket_reads(request));
     let server = socketserver::ThreadingUnixStreamServer::bind(name, service).unwrap();

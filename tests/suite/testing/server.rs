@@ -8,6 +8,7 @@ use socketserver::transport::{Tcp, UnixStream};
 use socketserver::{Coroutines, Request, Sequential, Strategy, Threading};
 
 use super::*;
+use crate::support::alone::{apart, test_name};
 
 fn a_request_that_fails_fails_the_test<M: Strategy + Default>() {
     expect_panics();
@@ -47,6 +48,24 @@ fn a_request_that_fails_fails_the_test<M: Strategy + Default>() {
 }
 
 by_strategy!(a_request_that_fails_fails_the_test);
+
+#[test]
+fn a_request_that_fails_in_a_child_process_fails_the_test() {
+    apart(
+        test_name!("a_request_that_fails_in_a_child_process_fails_the_test"),
+        || {
+            let dir = TempDir::new();
+            let server = bind::<Tcp, Sequential>(&dir, |_| Err("bad".into()));
+            let server = TestServer::start(server.strategy(forking()));
+            assert_eq!(server.client().rest().unwrap(), b"");
+            let message = panic_of(|| drop(server));
+            assert!(
+                message.starts_with("1 request failed, expected 0 (in child"),
+                "{message}"
+            );
+        },
+    );
+}
 
 #[test]
 fn a_missing_failure_fails_the_test() {
