@@ -1,22 +1,22 @@
 //! The client's end of a connection, or of datagrams.
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::panic::Location;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, Socket};
 
-use crate::address::{SocketAddress, UnixAddress};
+use crate::address::SocketAddress;
 use crate::request::RequestKind;
 use crate::state::{RequestInfo, ServerHandle};
+use crate::testing::deadline::{at, time_until, timed_out};
+use crate::testing::endpoint::Endpoint;
 use crate::testing::place::Place;
 use crate::testing::{POLL_INTERVAL, TIME_LIMIT};
 
@@ -71,32 +71,11 @@ pub struct Client {
 impl Client {
     /// Connects to a server of this process.
     pub(super) fn connect(server: ServerHandle, kind: RequestKind) -> io::Result<Self> {
-        let (target, domain) = target(server.server_address())?;
-        let socket_type = match kind {
-            RequestKind::Connection => Type::STREAM,
-            RequestKind::Datagram => Type::DGRAM,
-        };
-        let socket = Socket::new(domain, socket_type, None)?;
-        let mut place = None;
-        let own_address = if domain == Domain::UNIX {
-            // A name by which the server can reply, and by which the request of this client is found.
-            let path = place.insert(Place::new()?).socket();
-            socket.bind(&SockAddr::unix(&path)?)?;
-            Some(UnixAddress::Path(path).into())
-        } else {
-            None
-        };
-        match kind {
-            RequestKind::Connection => socket.connect_timeout(&target, TIME_LIMIT)?,
-            RequestKind::Datagram => socket.connect(&target)?,
-        }
-        if domain != Domain::UNIX && kind == RequestKind::Connection {
-            socket.set_tcp_nodelay(true)?; // each piece is sent at once
-        }
-        let address = match own_address {
-            Some(address) => address,
-            None => inet_address(&socket)?.into(),
-        };
+        let Endpoint {
+            socket,
+            address,
+            place,
+        } = Endpoint::connect(server.server_address(), kind)?;
         Ok(Self {
             socket,
             kind,
@@ -415,49 +394,4 @@ impl fmt::Debug for Client {
             .field("server_address", self.server.server_address())
             .finish_non_exhaustive()
     }
-}
-
-/// Adds the place of the call to an error.
-fn at(caller: &Location<'_>, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{caller}: {error}"))
-}
-
-fn timed_out(text: String) -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, text)
-}
-
-fn time_until(deadline: Instant) -> io::Result<Duration> {
-    match deadline.saturating_duration_since(Instant::now()) {
-        Duration::ZERO => Err(timed_out("the time limit is over".into())),
-        // The kernel rounds down, and zero is no limit.
-        time => Ok(time.max(Duration::from_millis(1))),
-    }
-}
-
-/// Returns the address to connect to, and its family. A server of all interfaces is reached by the loopback
-/// interface.
-fn target(server: &SocketAddress) -> io::Result<(SockAddr, Domain)> {
-    match server {
-        SocketAddress::Inet(address) => {
-            let mut address = *address;
-            if address.ip().is_unspecified() {
-                address.set_ip(match address {
-                    SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-                    SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-                });
-            }
-            Ok((address.into(), Domain::for_address(address)))
-        }
-        SocketAddress::Unix(UnixAddress::Path(path)) => Ok((SockAddr::unix(path)?, Domain::UNIX)),
-        SocketAddress::Unix(UnixAddress::Abstract(name)) => {
-            let path = [b"\0", &name[..]].concat();
-            Ok((SockAddr::unix(OsStr::from_bytes(&path))?, Domain::UNIX))
-        }
-        SocketAddress::Unix(UnixAddress::Unnamed) => Err(io::ErrorKind::AddrNotAvailable.into()),
-    }
-}
-
-fn inet_address(socket: &Socket) -> io::Result<SocketAddr> {
-    let address = socket.local_addr()?.as_socket();
-    address.ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
 }

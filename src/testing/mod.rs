@@ -37,6 +37,8 @@
 
 mod client;
 mod converse;
+mod deadline;
+mod endpoint;
 mod place;
 mod server;
 

@@ -19,7 +19,7 @@ use crate::transport::Transport;
 /// - if a handler, or a hook of a request, has failed or panicked
 ///   ([`Stats::failed`](crate::Stats::failed)), unless [`expect_failures`](Self::expect_failures) allows it;
 /// - if a request has not ended although its connection was closed
-///   ([`DrainReport::abandoned`](crate::DrainReport::abandoned));
+///   ([`DrainReport::abandoned`](field@crate::DrainReport::abandoned));
 /// - if the accept loop has ended with an error.
 ///
 /// If the thread panics already, because the test has failed, it only stops the server.
