@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that imports in src/ run downwards only, from higher layers to lower ones.
 
-The layers are those of docs/architecture.md. Comments and unit tests do not count. Also checks that
+The layers are those of docs/explanation/architecture.md. Comments and unit tests do not count. Also checks that
 no circle of files exists inside a layer, but for those listed in CIRCLES with their reason.
 """
 

@@ -1,4 +1,4 @@
-//! The server of the tutorial with coroutines, all on one thread (`docs/tutorial.md`).
+//! The server of the tutorial with coroutines, all on one thread (`docs/tutorial`).
 //!
 //! Start the server in one terminal:
 //!

@@ -1,4 +1,4 @@
-//! The server of the tutorial with state that all clients share (`docs/tutorial.md`). It numbers the
+//! The server of the tutorial with state that all clients share (`docs/tutorial`). It numbers the
 //! messages of all clients.
 //!
 //! Start the server in one terminal:

@@ -1,4 +1,4 @@
-//! The first server of the tutorial as a request handler (`docs/tutorial.md`). It serves one client,
+//! The first server of the tutorial as a request handler (`docs/tutorial`). It serves one client,
 //! which sends one message, and then ends. All later servers have this form.
 //!
 //! Start the server in one terminal:

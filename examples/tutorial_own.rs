@@ -1,4 +1,4 @@
-//! A server that greets: the last program of the tutorial (`docs/tutorial.md`), where the reader starts
+//! A server that greets: the last program of the tutorial (`docs/tutorial`), where the reader starts
 //! a project of their own. It uses nothing from `examples/common`, so it works in any project.
 //!
 //! Start the server in one terminal:

@@ -1,4 +1,4 @@
-//! Shows how sockets work: the first step of `docs/tutorial.md`, with the standard library alone. Server
+//! Shows how sockets work: the first step of `docs/tutorial`, with the standard library alone. Server
 //! and client are in one program, so that you can follow each line in order.
 //!
 //! ```text

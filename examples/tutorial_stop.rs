@@ -1,4 +1,4 @@
-//! The server of the tutorial and two ways to stop it (`docs/tutorial.md`): Ctrl-C, and a client that
+//! The server of the tutorial and two ways to stop it (`docs/tutorial`): Ctrl-C, and a client that
 //! sends `stop`.
 //!
 //! Start the server in one terminal:

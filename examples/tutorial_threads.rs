@@ -1,4 +1,4 @@
-//! The server of the tutorial with a thread for each client (`docs/tutorial.md`).
+//! The server of the tutorial with a thread for each client (`docs/tutorial`).
 //!
 //! Start the server in one terminal:
 //!

@@ -1,9 +1,9 @@
 //! Python's `socketserver` in Rust. You write straight-line blocking code that talks to one client, pick
 //! TCP, UDP or a Unix socket, pick how requests run, and serve.
 //!
-//! If sockets are new to you, read `docs/tutorial.md` in the repository: it goes from a bare socket to a
-//! server, step by step. If you port a program, `docs/from-python.md` has every name and idiom of Python's
-//! module beside its Rust twin.
+//! If sockets are new to you, read `docs/tutorial` in the repository: it goes from a bare socket to a
+//! server, step by step. If you port a program, `docs/how-to` has Python's idioms beside their Rust
+//! twins, and `docs/reference/python-names.md` every name of Python's module.
 //!
 //! ```no_run
 //! use socketserver::prelude::*;
@@ -155,7 +155,7 @@
 //! - Handlers are blocking code. Under [`Threading`] a handler occupies a thread while it runs. For thousands
 //!   of connections there is [`Coroutines`]: a handler that waits for its client occupies no thread. In
 //!   return, other blocking calls have to be wrapped in [`blocking`], and no lock may be held over a read or a
-//!   write (see `docs/coroutines.md`).
+//!   write (see `docs/explanation/coroutines.md`).
 //! - A handler cannot `.await`. If the program uses async libraries, or a handler waits for several events at
 //!   once, an async runtime is the better choice.
 //! - There is no HTTP and no TLS: this crate is the layer below them.
@@ -168,9 +168,10 @@
 //!
 //! | task | look at |
 //! | --- | --- |
-//! | find the twin of a Python name or idiom | `docs/from-python.md`, or the search field above |
-//! | see what behaves differently from Python | `docs/differences.md` |
-//! | see what happens when something fails, and what to set for production | `docs/reliability.md` |
+//! | find the twin of a Python name or idiom | `docs/reference/python-names.md`, `docs/how-to`, or the search field above |
+//! | see what behaves differently from Python | `docs/reference/differences.md` |
+//! | see what happens when something fails | `docs/reference/reliability.md` |
+//! | see what to set and what to watch in production | `docs/how-to/operating.md` |
 //! | read from and write to a client | [`Request`] |
 //! | set a socket option, a timeout, a limit | [`ServerOptions`], with Python's defaults beside ours |
 //! | stop from a handler, another thread, or at Ctrl-C | [`ServerHandle::shutdown`], [`Server::shutdown_on_ctrl_c`] |
@@ -181,7 +182,7 @@
 //! | list the clients, and disconnect one | [`ServerHandle::requests`] |
 //! | answer a health check, export metrics | [`ServerHandle::is_ready`], [`ServerHandle::stats`] |
 //! | see what a stop waits for, and what it force-closed | [`ServerHandle::phase`], [`DrainReport`] |
-//! | serve thousands of clients, most of them idle | [`Coroutines`], `docs/coroutines.md` |
+//! | serve thousands of clients, most of them idle | [`Coroutines`], `docs/explanation/coroutines.md` |
 //! | make a slow call, or wait, in a coroutine | [`blocking`], [`sleep`] |
 //! | find handlers that delay other clients | [`Stats::worker_stalls`], the feature `log` |
 //! | handle errors yourself | [`Service::handle_error`] |
@@ -345,23 +346,5 @@ pub mod prelude {
 #[cfg(doctest)]
 mod compile_fail;
 
-/// The README and the pages of `docs/`, included so that their code blocks run as tests.
 #[cfg(doctest)]
-mod documentation {
-    #[doc = include_str!("../README.md")]
-    mod readme {}
-    #[doc = include_str!("../docs/architecture.md")]
-    mod architecture {}
-    #[doc = include_str!("../docs/coroutines.md")]
-    mod coroutines {}
-    #[doc = include_str!("../docs/differences.md")]
-    mod differences {}
-    #[doc = include_str!("../docs/from-python.md")]
-    mod from_python {}
-    #[doc = include_str!("../docs/performance.md")]
-    mod performance {}
-    #[doc = include_str!("../docs/reliability.md")]
-    mod reliability {}
-    #[doc = include_str!("../docs/tutorial.md")]
-    mod tutorial {}
-}
+mod documentation;

@@ -1,4 +1,4 @@
-"""The server of the tutorial with a process for each client (docs/tutorial.md). It numbers the
+"""The server of the tutorial with a process for each client (docs/tutorial). It numbers the
 messages, to show that each process has a counter of its own.
 
     python3 tutorial_forking.py [HOST:PORT]

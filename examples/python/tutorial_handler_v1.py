@@ -1,4 +1,4 @@
-"""The first server of the tutorial as a request handler (docs/tutorial.md). It serves one client and
+"""The first server of the tutorial as a request handler (docs/tutorial). It serves one client and
 one message.
 
     python3 tutorial_handler_v1.py [HOST:PORT]

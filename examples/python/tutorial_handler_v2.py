@@ -1,4 +1,4 @@
-"""The second server of the tutorial as a request handler (docs/tutorial.md). It serves one client
+"""The second server of the tutorial as a request handler (docs/tutorial). It serves one client
 after another until Ctrl-C.
 
     python3 tutorial_handler_v2.py [HOST:PORT]

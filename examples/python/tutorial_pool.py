@@ -1,4 +1,4 @@
-"""The server of the tutorial with a pool of two threads (docs/tutorial.md).
+"""The server of the tutorial with a pool of two threads (docs/tutorial).
 
     python3 tutorial_pool.py [HOST:PORT]
 """

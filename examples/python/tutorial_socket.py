@@ -1,4 +1,4 @@
-"""Shows how sockets work: the first step of docs/tutorial.md. Server and client are in one program.
+"""Shows how sockets work: the first step of docs/tutorial. Server and client are in one program.
 
     python3 tutorial_socket.py
 """

@@ -1,4 +1,4 @@
-"""The server of the tutorial with datagrams instead of connections (docs/tutorial.md).
+"""The server of the tutorial with datagrams instead of connections (docs/tutorial).
 
     python3 tutorial_udp.py [HOST:PORT]
 """

@@ -20,6 +20,28 @@ pub(crate) fn source_of(module: &str) -> String {
     }
 }
 
+/// Returns the paths of all pages below `docs`, relative to the repository.
+pub(crate) fn pages() -> Vec<String> {
+    fn add(directory: &Path, pages: &mut Vec<String>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                add(&path, pages);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                let path = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap();
+                pages.push(path.to_str().unwrap().to_owned());
+            }
+        }
+    }
+    let mut pages = Vec::new();
+    add(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("docs"),
+        &mut pages,
+    );
+    pages.sort();
+    pages
+}
+
 fn sources_under(directory: &Path) -> String {
     let paths = fs::read_dir(directory).unwrap();
     let paths = paths.map(|entry| entry.unwrap().path());
@@ -35,7 +57,7 @@ fn sources_under(directory: &Path) -> String {
 
 #[test]
 fn every_difference_names_a_test_that_exists() {
-    let page = read("docs/differences.md");
+    let page = read("docs/reference/differences.md");
     let (tested, _) = page.split_once("## What is not there").unwrap();
     let rows = tested.lines().filter(|line| {
         line.starts_with("| ") && !line.starts_with("| Python |") && !line.starts_with("| ---")
@@ -63,20 +85,25 @@ fn every_difference_names_a_test_that_exists() {
     }
 }
 
+/// `docs/SUMMARY.md` is a list of links. The code of translated pages is that of the English pages.
 #[test]
 fn every_page_is_compiled() {
-    let lib = read("src/lib.rs");
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
-    for page in fs::read_dir(docs).unwrap() {
-        let name = page.unwrap().file_name().into_string().unwrap();
-        let included = format!("include_str!(\"../docs/{name}\")");
-        assert!(lib.contains(&included), "docs/{name} is not in src/lib.rs");
+    let list = read("src/documentation.rs");
+    for page in pages() {
+        if page == "docs/SUMMARY.md" || page.starts_with("docs/zh/") {
+            continue;
+        }
+        let included = format!("include_str!(\"../{page}\")");
+        assert!(
+            list.contains(&included),
+            "{page} is not in src/documentation.rs"
+        );
     }
 }
 
 #[test]
-fn every_test_that_the_reliability_page_names_exists() {
-    let page = read("docs/reliability.md");
+fn every_test_that_the_pages_on_reliability_name_exists() {
+    let page = read("docs/reference/reliability.md") + &read("docs/explanation/tests.md");
     let names = page.split('`').skip(1).step_by(2);
     let tests = |name: &&str| name.starts_with("tests/") || name.starts_with("benches/");
     let named: Vec<_> = names.filter(tests).collect();
@@ -107,24 +134,30 @@ fn anchors(page: &str) -> Vec<String> {
 
 #[test]
 fn links_to_sections_have_a_target() {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
-    for page in fs::read_dir(docs).unwrap() {
-        let name = page.unwrap().file_name().into_string().unwrap();
-        let text = prose(&read(&format!("docs/{name}")));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for page in pages() {
+        let text = prose(&read(&page));
+        let directory = root.join(&page).parent().unwrap().to_owned();
         // A link may be split over two lines, but its target is not.
         let targets = text.split("](").skip(1);
         for target in targets.map(|rest| rest.split(')').next().unwrap()) {
-            let Some((file, anchor)) = target.split_once('#') else {
-                continue;
-            };
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
             if file.contains(':') {
                 continue; // another site's page
             }
-            let page = if file.is_empty() { &name } else { file };
-            let found = anchors(&read(&format!("docs/{page}")));
+            let path = if file.is_empty() {
+                root.join(&page)
+            } else {
+                directory.join(file)
+            };
+            assert!(path.exists(), "{page} links to {target}, which is missing");
+            if anchor.is_empty() {
+                continue;
+            }
+            let found = anchors(&fs::read_to_string(&path).unwrap());
             assert!(
                 found.iter().any(|other| other == anchor),
-                "docs/{name} links to {target}, and docs/{page} has {found:?}"
+                "{page} links to {target}, and its headings are {found:?}"
             );
         }
     }

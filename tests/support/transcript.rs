@@ -1,14 +1,33 @@
-//! Makes the output of different runs comparable.
+//! The pages of the tutorial. Makes the output of different runs comparable.
 
 use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
 
 use chrono::NaiveDateTime;
 
-/// Returns whether a transcript of `docs/tutorial.md` runs this example. `tests/suite/tutorial` runs all of these in
+/// Names and texts of the pages of `docs/tutorial`, in their order.
+pub(crate) static PAGES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tutorial");
+    let entries = fs::read_dir(directory).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut pages: Vec<_> = paths
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    pages.sort();
+    pages
+});
+
+/// Returns whether a transcript of `docs/tutorial` runs this example. `tests/suite/tutorial` runs all of these in
 /// Rust, and in Python if there is an original.
 pub(crate) fn is_run_by_the_tutorial(name: &str) -> bool {
-    include_str!("../../docs/tutorial.md")
-        .lines()
+    PAGES
+        .iter()
+        .flat_map(|(_, page)| page.lines())
         .filter_map(|line| line.strip_prefix("$ cargo run -q --example "))
         .any(|command| command.split(' ').next() == Some(name))
         || name == "tutorial_own" // The tutorial runs it by `cargo run -q` alone.

@@ -2,7 +2,7 @@
 //!
 //! Every server of a workload runs in every round, one after the other, so that a disturbance of the
 //! machine affects all of them. The result is the ratio within a round. `README.md` describes the
-//! workloads, and `docs/performance.md` the limits of their figures.
+//! workloads, and `docs/reference/performance.md` the limits of their figures.
 
 use std::net::SocketAddrV4;
 use std::process::ExitCode;

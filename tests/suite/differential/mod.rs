@@ -64,7 +64,7 @@
 //!
 //! A declaration has a line for each line of the result, `nothing` for an empty result, and `...` for the
 //! rest of a line whose words are not compared. If the two languages agree in such a step, the test fails,
-//! because `docs/differences.md` would be wrong.
+//! because `docs/reference/differences.md` would be wrong.
 //!
 //! By default a pair runs with the first of its strategies; `SOCKETSERVER_TESTS=all` runs all of them.
 //! Without `python3` the tests report that and pass, except if the variable `CI` is set.

@@ -109,7 +109,7 @@ fn every_example_has_a_test_and_is_listed() {
             let tested = |module| source_of(module).contains(&format!("\"{name}\""));
             assert!(
                 tested("examples") || tested("clients") || is_run_by_the_tutorial(name),
-                "no test and no part of docs/tutorial.md runs examples/{name}.rs"
+                "no test and no part of docs/tutorial runs examples/{name}.rs"
             );
             assert!(
                 list.contains(&format!("[{name}]({name}.rs)")),

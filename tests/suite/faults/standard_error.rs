@@ -122,7 +122,7 @@ fn reports_do_not_wait(kind: Kind) {
     });
 }
 
-/// The panic hook does not wait either, as docs/reliability.md shows.
+/// The panic hook does not wait either, as docs/how-to/operating.md shows.
 fn panics_do_not_wait(kind: Kind) {
     alone(test_name!("panics_do_not_wait"), kind, || {
         let _stuck = Stuck::new(io::stderr());

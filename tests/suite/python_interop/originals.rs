@@ -90,7 +90,7 @@ fn every_python_original_is_compared() {
             let compared = source_of("python_interop").contains(&format!("\"{name}\""));
             assert!(
                 compared || is_run_by_the_tutorial(name),
-                "neither tests/suite/python_interop nor docs/tutorial.md runs examples/python/{name}.py"
+                "neither tests/suite/python_interop nor docs/tutorial runs examples/python/{name}.py"
             );
             assert!(
                 path.with_file_name(format!("../{name}.rs")).exists(),

@@ -1,4 +1,4 @@
-//! Checks `docs/from-python.md`: every name of Python's `socketserver` has a row, the twin in the row exists,
+//! Checks `docs/reference/python-names.md`: every name of Python's `socketserver` has a row, the twin in the row exists,
 //! and a search of the documentation for the Python name finds the twin. Also checks that the Python code
 //! blocks of all pages are valid Python.
 

@@ -60,10 +60,7 @@ fn python_code_blocks_are_valid_python() {
         return;
     }
     let mut pages = vec!["README.md".to_owned()];
-    for page in fs::read_dir(repository("docs")).unwrap() {
-        let name = page.unwrap().file_name().into_string().unwrap();
-        pages.push(format!("docs/{name}"));
-    }
+    pages.extend(crate::docs::pages());
     let mut input = String::new();
     for page in &pages {
         for (line, block) in python_blocks(&read(page)) {

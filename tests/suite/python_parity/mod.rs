@@ -25,7 +25,7 @@
 //! | the list `_threads` | the threads that have run a handler and not ended |
 //! | `__all__` | an item of this crate for each name |
 //!
-//! [difference]: ../docs/differences.md
+//! [difference]: ../docs/reference/differences.md
 
 #![allow(non_snake_case, reason = "CPython's names")]
 

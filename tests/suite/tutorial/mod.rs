@@ -1,5 +1,5 @@
-//! Checks `docs/tutorial.md`: the programs on the page are the files of `examples/`, and running them prints
-//! its transcripts, in the order of the page.
+//! Checks `docs/tutorial`: the programs on its pages are the files of `examples/`, and running them prints
+//! their transcripts, in the order of the pages.
 //!
 //! Format of a transcript:
 //!
@@ -32,9 +32,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::support::net::{Client, own_loopback};
 use crate::support::process::{Program, python_is_there};
-use crate::support::transcript::{Hide, announces_on_stderr};
-
-const PAGE: &str = include_str!("../../../docs/tutorial.md");
+use crate::support::transcript::{Hide, PAGES, announces_on_stderr};
 
 /// Address of the servers on the page. The servers of this test have ports of their own.
 const ADDRESS: &str = "localhost:6969";
@@ -47,9 +45,11 @@ const PROMPT: &str = ">>:";
 /// File with the program that is, on the page, the reader's own, and that `cargo run` starts.
 const OWN: &str = "tutorial_own.rs";
 
-/// A fenced block of the page.
+/// A fenced block of a page.
 struct Block {
-    /// The heading above the block.
+    /// Name of the page below `docs/tutorial`.
+    page: &'static str,
+    /// The heading of the chapter.
     section: &'static str,
     /// The line above the block.
     label: &'static str,
@@ -59,22 +59,37 @@ struct Block {
     line_number: usize,
 }
 
+impl Block {
+    fn place(&self) -> String {
+        format!("docs/tutorial/{}:{}", self.page, self.line_number)
+    }
+}
+
+/// Returns the blocks of all pages, in the order of the pages.
 fn blocks() -> Vec<Block> {
+    PAGES
+        .iter()
+        .flat_map(|(page, text)| blocks_of(page, text))
+        .collect()
+}
+
+fn blocks_of(page: &'static str, text: &'static str) -> Vec<Block> {
     let (mut section, mut label) = ("", "");
     let mut blocks = Vec::new();
-    let mut lines = (1..).zip(PAGE.lines());
+    let mut lines = (1..).zip(text.lines());
     while let Some((line_number, line)) = lines.next() {
         if let Some(language) = line.strip_prefix("```") {
             let lines = lines.by_ref().map(|(_, line)| line);
             let lines = lines.take_while(|&line| line != "```").collect();
             blocks.push(Block {
+                page,
                 section,
                 label,
                 language,
                 lines,
                 line_number,
             });
-        } else if let Some(heading) = line.strip_prefix("## ") {
+        } else if let Some(heading) = line.strip_prefix("# ") {
             section = heading;
         } else if !line.is_empty() {
             label = line;
@@ -86,8 +101,8 @@ fn blocks() -> Vec<Block> {
 /// Transcripts from one command in terminal 1 up to the next.
 struct Session {
     section: &'static str,
-    /// Line of the page in which the session begins, for messages.
-    line_number: usize,
+    /// Page and line in which the session begins, for messages.
+    place: String,
     excerpts: Vec<Excerpt>,
 }
 
@@ -127,8 +142,7 @@ impl Session {
 
 impl fmt::Display for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (section, line) = (self.section, self.line_number);
-        write!(f, "{section:?}, docs/tutorial.md:{line}")
+        write!(f, "{:?}, {}", self.section, self.place)
     }
 }
 
@@ -138,17 +152,16 @@ fn sessions() -> Vec<Session> {
         if block.language != "console" {
             continue;
         }
-        let line_number = block.line_number;
+        let place = block.place();
         let terminal = block.label.strip_prefix("Terminal ").and_then(|rest| {
             let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
             rest[..digits].parse().ok()
         });
-        let terminal = terminal
-            .unwrap_or_else(|| panic!("docs/tutorial.md:{line_number}: no terminal is named"));
+        let terminal = terminal.unwrap_or_else(|| panic!("{place}: no terminal is named"));
         if terminal == 1 && block.lines[0].starts_with("$ ") {
             sessions.push(Session {
                 section: block.section,
-                line_number,
+                place,
                 excerpts: Vec::new(),
             });
         }

@@ -60,7 +60,7 @@ fn patch(mut program: String, block: &Block) -> String {
 #[test]
 fn the_programs_on_the_page_are_the_files() {
     for block in blocks() {
-        println!("docs/tutorial.md:{}", block.line_number); // shown if the test fails
+        println!("{}", block.place()); // shown if the test fails
         let names = names(block.label);
         match block.language {
             "python" | "rust" | "rust,ignore" | "rust,no_run" => {
@@ -91,7 +91,7 @@ fn the_page_shows_every_program_that_was_written_for_it() {
             let path = file.unwrap().path();
             let name = path.strip_prefix(examples()).unwrap().to_str().unwrap();
             if name.contains("tutorial_") && path.is_file() {
-                assert!(shown.contains(&name), "docs/tutorial.md lacks {name}");
+                assert!(shown.contains(&name), "docs/tutorial lacks {name}");
             }
         }
     }

@@ -1,0 +1,23 @@
+#!/usr/bin/env python3
+"""Writes src/documentation.rs: the list of the pages whose code blocks are tests. Run it after adding a page."""
+
+import pathlib
+import re
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def main():
+    pages = sorted(page.relative_to(ROOT).as_posix() for page in ROOT.glob("docs/**/*.md"))
+    # The other two are a list of links, and translations with the code of the English pages.
+    pages = ["README.md"] + [page for page in pages if page != "docs/SUMMARY.md" and not page.startswith("docs/zh/")]
+    lines = ["//! The README and the pages of `docs/`, included so that their code blocks run as tests."]
+    lines += ["//! `.ci/documentation.py` writes this file.", ""]
+    for page in pages:
+        name = re.sub(r"\W", "_", page.removesuffix(".md").lower())
+        lines += [f'#[doc = include_str!("../{page}")]', f"mod {name} {{}}"]
+    (ROOT / "src/documentation.rs").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
