@@ -45,4 +45,5 @@ mod stalls;
 mod strategies;
 mod stream_requests;
 mod testing;
+mod translations;
 mod tutorial;
