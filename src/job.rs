@@ -262,8 +262,7 @@ pub(crate) fn serve<R: Request, S: Service<R>, C: Borrow<Arc<ServerState>>>(
     }
 }
 
-/// Makes the handler, calls its `setup`, `handle` and `finish`, then sends the reply. The error knows the
-/// connection of the request.
+/// Serves a request by its handler. The error knows the connection of the request.
 pub(crate) fn finish_request<R: Request, S: Service<R>>(
     request: &mut R,
     service: &Arc<S>,
@@ -278,6 +277,8 @@ pub(crate) fn finish_request<R: Request, S: Service<R>>(
     })
 }
 
+/// Makes the handler, calls its `setup`, `handle` and `finish`, then sends the reply.
+///
 /// As in CPython: if `setup` fails, the other two are not called. `finish` is called even if `handle`
 /// failed. If both fail, the error is that of `finish`, with the error of `handle` as its context.
 fn call_handler<R: Request, S: Service<R>>(

@@ -15,8 +15,6 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-
 use crate::accept_error::AcceptErrorKind;
 use crate::address::SocketAddress;
 use crate::error::Error;
@@ -219,10 +217,9 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                     self.report_queued_errors();
                 }
                 if backoff.is_suspiciously_empty()
-                    && sys::socket::is_shut_down(self.transport.as_fd())
+                    && let Some(error) = sys::socket::shutdown_error(self.transport.as_fd())
                 {
-                    // A TCP listener returns this error. Other sockets are readable and empty for ever.
-                    return self.handle_accept_error(backoff, Errno::INVAL.into());
+                    return self.handle_accept_error(backoff, error);
                 }
                 Ok(AcceptOutcome::NoRequest)
             }

@@ -28,7 +28,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let threads = {
             let _stop = StopOnDrop(state);
             let threads = self.start_loop_threads(loops, results_in)?;
-            while !state.life_cycle.wait_for_stop(self.poll_interval) {
+            while !state.life_cycle.wait_until_stopping(self.poll_interval) {
                 self.service_actions();
             }
             threads

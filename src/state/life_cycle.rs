@@ -341,7 +341,7 @@ impl<Baseline: Clone> LifeCycle<Baseline> {
     }
 
     /// Waits until a stop is requested, at most for `timeout`. Returns whether one was requested.
-    pub(crate) fn wait_for_stop(&self, timeout: Option<Duration>) -> bool {
+    pub(crate) fn wait_until_stopping(&self, timeout: Option<Duration>) -> bool {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let state = self.state.lock();
         self.state
@@ -350,7 +350,7 @@ impl<Baseline: Clone> LifeCycle<Baseline> {
     }
 
     /// Waits until a stop is requested and no lame-duck time is left, or until the present run has ended.
-    pub(crate) fn wait_for_stop_or_end(&self) {
+    pub(crate) fn wait_until_stopping_or_ended(&self) {
         let state = self.state.lock();
         let run = state.run;
         let serving = |state: &LifeCycleState<Baseline>| !state.stop && state.is_serving(run);

@@ -77,7 +77,7 @@ use crate::sys::fork::Permission;
 ///
 /// (In Python, a child seeds `random` again by itself. Other libraries use `os.register_at_fork`.)
 ///
-/// What else was created before the fork:
+/// Other values and files that were made before the fork:
 ///
 /// | state | in a child | remedy |
 /// | --- | --- | --- |

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use socket2::SockRef;
 
 use crate::address::UnixAddress;
+use crate::sys::disconnect::is_unreachable;
 use crate::sys::socket::AcceptedTimeouts;
 use crate::sys::unix_address::unix_address;
 
@@ -49,23 +50,16 @@ fn prepare(fd: BorrowedFd<'_>, timeouts: AcceptedTimeouts) -> io::Result<()> {
 /// Returns whether an error of `accept(2)` or `recvfrom(2)` concerns one client or one packet, and not
 /// the socket.
 pub(crate) fn concerns_one_client(errno: Errno) -> bool {
-    // Only Linux defines this error.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    if errno == Errno::NONET {
-        return true;
-    }
-    matches!(
-        errno,
-        Errno::INTR
+    is_unreachable(errno)
+        || matches!(
+            errno,
+            Errno::INTR
             | Errno::CONNABORTED
             | Errno::PROTO
             // accept(2) returns network errors of the new connection. recvfrom(2) returns errors of
             // earlier replies.
             | Errno::NETDOWN
             | Errno::NOPROTOOPT
-            | Errno::HOSTDOWN
-            | Errno::HOSTUNREACH
-            | Errno::NETUNREACH
             | Errno::OPNOTSUPP
             | Errno::PROTONOSUPPORT
             | Errno::SOCKTNOSUPPORT
@@ -75,5 +69,5 @@ pub(crate) fn concerns_one_client(errno: Errno) -> bool {
             | Errno::CONNREFUSED
             | Errno::CONNRESET
             | Errno::MSGSIZE
-    )
+        )
 }

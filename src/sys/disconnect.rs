@@ -34,6 +34,7 @@ pub(crate) fn of_stream(error: &io::Error) -> Option<DisconnectKind> {
         | Errno::PROTO
         | Errno::OPNOTSUPP
         | Errno::ACCESS => Some(DisconnectKind::Unreachable),
+        Errno::NETDOWN => Some(DisconnectKind::Unreachable),
         errno if is_unreachable(errno) => Some(DisconnectKind::Unreachable),
         _ => None,
     }
@@ -70,12 +71,14 @@ fn of_reply(errno: Errno) -> Option<DisconnectKind> {
             Some(DisconnectKind::Closed)
         }
         Errno::CONNRESET | Errno::NETRESET => Some(DisconnectKind::Reset),
+        Errno::NETDOWN => Some(DisconnectKind::Unreachable),
         errno if is_unreachable(errno) => Some(DisconnectKind::Unreachable),
         _ => None,
     }
 }
 
-fn is_unreachable(errno: Errno) -> bool {
+/// Returns whether the network cannot deliver packets to a host, as routers report it.
+pub(super) fn is_unreachable(errno: Errno) -> bool {
     // Only Linux defines this error.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if errno == Errno::NONET {
@@ -83,7 +86,7 @@ fn is_unreachable(errno: Errno) -> bool {
     }
     matches!(
         errno,
-        Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::HOSTDOWN | Errno::NETDOWN
+        Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::HOSTDOWN
     )
 }
 

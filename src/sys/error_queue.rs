@@ -10,26 +10,21 @@ use std::os::fd::BorrowedFd;
 
 use rustix::io::Errno;
 
+use crate::sys::disconnect::is_unreachable;
+
 /// Returns whether the system may report this error for a datagram that was sent earlier. It reports most of them
 /// for the call itself, too.
 pub(super) fn may_be_of_earlier_datagram(errno: Errno) -> bool {
-    // Only Linux defines this error.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    if errno == Errno::NONET {
-        return true;
-    }
-    matches!(
-        errno,
-        Errno::CONNREFUSED
-            | Errno::HOSTUNREACH
-            | Errno::NETUNREACH
-            | Errno::HOSTDOWN
-            | Errno::NOPROTOOPT
-            | Errno::OPNOTSUPP
-            | Errno::MSGSIZE
-            | Errno::PROTO
-            | Errno::ACCESS
-    )
+    is_unreachable(errno)
+        || matches!(
+            errno,
+            Errno::CONNREFUSED
+                | Errno::NOPROTOOPT
+                | Errno::OPNOTSUPP
+                | Errno::MSGSIZE
+                | Errno::PROTO
+                | Errno::ACCESS
+        )
 }
 
 /// Returns whether an error of a receiving call is that of an earlier datagram, and the socket queues these.

@@ -129,9 +129,10 @@ pub(crate) fn stop_new_unix_connections(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(rustix::net::shutdown(fd, rustix::net::Shutdown::Read)?)
 }
 
-/// Returns whether a listener or a datagram socket was shut down, so that it will receive nothing more.
+/// Returns an error if a listener or a datagram socket was shut down, so that it will receive nothing more: the
+/// error that `accept(2)` returns for a TCP listener. Other sockets are readable and empty for ever.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn is_shut_down(fd: BorrowedFd<'_>) -> bool {
+pub(crate) fn shutdown_error(fd: BorrowedFd<'_>) -> Option<io::Error> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
     let shut_down = PollFlags::RDHUP | PollFlags::HUP;
@@ -140,12 +141,14 @@ pub(crate) fn is_shut_down(fd: BorrowedFd<'_>) -> bool {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    poll(&mut polled, Some(&now)).is_ok() && polled[0].revents().intersects(shut_down)
+    poll(&mut polled, Some(&now)).ok()?;
+    let is_shut_down = polled[0].revents().intersects(shut_down);
+    is_shut_down.then(|| io::Error::from_raw_os_error(libc::EINVAL))
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn is_shut_down(_fd: BorrowedFd<'_>) -> bool {
-    false
+pub(crate) fn shutdown_error(_fd: BorrowedFd<'_>) -> Option<io::Error> {
+    None
 }
 
 /// Binds a socket to a Unix address.

@@ -22,7 +22,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::sys::fork_gate::parked;
 
-/// What exists at the path of a socket file.
+/// The kinds of files that the path of a socket can lead to.
 #[derive(Debug)]
 pub(crate) enum Occupant {
     Nothing,

@@ -41,7 +41,7 @@ fn spawn_lame_duck(life_cycle: &SharedLifeCycle) -> JoinHandle<bool> {
 /// Serves until a stop.
 fn serve(life_cycle: &SharedLifeCycle) {
     assert!(life_cycle.begin_run(RunKind::Forever));
-    assert!(life_cycle.wait_for_stop(None));
+    assert!(life_cycle.wait_until_stopping(None));
     assert!(life_cycle.is_stopping() && life_cycle.is_shutting_down());
     life_cycle.end_run(|| ());
 }
@@ -118,7 +118,7 @@ pub fn a_lame_duck_is_stopped() {
     assert!(life_cycle.begin_run(RunKind::Forever));
     let lame_duck = spawn_lame_duck(&life_cycle);
     let second = spawn_stop(&life_cycle);
-    assert!(life_cycle.wait_for_stop(None));
+    assert!(life_cycle.wait_until_stopping(None));
     life_cycle.end_run(|| ());
     assert!(lame_duck.join().expect("the lame-duck time expires"));
     let second = second.join().expect("a stop never waits");

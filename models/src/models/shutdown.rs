@@ -359,7 +359,7 @@ pub fn a_stop_ends_every_loop() {
     let state = Arc::clone(server.state());
     let wake = thread::spawn(move || state.waker.wake());
     let stop = server.spawn_stop();
-    assert!(server.state().life_cycle.wait_for_stop(None));
+    assert!(server.state().life_cycle.wait_until_stopping(None));
     for thread in loops.into_iter().chain([wake, stop]) {
         thread.join().expect("the thread does not panic");
     }

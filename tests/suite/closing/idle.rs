@@ -15,20 +15,20 @@ fn answer_messages<R: Request>(request: &mut R) -> socketserver::Result {
     Ok(())
 }
 
-fn patient(
-    kind: Kind,
+fn patient<M: Strategy>(
+    strategy: M,
     service: Hooks<TcpRequest>,
-) -> Host<Tcp, Hooks<TcpRequest>, Box<dyn Strategy>> {
+) -> Host<Tcp, Hooks<TcpRequest>, M> {
     host_with::<Tcp, Sequential, _, _>(
         service,
         |options| options,
-        |server| server.strategy(kind.strategy()).grace_period(HOUR),
+        |server| server.strategy(strategy).grace_period(HOUR),
     )
 }
 
 /// The grace period is an hour.
 fn a_stop_ends_idle_connections_at_once(kind: Kind) {
-    let host = patient(kind, Hooks::new(answer_messages));
+    let host = patient(kind.strategy(), Hooks::new(answer_messages));
     let clients: Vec<_> = (0..if kind.serves_several() { 3 } else { 1 })
         .map(|_| host.client())
         .collect();
@@ -43,7 +43,7 @@ fn a_stop_ends_idle_connections_at_once(kind: Kind) {
 }
 
 /// The handler works on the first message when the stop is requested. The second has arrived by then.
-fn messages_that_have_arrived_are_answered(kind: Kind) {
+fn messages_that_have_arrived_are_answered<M: Strategy + Default>() {
     let service = Hooks::new(|request: &mut TcpRequest| {
         while request.wait_for_message()? {
             let line = request.readline(100)?;
@@ -56,10 +56,7 @@ fn messages_that_have_arrived_are_answered(kind: Kind) {
         }
         Ok(())
     });
-    if kind == Kind::Forking {
-        return; // A child does not see the stop.
-    }
-    let host = patient(kind, service);
+    let host = patient(M::default(), service);
     let client = host.client();
     assert_eq!(client.ask("first\n"), "first\n");
     client.send("second\n");
@@ -70,7 +67,7 @@ fn messages_that_have_arrived_are_answered(kind: Kind) {
 }
 
 /// A message of which a part has arrived is waited for, because the connection is not idle.
-fn the_rest_of_a_message_is_waited_for(kind: Kind) {
+fn the_rest_of_a_message_is_waited_for<M: Strategy + Default>() {
     let (received, parts) = mpsc::channel();
     let service = Hooks::new(move |request: &mut TcpRequest| {
         while request.wait_for_message()? {
@@ -80,10 +77,7 @@ fn the_rest_of_a_message_is_waited_for(kind: Kind) {
         }
         Ok(())
     });
-    if kind == Kind::Forking {
-        return; // The channel does not reach the parent.
-    }
-    let host = patient(kind, service);
+    let host = patient(M::default(), service);
     let client = host.client();
     client.send("one mess");
     next(&parts);
@@ -111,7 +105,7 @@ fn reads_after_the_end_fail(kind: Kind) {
         };
         Ok(request.send_all(text)?)
     });
-    let host = patient(kind, service);
+    let host = patient(kind.strategy(), service);
     let client = host.client();
     assert_eq!(client.ask("hello\n"), "hello\n");
     let report = host.stop();
@@ -122,9 +116,13 @@ fn reads_after_the_end_fail(kind: Kind) {
 
 by_kind_here!(
     a_stop_ends_idle_connections_at_once,
+    reads_after_the_end_fail,
+);
+
+// The handlers of these use what a child process does not share with the test.
+by_strategy!(
     messages_that_have_arrived_are_answered,
     the_rest_of_a_message_is_waited_for,
-    reads_after_the_end_fail,
 );
 
 /// A lame duck serves as before.
