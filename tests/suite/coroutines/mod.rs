@@ -29,14 +29,18 @@ fn start<T: Reachable, S: Service<T::Request>>(
     strategy: Coroutines,
     service: S,
 ) -> Host<T, S, Coroutines> {
+    start_with_grace(strategy, Duration::from_millis(20), service)
+}
+
+fn start_with_grace<T: Reachable, S: Service<T::Request>>(
+    strategy: Coroutines,
+    grace_period: Duration,
+    service: S,
+) -> Host<T, S, Coroutines> {
     host_with::<T, Sequential, _, _>(
         service,
         |options| options,
-        |server| {
-            server
-                .strategy(strategy)
-                .grace_period(Duration::from_millis(20))
-        },
+        |server| server.strategy(strategy).grace_period(grace_period),
     )
 }
 

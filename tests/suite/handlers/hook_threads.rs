@@ -155,10 +155,11 @@ fn running_out_of_memory_does_not_spin_and_can_be_stopped() {
     });
     let failing = vec![NO_MEMORY; 1_000_000];
     let server = Server::<Flaky, _, Sequential>::bind(failing, service).unwrap();
+    // The waits are 10 ms after the first error, 20 ms after the second, 40 ms after the third. The first
+    // attempt is made without a client.
+    let start = Instant::now();
     let server = server.spawn().unwrap();
     let handle = server.handle();
-    // The waits are 10 ms after the first error, 20 ms after the second, 40 ms after the third.
-    let start = Instant::now();
     let _client = Tcp::connect(server.server_address());
     for _ in 0..4 {
         next(&reported);

@@ -16,7 +16,7 @@ use socketserver::{
     UdpServer, sleep,
 };
 
-use super::{one_worker, start};
+use super::{one_worker, start, start_with_grace};
 use crate::support::net::*;
 
 over_streams!(
@@ -57,7 +57,7 @@ fn requests_go_on_when_the_server_serves_again<T: Connected>() {
     let server = T::bind::<_, Coroutines>(&dir, Server::options(), service).unwrap();
     let server = server
         .strategy(Coroutines::new().workers(2))
-        .grace_period(Duration::from_millis(20));
+        .grace_period(PATIENCE);
     let server = Arc::new(server);
     let mut clients: Vec<Client> = Vec::new();
     for _ in 0..5 {
@@ -78,6 +78,7 @@ fn requests_go_on_when_the_server_serves_again<T: Connected>() {
     }
     assert_eq!(server.stats().active, 30);
     let server = Arc::into_inner(server).unwrap();
+    let server = server.grace_period(Duration::from_millis(20));
     let report = in_time(move || server.server_close());
     assert_eq!((report.running, report.abandoned.len()), (30, 0));
     for client in clients {
@@ -189,12 +190,13 @@ fn a_handler_can_stop_its_own_server_and_wait<T: Connected>() {
         }
         Ok(())
     });
-    let host = start::<T, _>(one_worker(), service);
+    let host = start_with_grace::<T, _>(one_worker(), PATIENCE, service);
     let clients = [(); 5].map(|()| host.client());
     assert_eq!(clients[0].ask("hello\n"), "hello\n");
     assert_eq!(clients[1].ask("stop\n"), "true\n");
     assert_eq!(clients[0].ask("hello\n"), "hello\n");
     assert_eq!(clients[1].ask("hello\n"), "hello\n");
+    drop(clients);
     host.stop();
 }
 
