@@ -1,8 +1,8 @@
 //! Jobs: verified requests that are ready to run.
 
+use rustix::fd::BorrowedFd;
 use std::borrow::Borrow;
 use std::fmt;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use crate::disconnect::ConnectionId;

@@ -1,12 +1,12 @@
 //! Waits for sockets that the waiting coroutine does not own.
 //!
-//! These sockets, such as another client's for a [`Sender`](crate::Sender), are in a second epoll set and
-//! reported once for each wait: a descriptor can be in a set only once, and before the next wait this one
+//! These sockets, such as another client's for a [`Sender`](crate::Sender), are in a second poller and
+//! reported once for each wait: a poller watches a descriptor only once, and before the next wait this one
 //! may be closed and its number reused.
 
+use rustix::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use crate::coroutine::park::Token;
@@ -31,13 +31,13 @@ impl ForeignFds {
         fd: BorrowedFd<'_>,
         token: Token,
         direction: Direction,
-        add_poller: impl FnOnce(BorrowedFd<'_>) -> io::Result<()>,
+        add_poller: impl FnOnce(&Poller) -> io::Result<()>,
     ) -> io::Result<()> {
         let poller = match &self.poller {
             Some(poller) => poller,
             None => {
                 let poller = Poller::new()?;
-                add_poller(poller.as_fd())?;
+                add_poller(&poller)?;
                 self.poller.insert(poller)
             }
         };
@@ -52,8 +52,14 @@ impl ForeignFds {
         Ok(())
     }
 
+    /// Ends a wait. The socket is still open.
     pub(super) fn forget(&mut self, fd: RawFd, token: Token) {
         self.waits.remove(fd, token);
+        if let Some(poller) = &self.poller
+            && self.waits.of(fd).next().is_none()
+        {
+            poller.forget(fd as u64);
+        }
     }
 
     /// Ends the waits for all sockets that are ready, and calls `wake` for each. An event is reported

@@ -1,7 +1,7 @@
 //! Access to a worker from other threads.
 
+use rustix::fd::{AsFd, BorrowedFd};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

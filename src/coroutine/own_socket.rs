@@ -1,6 +1,6 @@
 //! The connection that a coroutine serves.
 
-use std::os::fd::RawFd;
+use rustix::fd::RawFd;
 
 use crate::sys::poll::Direction;
 use crate::sys::poller::Event;

@@ -1,6 +1,6 @@
 //! Identity of a coroutine, and what it waits for.
 
-use std::os::fd::RawFd;
+use rustix::fd::RawFd;
 use std::time::Instant;
 
 use crate::sys::poll::Direction;

@@ -1,7 +1,7 @@
 //! Schedule of a worker's coroutines.
 
+use rustix::fd::{BorrowedFd, RawFd};
 use std::collections::VecDeque;
-use std::os::fd::{BorrowedFd, RawFd};
 use std::time::Instant;
 
 use crate::coroutine::own_socket::FirstReceive;

@@ -1,6 +1,6 @@
 //! The coroutines of a worker.
 
-use std::os::fd::RawFd;
+use rustix::fd::RawFd;
 use std::time::Instant;
 
 use slab::Slab;

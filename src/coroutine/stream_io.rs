@@ -3,10 +3,10 @@
 //! A handler's reads and writes wait in [`stream_io`] and nowhere else. It decides whether a wait blocks
 //! the thread, or lets the thread run other coroutines.
 
+use rustix::fd::BorrowedFd;
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
@@ -303,7 +303,7 @@ pub(crate) fn discard_input(fd: BorrowedFd<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
+    use rustix::fd::AsFd;
     use std::os::unix::net::UnixStream;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;

@@ -1,8 +1,8 @@
 //! The running coroutine.
 
+use rustix::fd::{AsRawFd, BorrowedFd};
 use std::cell::Cell;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
 use std::rc::Rc;
 use std::thread;
 use std::time::Instant;
@@ -84,7 +84,11 @@ impl Task {
         limit: WaitLimit,
     ) -> io::Result<bool> {
         match self.worker.prepare_socket_wait(self.token, fd, direction)? {
-            SocketWait::Own => Ok(self.park(ParkReason::OwnSocket(direction), limit)),
+            SocketWait::Own => {
+                let in_time = self.park(ParkReason::OwnSocket(direction), limit);
+                self.worker.end_socket_wait(self.token);
+                Ok(in_time)
+            }
             SocketWait::Foreign => self.wait_for_foreign_fd(fd, direction, limit),
             SocketWait::Retry => {
                 self.suspend();

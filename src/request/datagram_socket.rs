@@ -1,8 +1,8 @@
 //! The sockets of datagram requests.
 
+use rustix::fd::AsFd;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 
 use crate::address::{Address, UnixAddress};

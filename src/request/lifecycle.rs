@@ -1,7 +1,7 @@
 //! The methods of a request that only the server calls.
 
+use rustix::fd::BorrowedFd;
 use std::io;
-use std::os::fd::BorrowedFd;
 
 use crate::state::{ConnectionState, Rejection};
 

@@ -1,8 +1,8 @@
 //! One connection, as senders, broadcasts and a stop see it.
 
+use rustix::fd::BorrowedFd;
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use crate::address::SocketAddress;

@@ -1,9 +1,9 @@
 //! Requests of stream servers: connections.
 
+use rustix::fd::BorrowedFd;
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! The sockets of stream requests.
 
+use rustix::fd::{AsFd, BorrowedFd};
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 

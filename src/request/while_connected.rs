@@ -1,6 +1,6 @@
 //! Work that is cancelled if the client goes.
 
-use std::os::fd::BorrowedFd;
+use rustix::fd::BorrowedFd;
 use std::thread;
 
 use crate::panics::catch_panic;

@@ -10,8 +10,8 @@
 //! 3. [`dispatch`](AcceptLoop::dispatch) calls `verify_request` and passes the connection to
 //!    [`Strategy::process_request`], or serves it on this thread.
 
+use rustix::fd::AsFd;
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! Accept loops on threads of their own.
 
+use rustix::fd::AsFd;
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;

@@ -17,9 +17,9 @@ mod options;
 mod running;
 mod settings;
 
+use rustix::fd::{AsFd, BorrowedFd};
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -4,10 +4,10 @@ mod limits;
 mod socket_file;
 mod timeouts;
 
+use rustix::fd::BorrowedFd;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use crate::address::SocketAddress;

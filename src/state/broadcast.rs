@@ -1,7 +1,7 @@
 //! Sending one message to many clients at the same time.
 
+use rustix::fd::BorrowedFd;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

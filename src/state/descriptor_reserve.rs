@@ -1,6 +1,6 @@
 //! One descriptor kept in reserve, for the time when the process has no others.
 
-use std::os::fd::OwnedFd;
+use rustix::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;

@@ -1,7 +1,7 @@
 //! Clients as seen from outside their handlers.
 
+use rustix::fd::BorrowedFd;
 use std::io;
-use std::os::fd::BorrowedFd;
 
 use crate::address::SocketAddress;
 use crate::state::ConnectionState;

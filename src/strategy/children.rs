@@ -4,11 +4,11 @@
 //! connection for the child too. While requests arrive, children are reaped in passing: pidfds are opened,
 //! and wake the accept loop, only after 5 ms without a request.
 
+use rustix::fd::{AsFd, BorrowedFd};
 use std::fmt;
 use std::io;
 use std::iter;
 use std::mem;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};

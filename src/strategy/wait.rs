@@ -1,7 +1,7 @@
 //! The wait of an accept loop for its next request.
 
+use rustix::fd::{AsFd, BorrowedFd};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use crate::coroutine::AcceptFds;

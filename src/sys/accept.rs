@@ -1,8 +1,8 @@
 //! Accepts connections, and classifies the errors that concern one client.
 
+use rustix::fd::{AsFd, BorrowedFd};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use rustix::io::Errno;
@@ -39,7 +39,7 @@ fn prepare(fd: BorrowedFd<'_>, timeouts: AcceptedTimeouts) -> io::Result<()> {
     let prepared = || {
         // Accepted sockets are in blocking mode on Linux. On other systems they may inherit the
         // listener's mode.
-        if cfg!(not(any(target_os = "linux", target_os = "android"))) {
+        if cfg!(not(linux_api)) {
             SockRef::from(&fd).set_nonblocking(false)?;
         }
         timeouts.set(fd)

@@ -1,7 +1,7 @@
 //! Channel on which forked children request that their parent stops a server.
 
+use rustix::fd::{AsFd, BorrowedFd};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};

@@ -1,7 +1,7 @@
 //! Child processes of this process.
 
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::sync::OnceLock;
 
@@ -102,7 +102,7 @@ impl Child {
         }
     }
 
-    #[cfg(target_os = "linux")]
+    #[cfg(all(linux_api, target_os = "linux"))]
     fn wait_no_hang(&self) -> Result<Option<ChildStatus>, Errno> {
         use rustix::process::{WaitId, WaitIdOptions, waitid};
 
@@ -122,7 +122,7 @@ impl Child {
         }
     }
 
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(not(all(linux_api, target_os = "linux")))]
     fn wait_no_hang(&self) -> Result<Option<ChildStatus>, Errno> {
         self.wait_by_pid()
     }
@@ -143,7 +143,7 @@ impl Child {
     }
 
     fn send(&self, signal: Signal) -> Result<(), Errno> {
-        #[cfg(target_os = "linux")]
+        #[cfg(all(linux_api, target_os = "linux"))]
         if let Some(pidfd) = self.pidfd() {
             match rustix::process::pidfd_send_signal(pidfd, signal) {
                 // The call is unavailable or forbidden: uses the process id below.
@@ -194,7 +194,7 @@ fn child_status(code: Option<i32>, signal: Option<i32>) -> ChildStatus {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(linux_api, target_os = "linux"))]
 fn open_pidfd(pid: Pid) -> Option<OwnedFd> {
     let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
     // Leaves the last free descriptor for the next client, because a child can be reaped by its process
@@ -205,7 +205,7 @@ fn open_pidfd(pid: Pid) -> Option<OwnedFd> {
     is_child(pid).then_some(pidfd)
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(linux_api, target_os = "linux")))]
 fn open_pidfd(_pid: Pid) -> Option<OwnedFd> {
     None
 }

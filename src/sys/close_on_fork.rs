@@ -3,9 +3,9 @@
 //! In a child, each is replaced by a socket that does nothing. It is not closed, because a new
 //! descriptor could then get its number, and code that still uses the number would use the new one.
 
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixDatagram;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -60,9 +60,9 @@ impl Registry {
             // SAFETY: `entry.fd` is open, because its registration ends before it is closed. Its owner
             // keeps a valid descriptor of this number, of a socket that fails every call.
             let mut fd = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(entry.fd) });
-            #[cfg(any(target_os = "linux", target_os = "android"))]
+            #[cfg(linux_api)]
             let _ = rustix::io::dup3(inert, &mut fd, rustix::io::DupFlags::CLOEXEC);
-            #[cfg(not(any(target_os = "linux", target_os = "android")))]
+            #[cfg(not(linux_api))]
             let _ = rustix::io::dup2(inert, &mut fd)
                 .and_then(|()| rustix::io::fcntl_setfd(&*fd, rustix::io::FdFlags::CLOEXEC));
         }

@@ -31,7 +31,7 @@ impl Moment {
     }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_api)]
 #[inline]
 fn milliseconds() -> u64 {
     use nix::time::{ClockId, clock_gettime};
@@ -44,7 +44,7 @@ fn milliseconds() -> u64 {
     })
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_api))]
 fn milliseconds() -> u64 {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     let start = START.get_or_init(std::time::Instant::now);

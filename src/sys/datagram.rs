@@ -1,9 +1,9 @@
 //! Receives and sends datagrams.
 
+use rustix::fd::BorrowedFd;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
@@ -170,8 +170,8 @@ fn retry_send<T>(mut operation: impl FnMut() -> Result<T, Errno>) -> io::Result<
 
 #[cfg(test)]
 mod tests {
+    use rustix::fd::{AsFd, AsRawFd};
     use std::net::{IpAddr, Ipv4Addr, UdpSocket};
-    use std::os::fd::{AsFd, AsRawFd};
     use std::os::unix::net::UnixDatagram;
     use std::path::PathBuf;
 
@@ -181,7 +181,7 @@ mod tests {
 
     /// The address may have been removed since the datagram arrived.
     #[test]
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(linux_api)]
     fn a_source_that_the_system_refuses_is_left_to_it() {
         let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
         let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -80,7 +80,7 @@ fn of_reply(errno: Errno) -> Option<DisconnectKind> {
 /// Returns whether the network cannot deliver packets to a host, as routers report it.
 pub(super) fn is_unreachable(errno: Errno) -> bool {
     // Only Linux defines this error.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(linux_api)]
     if errno == Errno::NONET {
         return true;
     }

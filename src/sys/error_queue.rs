@@ -5,8 +5,8 @@
 //! effect. A connected socket reports errors of its peer; a socket with the option `IP_RECVERR` reports errors of
 //! all datagrams, and also queues them.
 
+use rustix::fd::BorrowedFd;
 use std::io;
-use std::os::fd::BorrowedFd;
 
 use rustix::io::Errno;
 
@@ -36,10 +36,10 @@ pub(crate) fn is_queued(fd: BorrowedFd<'_>, error: &io::Error) -> bool {
 
 pub(crate) use platform::take_errors;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_api)]
 mod platform {
+    use rustix::fd::AsRawFd;
     use std::mem::MaybeUninit;
-    use std::os::fd::AsRawFd;
 
     use nix::libc;
     use rustix::net::AddressFamily;
@@ -115,7 +115,7 @@ mod platform {
     }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_api))]
 mod platform {
     use super::*;
 
@@ -129,8 +129,8 @@ mod platform {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fd::AsFd;
     use std::net::UdpSocket;
-    use std::os::fd::AsFd;
     use std::os::unix::net::UnixDatagram;
 
     use super::*;
@@ -154,10 +154,10 @@ mod tests {
     }
 }
 
-#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+#[cfg(all(test, linux_api))]
 mod linux_tests {
+    use rustix::fd::AsFd;
     use std::net::{SocketAddr, UdpSocket};
-    use std::os::fd::AsFd;
 
     use nix::libc;
     use rustix::event::{PollFd, PollFlags};

@@ -4,8 +4,8 @@
 //! On Linux, an epoll set for each thread with `EPOLLEXCLUSIVE` avoids this. Only accept loops on
 //! threads of their own use such a set, because a forked child inherits it and could disturb it.
 
+use rustix::fd::BorrowedFd;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use crate::sys::poller::{Poller, Watch};
@@ -59,10 +59,10 @@ impl ExclusiveWait {
     }
 }
 
-#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+#[cfg(all(test, linux_api))]
 mod tests {
+    use rustix::fd::AsFd;
     use std::io::Write;
-    use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
 
     use super::*;

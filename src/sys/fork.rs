@@ -20,9 +20,9 @@
 //! cost a forking C server 4 to 5 percent, too. Having the kernel map the child's code at once
 //! (`MADV_POPULATE_READ`) costs more than the page faults that it saves.
 
+use rustix::fd::AsFd;
 use std::fmt;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Once};
 use std::thread;

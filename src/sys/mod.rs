@@ -42,7 +42,7 @@ pub(crate) mod child_channel;
 pub(crate) mod child_process;
 pub(crate) mod close_on_fork;
 pub(crate) mod coarse_clock;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_api)]
 mod control_messages;
 pub(crate) mod datagram;
 pub(crate) mod disconnect;

@@ -33,17 +33,17 @@ pub(crate) struct Destination {
     pub(crate) is_unicast: bool,
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_api)]
 pub(super) use platform::destination;
 pub(crate) use platform::report_destinations;
 pub(super) use platform::{receive, send_from};
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_api)]
 mod platform {
+    use rustix::fd::BorrowedFd;
     use std::io::{self, IoSlice};
     use std::mem::MaybeUninit;
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV6};
-    use std::os::fd::BorrowedFd;
 
     use nix::libc;
     use rustix::io::Errno;
@@ -193,11 +193,11 @@ mod platform {
     }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_api))]
 mod platform {
+    use rustix::fd::BorrowedFd;
     use std::io;
     use std::mem::MaybeUninit;
-    use std::os::fd::BorrowedFd;
 
     use rustix::io::Errno;
     use rustix::net::{RecvFlags, SendFlags};
@@ -228,11 +228,11 @@ mod platform {
     }
 }
 
-#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+#[cfg(all(test, linux_api))]
 mod tests {
+    use rustix::fd::AsFd;
     use std::mem::MaybeUninit;
     use std::net::{IpAddr, Ipv4Addr, SocketAddrV6, UdpSocket};
-    use std::os::fd::AsFd;
 
     use nix::libc;
 

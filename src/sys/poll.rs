@@ -3,8 +3,8 @@
 //! `poll` has two advantages over `epoll`: it keeps no state in the kernel, so a forked child cannot
 //! disturb its parent through an inherited epoll set; and it is as fast with two or three descriptors.
 
+use rustix::fd::{AsFd, BorrowedFd};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -98,9 +98,9 @@ fn is_at_end(fd: BorrowedFd<'_>) -> bool {
     }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_api)]
 const HANG_UP: PollFlags = PollFlags::RDHUP;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_api))]
 const HANG_UP: PollFlags = PollFlags::empty();
 
 /// Whether `poll` reports the end of the other side's sending side while unread input is left.
@@ -128,7 +128,7 @@ fn wait<const N: usize>(
     Ok(polled.map(|fd| !fd.revents().is_empty()))
 }
 
-fn poll(polled: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<()> {
+pub(super) fn poll(polled: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<()> {
     // The clock is read once, and again only after a signal.
     let started = timeout.map(|_| Instant::now());
     let mut remaining = timeout;

@@ -1,8 +1,8 @@
 //! Batch of datagrams that one system call has received.
 
+use rustix::fd::BorrowedFd;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::fd::BorrowedFd;
 
 use crate::sys::pktinfo::Arrival;
 
@@ -81,11 +81,11 @@ impl RecvBatch {
     }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_api)]
 mod platform {
+    use rustix::fd::AsRawFd;
     use std::mem::{MaybeUninit, zeroed};
     use std::net::SocketAddrV6;
-    use std::os::fd::AsRawFd;
     use std::ptr;
 
     use nix::libc;
@@ -210,7 +210,7 @@ mod platform {
     }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_api))]
 mod platform {
     use super::*;
     use crate::sys::datagram::recv_whole_inet;
@@ -230,8 +230,8 @@ mod platform {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fd::AsFd;
     use std::net::UdpSocket;
-    use std::os::fd::AsFd;
 
     use super::*;
 
@@ -269,7 +269,7 @@ mod tests {
         }
     }
 
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(linux_api)]
     #[test]
     fn each_datagram_has_its_own_destination() {
         let socket = UdpSocket::bind("0.0.0.0:0").unwrap();

@@ -1,9 +1,9 @@
 //! Sockets: listening, options and timeouts.
 
+#[cfg(linux_api)]
+use rustix::fd::AsRawFd;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use std::io;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use std::os::fd::AsRawFd;
-use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(crate) fn listen(fd: BorrowedFd<'_>, backlog: u32) -> io::Result<()> {
 
 /// Makes a listening TCP socket delay each connection until its first bytes arrive or `time` expires.
 /// The kernel counts whole seconds; fractions are rounded up. Zero disables the delay.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_api)]
 pub(crate) fn set_defer_accept(fd: BorrowedFd<'_>, time: Duration) -> io::Result<()> {
     let fraction = u64::from(time.subsec_nanos() > 0);
     let seconds = time.as_secs().saturating_add(fraction);
@@ -34,7 +34,7 @@ pub(crate) fn set_defer_accept(fd: BorrowedFd<'_>, time: Duration) -> io::Result
 }
 
 /// Sets a socket option whose value is an integer.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_api)]
 pub(super) fn set_int_option(
     fd: BorrowedFd<'_>,
     level: libc::c_int,
@@ -54,7 +54,7 @@ pub(super) fn set_int_option(
     Ok(nix::errno::Errno::result(result).map(drop)?)
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_api))]
 pub(crate) fn set_defer_accept(_fd: BorrowedFd<'_>, _time: Duration) -> io::Result<()> {
     Err(io::Error::new(
         io::ErrorKind::Unsupported,
@@ -78,7 +78,7 @@ pub(crate) fn placeholder() -> io::Result<OwnedFd> {
 ///
 /// The kernel drops packets that begin a connection. Such a client retries after a second, and reaches
 /// the socket that has the port then.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_api)]
 pub(crate) fn stop_new_connections(fd: BorrowedFd<'_>) -> io::Result<()> {
     /// Offset of the flags in a TCP header.
     const FLAGS: u32 = 13;
@@ -96,29 +96,29 @@ pub(crate) fn stop_new_connections(fd: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// Makes a datagram socket drop all datagrams that arrive from now on.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_api)]
 pub(crate) fn stop_new_datagrams(fd: BorrowedFd<'_>) -> io::Result<()> {
     SockRef::from(&fd).attach_filter(&[step(libc::BPF_RET | libc::BPF_K, 0, DROP)])
 }
 
 /// Result of a filter: the number of bytes to keep of a packet.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_api)]
 const DROP: u32 = 0;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_api)]
 const KEEP: u32 = u32::MAX;
 
 /// Instruction of a filter. A comparison that fails skips the next `skip_if_false` instructions.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_api)]
 fn step(code: u32, skip_if_false: u8, value: u32) -> socket2::SockFilter {
     socket2::SockFilter::new(code as u16, 0, skip_if_false, value)
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_api))]
 pub(crate) fn stop_new_connections(_fd: BorrowedFd<'_>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_api))]
 pub(crate) fn stop_new_datagrams(_fd: BorrowedFd<'_>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
@@ -131,7 +131,7 @@ pub(crate) fn stop_new_unix_connections(fd: BorrowedFd<'_>) -> io::Result<()> {
 
 /// Returns an error if a listener or a datagram socket was shut down, so that it will receive nothing more: the
 /// error that `accept(2)` returns for a TCP listener. Other sockets are readable and empty for ever.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_api)]
 pub(crate) fn shutdown_error(fd: BorrowedFd<'_>) -> Option<io::Error> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -146,7 +146,7 @@ pub(crate) fn shutdown_error(fd: BorrowedFd<'_>) -> Option<io::Error> {
     is_shut_down.then(|| io::Error::from_raw_os_error(libc::EINVAL))
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_api))]
 pub(crate) fn shutdown_error(_fd: BorrowedFd<'_>) -> Option<io::Error> {
     None
 }

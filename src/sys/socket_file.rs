@@ -109,7 +109,7 @@ fn name_of_type(file: FileType) -> &'static str {
 }
 
 /// Returns whether the socket of a file may be one of another machine.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_api)]
 fn is_shared_with_other_machines(path: &Path) -> bool {
     /// File systems with a server, from `linux/magic.h`: NFS, SMB (three), 9P, FUSE (also virtiofs),
     /// Ceph, AFS (two), Coda, OCFS2, GFS2, Lustre, shared folders of VirtualBox.
@@ -132,7 +132,7 @@ fn is_shared_with_other_machines(path: &Path) -> bool {
     rustix::fs::statfs(path).is_ok_and(|statfs| MAGIC.contains(&(statfs.f_type as u32)))
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_api))]
 fn is_shared_with_other_machines(_path: &Path) -> bool {
     false
 }

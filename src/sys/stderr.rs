@@ -17,10 +17,10 @@
 //! `std` would have. `O_NONBLOCK` would prevent this, but it is a property of the open file, which other
 //! processes share, and other writers of this process do not expect it.
 
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd};
 use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd};
 use std::os::unix::fs::FileTypeExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
@@ -157,7 +157,7 @@ impl Output {
 }
 
 fn write_to_pipe(fd: BorrowedFd<'_>, text: &[u8]) -> Result<usize, Errno> {
-    #[cfg(target_os = "linux")]
+    #[cfg(all(linux_api, target_os = "linux"))]
     {
         use std::io::IoSlice;
 
@@ -202,8 +202,8 @@ fn terminal_piece(text: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fd::OwnedFd;
     use std::io::Read;
-    use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
     use std::ptr::{null, null_mut};
     use std::sync::mpsc;

@@ -1,20 +1,21 @@
 //! Threads of this process, as the system lists them.
 
-use std::fs::{self, File};
+use std::fs;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::fs::File;
 use std::io;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use std::mem;
 use std::thread;
 use std::time::Duration;
 
-/// List of the threads of this process. Keeps its directory open between counts.
+/// List of the threads of this process. Keeps its directory open between counts, where there is one.
 pub(super) struct ThreadList {
-    #[cfg_attr(
-        not(any(target_os = "linux", target_os = "android")),
-        expect(dead_code)
-    )]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     directory: Option<File>,
 }
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 impl ThreadList {
     pub(super) const fn new() -> Self {
         Self { directory: None }
@@ -27,7 +28,6 @@ impl ThreadList {
     }
 
     /// Returns the number of threads.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn count(&mut self) -> io::Result<usize> {
         use std::os::unix::fs::MetadataExt;
 
@@ -43,11 +43,73 @@ impl ThreadList {
             Ok(threads) => Ok(threads),
         }
     }
+}
 
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    pub(super) fn count(&mut self) -> io::Result<usize> {
-        Err(io::ErrorKind::Unsupported.into())
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+impl ThreadList {
+    pub(super) const fn new() -> Self {
+        Self {}
     }
+
+    pub(super) fn forget_parent(&mut self) {}
+
+    /// Returns the number of threads.
+    pub(super) fn count(&mut self) -> io::Result<usize> {
+        count_threads()
+    }
+}
+
+#[cfg(target_vendor = "apple")]
+fn count_threads() -> io::Result<usize> {
+    use std::mem::zeroed;
+
+    use nix::libc;
+
+    // SAFETY: all-zero bytes are a valid value of this structure.
+    let mut info: libc::proc_taskinfo = unsafe { zeroed() };
+    let size = size_of_val(&info) as libc::c_int;
+    // SAFETY: the system writes at most `size` bytes to `info`, and keeps no reference to it.
+    let written = unsafe {
+        let info = (&raw mut info).cast();
+        libc::proc_pidinfo(libc::getpid(), libc::PROC_PIDTASKINFO, 0, info, size)
+    };
+    if written != size {
+        return Err(io::Error::last_os_error());
+    }
+    usize::try_from(info.pti_threadnum).map_err(|_| io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(target_os = "freebsd")]
+fn count_threads() -> io::Result<usize> {
+    use std::mem::zeroed;
+    use std::ptr;
+
+    use nix::libc;
+
+    // SAFETY: all-zero bytes are a valid value of this structure. `getpid` always succeeds.
+    let (mut info, this): (libc::kinfo_proc, _) = unsafe { (zeroed(), libc::getpid()) };
+    let name = [libc::CTL_KERN, libc::KERN_PROC, libc::KERN_PROC_PID, this];
+    let mut size = size_of_val(&info);
+    // SAFETY: the system reads the name, writes at most `size` bytes to `info`, and keeps no references.
+    let result = unsafe {
+        let info = (&raw mut info).cast();
+        let length = name.len() as libc::c_uint;
+        libc::sysctl(name.as_ptr(), length, info, &mut size, ptr::null(), 0)
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    usize::try_from(info.ki_numthreads).map_err(|_| io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_vendor = "apple",
+    target_os = "freebsd"
+)))]
+fn count_threads() -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Waits until a thread with this name sleeps, for at most 50 ms. Returns at once if the system does

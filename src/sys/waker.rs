@@ -1,7 +1,7 @@
 //! Descriptor that becomes readable when another thread wakes its waiters.
 
+use rustix::fd::{AsFd, BorrowedFd};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use crate::sys::close_on_fork::{CloseOnFork, close_on_fork};

@@ -1,9 +1,9 @@
 //! The client's end of a connection, or of datagrams.
 
+use rustix::fd::{AsFd, BorrowedFd};
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::Location;
 use std::thread;
 use std::time::{Duration, Instant};

@@ -1,9 +1,9 @@
 //! One request on given bytes.
 
+use rustix::fd::AsFd;
 use std::fmt;
 use std::io::{self, Write};
 use std::net::Shutdown;
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};

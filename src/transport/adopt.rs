@@ -1,8 +1,8 @@
 //! Takes over sockets that were made elsewhere.
 
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::io;
 use std::mem;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use rustix::io::Errno;
 use socket2::{Domain, SockRef, Type};

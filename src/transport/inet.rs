@@ -1,9 +1,9 @@
 //! Resolving an address, and binding a TCP or UDP socket to it.
 
+use rustix::fd::AsFd;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::fd::AsFd;
 
 use rustix::io::Errno;
 use socket2::{Domain, Socket, Type};

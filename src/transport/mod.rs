@@ -11,8 +11,8 @@ mod udp;
 mod udp_batch;
 mod unix;
 
+use rustix::fd::AsFd;
 use std::io;
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 pub use self::inline_receiver::InlineReceiver;

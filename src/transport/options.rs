@@ -1,8 +1,8 @@
 //! The options of a socket.
 
+use rustix::fd::BorrowedFd;
 use std::fmt;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 

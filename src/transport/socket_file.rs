@@ -1,8 +1,8 @@
 //! Binding to a Unix address that may be in use.
 
+use rustix::fd::BorrowedFd;
 use std::borrow::Cow;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
 //! TCP.
 
+use rustix::fd::{AsFd, BorrowedFd};
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{SockRef, Type};
 

@@ -1,10 +1,10 @@
 //! UDP.
 
+use rustix::fd::{AsFd, BorrowedFd};
 use std::fmt;
 use std::io;
 use std::mem;
 use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use socket2::Type;

@@ -1,7 +1,7 @@
 //! Unix sockets.
 
+use rustix::fd::{AsFd, BorrowedFd};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net;
 use std::path::Path;
 use std::sync::Arc;

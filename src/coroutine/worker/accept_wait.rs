@@ -1,7 +1,7 @@
 //! The wait of an accept loop that runs on a worker.
 
+use rustix::fd::BorrowedFd;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use crate::coroutine::worker::{Worker, key};
@@ -95,7 +95,9 @@ impl Worker {
             self.accept_interest.set(AcceptInterest::Waker);
         }
         match (current, interest) {
-            (AcceptInterest::WakerAndListener, _) => self.poller.remove(accept_fds.listener),
+            (AcceptInterest::WakerAndListener, _) => {
+                self.poller.remove(accept_fds.listener, key::LISTENER)
+            }
             // Not `LevelExclusive`, although one worker is enough for a request. The kernel could wake a
             // worker that a handler blocks, or that reaches its capacity before the backlog is empty.
             (_, AcceptInterest::WakerAndListener) => {
@@ -105,7 +107,7 @@ impl Worker {
             _ => {}
         }
         if interest == AcceptInterest::Nothing {
-            self.poller.remove(accept_fds.waker);
+            self.poller.remove(accept_fds.waker, key::WAKER);
         }
         self.accept_interest.set(interest);
         Ok(())

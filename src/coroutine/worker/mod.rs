@@ -23,9 +23,9 @@ mod accept_wait;
 mod event_loop;
 mod socket_wait;
 
+use rustix::fd::{AsFd, RawFd};
 use std::cell::{Cell, RefCell, RefMut};
 use std::io;
-use std::os::fd::{AsFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,12 +1,12 @@
 //! Registration of the sockets that coroutines wait for.
 
+use rustix::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use crate::coroutine::park::Token;
 use crate::coroutine::worker::{Worker, key};
 use crate::sys::poll::Direction;
-use crate::sys::poller::Watch;
+use crate::sys::poller::{Poller, Watch};
 
 /// How a coroutine has to wait for a socket.
 pub(in crate::coroutine) enum SocketWait {
@@ -35,6 +35,14 @@ impl Worker {
             return Ok(SocketWait::Retry);
         }
         let socket = &mut scheduler.slots.running(token).socket;
+        if !Poller::HAS_EDGES {
+            let watch = Watch::OneShot {
+                readable: direction == Direction::Receive,
+                writable: direction == Direction::Send,
+            };
+            self.poller.set(fd, token.key(), watch)?;
+            return Ok(SocketWait::Own);
+        }
         let writable = direction == Direction::Send || socket.is_registered_to_send;
         let watch = Watch::Edge { writable };
         if !socket.is_registered {
@@ -47,6 +55,14 @@ impl Worker {
         Ok(SocketWait::Own)
     }
 
+    /// Ends a wait of a coroutine for its own socket.
+    #[inline]
+    pub(in crate::coroutine) fn end_socket_wait(&self, token: Token) {
+        if !Poller::HAS_EDGES {
+            self.poller.forget(token.key());
+        }
+    }
+
     /// Registers a wait for a socket that the coroutine does not own. The next readiness of the socket
     /// wakes the coroutine.
     pub(in crate::coroutine) fn watch_foreign_fd(
@@ -57,8 +73,7 @@ impl Worker {
     ) -> io::Result<()> {
         let mut foreign_fds = self.foreign_fds.borrow_mut();
         foreign_fds.watch(fd, token, direction, |foreign_poller| {
-            self.poller
-                .add(foreign_poller, key::FOREIGN_FDS, Watch::Level)
+            self.poller.add_poller(foreign_poller, key::FOREIGN_FDS)
         })
     }
 

@@ -1,8 +1,8 @@
 //! The thread of one worker.
 
+use rustix::fd::AsRawFd;
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;

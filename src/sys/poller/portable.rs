@@ -1,0 +1,219 @@
+//! Poller that uses `poll(2)`, which all systems have.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rustix::event::{PollFd, PollFlags};
+use rustix::fd::{AsRawFd, BorrowedFd, RawFd};
+
+use crate::sys::poll::poll;
+use crate::sys::poller::{Event, Watch};
+
+/// A table of descriptors, which each wait passes to `poll(2)`. A descriptor must be removed before it is
+/// closed.
+#[derive(Debug, Default)]
+pub(crate) struct Poller {
+    table: Arc<Mutex<Table>>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    /// Watched descriptors, by key.
+    entries: BTreeMap<u64, Entry>,
+    /// Another poller, and the key under which its readiness is reported.
+    inner: Option<(u64, Arc<Mutex<Table>>)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    fd: RawFd,
+    flags: PollFlags,
+    is_one_shot: bool,
+}
+
+/// A descriptor that a wait passes to `poll(2)`.
+#[derive(Clone, Copy)]
+struct Polled {
+    /// Key of its event. The descriptors of an inner poller share one.
+    key: u64,
+    entry: Entry,
+    is_inner: bool,
+}
+
+impl Poller {
+    /// Whether [`Watch::Edge`] is available. Otherwise, [`Watch::OneShot`] takes its place.
+    pub(crate) const HAS_EDGES: bool = false;
+    /// Interval in which sockets are polled whose peer has ended its side while there is no space to send.
+    /// Some systems report the end of the peer's side to all waits, and the wait would not wait.
+    const HUNG_UP_INTERVAL: Duration = Duration::from_millis(10);
+
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self::default())
+    }
+
+    /// Watches a descriptor.
+    ///
+    /// # Errors
+    ///
+    /// For [`Watch::LevelExclusive`] and [`Watch::Edge`], which `poll(2)` does not have.
+    pub(crate) fn add(&self, fd: BorrowedFd<'_>, key: u64, watch: Watch) -> io::Result<()> {
+        let (readable, writable, is_one_shot) = match watch {
+            Watch::Level => (true, false, false),
+            Watch::OneShot { readable, writable } => (readable, writable, true),
+            Watch::LevelExclusive | Watch::Edge { .. } => {
+                return Err(io::ErrorKind::Unsupported.into());
+            }
+        };
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, readable);
+        flags.set(PollFlags::OUT, writable);
+        let fd = fd.as_raw_fd();
+        let entry = Entry {
+            fd,
+            flags,
+            is_one_shot,
+        };
+        self.table.lock().entries.insert(key, entry);
+        Ok(())
+    }
+
+    /// Changes how a descriptor is watched.
+    pub(crate) fn change(&self, fd: BorrowedFd<'_>, key: u64, watch: Watch) -> io::Result<()> {
+        self.add(fd, key, watch)
+    }
+
+    /// Calls [`add`](Self::add), whether the descriptor is watched or not.
+    pub(crate) fn set(&self, fd: BorrowedFd<'_>, key: u64, watch: Watch) -> io::Result<()> {
+        self.add(fd, key, watch)
+    }
+
+    /// Stops watching the descriptor with this key.
+    pub(crate) fn remove(&self, _fd: BorrowedFd<'_>, key: u64) {
+        self.forget(key);
+    }
+
+    /// Like [`remove`](Self::remove), for a descriptor that may be closed.
+    pub(crate) fn forget(&self, key: u64) {
+        self.table.lock().entries.remove(&key);
+    }
+
+    /// Watches the descriptors of another poller. While one of them is ready, each wait reports `key`.
+    pub(crate) fn add_poller(&self, inner: &Self, key: u64) -> io::Result<()> {
+        self.table.lock().inner = Some((key, Arc::clone(&inner.table)));
+        Ok(())
+    }
+
+    /// Waits until a descriptor is ready, at most `timeout`, and calls `on_event` for each that is.
+    /// `None` waits without limit.
+    pub(crate) fn wait(
+        &self,
+        timeout: Option<Duration>,
+        mut on_event: impl FnMut(Event),
+    ) -> io::Result<()> {
+        let polled = self.table.lock().polled();
+        let ready = wait_for_any(&polled, timeout)?;
+        let mut is_inner_reported = false;
+        for (polled, flags) in ready {
+            let event = event(polled.key, flags);
+            if polled.is_inner {
+                // Its own wait reports the descriptors.
+                if !is_inner_reported {
+                    on_event(event);
+                }
+                is_inner_reported = true;
+                continue;
+            }
+            if polled.entry.is_one_shot {
+                self.forget(polled.key);
+            }
+            on_event(event);
+        }
+        Ok(())
+    }
+}
+
+impl Table {
+    fn polled(&self) -> Vec<Polled> {
+        let own = self.entries.iter().map(|(&key, &entry)| Polled {
+            key,
+            entry,
+            is_inner: false,
+        });
+        let mut polled: Vec<_> = own.collect();
+        if let Some((key, inner)) = &self.inner {
+            polled.extend(inner.lock().entries.values().map(|&entry| Polled {
+                key: *key,
+                entry,
+                is_inner: true,
+            }));
+        }
+        polled
+    }
+}
+
+/// Returns the descriptors that are ready, and in which way.
+fn wait_for_any(
+    polled: &[Polled],
+    timeout: Option<Duration>,
+) -> io::Result<Vec<(Polled, PollFlags)>> {
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let mut is_hung_up = vec![false; polled.len()];
+    loop {
+        let waiting = polled.iter().zip(&is_hung_up);
+        let mut fds: Vec<_> = waiting
+            .filter(|(_, is_hung_up)| !**is_hung_up)
+            .map(|(polled, _)| poll_fd(polled.entry))
+            .collect();
+        let mut left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if fds.len() < polled.len() {
+            left = Some(left.map_or(Poller::HUNG_UP_INTERVAL, |left| {
+                left.min(Poller::HUNG_UP_INTERVAL)
+            }));
+        }
+        match left {
+            // Some systems fail if there is nothing to poll.
+            Some(left) if fds.is_empty() => thread::sleep(left),
+            _ => poll(&mut fds, left)?,
+        }
+        let mut results = fds.iter().map(PollFd::revents);
+        let mut ready = Vec::new();
+        for (polled, is_hung_up) in polled.iter().zip(&mut is_hung_up) {
+            if std::mem::take(is_hung_up) {
+                continue;
+            }
+            let flags = results.next().unwrap_or(PollFlags::empty());
+            let is_send_only = !polled.entry.flags.contains(PollFlags::IN);
+            if is_send_only && flags == PollFlags::HUP {
+                *is_hung_up = true;
+            } else if !flags.is_empty() {
+                ready.push((*polled, flags));
+            }
+        }
+        let is_expired = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if !ready.is_empty() || is_expired {
+            return Ok(ready);
+        }
+    }
+}
+
+fn poll_fd(entry: Entry) -> PollFd<'static> {
+    // SAFETY: the caller of `add` removes the descriptor before it closes it. If it did not, `poll(2)` would
+    // report this, or the readiness of another descriptor with this number. A wrong event has no effect but
+    // an attempt to read or write that fails with `WouldBlock`.
+    let fd = unsafe { BorrowedFd::borrow_raw(entry.fd) };
+    PollFd::from_borrowed_fd(fd, entry.flags)
+}
+
+fn event(key: u64, flags: PollFlags) -> Event {
+    let hung_up = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+    Event {
+        key,
+        readable: flags.contains(PollFlags::IN),
+        writable: flags.contains(PollFlags::OUT),
+        hung_up: flags.intersects(hung_up),
+    }
+}
