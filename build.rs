@@ -1,18 +1,26 @@
-//! Decides which system interfaces `src/sys` uses: the cfg `linux_api` stands for those of Linux.
+//! Decides which system interfaces `src/sys` uses.
 //!
-//! `RUSTFLAGS='--cfg socketserver_portable'` selects the portable ones instead, so that tests on Linux run them.
+//! | cfg | meaning |
+//! | --- | --- |
+//! | `linux_api` | the interfaces of Linux exist, such as `epoll(7)` |
+//! | `kernel_waits` | `shutdown(2)` ends the waits of other threads in `recv(2)`, `send(2)` and `poll(2)`: Unix |
+//!
+//! `RUSTFLAGS='--cfg socketserver_portable'` sets neither, so that tests on Linux run the portable code.
 
 use std::env;
 
 fn main() {
-    println!("cargo::rustc-check-cfg=cfg(linux_api)");
+    println!("cargo::rustc-check-cfg=cfg(linux_api, kernel_waits)");
     println!("cargo::rerun-if-changed=build.rs");
-    let is_linux = matches!(
-        env::var("CARGO_CFG_TARGET_OS").as_deref(),
-        Ok("linux" | "android")
-    );
-    let is_portable = env::var_os("CARGO_CFG_SOCKETSERVER_PORTABLE").is_some();
-    if is_linux && !is_portable {
+    let is_set = |name: &str| env::var_os(format!("CARGO_CFG_{name}")).is_some();
+    if is_set("SOCKETSERVER_PORTABLE") {
+        return;
+    }
+    let target = env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
+    if matches!(&*target, "linux" | "android") {
         println!("cargo::rustc-cfg=linux_api");
+    }
+    if is_set("UNIX") {
+        println!("cargo::rustc-cfg=kernel_waits");
     }
 }

@@ -2,8 +2,7 @@
 
 use std::io;
 
-use rustix::io::Errno;
-
+use crate::errno::{self, Errno};
 use crate::sys;
 
 /// Reaction of a server to an error of `accept(2)` or `recvfrom(2)` on its listening socket.
@@ -55,7 +54,7 @@ impl AcceptErrorKind {
     pub(crate) fn is_descriptor_exhaustion(error: &io::Error) -> bool {
         matches!(
             Errno::from_io_error(error),
-            Some(Errno::MFILE | Errno::NFILE)
+            Some(Errno::MFILE | errno::NFILE)
         )
     }
 }

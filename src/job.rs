@@ -1,6 +1,5 @@
 //! Jobs: verified requests that are ready to run.
 
-use rustix::fd::BorrowedFd;
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
@@ -13,9 +12,11 @@ use crate::panics::catch_panic;
 use crate::reentrancy::{self, Role};
 use crate::request::{Request, RequestKind};
 use crate::service::Service;
+#[cfg(unix)]
 use crate::state::connectionless::ConnectionlessRequest;
 use crate::state::counters::{Outcome, RejectionReason};
 use crate::state::{ConnectionState, InFlight, Rejection, RequestInfo, ServerState};
+use crate::sys::fd::BorrowedFd;
 
 /// One request with its service, of any types. A [`Strategy`](crate::Strategy) gets requests only in this
 /// form.
@@ -66,6 +67,7 @@ impl Job {
 
     /// Runs the request in a forked child process, and returns its outcome. The request fails if
     /// `prepare`, which runs first, panics. Drops nothing of the job, because the process ends afterwards.
+    #[cfg(unix)]
     pub(crate) fn run_in_child(mut self, prepare: &dyn Fn()) -> Outcome {
         let outcome = self.request.run_in_child(prepare);
         std::mem::forget(self);
@@ -74,6 +76,7 @@ impl Job {
 
     /// Closes the parent's copy of a request that a child process serves. The request is in flight until the
     /// result is dropped.
+    #[cfg(unix)]
     pub(crate) fn leave_to_child(self) -> InFlight {
         self.request.leave_to_child()
     }
@@ -126,7 +129,9 @@ trait Runnable: Send {
     fn reject(self: Box<Self>, error: Option<BoxError>, rejection: &Rejection);
     fn state(&self) -> &Arc<ServerState>;
     fn descriptor(&self) -> Option<BorrowedFd<'_>>;
+    #[cfg(unix)]
     fn run_in_child(&mut self, prepare: &dyn Fn()) -> Outcome;
+    #[cfg(unix)]
     fn leave_to_child(self: Box<Self>) -> InFlight;
 }
 
@@ -181,6 +186,7 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
         self.request.descriptor()
     }
 
+    #[cfg(unix)]
     fn run_in_child(&mut self, prepare: &dyn Fn()) -> Outcome {
         let Self {
             request,
@@ -203,6 +209,7 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
         in_flight.outcome
     }
 
+    #[cfg(unix)]
     fn leave_to_child(self: Box<Self>) -> InFlight {
         let Self {
             request,

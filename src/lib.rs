@@ -205,6 +205,7 @@ mod accept_error;
 mod address;
 mod coroutine;
 mod disconnect;
+mod errno;
 mod error;
 mod escape;
 mod handler;
@@ -265,9 +266,10 @@ pub use request::StreamWriter;
 #[doc(inline)]
 pub use request::{Activity, RequestInfo, RequestKind};
 #[doc(inline)]
-pub use request::{
-    DatagramRequest, StreamRequest, TcpRequest, UdpRequest, UnixDatagramRequest, UnixStreamRequest,
-};
+pub use request::{DatagramRequest, StreamRequest, TcpRequest, UdpRequest};
+#[cfg(unix)]
+#[doc(inline)]
+pub use request::{UnixDatagramRequest, UnixStreamRequest};
 #[doc(alias = "BaseServer")]
 #[doc(alias = "__enter__")]
 #[doc(alias = "with")]
@@ -277,14 +279,18 @@ pub use server::Server;
 #[doc(alias = "gevent.server.StreamServer")]
 #[doc(alias = "asyncio.start_server")]
 pub use server::aliases::CoroutineTcpServer;
+#[cfg(unix)]
 #[doc(alias = "asyncio.start_unix_server")]
 pub use server::aliases::CoroutineUnixStreamServer;
+#[cfg(unix)]
 pub use server::aliases::{
     ForkingTcpServer, ForkingUdpServer, ForkingUnixDatagramServer, ForkingUnixStreamServer,
-    TcpServer, ThreadPoolTcpServer, ThreadPoolUdpServer, ThreadPoolUnixDatagramServer,
-    ThreadPoolUnixStreamServer, ThreadingTcpServer, ThreadingUdpServer,
-    ThreadingUnixDatagramServer, ThreadingUnixStreamServer, UdpServer, UnixDatagramServer,
-    UnixStreamServer,
+    ThreadPoolUnixDatagramServer, ThreadPoolUnixStreamServer, ThreadingUnixDatagramServer,
+    ThreadingUnixStreamServer, UnixDatagramServer, UnixStreamServer,
+};
+pub use server::aliases::{
+    TcpServer, ThreadPoolTcpServer, ThreadPoolUdpServer, ThreadingTcpServer, ThreadingUdpServer,
+    UdpServer,
 };
 pub use server::{
     AnyServer, BacklogPolicy, DrainReport, Handled, Running, RunningServer, ServerOptions, Spawn,
@@ -296,11 +302,15 @@ pub use state::{
     AcceptErrorCounts, OverloadPolicy, Phase, Rejection, RejectionCounts, ServerHandle, Stats,
     TimeoutCounts,
 };
+#[cfg(unix)]
+#[doc(inline)]
+pub use strategy::ChildExit;
 #[doc(alias = "gevent")]
 #[doc(alias = "greenlet")]
 #[doc(alias = "green threads")]
 #[doc(inline)]
 pub use strategy::Coroutines;
+#[cfg(unix)]
 #[doc(alias = "ForkingMixIn")]
 #[doc(alias = "fork")]
 #[doc(inline)]
@@ -315,7 +325,7 @@ pub use strategy::ThreadPool;
 #[doc(inline)]
 pub use strategy::Threading;
 #[doc(inline)]
-pub use strategy::{ChildExit, Scheduling, Sequential};
+pub use strategy::{Scheduling, Sequential};
 pub use sys::signal::StopSignal;
 pub use timeout::TimeoutKind;
 #[doc(inline)]
@@ -328,15 +338,15 @@ pub mod prelude {
     pub use std::io::{BufRead, Read, Write};
 
     pub use crate::{
-        AnyServer, BacklogPolicy, BoxError, ChildExit, CoroutineTcpServer,
-        CoroutineUnixStreamServer, Coroutines, DrainReport, Forking, ForkingTcpServer,
-        ForkingUdpServer, Handled, HandlerError, OverloadPolicy, Rejection, Request,
-        RequestHandler, Result, Running, RunningServer, Sender, Sequential, Server, ServerHandle,
-        Service, Stats, Strategy, TcpRequest, TcpServer, ThreadPool, ThreadPoolTcpServer,
-        ThreadPoolUdpServer, Threading, ThreadingTcpServer, ThreadingUdpServer, UdpRequest,
-        UdpServer, handler_fn, handler_fn_with,
+        AnyServer, BacklogPolicy, BoxError, CoroutineTcpServer, Coroutines, DrainReport, Handled,
+        HandlerError, OverloadPolicy, Rejection, Request, RequestHandler, Result, Running,
+        RunningServer, Sender, Sequential, Server, ServerHandle, Service, Stats, Strategy,
+        TcpRequest, TcpServer, ThreadPool, ThreadPoolTcpServer, ThreadPoolUdpServer, Threading,
+        ThreadingTcpServer, ThreadingUdpServer, UdpRequest, UdpServer, handler_fn, handler_fn_with,
     };
+    #[cfg(unix)]
     pub use crate::{
+        ChildExit, CoroutineUnixStreamServer, Forking, ForkingTcpServer, ForkingUdpServer,
         ForkingUnixDatagramServer, ForkingUnixStreamServer, ThreadPoolUnixDatagramServer,
         ThreadPoolUnixStreamServer, ThreadingUnixDatagramServer, ThreadingUnixStreamServer,
         UnixDatagramRequest, UnixDatagramServer, UnixStreamRequest, UnixStreamServer,

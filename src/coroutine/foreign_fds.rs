@@ -4,12 +4,12 @@
 //! reported once for each wait: a poller watches a descriptor only once, and before the next wait this one
 //! may be closed and its number reused.
 
-use rustix::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
 use crate::coroutine::park::Token;
+use crate::sys::fd::{AsRawFd, BorrowedFd, RawFd};
 use crate::sys::poll::Direction;
 use crate::sys::poller::{Poller, Watch};
 

@@ -1,6 +1,5 @@
 //! Access to a worker from other threads.
 
-use rustix::fd::{AsFd, BorrowedFd};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -9,6 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::coroutine::park::Token;
+use crate::sys::fd::impl_as_fd;
 use crate::sys::waker::Waker;
 
 /// A request to a worker.
@@ -179,11 +179,7 @@ impl Mailbox {
     }
 }
 
-impl AsFd for Mailbox {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.waker.as_fd()
-    }
-}
+impl_as_fd!(Mailbox, waker);
 
 /// Wakes a coroutine from any thread. An unneeded wake-up is harmless, because each wait checks its
 /// condition again.

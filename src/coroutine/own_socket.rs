@@ -1,7 +1,6 @@
 //! The connection that a coroutine serves.
 
-use rustix::fd::RawFd;
-
+use crate::sys::fd::RawFd;
 use crate::sys::poll::Direction;
 use crate::sys::poller::Event;
 
@@ -65,6 +64,12 @@ impl OwnSocket {
             Direction::Receive => self.is_drained = !self.is_hung_up,
             Direction::Send => self.is_full = !self.is_hung_up,
         }
+    }
+
+    /// Makes the next attempts, whatever is known. For a poller that does not report changes between waits.
+    pub(super) fn forget_state(&mut self) {
+        self.is_drained = false;
+        self.is_full = false;
     }
 
     /// Schedules the second attempt to receive the first bytes.

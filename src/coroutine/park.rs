@@ -1,8 +1,8 @@
 //! Identity of a coroutine, and what it waits for.
 
-use rustix::fd::RawFd;
 use std::time::Instant;
 
+use crate::sys::fd::RawFd;
 use crate::sys::poll::Direction;
 
 /// Identifies a coroutine of one worker, also after its end.

@@ -1,6 +1,5 @@
 //! Schedule of a worker's coroutines.
 
-use rustix::fd::{BorrowedFd, RawFd};
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -10,6 +9,7 @@ use crate::coroutine::slots::Slots;
 use crate::coroutine::switch::Stack;
 use crate::coroutine::timers::{ShortWait, ShortWaits, Timers};
 use crate::probe_backoff::ProbeBackoff;
+use crate::sys::fd::{BorrowedFd, RawFd};
 use crate::sys::poll::Direction;
 use crate::sys::poller::Event;
 use crate::sys::socket::{may_have_timeouts, receive_timeout, send_timeout};

@@ -1,6 +1,5 @@
 //! The coroutines of a worker.
 
-use rustix::fd::RawFd;
 use std::time::Instant;
 
 use slab::Slab;
@@ -9,6 +8,7 @@ use crate::coroutine::own_socket::OwnSocket;
 use crate::coroutine::park::{ParkReason, Token};
 use crate::coroutine::switch::Coroutine;
 use crate::reentrancy::Roles;
+use crate::sys::fd::RawFd;
 use crate::sys::poll::Direction;
 use crate::sys::poller::Event;
 

@@ -3,28 +3,26 @@
 //! A handler's reads and writes wait in [`stream_io`] and nowhere else. It decides whether a wait blocks
 //! the thread, or lets the thread run other coroutines.
 
-use rustix::fd::BorrowedFd;
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
-use rustix::buffer::spare_capacity;
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use socket2::SockRef;
 
 use crate::coroutine::{Attempt, Task, WaitLimit, is_coroutine, with_current};
 use crate::disconnect::ClientGone;
-use crate::sys::poll;
+use crate::errno::Errno;
+use crate::sys::fd::BorrowedFd;
+use crate::sys::interrupt;
 use crate::sys::poll::Direction;
+use crate::sys::transfer;
 use crate::timeout::{TimedOut, TimeoutKind};
 
 /// Runs one read or write of a request. This is the only place where a handler waits.
 ///
-/// The sockets of requests are in blocking mode. `operation(false)` waits in the kernel, at most for the
-/// socket's own timeout; `WouldBlock` then means that the timeout has expired. `operation(true)` must
-/// not wait.
+/// `operation(true)` may wait in the system call, if it [can](transfer::CAN_WAIT): at most for the socket's own
+/// timeout, and `WouldBlock` then means that the timeout has expired. `operation(false)` must not wait.
 #[inline]
 fn stream_io<T>(
     fd: BorrowedFd<'_>,
@@ -32,12 +30,12 @@ fn stream_io<T>(
     mut operation: impl FnMut(bool) -> Result<T, Errno>,
 ) -> io::Result<T> {
     if is_coroutine() {
-        return coroutine_io(fd, direction, || operation(true), OnWouldBlock::Park);
+        return coroutine_io(fd, direction, || operation(false), OnWouldBlock::Park);
     }
-    match operation(false) {
+    match operation(true) {
         Ok(value) => Ok(value),
-        Err(Errno::INTR) => resume_after_signal(fd, direction, || operation(true)),
-        Err(Errno::AGAIN) => Err(timed_out(direction)),
+        Err(Errno::AGAIN) if transfer::CAN_WAIT => Err(timed_out(direction)),
+        Err(Errno::INTR | Errno::AGAIN) => wait_and_retry(fd, direction, || operation(false)),
         Err(error) => Err(error.into()),
     }
 }
@@ -146,16 +144,13 @@ fn is_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
     poll_for(fd, direction, Some(Duration::ZERO))
 }
 
+/// Waits in the thread. A [shutdown](transfer::shutdown) ends the wait.
 fn poll_for(
     fd: BorrowedFd<'_>,
     direction: Direction,
     timeout: Option<Duration>,
 ) -> io::Result<bool> {
-    let [ready] = match direction {
-        Direction::Receive => poll::wait_readable([fd], timeout)?,
-        Direction::Send => poll::wait_writable([fd], timeout)?,
-    };
-    Ok(ready)
+    interrupt::wait(fd, direction, timeout)
 }
 
 /// In a coroutine, waits until there may be something to receive, if `would_block` (the last attempt
@@ -171,10 +166,10 @@ pub(crate) fn before_recv(fd: BorrowedFd<'_>, would_block: bool) -> io::Result<(
     Ok(())
 }
 
-/// Continues a read or write of a thread after a signal has interrupted it. A plain repetition would
-/// restart its timeout, which would then never expire if signals come more often.
-#[cold]
-fn resume_after_signal<T>(
+/// Continues a read or write of a thread that would have to wait, or that a signal has interrupted. A plain
+/// repetition would restart its timeout, which would then never expire if signals come more often.
+#[cfg_attr(kernel_waits, cold)]
+fn wait_and_retry<T>(
     fd: BorrowedFd<'_>,
     direction: Direction,
     mut operation: impl FnMut() -> Result<T, Errno>,
@@ -223,8 +218,8 @@ pub(crate) fn is_timeout(error: &io::Error) -> bool {
 /// Receives available bytes, and waits for the first. Returns 0 at the end of the stream.
 #[inline]
 pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
-    stream_io(fd, Direction::Receive, |dont_wait| {
-        rustix::net::recv(fd, &mut *buffer, recv_flags(dont_wait)).map(|(size, _)| size)
+    stream_io(fd, Direction::Receive, |may_wait| {
+        transfer::recv(fd, buffer, may_wait)
     })
 }
 
@@ -233,13 +228,12 @@ pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
 /// [`before_recv`], and tries again.
 #[inline]
 pub(crate) fn recv_spare(fd: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Result<usize> {
-    let mut receive = |dont_wait| {
-        rustix::net::recv(fd, spare_capacity(buffer), recv_flags(dont_wait)).map(|(_, size)| size)
-    };
+    let mut receive = |may_wait| transfer::recv_spare(fd, buffer, may_wait);
     if !is_coroutine() {
         return stream_io(fd, Direction::Receive, receive);
     }
-    let received = coroutine_io(fd, Direction::Receive, || receive(true), OnWouldBlock::Fail);
+    let receive = || receive(false);
+    let received = coroutine_io(fd, Direction::Receive, receive, OnWouldBlock::Fail);
     if received.is_ok() {
         // If the buffer is not full, nothing is left to receive, and the next attempt can be skipped.
         let exhausted = buffer.len() < buffer.capacity();
@@ -249,61 +243,23 @@ pub(crate) fn recv_spare(fd: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Result
     received
 }
 
-fn recv_flags(dont_wait: bool) -> RecvFlags {
-    if dont_wait {
-        RecvFlags::DONTWAIT
-    } else {
-        RecvFlags::empty()
-    }
-}
-
 /// Sends a part of `data`, and waits for space. Returns the number of bytes sent. If the client has
 /// closed its socket, this is an error, never a SIGPIPE.
 #[inline]
 pub(crate) fn send(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {
-    stream_io(fd, Direction::Send, |dont_wait| {
-        let flags = if dont_wait {
-            SendFlags::DONTWAIT
-        } else {
-            SendFlags::empty()
-        };
-        rustix::net::send(fd, data, flags | SendFlags::NOSIGNAL)
+    stream_io(fd, Direction::Send, |may_wait| {
+        transfer::send(fd, data, may_wait)
     })
-}
-
-/// Shuts down one or both directions. (`std` would call the C library, and a forked child would map one
-/// more page of code.)
-pub(crate) fn shutdown(fd: BorrowedFd<'_>, how: std::net::Shutdown) -> io::Result<()> {
-    let how = match how {
-        std::net::Shutdown::Read => Shutdown::Read,
-        std::net::Shutdown::Write => Shutdown::Write,
-        std::net::Shutdown::Both => Shutdown::Both,
-    };
-    Ok(rustix::net::shutdown(fd, how)?)
 }
 
 /// Sends as much of `data` as there is space for, without waiting. Returns the number of bytes sent.
 pub(crate) fn try_send(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {
-    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-    Ok(rustix::net::send(fd, data, flags)?)
-}
-
-/// Discards up to 1 MiB of received bytes, without waiting.
-// Not inlined, because the buffer would enlarge the stack frame of its caller.
-#[inline(never)]
-pub(crate) fn discard_input(fd: BorrowedFd<'_>) {
-    let mut buffer = [0; 16 * 1024];
-    for _ in 0..64 {
-        match rustix::net::recv(fd, &mut buffer, RecvFlags::DONTWAIT) {
-            Ok((1.., _)) => {}
-            _ => return,
-        }
-    }
+    Ok(transfer::send(fd, data, false)?)
 }
 
 #[cfg(test)]
 mod tests {
-    use rustix::fd::AsFd;
+    use crate::sys::fd::AsFd;
     use std::os::unix::net::UnixStream;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;

@@ -69,6 +69,17 @@ unsafe impl corosensei::stack::Stack for Stack {
     fn limit(&self) -> StackPointer {
         self.memory.limit()
     }
+
+    #[cfg(windows)]
+    fn teb_fields(&self) -> corosensei::stack::StackTebFields {
+        self.memory.teb_fields()
+    }
+
+    #[cfg(windows)]
+    fn update_teb_fields(&mut self, stack_limit: usize, guaranteed_stack_bytes: usize) {
+        self.memory
+            .update_teb_fields(stack_limit, guaranteed_stack_bytes);
+    }
 }
 
 /// A coroutine that is suspended, or has not started yet.

@@ -1,6 +1,5 @@
 //! The running coroutine.
 
-use rustix::fd::{AsRawFd, BorrowedFd};
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
@@ -13,6 +12,8 @@ use crate::coroutine::park::{ParkReason, Token, WaitLimit};
 use crate::coroutine::scheduler::Attempt;
 use crate::coroutine::switch;
 use crate::coroutine::worker::{SocketWait, Worker};
+use crate::sys::fd::{AsRawFd, BorrowedFd};
+use crate::sys::interrupt;
 use crate::sys::poll::Direction;
 
 /// The coroutine that runs, as its own code sees it.
@@ -83,7 +84,16 @@ impl Task {
         direction: Direction,
         limit: WaitLimit,
     ) -> io::Result<bool> {
-        match self.worker.prepare_socket_wait(self.token, fd, direction)? {
+        let wait = self.worker.prepare_socket_wait(self.token, fd, direction)?;
+        let expected_end = interrupt::expect_end(fd, direction, || {
+            let unpark = self.unpark();
+            Box::new(move || unpark.unpark())
+        });
+        match wait {
+            _ if expected_end.is_none() => {
+                self.worker.end_socket_wait(self.token);
+                Ok(true)
+            }
             SocketWait::Own => {
                 let in_time = self.park(ParkReason::OwnSocket(direction), limit);
                 self.worker.end_socket_wait(self.token);

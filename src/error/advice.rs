@@ -8,7 +8,7 @@ use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use rustix::io::Errno;
+use crate::errno::{self, Errno};
 
 type Text = Cow<'static, str>;
 
@@ -106,13 +106,13 @@ fn inet(address: SocketAddr, errno: Errno) -> Option<Text> {
             )
             .into()
         }
-        Errno::ACCESS | Errno::PERM if (1..1024).contains(&port) => {
+        Errno::ACCESS | errno::PERM if (1..1024).contains(&port) => {
             "ports below 1024 need privileges: bind to a higher port, or give the program the \
              capability CAP_NET_BIND_SERVICE; if it has that, a policy of the system forbids the port, \
              for example SELinux"
                 .into()
         }
-        Errno::ACCESS | Errno::PERM => {
+        Errno::ACCESS | errno::PERM => {
             "a policy of the system forbids this, for example SELinux or that of a container, or the \
              sysctl net.ipv4.ip_unprivileged_port_start is above the port: bind to another port"
                 .into()
@@ -138,7 +138,7 @@ fn inet(address: SocketAddr, errno: Errno) -> Option<Text> {
              \"[{ip}%2]:{port}\" for number 2"
         )
         .into(),
-        Errno::NODEV => {
+        errno::NODEV => {
             "there is no network interface of the number that follows the % of the address: `ip link` \
              lists them"
                 .into()
@@ -179,20 +179,20 @@ fn unix(address: &str, errno: Errno) -> Option<Text> {
              permission for each directory of its path; if it has them, a policy of the system forbids \
              this, for example SELinux"
         }
-        Errno::PERM => {
+        errno::PERM => {
             "no socket file may be created in this directory, because its file system has none or \
              because of its attributes: choose another directory"
         }
-        Errno::NOENT if address.ends_with('/') => {
+        errno::NOENT if address.ends_with('/') => {
             "the path of a Unix socket names a file: remove the slash at its end"
         }
-        Errno::NOENT => "create the directory of the socket file first",
-        Errno::NOTDIR => {
+        errno::NOENT => "create the directory of the socket file first",
+        errno::NOTDIR => {
             "a part of the path that should be a directory is a file: correct the path"
         }
         Errno::LOOP => "symbolic links of the path refer to each other: correct them",
-        Errno::ROFS => "the file system is read-only: choose another directory",
-        Errno::NOSPC | Errno::DQUOT => {
+        errno::ROFS => "the file system is read-only: choose another directory",
+        errno::NOSPC | Errno::DQUOT => {
             "the file system is full: free space, or choose another directory"
         }
         Errno::INVAL => ALREADY_BOUND,
@@ -236,11 +236,11 @@ fn memory_or_descriptors(errno: Errno) -> Option<&'static str> {
         Errno::MFILE => {
             "this process has reached its limit of open descriptors: raise it with `ulimit -n`"
         }
-        Errno::NFILE => {
+        errno::NFILE => {
             "the system has reached its limit of open descriptors: raise it, on Linux with \
              `sysctl -w fs.file-max=NUMBER`"
         }
-        Errno::NOMEM | Errno::NOBUFS => {
+        errno::NOMEM | Errno::NOBUFS => {
             "the system is short of memory, or the limit of this process or container is reached"
         }
         _ => return None,

@@ -1,12 +1,15 @@
 //! The sockets of datagram requests.
 
-use rustix::fd::AsFd;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+#[cfg(unix)]
 use std::os::unix::net::UnixDatagram;
 
-use crate::address::{Address, UnixAddress};
+use crate::address::Address;
+#[cfg(unix)]
+use crate::address::UnixAddress;
 use crate::sys;
+use crate::sys::fd::AsFd;
 #[cfg(doc)]
 use crate::{DatagramRequest, Request};
 
@@ -61,15 +64,16 @@ impl DatagramSocket for UdpSocket {
     }
 }
 
+#[cfg(unix)]
 impl DatagramSocket for UnixDatagram {
     type Address = UnixAddress;
 
     fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, UnixAddress)> {
-        sys::datagram::recv_from_unix(self.as_fd(), buffer)
+        sys::unix_sockets::recv_from_unix(self.as_fd(), buffer)
     }
 
     fn send_to(&self, data: &[u8], to: &UnixAddress) -> io::Result<usize> {
-        sys::datagram::send_to_unix(self.as_fd(), data, to)
+        sys::unix_sockets::send_to_unix(self.as_fd(), data, to)
     }
 
     fn local_address(&self) -> io::Result<UnixAddress> {

@@ -1,9 +1,9 @@
 //! The methods of a request that only the server calls.
 
-use rustix::fd::BorrowedFd;
 use std::io;
 
 use crate::state::{ConnectionState, Rejection};
+use crate::sys::fd::BorrowedFd;
 
 /// The server's side of a request. It seals [`Request`](crate::Request), because programs cannot name
 /// it: requests of other sockets are [`StreamRequest`](crate::StreamRequest)s and

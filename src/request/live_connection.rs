@@ -1,6 +1,5 @@
 //! One connection, as senders, broadcasts and a stop see it.
 
-use rustix::fd::BorrowedFd;
 use std::io;
 use std::net::Shutdown;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use crate::request::connection::Connection;
 use crate::request::stream_socket::StreamSocket;
 use crate::state::ConnectionState;
 use crate::state::live_connection::{Delivery, LiveConnection, Progress};
+use crate::sys::fd::BorrowedFd;
 
 impl<S: StreamSocket> LiveConnection for Connection<S> {
     fn connection_state(&self) -> &ConnectionState {

@@ -18,6 +18,7 @@ mod timeouts;
 mod while_connected;
 
 use std::net::{TcpStream, UdpSocket};
+#[cfg(unix)]
 use std::os::unix::net::{UnixDatagram, UnixStream};
 
 pub use self::datagram::DatagramRequest;
@@ -29,6 +30,7 @@ pub use self::stream_socket::StreamSocket;
 pub use crate::state::{Activity, RequestInfo, Sender};
 
 pub(crate) use self::lifecycle::RequestLifecycle;
+#[cfg(unix)]
 pub(crate) use self::read_buffer::ensure_read_buffer;
 pub(crate) use self::route::LocalAddress;
 
@@ -37,8 +39,10 @@ pub type TcpRequest = StreamRequest<TcpStream>;
 /// A datagram of a UDP server.
 pub type UdpRequest = DatagramRequest<UdpSocket>;
 /// A connection of a Unix stream server.
+#[cfg(unix)]
 pub type UnixStreamRequest = StreamRequest<UnixStream>;
 /// A datagram of a Unix datagram server.
+#[cfg(unix)]
 pub type UnixDatagramRequest = DatagramRequest<UnixDatagram>;
 
 /// The kind of requests that a transport receives: [`Transport::KIND`](crate::Transport::KIND).

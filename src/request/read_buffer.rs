@@ -1,6 +1,7 @@
 //! The read buffer of a stream request.
 
 use std::cell::Cell;
+#[cfg(unix)]
 use std::hint::black_box;
 use std::io;
 
@@ -15,6 +16,7 @@ thread_local! {
 
 /// Allocates this thread's buffer, if it has none. A child process that is forked from the thread then
 /// need not allocate it, which costs more page faults than serving a short request.
+#[cfg(unix)]
 pub(crate) fn ensure_read_buffer() {
     let _ = SPARE.try_with(|spare| {
         let buffer = spare.take().unwrap_or_else(buffer_after_gap);
@@ -25,6 +27,7 @@ pub(crate) fn ensure_read_buffer() {
 /// Allocates a buffer with free memory before it. Requests then allocate next to the beginning of the
 /// buffer instead of far behind it, because each additional page that both sides of a fork write to
 /// costs two page faults.
+#[cfg(unix)]
 fn buffer_after_gap() -> Vec<u8> {
     const GAP: usize = 2048;
 

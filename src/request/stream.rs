@@ -1,6 +1,5 @@
 //! Requests of stream servers: connections.
 
-use rustix::fd::BorrowedFd;
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 use std::net::Shutdown;
@@ -17,6 +16,7 @@ use crate::request::{Request, RequestLifecycle};
 use crate::state::live_connection::LiveConnection;
 use crate::state::{ConnectionState, Registration, Rejection, Sender, ServerHandle};
 use crate::sys;
+use crate::sys::fd::BorrowedFd;
 use crate::sys::poll;
 use crate::timeout::TimeoutConfig;
 

@@ -1,14 +1,17 @@
 //! The sockets of stream requests.
 
-use rustix::fd::{AsFd, BorrowedFd};
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream};
+#[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use crate::address::{Address, UnixAddress};
+use crate::address::Address;
+#[cfg(unix)]
+use crate::address::UnixAddress;
 use crate::coroutine::stream_io;
 use crate::sys;
+use crate::sys::fd::{AsFd, BorrowedFd};
 use crate::sys::poll::Direction;
 
 /// A connected stream socket: [`TcpStream`], [`UnixStream`], or a type of your own that wraps one, such as
@@ -315,7 +318,7 @@ macro_rules! stream_socket {
             }
 
             fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-                stream_io::shutdown(self.as_fd(), how)
+                Ok(sys::transfer::shutdown(self.as_fd(), how)?)
             }
 
             fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
@@ -342,7 +345,7 @@ macro_rules! stream_socket {
             fn before_close(&self) {
                 // Closing with unread input resets the connection. Then the client loses what it has not
                 // received yet.
-                stream_io::discard_input(self.as_fd());
+                sys::transfer::discard_input(self.as_fd());
             }
         }
     };
@@ -351,9 +354,11 @@ macro_rules! stream_socket {
 /// Size in bytes of the largest single send to a Unix socket. The kernel begins the send timeout again
 /// with each part that it has space for, so that a larger send to a client that reads slowly would not
 /// time out.
+#[cfg(unix)]
 const MAX_UNIX_SEND: usize = 256 * 1024;
 
 stream_socket!(TcpStream, SocketAddr, |address| address, usize::MAX);
+#[cfg(unix)]
 stream_socket!(
     UnixStream,
     UnixAddress,

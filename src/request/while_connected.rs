@@ -1,9 +1,9 @@
 //! Work that is cancelled if the client goes.
 
-use rustix::fd::BorrowedFd;
 use std::thread;
 
 use crate::panics::catch_panic;
+use crate::sys::fd::BorrowedFd;
 use crate::sys::fork_gate::parked;
 use crate::sys::poll;
 use crate::sys::waker::Waker;

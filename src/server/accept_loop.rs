@@ -10,7 +10,6 @@
 //! 3. [`dispatch`](AcceptLoop::dispatch) calls `verify_request` and passes the connection to
 //!    [`Strategy::process_request`], or serves it on this thread.
 
-use rustix::fd::AsFd;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,6 +1,5 @@
 //! Accept loops on threads of their own.
 
-use rustix::fd::AsFd;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -15,6 +14,7 @@ use crate::server::accept_loop::{AcceptLoop, AcceptOutcome};
 use crate::service::Service;
 use crate::state::ServerState;
 use crate::strategy::LoopThread;
+use crate::sys::fd::AsFd;
 use crate::sys::fork_gate::parked;
 use crate::transport::Transport;
 

@@ -17,7 +17,6 @@ mod options;
 mod running;
 mod settings;
 
-use rustix::fd::{AsFd, BorrowedFd};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -39,8 +38,11 @@ use crate::request::RequestKind;
 use crate::service::Service;
 use crate::state::limits::LimitConfig;
 use crate::state::{ServerHandle, ServerState, Stats, servers};
-use crate::strategy::{Forking, Strategy};
+#[cfg(unix)]
+use crate::strategy::Forking;
+use crate::strategy::Strategy;
 use crate::sys::close_on_fork::close_on_fork;
+use crate::sys::fd::impl_as_fd;
 use crate::sys::signal::StopSignal;
 use crate::transport::{Bind, FromListener, Transport};
 
@@ -408,6 +410,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     }
 }
 
+#[cfg(unix)]
 impl<T: Transport, S: Service<T::Request>> Server<T, S, Forking> {
     /// Sets how many child processes may run at the same time: see [`Forking::max_children`].
     pub fn max_children(self, max_children: usize) -> Self {
@@ -421,14 +424,13 @@ impl<T: Transport, S: Service<T::Request>> Server<T, S, Forking> {
     }
 }
 
-/// The listening socket, for example to wait for several servers at once or to read its options. Python:
-/// `fileno()`. (Datagrams that [`serve_forever`](Server::serve_forever) had received when it was stopped
-/// do not make it readable. The next call serves them.)
-impl<T: Transport, S: Service<T::Request>, M: Strategy> AsFd for Server<T, S, M> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.transport.as_fd()
-    }
-}
+impl_as_fd!(
+    /// The listening socket, for example to wait for several servers at once or to read its options. Python:
+    /// `fileno()`. (Datagrams that [`serve_forever`](Server::serve_forever) had received when it was stopped
+    /// do not make it readable. The next call serves them.)
+    {T: Transport, S: Service<T::Request>, M: Strategy} Server<T, S, M>,
+    transport
+);
 
 impl<T: Transport, S: Service<T::Request>, M: Strategy> fmt::Debug for Server<T, S, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,10 +1,10 @@
 //! The options of a server before it is bound: the builder and the socket options.
 
 mod limits;
+#[cfg(unix)]
 mod socket_file;
 mod timeouts;
 
-use rustix::fd::BorrowedFd;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -17,6 +17,7 @@ use crate::server::backlog_policy::BacklogPolicy;
 use crate::service::Service;
 use crate::state::limits::LimitConfig;
 use crate::strategy::Strategy;
+use crate::sys::fd::BorrowedFd;
 use crate::transport::{
     BeforeBind, Bind, Datagram, FromListener, Inet, SocketOptions, Stream, Tcp, Transport,
 };

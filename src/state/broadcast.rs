@@ -1,6 +1,5 @@
 //! Sending one message to many clients at the same time.
 
-use rustix::fd::BorrowedFd;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::coroutine::blocking;
 use crate::panics::catch_panic_io;
 use crate::state::live_connection::{Delivery, LiveConnection, Progress};
+use crate::sys::fd::BorrowedFd;
 use crate::sys::poll::wait_any_writable;
 
 /// A delivery that has not ended.

@@ -119,6 +119,7 @@ impl ListEntry {
     }
 
     /// Records the child process that runs the request.
+    #[cfg(unix)]
     pub(crate) fn set_process(&self, process: u32) {
         if let Some((_, request)) = self.requests.list.lock().entries.get_mut(self.key) {
             request.process = Some(process);

@@ -1,11 +1,11 @@
 //! One descriptor kept in reserve, for the time when the process has no others.
 
-use rustix::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
 use crate::sys;
+use crate::sys::fd::OwnedFd;
 
 /// The reserve of one server. Without a free descriptor, a connection cannot be accepted, and therefore it
 /// cannot be rejected either: it stays in the backlog. The reserve allows rejecting one client at a time.
@@ -21,14 +21,14 @@ impl DescriptorReserve {
     pub(crate) fn refill(&self) -> bool {
         let mut descriptor = self.descriptor.lock();
         if descriptor.is_none() {
-            *descriptor = sys::socket::placeholder().ok();
+            *descriptor = sys::descriptor::placeholder().ok();
         }
         descriptor.is_some()
     }
 
     /// Returns whether a descriptor is available in addition to the reserve.
     pub(crate) fn is_descriptor_free(&self) -> bool {
-        self.refill() && sys::socket::placeholder().is_ok()
+        self.refill() && sys::descriptor::placeholder().is_ok()
     }
 
     /// Closes the reserve descriptor and runs `work`, which needs a descriptor. Another thread may take

@@ -52,6 +52,7 @@ impl<C: Borrow<Arc<ServerState>>> InFlight<C> {
     }
 
     /// Records the child process that runs the request.
+    #[cfg(unix)]
     pub(crate) fn set_process(&self, process: u32) {
         if let Some(list_entry) = &self.list_entry {
             list_entry.set_process(process);

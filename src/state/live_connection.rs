@@ -1,10 +1,10 @@
 //! Clients as seen from outside their handlers.
 
-use rustix::fd::BorrowedFd;
 use std::io;
 
 use crate::address::SocketAddress;
 use crate::state::ConnectionState;
+use crate::sys::fd::BorrowedFd;
 
 /// A client to which messages can be sent.
 pub(crate) trait Recipient: Send + Sync {

@@ -369,7 +369,7 @@ impl Drop for ServingBacklog<'_> {
 
 #[cfg(test)]
 mod tests {
-    use rustix::fd::AsFd;
+    use crate::sys::fd::AsFd;
     use std::time::Duration;
 
     use super::*;

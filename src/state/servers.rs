@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::state::ServerState;
+#[cfg(unix)]
 use crate::sys::child_channel::StopRequest;
 
 /// Locks the list. Held during a fork, so that the list is unlocked in the child process.
@@ -19,6 +20,7 @@ pub(crate) fn register(server: &Arc<ServerState>) {
 }
 
 /// Stops the server that a child process names, unless that run has ended. Called in the parent process.
+#[cfg(unix)]
 pub(crate) fn deliver_stop_request(stop_request: StopRequest) {
     let servers: Vec<_> = lock().iter().filter_map(Weak::upgrade).collect();
     if let Some(server) = servers

@@ -4,7 +4,6 @@
 //! connection for the child too. While requests arrive, children are reaped in passing: pidfds are opened,
 //! and wake the accept loop, only after 5 ms without a request.
 
-use rustix::fd::{AsFd, BorrowedFd};
 use std::fmt;
 use std::io;
 use std::iter;
@@ -22,6 +21,7 @@ use crate::state::{InFlight, servers};
 use crate::strategy::ChildExit;
 use crate::sys::child_channel::ChildChannel;
 use crate::sys::child_process::{Child, ChildStatus, TerminationSignal};
+use crate::sys::fd::{AsFd, BorrowedFd};
 use crate::sys::fork::{Exit, Permission, Side, fork};
 use crate::sys::fork_gate::parked;
 use crate::sys::poll::wait_any_readable;

@@ -1,8 +1,11 @@
 //! Strategies: where each request runs.
 
+#[cfg(unix)]
 mod child_exit;
+#[cfg(unix)]
 mod children;
 mod coroutines;
+#[cfg(unix)]
 mod forking;
 mod scheduling;
 mod sequential;
@@ -14,11 +17,13 @@ mod workers;
 use std::io;
 use std::time::Duration;
 
+#[cfg(unix)]
 pub use self::child_exit::ChildExit;
 #[doc(alias = "gevent")]
 #[doc(alias = "greenlet")]
 #[doc(alias = "green threads")]
 pub use self::coroutines::Coroutines;
+#[cfg(unix)]
 pub use self::forking::Forking;
 pub use self::scheduling::Scheduling;
 pub use self::sequential::Sequential;

@@ -1,14 +1,16 @@
 //! The wait of an accept loop for its next request.
 
-use rustix::fd::{AsFd, BorrowedFd};
 use std::io;
 use std::time::Duration;
 
 use crate::coroutine::AcceptFds;
 use crate::state::ServerHandle;
 use crate::sys::exclusive::ExclusiveWait;
+use crate::sys::fd::{AsFd, BorrowedFd};
 use crate::sys::fork_gate::parked;
-use crate::sys::poll::{wait_any_readable, wait_readable};
+#[cfg(unix)]
+use crate::sys::poll::wait_any_readable;
+use crate::sys::poll::wait_readable;
 
 /// The wait of an accept loop for its next request; passed to
 /// [`Strategy::wait`](crate::Strategy::wait).
@@ -91,6 +93,7 @@ impl AcceptWait<'_> {
     /// Waits until the loop is woken, one of `strategy_fds` is readable or, if `has_capacity`, a request
     /// arrives. Also returns which of `strategy_fds` are readable: if there is one and no request, the
     /// loop counts as woken.
+    #[cfg(unix)]
     pub(super) fn for_any(
         &self,
         has_capacity: bool,

@@ -1,17 +1,15 @@
 //! Accepts connections, and classifies the errors that concern one client.
 
-use rustix::fd::{AsFd, BorrowedFd};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::net::{UnixListener, UnixStream};
 
-use rustix::io::Errno;
 use socket2::SockRef;
 
-use crate::address::UnixAddress;
+use crate::errno::{self, Errno};
 use crate::sys::disconnect::is_unreachable;
+use crate::sys::fd::{AsFd, BorrowedFd};
 use crate::sys::socket::AcceptedTimeouts;
-use crate::sys::unix_address::unix_address;
+use crate::sys::transfer::CAN_WAIT;
 
 /// Accepts one TCP connection from the backlog; `WouldBlock` if the backlog is empty.
 pub(crate) fn accept_tcp(
@@ -23,25 +21,17 @@ pub(crate) fn accept_tcp(
     Ok((stream, peer))
 }
 
-/// Accepts one Unix connection from the backlog; `WouldBlock` if the backlog is empty.
-pub(crate) fn accept_unix(
-    listener: &UnixListener,
-    timeouts: AcceptedTimeouts,
-) -> io::Result<(UnixStream, UnixAddress)> {
-    let (stream, peer) = listener.accept()?;
-    prepare(stream.as_fd(), timeouts)?;
-    Ok((stream, unix_address(&peer)))
-}
-
 /// Sets the mode and the timeouts of an accepted socket. An error has the kind `ConnectionAborted`,
 /// because it concerns only this connection.
-fn prepare(fd: BorrowedFd<'_>, timeouts: AcceptedTimeouts) -> io::Result<()> {
+pub(super) fn prepare(fd: BorrowedFd<'_>, timeouts: AcceptedTimeouts) -> io::Result<()> {
     let prepared = || {
         // Accepted sockets are in blocking mode on Linux. On other systems they may inherit the
         // listener's mode.
         if cfg!(not(linux_api)) {
-            SockRef::from(&fd).set_nonblocking(false)?;
+            SockRef::from(&fd).set_nonblocking(!CAN_WAIT)?;
         }
+        #[cfg(target_vendor = "apple")]
+        SockRef::from(&fd).set_nosigpipe(true)?;
         timeouts.set(fd)
     };
     prepared().map_err(|error: io::Error| io::Error::new(io::ErrorKind::ConnectionAborted, error))
@@ -55,7 +45,7 @@ pub(crate) fn concerns_one_client(errno: Errno) -> bool {
             errno,
             Errno::INTR
             | Errno::CONNABORTED
-            | Errno::PROTO
+            | errno::PROTO
             // accept(2) returns network errors of the new connection. recvfrom(2) returns errors of
             // earlier replies.
             | Errno::NETDOWN
@@ -64,7 +54,7 @@ pub(crate) fn concerns_one_client(errno: Errno) -> bool {
             | Errno::PROTONOSUPPORT
             | Errno::SOCKTNOSUPPORT
             | Errno::TIMEDOUT
-            | Errno::PERM
+            | errno::PERM
             | Errno::ACCESS
             | Errno::CONNREFUSED
             | Errno::CONNRESET

@@ -16,9 +16,8 @@
 
 use std::io;
 
-use rustix::io::Errno;
-
 use crate::disconnect::{ClientGone, DisconnectKind};
+use crate::errno::{self, Errno};
 
 /// Returns how a connection was lost whose read or write has returned `error`.
 pub(crate) fn of_stream(error: &io::Error) -> Option<DisconnectKind> {
@@ -26,12 +25,12 @@ pub(crate) fn of_stream(error: &io::Error) -> Option<DisconnectKind> {
         return of_custom_socket(error.kind());
     };
     match errno {
-        Errno::PIPE | Errno::SHUTDOWN => Some(DisconnectKind::Closed),
+        errno::PIPE | Errno::SHUTDOWN => Some(DisconnectKind::Closed),
         Errno::CONNRESET | Errno::CONNABORTED | Errno::NETRESET => Some(DisconnectKind::Reset),
         Errno::TIMEDOUT => Some(DisconnectKind::TimedOut),
         Errno::CONNREFUSED
         | Errno::NOPROTOOPT
-        | Errno::PROTO
+        | errno::PROTO
         | Errno::OPNOTSUPP
         | Errno::ACCESS => Some(DisconnectKind::Unreachable),
         Errno::NETDOWN => Some(DisconnectKind::Unreachable),
@@ -67,7 +66,7 @@ fn of_reply(errno: Errno) -> Option<DisconnectKind> {
     match errno {
         // No socket has the address of the client any more; for a Unix socket with a path, the file may be
         // removed, or belong to a socket of another type by now.
-        Errno::CONNREFUSED | Errno::NOENT | Errno::PROTOTYPE | Errno::PIPE | Errno::SHUTDOWN => {
+        Errno::CONNREFUSED | errno::NOENT | Errno::PROTOTYPE | errno::PIPE | Errno::SHUTDOWN => {
             Some(DisconnectKind::Closed)
         }
         Errno::CONNRESET | Errno::NETRESET => Some(DisconnectKind::Reset),

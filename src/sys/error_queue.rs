@@ -5,12 +5,11 @@
 //! effect. A connected socket reports errors of its peer; a socket with the option `IP_RECVERR` reports errors of
 //! all datagrams, and also queues them.
 
-use rustix::fd::BorrowedFd;
 use std::io;
 
-use rustix::io::Errno;
-
+use crate::errno::{self, Errno};
 use crate::sys::disconnect::is_unreachable;
+use crate::sys::fd::BorrowedFd;
 
 /// Returns whether the system may report this error for a datagram that was sent earlier. It reports most of them
 /// for the call itself, too.
@@ -22,7 +21,7 @@ pub(super) fn may_be_of_earlier_datagram(errno: Errno) -> bool {
                 | Errno::NOPROTOOPT
                 | Errno::OPNOTSUPP
                 | Errno::MSGSIZE
-                | Errno::PROTO
+                | errno::PROTO
                 | Errno::ACCESS
         )
 }
@@ -38,7 +37,7 @@ pub(crate) use platform::take_errors;
 
 #[cfg(linux_api)]
 mod platform {
-    use rustix::fd::AsRawFd;
+    use crate::sys::fd::AsRawFd;
     use std::mem::MaybeUninit;
 
     use nix::libc;
@@ -129,7 +128,7 @@ mod platform {
 
 #[cfg(test)]
 mod tests {
-    use rustix::fd::AsFd;
+    use crate::sys::fd::AsFd;
     use std::net::UdpSocket;
     use std::os::unix::net::UnixDatagram;
 
@@ -156,7 +155,7 @@ mod tests {
 
 #[cfg(all(test, linux_api))]
 mod linux_tests {
-    use rustix::fd::AsFd;
+    use crate::sys::fd::AsFd;
     use std::net::{SocketAddr, UdpSocket};
 
     use nix::libc;

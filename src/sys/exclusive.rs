@@ -4,10 +4,10 @@
 //! On Linux, an epoll set for each thread with `EPOLLEXCLUSIVE` avoids this. Only accept loops on
 //! threads of their own use such a set, because a forked child inherits it and could disturb it.
 
-use rustix::fd::BorrowedFd;
 use std::io;
 use std::time::{Duration, Instant};
 
+use crate::sys::fd::BorrowedFd;
 use crate::sys::poller::{Poller, Watch};
 
 /// The wait of one thread.
@@ -61,7 +61,7 @@ impl ExclusiveWait {
 
 #[cfg(all(test, linux_api))]
 mod tests {
-    use rustix::fd::AsFd;
+    use crate::sys::fd::AsFd;
     use std::io::Write;
     use std::os::unix::net::UnixStream;
 

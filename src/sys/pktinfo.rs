@@ -40,7 +40,7 @@ pub(super) use platform::{receive, send_from};
 
 #[cfg(linux_api)]
 mod platform {
-    use rustix::fd::BorrowedFd;
+    use crate::sys::fd::BorrowedFd;
     use std::io::{self, IoSlice};
     use std::mem::MaybeUninit;
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV6};
@@ -195,14 +195,13 @@ mod platform {
 
 #[cfg(not(linux_api))]
 mod platform {
-    use rustix::fd::BorrowedFd;
+    use crate::sys::fd::BorrowedFd;
     use std::io;
     use std::mem::MaybeUninit;
 
-    use rustix::io::Errno;
-    use rustix::net::{RecvFlags, SendFlags};
-
     use super::*;
+    use crate::sys::flags::{NO_SIGNAL, RECV_WITHOUT_WAIT};
+    use rustix::io::Errno;
 
     /// Returns `false`, because these systems have other interfaces, or none.
     pub(crate) fn report_destinations(_fd: BorrowedFd<'_>, _address: &SocketAddr) -> bool {
@@ -213,7 +212,7 @@ mod platform {
         fd: BorrowedFd<'_>,
         buffer: &mut [MaybeUninit<u8>],
     ) -> io::Result<(usize, Arrival)> {
-        let ((data, _), _, peer) = rustix::net::recvfrom(fd, buffer, RecvFlags::DONTWAIT)?;
+        let ((data, _), _, peer) = rustix::net::recvfrom(fd, buffer, RECV_WITHOUT_WAIT)?;
         let peer = SocketAddr::try_from(peer.ok_or(Errno::AFNOSUPPORT)?)?;
         Ok((data.len(), peer.into()))
     }
@@ -224,13 +223,13 @@ mod platform {
         to: &SocketAddr,
         _from: &SocketAddr,
     ) -> Result<usize, Errno> {
-        rustix::net::sendto(fd, data, SendFlags::NOSIGNAL, to)
+        rustix::net::sendto(fd, data, NO_SIGNAL, to)
     }
 }
 
 #[cfg(all(test, linux_api))]
 mod tests {
-    use rustix::fd::AsFd;
+    use crate::sys::fd::AsFd;
     use std::mem::MaybeUninit;
     use std::net::{IpAddr, Ipv4Addr, SocketAddrV6, UdpSocket};
 

@@ -3,13 +3,15 @@
 //! `poll` has two advantages over `epoll`: it keeps no state in the kernel, so a forked child cannot
 //! disturb its parent through an inherited epoll set; and it is as fast with two or three descriptors.
 
-use rustix::fd::{AsFd, BorrowedFd};
 use std::io;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::io::Errno;
 use rustix::net::RecvFlags;
+
+use crate::errno::Errno;
+use crate::sys::fd::{AsFd, BorrowedFd};
+use crate::sys::flags::RECV_WITHOUT_WAIT;
 
 /// Direction of a transfer through a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,11 @@ pub(crate) enum Direction {
     Receive,
     Send,
 }
+
+/// Interval in which sockets are polled whose peer has ended its side while there is no space to send. Some
+/// systems report the end of the peer's side to all waits, and the wait would not wait.
+#[cfg(not(linux_api))]
+pub(super) const HUNG_UP_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Waits until at least one of `fds` is readable or `timeout` expires. Returns for each whether it is
 /// readable. A descriptor with an error counts as readable, because a read then returns the error.
@@ -39,6 +46,7 @@ pub(crate) fn wait_writable<const N: usize>(
 }
 
 /// Waits for any number of descriptors; see [`wait_readable`].
+#[cfg(unix)]
 pub(crate) fn wait_any_readable<'a>(
     fds: impl IntoIterator<Item = BorrowedFd<'a>>,
     timeout: Option<Duration>,
@@ -91,7 +99,7 @@ pub(crate) fn wait_for_hang_up(fd: BorrowedFd<'_>, waker: impl AsFd) -> io::Resu
 
 /// Returns whether the next read would return the end of the stream or an error.
 fn is_at_end(fd: BorrowedFd<'_>) -> bool {
-    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    let flags = RecvFlags::PEEK | RECV_WITHOUT_WAIT;
     match rustix::net::recv(fd, &mut [0; 1][..], flags) {
         Ok((_, size)) => size == 0,
         Err(error) => error != Errno::AGAIN && error != Errno::INTR,
@@ -149,6 +157,6 @@ pub(super) fn poll(polled: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::
 pub(super) fn timespec(duration: Duration) -> Timespec {
     Timespec {
         tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: duration.subsec_nanos().into(),
+        tv_nsec: duration.subsec_nanos() as _,
     }
 }

@@ -2,7 +2,7 @@
 
 #[cfg(linux_api)]
 mod epoll;
-#[cfg(any(not(linux_api), test))]
+#[cfg(not(linux_api))]
 mod portable;
 
 #[cfg(linux_api)]

@@ -1,9 +1,9 @@
 //! Batch of datagrams that one system call has received.
 
-use rustix::fd::BorrowedFd;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use crate::sys::fd::BorrowedFd;
 use crate::sys::pktinfo::Arrival;
 
 /// Received datagrams of a UDP socket that are not yet served, in the order of their arrival. Each has
@@ -83,7 +83,7 @@ impl RecvBatch {
 
 #[cfg(linux_api)]
 mod platform {
-    use rustix::fd::AsRawFd;
+    use crate::sys::fd::AsRawFd;
     use std::mem::{MaybeUninit, zeroed};
     use std::net::SocketAddrV6;
     use std::ptr;
@@ -230,7 +230,7 @@ mod platform {
 
 #[cfg(test)]
 mod tests {
-    use rustix::fd::AsFd;
+    use crate::sys::fd::AsFd;
     use std::net::UdpSocket;
 
     use super::*;

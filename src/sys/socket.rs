@@ -1,22 +1,69 @@
 //! Sockets: listening, options and timeouts.
 
-#[cfg(linux_api)]
-use rustix::fd::AsRawFd;
-use rustix::fd::{BorrowedFd, OwnedFd};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+#[cfg(linux_api)]
 use nix::libc;
-use socket2::SockRef;
+use socket2::{SockRef, Socket};
 
-use crate::address::UnixAddress;
-use crate::sys::unix_address::unix_sockaddr;
+#[cfg(windows)]
+use crate::sys::fd::AsFd;
+#[cfg(linux_api)]
+use crate::sys::fd::AsRawFd;
+use crate::sys::fd::BorrowedFd;
 use crate::timeout::TimeoutConfig;
 
-/// Default maximum length of the backlog. The kernel reduces it to its own limit
-/// (`net.core.somaxconn` on Linux, 4096 by default).
-pub(crate) const SOMAXCONN: u32 = libc::SOMAXCONN as u32;
+/// Default maximum length of the backlog. The kernel reduces it to its own limit (`net.core.somaxconn` on Linux,
+/// 4096 by default; 128 on macOS). On Windows, the number stands for a reasonable one.
+pub(crate) const SOMAXCONN: u32 = if cfg!(windows) { i32::MAX as u32 } else { 4096 };
+
+/// Sets who can bind to the address of a socket, before it is bound.
+///
+/// # Errors
+///
+/// `Unsupported` if the system cannot distribute clients over several sockets of one port.
+#[cfg(unix)]
+pub(crate) fn set_reuse(
+    socket: &Socket,
+    allow_reuse_address: bool,
+    allow_reuse_port: bool,
+) -> io::Result<()> {
+    socket.set_reuse_address(allow_reuse_address)?;
+    if allow_reuse_port {
+        set_reuse_port(socket)?;
+    }
+    Ok(())
+}
+
+#[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
+fn set_reuse_port(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_port(true)
+}
+
+#[cfg(any(target_os = "solaris", target_os = "illumos", windows))]
+fn set_reuse_port(_socket: &Socket) -> io::Result<()> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "this system cannot share a port between servers: do not set `allow_reuse_port`",
+    ))
+}
+
+/// Sets who can bind to the address of a socket: no other socket. A port whose last connections are in the
+/// state `TIME_WAIT` can be bound to in any case. `SO_REUSEADDR` would not allow that, as on Unix, but let any
+/// program bind to the same port and take the clients over.
+#[cfg(windows)]
+pub(crate) fn set_reuse(
+    socket: &Socket,
+    _allow_reuse_address: bool,
+    allow_reuse_port: bool,
+) -> io::Result<()> {
+    if allow_reuse_port {
+        set_reuse_port(socket)?;
+    }
+    crate::sys::descriptor::set_exclusive_address(socket.as_fd())
+}
 
 /// Makes a bound socket listen. The backlog holds up to `backlog` connections.
 pub(crate) fn listen(fd: BorrowedFd<'_>, backlog: u32) -> io::Result<()> {
@@ -61,16 +108,6 @@ pub(crate) fn set_defer_accept(_fd: BorrowedFd<'_>, _time: Duration) -> io::Resu
         "only Linux can delay a connection until its first bytes arrive: do not set the server's \
          option `defer_accept` on this system",
     ))
-}
-
-/// Closes the descriptor in programs that this process starts.
-pub(crate) fn set_close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
-    Ok(rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)?)
-}
-
-/// Creates a descriptor that only occupies an entry in the tables of the process and of the system.
-pub(crate) fn placeholder() -> io::Result<OwnedFd> {
-    Ok(std::os::unix::net::UnixDatagram::unbound()?.into())
 }
 
 /// Makes a listening TCP socket ignore new connections. Connections in the backlog, and those whose
@@ -123,12 +160,6 @@ pub(crate) fn stop_new_datagrams(_fd: BorrowedFd<'_>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Makes a listening Unix socket reject new connections. Connections in the backlog can still be
-/// accepted.
-pub(crate) fn stop_new_unix_connections(fd: BorrowedFd<'_>) -> io::Result<()> {
-    Ok(rustix::net::shutdown(fd, rustix::net::Shutdown::Read)?)
-}
-
 /// Returns an error if a listener or a datagram socket was shut down, so that it will receive nothing more: the
 /// error that `accept(2)` returns for a TCP listener. Other sockets are readable and empty for ever.
 #[cfg(linux_api)]
@@ -149,11 +180,6 @@ pub(crate) fn shutdown_error(fd: BorrowedFd<'_>) -> Option<io::Error> {
 #[cfg(not(linux_api))]
 pub(crate) fn shutdown_error(_fd: BorrowedFd<'_>) -> Option<io::Error> {
     None
-}
-
-/// Binds a socket to a Unix address.
-pub(crate) fn bind_unix(fd: BorrowedFd<'_>, address: &UnixAddress) -> io::Result<()> {
-    Ok(rustix::net::bind(fd, &unix_sockaddr(address)?)?)
 }
 
 /// Whether any connection of this process may have a timeout.
@@ -188,10 +214,15 @@ pub(crate) fn set_send_timeout(fd: BorrowedFd<'_>, timeout: Option<Duration>) ->
     SockRef::from(&fd).set_write_timeout(timeout.map(to_kernel_timeout))
 }
 
-/// Rounds a timeout up to 1 µs, because the kernel counts microseconds and treats 0 as no limit.
+/// Rounds a timeout up to the unit in which the kernel counts, because it treats 0 as no limit.
 fn to_kernel_timeout(timeout: Duration) -> Duration {
+    const UNIT: Duration = if cfg!(windows) {
+        Duration::from_millis(1)
+    } else {
+        Duration::from_micros(1)
+    };
     expect_timeouts();
-    timeout.max(Duration::from_micros(1))
+    timeout.max(UNIT)
 }
 
 /// Makes the close of a TCP connection reset it: unsent and unread data is discarded, the client gets an

@@ -1,6 +1,5 @@
 //! The client's end of a connection, or of datagrams.
 
-use rustix::fd::{AsFd, BorrowedFd};
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -8,13 +7,13 @@ use std::panic::Location;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, recv};
-use socket2::{Domain, Socket};
+use socket2::Socket;
 
 use crate::address::SocketAddress;
 use crate::request::RequestKind;
 use crate::state::{RequestInfo, ServerHandle};
+use crate::sys::fd::{AsFd, impl_as_fd};
+use crate::sys::poll::wait_readable;
 use crate::testing::deadline::{at, time_until, timed_out};
 use crate::testing::endpoint::Endpoint;
 use crate::testing::place::Place;
@@ -163,7 +162,7 @@ impl Client {
     #[track_caller]
     pub fn reset(self) -> io::Result<()> {
         let caller = Location::caller();
-        if self.kind == RequestKind::Datagram || self.socket.domain()? == Domain::UNIX {
+        if self.kind == RequestKind::Datagram || matches!(self.address, SocketAddress::Unix(_)) {
             return Ok(());
         }
         self.socket
@@ -304,13 +303,10 @@ impl Client {
     /// Receives what is there, without waiting.
     fn drain(&mut self) -> io::Result<()> {
         let mut buffer = vec![0; BUFFER_SIZE];
-        while !self.ended {
-            match recv(&self.socket, &mut buffer[..], RecvFlags::DONTWAIT) {
-                Ok((0, _)) => self.ended = true,
-                Ok((size, _)) => self.received.extend(&buffer[..size]),
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => break,
-                Err(error) => return Err(error.into()),
+        while !self.ended && wait_readable([self.socket.as_fd()], Some(Duration::ZERO))? == [true] {
+            match (&self.socket).read(&mut buffer)? {
+                0 => self.ended = true,
+                size => self.received.extend(&buffer[..size]),
             }
         }
         Ok(())
@@ -381,11 +377,7 @@ impl Client {
     }
 }
 
-impl AsFd for Client {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-}
+impl_as_fd!(Client, socket);
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

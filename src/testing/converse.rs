@@ -1,6 +1,5 @@
 //! One request on given bytes.
 
-use rustix::fd::AsFd;
 use std::fmt;
 use std::io::{self, Write};
 use std::net::Shutdown;
@@ -16,16 +15,19 @@ use crate::error::{Error, Result};
 use crate::handler::RequestHandler;
 use crate::handler_error::{HandlerError, Stage};
 use crate::job;
-use crate::request::{
-    Request, RequestKind, TcpRequest, UdpRequest, UnixDatagramRequest, UnixStreamRequest,
-};
+use crate::request::{Request, RequestKind, TcpRequest, UdpRequest};
+#[cfg(unix)]
+use crate::request::{UnixDatagramRequest, UnixStreamRequest};
 use crate::server::Server;
 use crate::service::Service;
 use crate::strategy::Sequential;
+use crate::sys::fd::AsFd;
 use crate::testing::client::Client;
 use crate::testing::place::{Place, unique};
 use crate::testing::{POLL_INTERVAL, TIME_LIMIT};
-use crate::transport::{Tcp, Transport, Udp, UnixDatagram, UnixStream};
+use crate::transport::{Tcp, Transport, Udp};
+#[cfg(unix)]
+use crate::transport::{UnixDatagram, UnixStream};
 
 /// Serves one client that sends `input`, and returns what the client received.
 ///
@@ -139,9 +141,11 @@ bound!(TcpRequest, Tcp, |options, service, _path| options
     .bind("127.0.0.1:0", service));
 bound!(UdpRequest, Udp, |options, service, _path| options
     .bind("127.0.0.1:0", service));
+#[cfg(unix)]
 bound!(UnixStreamRequest, UnixStream, |options, service, path| {
     options.linger(TIME_LIMIT).bind(path, service)
 });
+#[cfg(unix)]
 bound!(
     UnixDatagramRequest,
     UnixDatagram,
@@ -293,7 +297,7 @@ fn over_datagrams<T: Transport, S: Service<T::Request>>(
     input: &[u8],
 ) -> io::Result<Vec<u8>> {
     let last = format!("socketserver-end-{}-{}", std::process::id(), unique()).into_bytes();
-    let client_address = SockRef::from(&client).local_addr()?;
+    let client_address = SockRef::from(&client.as_fd()).local_addr()?;
     client.send_all(input)?;
     let message = last.clone();
     let end = serve_one(server, move |server| {
@@ -314,7 +318,7 @@ fn over_datagrams<T: Transport, S: Service<T::Request>>(
 /// Sends a datagram to the client, which reads meanwhile.
 fn send_last(server: &impl AsFd, message: &[u8], client: &SockAddr) {
     let deadline = Instant::now() + TIME_LIMIT;
-    while let Err(error) = SockRef::from(server).send_to(message, client) {
+    while let Err(error) = SockRef::from(&server.as_fd()).send_to(message, client) {
         if error.kind() != io::ErrorKind::WouldBlock || Instant::now() > deadline {
             break;
         }

@@ -1,9 +1,7 @@
 //! Connected sockets of clients.
 
-use std::ffi::OsStr;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::ffi::OsStrExt;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -72,10 +70,16 @@ fn target(server: &SocketAddress) -> io::Result<(SockAddr, Domain)> {
             Ok((address.into(), Domain::for_address(address)))
         }
         SocketAddress::Unix(UnixAddress::Path(path)) => Ok((SockAddr::unix(path)?, Domain::UNIX)),
+        #[cfg(unix)]
         SocketAddress::Unix(UnixAddress::Abstract(name)) => {
+            use std::ffi::OsStr;
+            use std::os::unix::ffi::OsStrExt;
+
             let path = [b"\0", &name[..]].concat();
             Ok((SockAddr::unix(OsStr::from_bytes(&path))?, Domain::UNIX))
         }
+        #[cfg(not(unix))]
+        SocketAddress::Unix(UnixAddress::Abstract(_)) => Err(io::ErrorKind::Unsupported.into()),
         SocketAddress::Unix(UnixAddress::Unnamed) => Err(io::ErrorKind::AddrNotAvailable.into()),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,7 +14,7 @@ impl Place {
         loop {
             let name = format!("socketserver-testing-{}-{}", std::process::id(), unique());
             let path = std::env::temp_dir().join(name);
-            match DirBuilder::new().mode(0o700).create(&path) {
+            match private_directory().create(&path) {
                 Ok(()) => return Ok(Self(path)),
                 // A killed process with this process id has left the directory.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -34,6 +33,15 @@ impl Drop for Place {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// Returns a builder for a directory that only this user can enter.
+fn private_directory() -> DirBuilder {
+    #[cfg_attr(not(unix), expect(unused_mut))]
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
 }
 
 /// Returns a number that is unique in this process.

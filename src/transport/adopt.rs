@@ -1,6 +1,5 @@
 //! Takes over sockets that were made elsewhere.
 
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::io;
 use std::mem;
 
@@ -9,6 +8,7 @@ use socket2::{Domain, SockRef, Type};
 
 use crate::error::{Error, GIVEN_SOCKET, with_advice};
 use crate::sys;
+use crate::sys::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// Kind of socket that a transport needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub(super) fn adopt<L: AsFd, T>(
     needed: SocketKind,
     make: impl FnOnce(L) -> io::Result<T>,
 ) -> Result<T, Error> {
-    let result = match sys::socket::set_close_on_exec(listener.as_fd()) {
+    let result = match sys::descriptor::set_close_on_exec(listener.as_fd()) {
         Ok(()) => check(listener.as_fd(), needed).and_then(|()| make(listener)),
         Err(error) => {
             let error = wrong_number(error, "open", listener.as_fd());

@@ -1,6 +1,5 @@
 //! Resolving an address, and binding a TCP or UDP socket to it.
 
-use rustix::fd::AsFd;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -9,6 +8,8 @@ use rustix::io::Errno;
 use socket2::{Domain, Socket, Type};
 
 use crate::error::{Error, with_advice};
+use crate::sys;
+use crate::sys::fd::AsFd;
 use crate::transport::SocketOptions;
 
 /// Binds a socket to the first address that works, IPv4 addresses first. Python resolves host names to
@@ -46,10 +47,11 @@ pub(super) fn bind<T>(
 
 fn bind_one(address: SocketAddr, kind: Type, options: &SocketOptions) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), kind, None)?;
-    socket.set_reuse_address(options.allow_reuse_address)?;
-    if options.allow_reuse_port {
-        socket.set_reuse_port(true)?;
-    }
+    sys::socket::set_reuse(
+        &socket,
+        options.allow_reuse_address,
+        options.allow_reuse_port,
+    )?;
     if let (true, Some(only_v6)) = (address.is_ipv6(), options.only_v6) {
         socket.set_only_v6(only_v6)?;
     }

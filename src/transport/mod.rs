@@ -5,13 +5,14 @@ mod datagram;
 mod inet;
 mod inline_receiver;
 mod options;
+#[cfg(unix)]
 mod socket_file;
 mod tcp;
 mod udp;
 mod udp_batch;
+#[cfg(unix)]
 mod unix;
 
-use rustix::fd::AsFd;
 use std::io;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub use self::options::{BeforeBind, SocketOptions};
 pub use self::tcp::Tcp;
 #[doc(alias = "SOCK_DGRAM")]
 pub use self::udp::Udp;
+#[cfg(unix)]
 pub use self::unix::{IntoUnixAddress, UnixDatagram, UnixStream};
 pub use crate::timeout::TimeoutConfig;
 
@@ -29,6 +31,7 @@ use crate::error::Error;
 use crate::request::{Request, RequestKind};
 use crate::state::ServerHandle;
 use crate::sys;
+use crate::sys::fd::AsFd;
 
 /// A bound socket that requests come from: [`Tcp`], [`Udp`], [`UnixStream`], [`UnixDatagram`].
 ///
@@ -158,7 +161,9 @@ impl Inet for Udp {}
     note = "it is about the file of a Unix socket: leave it out"
 )]
 pub trait Unix: Transport {}
+#[cfg(unix)]
 impl Unix for UnixStream {}
+#[cfg(unix)]
 impl Unix for UnixDatagram {}
 
 /// A transport with connections, which wait in the backlog until they are accepted.
@@ -169,6 +174,7 @@ impl Unix for UnixDatagram {}
 )]
 pub trait Stream: Transport {}
 impl Stream for Tcp {}
+#[cfg(unix)]
 impl Stream for UnixStream {}
 
 /// A transport with datagrams.
@@ -179,4 +185,5 @@ impl Stream for UnixStream {}
 )]
 pub trait Datagram: Transport {}
 impl Datagram for Udp {}
+#[cfg(unix)]
 impl Datagram for UnixDatagram {}

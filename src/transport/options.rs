@@ -1,6 +1,5 @@
 //! The options of a socket.
 
-use rustix::fd::BorrowedFd;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -8,6 +7,7 @@ use std::time::Duration;
 
 use crate::error::with_advice;
 use crate::sys;
+use crate::sys::fd::BorrowedFd;
 use crate::timeout::TimeoutConfig;
 
 /// The options that a transport reads while it creates its socket.

@@ -1,6 +1,5 @@
 //! Binding to a Unix address that may be in use.
 
-use rustix::fd::BorrowedFd;
 use std::borrow::Cow;
 use std::io;
 use std::path::Path;
@@ -8,8 +7,9 @@ use std::time::Duration;
 
 use crate::address::UnixAddress;
 use crate::error::with_advice;
-use crate::sys::socket::bind_unix;
+use crate::sys::fd::BorrowedFd;
 use crate::sys::socket_file::{DirectoryLock, FileId, Occupant, examine, remove};
+use crate::sys::unix_sockets::bind_unix;
 
 /// How long a server waits for another one that is replacing a file in the same directory, which takes
 /// some microseconds.

@@ -1,6 +1,5 @@
 //! TCP.
 
-use rustix::fd::{AsFd, BorrowedFd};
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -11,6 +10,7 @@ use crate::error::Error;
 use crate::request::{RequestKind, TcpRequest};
 use crate::state::ServerHandle;
 use crate::sys;
+use crate::sys::fd::{AsFd, impl_as_fd};
 use crate::sys::socket::AcceptedTimeouts;
 use crate::timeout::TimeoutConfig;
 use crate::transport::adopt::{SocketKind, adopt};
@@ -102,8 +102,4 @@ impl FromListener<TcpListener> for Tcp {
     }
 }
 
-impl AsFd for Tcp {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.listener.as_fd()
-    }
-}
+impl_as_fd!(Tcp, listener);

@@ -1,6 +1,5 @@
 //! UDP.
 
-use rustix::fd::{AsFd, BorrowedFd};
 use std::fmt;
 use std::io;
 use std::mem;
@@ -14,6 +13,7 @@ use crate::request::{LocalAddress, RequestKind, UdpRequest};
 use crate::state::ServerHandle;
 use crate::sys;
 use crate::sys::datagram::{recv_arrival, recv_whole_inet};
+use crate::sys::fd::{AsFd, impl_as_fd};
 use crate::sys::pktinfo::Arrival;
 use crate::sys::recv_batch::RecvBatch;
 use crate::transport::adopt::{SocketKind, adopt};
@@ -50,6 +50,7 @@ pub struct Udp {
 impl Udp {
     fn new(socket: UdpSocket, options: &SocketOptions) -> io::Result<Self> {
         options.timeouts.check()?;
+        sys::datagram::prepare(socket.as_fd())?;
         let address = socket.local_addr()?;
         let max_packet_size = options.max_packet_size.min(SocketOptions::MAX_PACKET_SIZE);
         let reports_destination = sys::pktinfo::report_destinations(socket.as_fd(), &address);
@@ -238,8 +239,4 @@ impl FromListener<UdpSocket> for Udp {
     }
 }
 
-impl AsFd for Udp {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-}
+impl_as_fd!(Udp, socket);

@@ -1,6 +1,5 @@
 //! Unix sockets.
 
-use rustix::fd::{AsFd, BorrowedFd};
 use std::io;
 use std::os::unix::net;
 use std::path::Path;
@@ -14,6 +13,7 @@ use crate::error::Error;
 use crate::request::{DatagramSocket, RequestKind, UnixDatagramRequest, UnixStreamRequest};
 use crate::state::ServerHandle;
 use crate::sys;
+use crate::sys::fd::{AsFd, BorrowedFd};
 use crate::sys::socket::AcceptedTimeouts;
 use crate::timeout::TimeoutConfig;
 use crate::transport::adopt::{SocketKind, adopt};
@@ -67,12 +67,12 @@ impl Transport for UnixStream {
     }
 
     fn stop_new_connections(&self) -> io::Result<()> {
-        sys::socket::stop_new_unix_connections(self.as_fd())
+        sys::unix_sockets::stop_new_unix_connections(self.as_fd())
     }
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<UnixStreamRequest> {
         let (stream, client_address) =
-            sys::accept::accept_unix(&self.listener, self.accepted_timeouts)?;
+            sys::unix_sockets::accept_unix(&self.listener, self.accepted_timeouts)?;
         let timeouts = &self.timeouts;
         Ok(UnixStreamRequest::accepted(
             stream,

@@ -1,10 +1,10 @@
 //! The wait of an accept loop that runs on a worker.
 
-use rustix::fd::BorrowedFd;
 use std::io;
 use std::time::{Duration, Instant};
 
 use crate::coroutine::worker::{Worker, key};
+use crate::sys::fd::BorrowedFd;
 use crate::sys::poller::Watch;
 
 /// The descriptors of an accept loop.

@@ -23,7 +23,6 @@ mod accept_wait;
 mod event_loop;
 mod socket_wait;
 
-use rustix::fd::{AsFd, RawFd};
 use std::cell::{Cell, RefCell, RefMut};
 use std::io;
 use std::rc::Rc;
@@ -43,6 +42,7 @@ use crate::coroutine::switch::{self, Coroutine, Stack};
 use crate::coroutine::task::Task;
 use crate::panics::catch_panic;
 use crate::reentrancy;
+use crate::sys::fd::{AsFd, RawFd};
 use crate::sys::poller::{Poller, Watch};
 
 /// Keys of the descriptors in a worker's poller that are not sockets of coroutines. No

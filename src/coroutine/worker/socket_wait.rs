@@ -1,10 +1,10 @@
 //! Registration of the sockets that coroutines wait for.
 
-use rustix::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::io;
 
 use crate::coroutine::park::Token;
 use crate::coroutine::worker::{Worker, key};
+use crate::sys::fd::{AsRawFd, BorrowedFd, RawFd};
 use crate::sys::poll::Direction;
 use crate::sys::poller::{Poller, Watch};
 
@@ -60,6 +60,7 @@ impl Worker {
     pub(in crate::coroutine) fn end_socket_wait(&self, token: Token) {
         if !Poller::HAS_EDGES {
             self.poller.forget(token.key());
+            self.scheduler().slots.running(token).socket.forget_state();
         }
     }
 

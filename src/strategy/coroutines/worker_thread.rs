@@ -1,6 +1,5 @@
 //! The thread of one worker.
 
-use rustix::fd::AsRawFd;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
@@ -11,6 +10,7 @@ use crate::coroutine::{AcceptFds, Mailbox, Worker};
 use crate::job::{Job, Rejected};
 use crate::strategy::coroutines::worker_set::WorkerSet;
 use crate::strategy::workers::Alive;
+use crate::sys::fd::AsRawFd;
 
 /// A worker, as its own thread sees it.
 pub(super) struct WorkerThread {

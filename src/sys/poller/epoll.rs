@@ -1,6 +1,5 @@
 //! Poller that uses `epoll(7)`.
 
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::io;
 use std::mem::MaybeUninit;
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::sys::poll::timespec;
 use crate::sys::poller::{Event, Watch};
 

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags};
-use rustix::fd::{AsRawFd, BorrowedFd, RawFd};
 
-use crate::sys::poll::poll;
+use crate::sys::fd::{AsRawFd, BorrowedFd, RawFd};
+use crate::sys::poll::{HUNG_UP_INTERVAL, poll};
 use crate::sys::poller::{Event, Watch};
 
 /// A table of descriptors, which each wait passes to `poll(2)`. A descriptor must be removed before it is
@@ -47,9 +47,6 @@ struct Polled {
 impl Poller {
     /// Whether [`Watch::Edge`] is available. Otherwise, [`Watch::OneShot`] takes its place.
     pub(crate) const HAS_EDGES: bool = false;
-    /// Interval in which sockets are polled whose peer has ended its side while there is no space to send.
-    /// Some systems report the end of the peer's side to all waits, and the wait would not wait.
-    const HUNG_UP_INTERVAL: Duration = Duration::from_millis(10);
 
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self::default())
@@ -170,9 +167,7 @@ fn wait_for_any(
             .collect();
         let mut left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if fds.len() < polled.len() {
-            left = Some(left.map_or(Poller::HUNG_UP_INTERVAL, |left| {
-                left.min(Poller::HUNG_UP_INTERVAL)
-            }));
+            left = Some(left.map_or(HUNG_UP_INTERVAL, |left| left.min(HUNG_UP_INTERVAL)));
         }
         match left {
             // Some systems fail if there is nothing to poll.

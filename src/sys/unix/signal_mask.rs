@@ -3,8 +3,8 @@
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow};
 
-use crate::sys::signal::{TERMINATION, handler};
-use crate::sys::termination;
+use crate::sys::unix::signal::{TERMINATION, handler};
+use crate::sys::unix::termination;
 
 /// Blocks the termination signals for this thread until it is dropped, because a child must not run
 /// its parent's handlers, nor lose a signal to them.

@@ -1,12 +1,12 @@
 //! Channel on which forked children request that their parent stops a server.
 
-use rustix::fd::{AsFd, BorrowedFd};
 use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::sys::fd::{AsFd, BorrowedFd};
 use crate::sys::poll::wait_readable;
 
 /// Position of this process in the chain of forks.

@@ -14,7 +14,7 @@ use crate::address::UnixAddress;
 ///
 /// For an unnamed address, because no datagram can be sent to it, and for a path that no file can
 /// have.
-pub(super) fn unix_sockaddr(address: &UnixAddress) -> io::Result<SocketAddrUnix> {
+pub(in crate::sys) fn unix_sockaddr(address: &UnixAddress) -> io::Result<SocketAddrUnix> {
     match address {
         UnixAddress::Path(path) => {
             check_path(path)?;

@@ -3,11 +3,13 @@
 //! In a child, each is replaced by a socket that does nothing. It is not closed, because a new
 //! descriptor could then get its number, and code that still uses the number would use the new one.
 
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::unix::net::UnixDatagram;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::sys::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::FromRawFd;
 
 /// Registered descriptors of all servers of this process.
 static ENTRIES: Mutex<Vec<Entry>> = Mutex::new(Vec::new());

@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use nix::libc;
 
-use crate::sys::thread_list::ThreadList;
+use crate::sys::unix::thread_list::ThreadList;
 
 /// State of the gate. One static, because every memory page that both a fork and the next fork write
 /// to costs two page faults.

@@ -1,10 +1,10 @@
 //! Descriptor that becomes readable when another thread wakes its waiters.
 
-use rustix::fd::{AsFd, BorrowedFd};
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 
-use crate::sys::close_on_fork::{CloseOnFork, close_on_fork};
+use crate::sys::fd::{AsFd, BorrowedFd};
+use crate::sys::unix::close_on_fork::{CloseOnFork, close_on_fork};
 
 /// Pair of sockets: a wake-up writes to one; the accept loops poll the other. Level-triggered: every
 /// waiting loop sees a wake-up until [`Waker::drain`] is called.

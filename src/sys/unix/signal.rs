@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use nix::libc;
 use nix::sys::signal::Signal;
 
-use crate::sys::fork_gate::{park, unparked};
-use crate::sys::thread_list::wait_until_asleep;
+use crate::sys::unix::fork_gate::{park, unparked};
+use crate::sys::unix::thread_list::wait_until_asleep;
 
 /// Name of the thread on which `ctrlc` waits for signals.
 const CTRLC_THREAD: &str = "ctrl-c";

@@ -20,7 +20,7 @@ use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
 use socket2::{Domain, Socket, Type};
 
-use crate::sys::fork_gate::parked;
+use crate::sys::unix::fork_gate::parked;
 
 /// The kinds of files that the path of a socket can lead to.
 #[derive(Debug)]

@@ -17,7 +17,6 @@
 //! `std` would have. `O_NONBLOCK` would prevent this, but it is a property of the open file, which other
 //! processes share, and other writers of this process do not expect it.
 
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd};
 use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;
@@ -29,9 +28,11 @@ use std::time::Duration;
 
 use nix::libc;
 use rustix::io::Errno;
-use rustix::net::SendFlags;
 
+use crate::sys::fd::{AsFd, AsRawFd, BorrowedFd};
+use crate::sys::flags::{NO_SIGNAL, SEND_WITHOUT_WAIT};
 use crate::sys::poll::wait_writable;
+use std::os::fd::FromRawFd;
 
 /// Writes `text`, which ends with a line end, to standard error. Never waits for its reader. Works in a
 /// forked child, too.
@@ -146,7 +147,7 @@ impl Output {
     fn write(&self, fd: BorrowedFd<'_>, text: &[u8]) -> Result<usize, Errno> {
         match self {
             Self::Socket => {
-                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+                let flags = SEND_WITHOUT_WAIT | NO_SIGNAL;
                 rustix::net::send(fd, text, flags)
             }
             Self::Pipe => write_to_pipe(fd, text),
@@ -202,7 +203,7 @@ fn terminal_piece(text: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use rustix::fd::OwnedFd;
+    use crate::sys::fd::OwnedFd;
     use std::io::Read;
     use std::os::unix::net::UnixStream;
     use std::ptr::{null, null_mut};

@@ -3,13 +3,13 @@
 //! A child has one thread and a copy of everything else: held locks, filled buffers, all descriptors.
 //! This module corrects the consequences, in the parent and in the child:
 //!
-//! - Other threads may hold locks. The fork is refused unless they are [parked](crate::sys::fork_gate).
+//! - Other threads may hold locks. The fork is refused unless they are [parked](crate::sys::unix::fork_gate).
 //! - Standard output is flushed and locked over the fork, so that no output appears twice and the
 //!   child can print. Standard error is locked, too, if another thread may be writing to it.
 //! - Termination signals are blocked until the child has replaced the handlers of the parent
 //!   ([`SignalMaskGuard`]).
 //! - SIGCHLD is not ignored, so that the parent can reap the child.
-//! - Listening sockets and wakers stay with the parent ([`close_on_fork`](crate::sys::close_on_fork)).
+//! - Listening sockets and wakers stay with the parent ([`close_on_fork`](crate::sys::unix::close_on_fork)).
 //! - The child always ends by `_exit` ([`Exit`]), so that it neither unwinds nor drops values of the
 //!   parent.
 //!
@@ -20,7 +20,6 @@
 //! cost a forking C server 4 to 5 percent, too. Having the kernel map the child's code at once
 //! (`MADV_POPULATE_READ`) costs more than the page faults that it saves.
 
-use rustix::fd::AsFd;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,13 +32,14 @@ use nix::unistd::ForkResult;
 use rustix::process::Pid;
 
 use crate::panics::catch_panic;
-use crate::sys::child_channel::{self, ChildChannel};
-use crate::sys::child_process::{Child, keep_exit_statuses};
-use crate::sys::close_on_fork::{Registry, inert_socket};
-use crate::sys::fork_gate::{Gate, parked};
+use crate::sys::fd::AsFd;
 use crate::sys::poll::wait_writable;
-use crate::sys::signal_mask::SignalMaskGuard;
-use crate::sys::stderr::is_writable;
+use crate::sys::unix::child_channel::{self, ChildChannel};
+use crate::sys::unix::child_process::{Child, keep_exit_statuses};
+use crate::sys::unix::close_on_fork::{Registry, inert_socket};
+use crate::sys::unix::fork_gate::{Gate, parked};
+use crate::sys::unix::signal_mask::SignalMaskGuard;
+use crate::sys::unix::stderr::is_writable;
 
 /// Maximum time until all other threads are parked, in milliseconds. A thread of this library needs
 /// less, even on a busy machine.
@@ -77,7 +77,7 @@ pub(crate) enum Side {
     Child(Exit),
 }
 
-/// Forks a child process for the server `owner` (see [`close_on_fork`](crate::sys::close_on_fork)).
+/// Forks a child process for the server `owner` (see [`close_on_fork`](crate::sys::unix::close_on_fork)).
 /// The child sends stop requests through `channel`.
 ///
 /// `hold` locks further values over the fork. It runs last, after all other locks are held.

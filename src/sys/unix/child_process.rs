@@ -1,6 +1,5 @@
 //! Child processes of this process.
 
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::io;
 use std::ptr;
 use std::sync::OnceLock;
@@ -10,7 +9,8 @@ use nix::sys::signal::Signal as SignalNumber;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions};
 
-use crate::sys::signal::action;
+use crate::sys::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use crate::sys::unix::signal::action;
 
 /// Child process that has not been reaped.
 #[derive(Debug)]

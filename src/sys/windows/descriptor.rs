@@ -1,0 +1,42 @@
+//! Properties of sockets.
+
+use std::io;
+use std::net::UdpSocket;
+
+use socket2::{Domain, Socket, Type};
+use windows_sys::Win32::Networking::WinSock::{
+    SO_EXCLUSIVEADDRUSE, SOCKET, SOL_SOCKET, setsockopt,
+};
+
+use crate::sys::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+/// Keeps other sockets from being bound to the address of this socket.
+pub(crate) fn set_exclusive_address(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let is_exclusive = 1i32;
+    // SAFETY: the system reads `is_exclusive`, and keeps no reference to it.
+    let result = unsafe {
+        setsockopt(
+            fd.as_raw_fd() as SOCKET,
+            SOL_SOCKET,
+            SO_EXCLUSIVEADDRUSE,
+            (&raw const is_exclusive).cast(),
+            size_of_val(&is_exclusive) as i32,
+        )
+    };
+    match result {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Does nothing, because sockets that `std` and `socket2` make are not inherited by other programs. A socket
+/// that was inherited itself stays as it is.
+pub(crate) fn set_close_on_exec(_fd: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(())
+}
+
+/// Creates a socket that only occupies an entry in the tables of the process and of the system.
+pub(crate) fn placeholder() -> io::Result<OwnedFd> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+    Ok(UdpSocket::from(socket).into())
+}
