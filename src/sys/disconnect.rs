@@ -79,7 +79,7 @@ fn of_reply(errno: Errno) -> Option<DisconnectKind> {
 /// Returns whether the network cannot deliver packets to a host, as routers report it.
 pub(super) fn is_unreachable(errno: Errno) -> bool {
     // Only Linux defines this error.
-    #[cfg(linux_api)]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     if errno == Errno::NONET {
         return true;
     }
