@@ -2,8 +2,9 @@
 """Checks the pages of the repository.
 
 - The target of each link exists, and so does each page that a source names.
-- No page of `docs` is too long, and `docs/SUMMARY.md`, the contents of the site, lists each page once. Translations
-  (`docs/zh`) are not in the site.
+- No page of `docs` is too long, and `SUMMARY.md`, the contents of the site in one language, lists each page of this
+  language once.
+- Links from Chinese pages to English pages are marked as such.
 - The index of the how-to pages links to each of their sections.
 
 A target is a file and, after `#`, the anchor that GitHub and mdBook generate for a heading. Links to other
@@ -18,9 +19,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 DOCS = ROOT / "docs"
-SUMMARY = DOCS / "SUMMARY.md"
 HOW_TO = DOCS / "how-to"
-TRANSLATIONS = DOCS / "zh"
+CHINESE = DOCS / "zh"
 MOST_LINES = 420
 
 FENCE = re.compile(r"^\s*(```|~~~)")
@@ -98,12 +98,33 @@ def too_long(pages):
             yield f"{page.relative_to(ROOT)} has {lines} lines, more than {MOST_LINES}"
 
 
-def not_listed(pages):
-    listed = [(DOCS / target).resolve() for _, target in links(SUMMARY.read_text())]
+def not_listed(pages, folder, others=None):
+    """Returns the pages of a language that are not listed once in the contents of its site."""
+    summary = folder / "SUMMARY.md"
+    listed = [(folder / target).resolve() for _, target in links(summary.read_text())]
     for page in pages:
-        is_in_site = DOCS in page.parents and TRANSLATIONS not in page.parents and page != SUMMARY
-        if is_in_site and listed.count(page) != 1:
-            yield f"docs/SUMMARY.md lists {page.relative_to(ROOT)} {listed.count(page)} times"
+        is_of_site = folder in page.parents and others not in page.parents and page != summary
+        if is_of_site and listed.count(page) != 1:
+            yield f"{summary.relative_to(ROOT)} lists {page.relative_to(ROOT)} {listed.count(page)} times"
+
+
+def not_marked(pages):
+    """Returns the links of Chinese pages to English ones that are not followed by a mark. A heading or the head of a
+    table can mark all links below it."""
+    for page in pages:
+        if CHINESE not in page.parents:
+            continue
+        above = ""
+        for number, line in enumerate(prose(page.read_text()).splitlines(), 1):
+            if line.startswith("#"):
+                above = line
+            elif line.startswith("|") and "英文" in line:
+                above = line
+            for link in LINK.finditer(line):
+                target = (page.parent / link[1].partition("#")[0]).resolve()
+                is_english = DOCS in target.parents and CHINESE not in target.parents and target.suffix == ".md"
+                if is_english and "英文" not in above and not line[link.end() :].startswith("（英文）"):
+                    yield f"{page.relative_to(ROOT)}:{number}: {link[1]} is English and not marked （英文）"
 
 
 def not_in_index(pages):
@@ -125,7 +146,8 @@ def main():
         errors += broken_links(page, page.read_text())
     for source in tracked("*.md", "*.rs", "*.py", "*.toml", ".ci/*"):
         errors += missing_pages(source, source.read_text())
-    errors += [*too_long(pages), *not_listed(pages), *not_in_index(pages)]
+    errors += [*too_long(pages), *not_listed(pages, DOCS, CHINESE), *not_listed(pages, CHINESE)]
+    errors += [*not_marked(pages), *not_in_index(pages)]
     print("\n".join(errors) or f"{len(pages)} pages: each link has a target, each page is listed")
     return 1 if errors else 0
 

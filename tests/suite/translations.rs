@@ -122,6 +122,9 @@ fn pages_name_the_sections_that_they_translate() {
         .flat_map(|path| headings(&read(path)))
         .collect();
     for path in chinese() {
+        if path.ends_with("SUMMARY.md") {
+            continue; // the contents of the site
+        }
         let sources = sources(&read(&path));
         assert!(!sources.is_empty(), "{}: no source", path.display());
         for (section, hash) in sources {
