@@ -21,6 +21,7 @@ mod deadlines;
 mod differential;
 mod disconnects;
 mod docs;
+mod docs_options;
 mod examples;
 mod faults;
 mod forking;
