@@ -61,6 +61,8 @@ mod docs_reference_differences {}
 mod docs_reference_options {}
 #[doc = include_str!("../docs/reference/performance.md")]
 mod docs_reference_performance {}
+#[doc = include_str!("../docs/reference/platforms.md")]
+mod docs_reference_platforms {}
 #[doc = include_str!("../docs/reference/python-names.md")]
 mod docs_reference_python_names {}
 #[doc = include_str!("../docs/reference/reliability.md")]
