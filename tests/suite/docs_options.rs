@@ -62,30 +62,36 @@ fn settings() -> BTreeSet<String> {
     settings.collect()
 }
 
-/// Returns the cells of the rows whose first cell begins with a name in code.
-fn rows() -> Vec<Vec<String>> {
+/// Returns the full name and the cells of the rows whose first cell begins with a name in code. Above a table whose
+/// rows have the names of methods only, the page says of which type they are.
+fn rows() -> Vec<(String, Vec<String>)> {
     let page = read("docs/reference/options.md");
-    let rows = page.lines().filter(|line| line.starts_with("| `"));
-    let cells = |row: &str| {
-        row.trim_matches('|')
-            .split('|')
-            .map(|cell| cell.trim().to_owned())
-            .collect()
-    };
-    rows.map(cells).collect()
-}
-
-/// Returns the name at the beginning of a row.
-fn name_of(row: &[String]) -> &str {
-    row[0].split('`').nth(1).unwrap()
+    let mut rows = Vec::new();
+    let mut owner = None;
+    for line in page.lines() {
+        if line.starts_with("## ") {
+            owner = None;
+        } else if let Some(methods) = line.strip_prefix("Methods of `") {
+            owner = methods.split('`').next();
+        } else if let Some(row) = line.strip_prefix("| `") {
+            let name = row.split('`').next().unwrap();
+            let name = match owner {
+                Some(owner) => format!("{owner}::{name}"),
+                None => name.to_owned(),
+            };
+            let cells = row.trim_end_matches('|').split('|');
+            rows.push((name, cells.map(|cell| cell.trim().to_owned()).collect()));
+        }
+    }
+    rows
 }
 
 /// Returns the default that the page states for a setting.
 fn default_of(setting: &str) -> String {
-    let rows = rows();
-    let found: Vec<_> = rows.iter().filter(|row| name_of(row) == setting).collect();
-    assert_eq!(found.len(), 1, "rows of {setting}");
-    found[0][1].clone()
+    let mut rows = rows();
+    rows.retain(|(name, _)| name == setting);
+    assert_eq!(rows.len(), 1, "rows of {setting}");
+    rows[0].1[1].clone()
 }
 
 #[track_caller]
@@ -119,7 +125,7 @@ fn the_tables_have_every_setting() {
     let rows = rows();
     let named: BTreeSet<_> = rows
         .iter()
-        .map(|row| name_of(row).to_owned())
+        .map(|(name, _)| name.clone())
         .filter(|name| {
             let owners = SOURCES.iter().chain([&COROUTINES]);
             name.split_once("::")
