@@ -3,7 +3,13 @@
 const fs = require('fs');
 const vm = require('vm');
 
-const page = vm.createContext({ window: { search: {} }, document: { getElementById: () => ({}) } });
+const page = vm.createContext({
+    window: { search: {} },
+    document: { getElementById: () => ({}) },
+    MutationObserver: class {
+        observe() {}
+    },
+});
 for (const script of ['elasticlunr.min.js', 'search.js', 'searchindex.js']) {
     vm.runInContext(fs.readFileSync(`${process.argv[2]}/zh/${script}`, 'utf8'), page);
     page.elasticlunr ??= page.window.elasticlunr;

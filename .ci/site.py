@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Completes the site that mdBook has built: python3 .ci/site.py DIRECTORY
 
-- Each Chinese page loads the script that makes the search find Chinese words.
+- Each Chinese page has mdBook's own words in Chinese, and loads the script that makes the search find Chinese words.
 - Each page gets a link to its counterpart in the other language, or to the start page of that language.
 - Links to files outside `docs` become plain text, because the site does not have these files. Every other link must
   have its target in the site.
@@ -29,6 +29,27 @@ SEARCH = re.compile(r'(<script src="[^"]*)elasticlunr\.min\.js"></script>')
 CHINESE = "zh"
 ENGLISH_PAGE = {"strategies.html": "explanation/strategies.html", "how-to.html": "how-to/index.html"}
 CHINESE_PAGE = {english: chinese for chinese, english in ENGLISH_PAGE.items()}
+# mdBook's own words.
+CHINESE_WORDS = {
+    ">Auto<": ">自动<",
+    ">Light<": ">浅色<",
+    ">Rust<": ">棕色<",
+    ">Coal<": ">炭黑<",
+    ">Navy<": ">深蓝<",
+    ">Ayu<": ">墨蓝<",
+    "Change theme": "主题",
+    "Next chapter": "下一章",
+    "Previous chapter": "上一章",
+    "Toggle Table of Contents": "目录",
+    "Toggle Searchbar": "搜索",
+    "Search (`/`)": "搜索（/）",
+    "Search this book ...": "搜索……",
+    "Keyboard shortcuts": "快捷键",
+    "Press <kbd>←</kbd> or <kbd>→</kbd> to navigate between chapters": "<kbd>←</kbd>、<kbd>→</kbd>：上一章、下一章",
+    "Press <kbd>S</kbd> or <kbd>/</kbd> to search in the book": "<kbd>S</kbd>、<kbd>/</kbd>：搜索",
+    "Press <kbd>?</kbd> to show this help": "<kbd>?</kbd>：显示这个窗口",
+    "Press <kbd>Esc</kbd> to hide this help": "<kbd>Esc</kbd>：关闭这个窗口",
+}
 # Files of the repository that mdBook copies.
 SOURCES = ["**/book.toml", "zh/book.css", "pictures/make", "pictures/*.pikchr", "pictures/*.py", "pictures/*.tsv"]
 
@@ -52,8 +73,11 @@ def with_language_switch(site, page, text):
     return text.replace(MENU, MENU + link, 1)
 
 
-def with_chinese_search(text):
-    return SEARCH.sub(r'\g<0>\n        \1search.js"></script>', text, count=1)
+def in_chinese(text):
+    head, content, rest = re.split(r"(<main>.*</main>)", text, maxsplit=1, flags=re.DOTALL)
+    for english, chinese in CHINESE_WORDS.items():
+        head, rest = head.replace(english, chinese), rest.replace(english, chinese)
+    return SEARCH.sub(r'\g<0>\n        \1search.js"></script>', head + content + rest, count=1)
 
 
 def main(directory):
@@ -92,8 +116,8 @@ def main(directory):
             if MENU not in completed:
                 errors.append(f"{place}: there is no place for the link to the other language")
             completed = with_language_switch(site, page, completed)
-        if site / CHINESE in page.parents:
-            completed = with_chinese_search(completed)
+        if site / CHINESE in page.parents and place.name != "toc.html":
+            completed = in_chinese(completed)
         if completed != text:
             page.write_text(completed)
     print("\n".join(errors) or f"{site}: {len(pages)} pages")

@@ -19,7 +19,14 @@
         return found;
     }
 
-    document.getElementById('searchbar').placeholder = '搜索';
+    // The line above the results.
+    const header = document.getElementById('searchresults-header');
+    new MutationObserver(() => {
+        const found = header.textContent.match(/^(No|\d+) search results? for '(.*)'/);
+        if (found) {
+            header.textContent = `“${found[2]}”：${found[1] === 'No' ? '没有找到' : `${found[1]} 条结果`}`;
+        }
+    }).observe(header, { childList: true });
 
     // mdBook loads its index by this function.
     elasticlunr.Index.load = (saved) => {
