@@ -5,7 +5,8 @@ import math
 import pathlib
 import re
 
-PAGE = pathlib.Path(__file__).resolve().parent.parent / "reference/performance.md"
+DOCS = pathlib.Path(__file__).resolve().parent.parent
+PAGE = DOCS / "reference/performance.md"
 VALUE = re.compile(r"([\d.]+)(?: \(([\d.]+)\.\.([\d.]+)\))?")
 
 # The bar plots: name, column of the table in the section with this name, and title.
@@ -109,9 +110,10 @@ def bar_plots():
 
 
 def descriptions():
-    """Returns the name and the words of each plot in the page."""
-    for words, name in re.findall(r"!\[([^]]*)\]\(\.\./pictures/([\w-]+)\.svg\)", PAGE.read_text()):
-        yield name, " ".join(words.split())
+    """Returns the name and the words of each picture in the pages."""
+    for page in sorted(DOCS.glob("**/*.md")):
+        for words, name in re.findall(r"!\[([^]]*)\]\([./]*pictures/([\w-]+)\.svg\)", page.read_text()):
+            yield name, " ".join(words.split())
 
 
 def errors():
