@@ -27,6 +27,8 @@ mod docs_how_to_deadlines {}
 mod docs_how_to_errors {}
 #[doc = include_str!("../docs/how-to/limits.md")]
 mod docs_how_to_limits {}
+#[doc = include_str!("../docs/how-to/messages-between-clients.md")]
+mod docs_how_to_messages_between_clients {}
 #[doc = include_str!("../docs/how-to/operating.md")]
 mod docs_how_to_operating {}
 #[doc = include_str!("../docs/how-to/other-libraries.md")]
@@ -35,6 +37,10 @@ mod docs_how_to_other_libraries {}
 mod docs_how_to_porting {}
 #[doc = include_str!("../docs/how-to/processes.md")]
 mod docs_how_to_processes {}
+#[doc = include_str!("../docs/how-to/protocols.md")]
+mod docs_how_to_protocols {}
+#[doc = include_str!("../docs/how-to/rate-limits.md")]
+mod docs_how_to_rate_limits {}
 #[doc = include_str!("../docs/how-to/reading-and-writing.md")]
 mod docs_how_to_reading_and_writing {}
 #[doc = include_str!("../docs/how-to/several-clients.md")]
@@ -47,6 +53,8 @@ mod docs_how_to_sharing_state {}
 mod docs_how_to_starting {}
 #[doc = include_str!("../docs/how-to/stopping.md")]
 mod docs_how_to_stopping {}
+#[doc = include_str!("../docs/how-to/subprocesses.md")]
+mod docs_how_to_subprocesses {}
 #[doc = include_str!("../docs/how-to/testing.md")]
 mod docs_how_to_testing {}
 #[doc = include_str!("../docs/how-to/tls-and-other-sockets.md")]
