@@ -114,6 +114,39 @@ fn every_test_that_the_pages_on_reliability_name_exists() {
     }
 }
 
+/// The blocks need crates that are not dependencies of this one. The package `examples/databases` compiles and tests
+/// them.
+#[test]
+fn the_code_on_databases_is_that_of_the_example() {
+    let package = "examples/databases";
+    let files = ["src/sqlite.rs", "src/postgresql.rs", "tests/sqlite.rs"];
+    let sources: String = files
+        .map(|file| read(&format!("{package}/{file}")))
+        .concat();
+    let regions = sources.split("// region: ").skip(1);
+    let mut regions: Vec<&str> = regions
+        .map(|region| region.split_once('\n').unwrap().1)
+        .map(|region| region.split_once("// endregion\n").unwrap().0)
+        .collect();
+    let page = read("docs/how-to/databases.md");
+    let blocks = page.split("```rust").skip(1);
+    for block in blocks.map(|block| block.split_once("```\n").unwrap().0) {
+        let code = block.strip_prefix(",ignore\n").unwrap_or(block);
+        let position = regions.iter().position(|region| *region == code);
+        let position = position.unwrap_or_else(|| panic!("no region of {package} is:\n{code}"));
+        regions.remove(position);
+    }
+    assert!(regions.is_empty(), "not in the page: {regions:?}");
+
+    let manifest = read(&format!("{package}/Cargo.toml"));
+    let (_, listed) = page.split_once("[dependencies]\n").unwrap();
+    let (listed, _) = listed.split_once("```").unwrap();
+    for dependency in listed.lines() {
+        let dependency = dependency.split(" #").next().unwrap();
+        assert!(manifest.contains(dependency), "not listed: {dependency}");
+    }
+}
+
 /// Returns the text of a page without its code blocks.
 fn prose(page: &str) -> String {
     let pieces = page.split("\n```").step_by(2);
