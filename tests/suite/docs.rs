@@ -147,6 +147,55 @@ fn the_code_on_databases_is_that_of_the_example() {
     }
 }
 
+/// The records contain the messages of the compiler. In the page, `..` stands for any text, and the quotation marks of
+/// the compiler are left out.
+#[test]
+fn every_compiler_message_of_the_faq_is_recorded() {
+    fn plain(text: &str) -> String {
+        let text = text.replace('`', "").replace("\\|", "|");
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compile_fail");
+    let records = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let records = records.filter(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "stderr")
+    });
+    let records: Vec<String> = records
+        .map(|path| plain(&fs::read_to_string(path).unwrap()))
+        .collect();
+    let contains = |record: &str, message: &str| {
+        let mut rest = Some(record);
+        for piece in message.split("..") {
+            let found = rest.and_then(|rest| rest.split_once(piece.trim()));
+            rest = found.map(|(_, after)| after);
+        }
+        rest.is_some()
+    };
+
+    let page = read("docs/faq.md");
+    let (_, table) = page.split_once("## Compiler errors").unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| "));
+    let mut number = 0;
+    for row in rows.skip(2) {
+        let (cell, _) = row[2..].split_once(" | ").unwrap();
+        let separator = if cell.contains("``") { "``" } else { "`" };
+        let messages = cell.split(separator).skip(1).step_by(2);
+        // A single word is a place, not a message.
+        for message in messages.map(plain).filter(|message| message.contains(' ')) {
+            let is_recorded = records.iter().any(|record| contains(record, &message));
+            assert!(
+                is_recorded,
+                "no record in tests/compile_fail has: {message}"
+            );
+            number += 1;
+        }
+    }
+    assert!(number > 40, "{number}");
+}
+
 /// Returns the text of a page without its code blocks.
 fn prose(page: &str) -> String {
     let pieces = page.split("\n```").step_by(2);
