@@ -1,5 +1,6 @@
 //! Visits in a PostgreSQL database.
 
+// region: postgresql-connect
 use std::time::Duration;
 
 use postgres::{Client, Config, NoTls};
@@ -8,7 +9,6 @@ use r2d2_postgres::PostgresConnectionManager;
 use socketserver::blocking;
 use socketserver::prelude::*;
 
-// region: postgresql-connect
 /// Makes the table if there is none. Called once, before the server serves.
 pub fn create(config: &Config) -> Result {
     let mut database = config.connect(NoTls)?;
@@ -43,7 +43,7 @@ pub fn pooled(config: Config, connections: u32) -> Result<impl Service<TcpReques
     let manager = PostgresConnectionManager::new(config, NoTls);
     let pool = Pool::builder()
         .max_size(connections)
-        .connection_timeout(Duration::from_secs(5)) // how long `get` waits
+        .connection_timeout(Duration::from_secs(5)) // limit of the wait in `get`
         .build(manager)?;
     Ok(handler_fn(move |request: &mut TcpRequest| {
         while let Some(name) = request.next_text_line(100)? {

@@ -1,5 +1,6 @@
 //! Visits in a file of SQLite.
 
+// region: sqlite-open
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +11,6 @@ use rusqlite::Connection;
 use socketserver::blocking;
 use socketserver::prelude::*;
 
-// region: sqlite-open
 /// Makes the database if there is none. Called once, before the server serves.
 pub fn create(path: &Path) -> Result {
     let database = open(path)?;
@@ -24,7 +24,7 @@ pub fn create(path: &Path) -> Result {
 /// Opens the database.
 pub fn open(path: &Path) -> Result<Connection> {
     let database = Connection::open(path)?;
-    database.busy_timeout(Duration::from_secs(5))?; // how long a write waits for other writes
+    database.busy_timeout(Duration::from_secs(5))?; // limit of the wait for other writes
     Ok(database)
 }
 
@@ -44,7 +44,7 @@ pub fn one_connection(path: &Path) -> Result<impl Service<TcpRequest> + use<>> {
     let database = Mutex::new(open(path)?);
     Ok(handler_fn(move |request: &mut TcpRequest| {
         while let Some(name) = request.next_text_line(100)? {
-            let visits = count_visit(&database.lock().unwrap(), &name)?; // unlocked after this line
+            let visits = count_visit(&database.lock().unwrap(), &name)?; // the lock ends with this line
             writeln!(request, "{visits}")?;
         }
         Ok(())
