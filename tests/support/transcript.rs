@@ -30,7 +30,7 @@ pub(crate) fn is_run_by_the_tutorial(name: &str) -> bool {
         .flat_map(|(_, page)| page.lines())
         .filter_map(|line| line.strip_prefix("$ cargo run -q --example "))
         .any(|command| command.split(' ').next() == Some(name))
-        || name == "tutorial_own" // The tutorial runs it by `cargo run -q` alone.
+        || ["tutorial_own", "tutorial_ready"].contains(&name) // The tutorial runs them by `cargo run -q` alone.
 }
 
 /// Returns whether a program, or the command that starts it, prints its address on standard error.
@@ -79,7 +79,13 @@ pub(crate) struct Hide {
 
 impl Hide {
     /// Texts before numbers that differ between runs.
-    const BEFORE_NUMBERS: [&'static str; 3] = ["127.0.0.1:", "descriptor ", "process "];
+    const BEFORE_NUMBERS: [&'static str; 5] = [
+        "127.0.0.1:",
+        "descriptor ",
+        "process ",
+        "datagrams received: ",
+        "has number ",
+    ];
 
     /// Beginnings of the names of a server's threads: this crate's, and Python's.
     const THREADS: [&'static str; 3] = ["socketserver-", "Thread-", "ThreadPoolExecutor-"];

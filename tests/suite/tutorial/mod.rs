@@ -10,14 +10,21 @@
 //! - `>>:text` is the prompt of a client, followed by typed text. At the end of a block, `>>:` is only the
 //!   prompt; the next block repeats it, with the typed text.
 //! - `^C` is typed too. The rest of its line is printed after it.
+//! - The label names the typed lines of a program without a prompt: "Terminal 2 (you type `hello`):".
 //! - All other lines are printed.
 //!
 //! A session begins with a command in terminal 1. This program is the server, unless the session has no
 //! other terminal. Each session of Rust programs also runs with their Python originals, unless its section
 //! has a session that runs Python itself, or it runs the reader's own program, which has no original.
 //!
-//! `text` blocks are the errors of programs that cannot start.
+//! The servers on a Unix socket have the file `tutorial.sock` on the page, and a file of their own here. All sessions
+//! of a page use one file, which `ls` and `rm` may name.
+//!
+//! `text` blocks are the errors of programs that cannot start, and of tests that fail.
 
+/// The reader's own program with its tests, as the page about testing has it.
+#[allow(dead_code, reason = "its `main` is not called")]
+mod greeter;
 mod programs;
 mod transcripts;
 
@@ -42,8 +49,12 @@ const ANNOUNCED: &str = "listening on 127.0.0.1:6969";
 
 const PROMPT: &str = ">>:";
 
-/// File with the program that is, on the page, the reader's own, and that `cargo run` starts.
-const OWN: &str = "tutorial_own.rs";
+/// File of the servers on a Unix socket.
+const SOCKET_FILE: &str = "tutorial.sock";
+
+/// Files with the program that is, on the page, the reader's own, and that `cargo run` starts: the last of them that
+/// the page shows.
+const OWN: [&str; 2] = ["tutorial_own.rs", "tutorial_ready.rs"];
 
 /// A fenced block of a page.
 struct Block {
@@ -103,12 +114,17 @@ struct Session {
     section: &'static str,
     /// Page and line in which the session begins, for messages.
     place: String,
+    page: &'static str,
+    /// Program that `cargo run` starts.
+    own: &'static str,
     excerpts: Vec<Excerpt>,
 }
 
 /// Consecutive lines of one terminal.
 struct Excerpt {
     terminal: u32,
+    /// Lines that are typed although no program has printed a prompt.
+    typed: Vec<&'static str>,
     lines: Vec<&'static str>,
 }
 
@@ -148,7 +164,12 @@ impl fmt::Display for Session {
 
 fn sessions() -> Vec<Session> {
     let mut sessions: Vec<Session> = Vec::new();
+    let mut own = OWN[0];
     for block in blocks() {
+        let is_label = block.label.ends_with("`:");
+        if let Some(shown) = OWN.iter().find(|name| is_label && block.label.contains(*name)) {
+            own = shown;
+        }
         if block.language != "console" {
             continue;
         }
@@ -162,12 +183,15 @@ fn sessions() -> Vec<Session> {
             sessions.push(Session {
                 section: block.section,
                 place,
+                page: block.page,
+                own,
                 excerpts: Vec::new(),
             });
         }
         let session = sessions.last_mut().expect("a session begins in terminal 1");
         session.excerpts.push(Excerpt {
             terminal,
+            typed: block.label.split('`').skip(1).step_by(2).collect(),
             lines: block.lines,
         });
     }

@@ -1,5 +1,10 @@
 //! The programs and their errors.
 
+use std::os::unix::net::UnixListener;
+
+use socketserver::prelude::*;
+use socketserver::testing::TestServer;
+
 use super::*;
 
 fn examples() -> PathBuf {
@@ -63,8 +68,10 @@ fn the_programs_on_the_page_are_the_files() {
         println!("{}", block.place()); // shown if the test fails
         let names = names(block.label);
         match block.language {
+            // A program of the documentation's tests.
+            "rust" if names.is_empty() => {}
             "python" | "rust" | "rust,ignore" | "rust,no_run" => {
-                let is_own = names == [OWN];
+                let is_own = OWN.contains(&names[0]);
                 let place = if is_own {
                     "`src/main.rs`, in the clone "
                 } else {
@@ -72,6 +79,9 @@ fn the_programs_on_the_page_are_the_files() {
                 };
                 assert_eq!(block.label, format!("{place}`examples/{}`:", names[0]));
                 assert_eq!(block.lines.join("\n") + "\n", program(names[0]));
+            }
+            "diff" if names == [OWN[0]] => {
+                assert_eq!(patch(program(names[0]), &block), include_str!("greeter.rs"));
             }
             "diff" => assert_eq!(patch(program(names[0]), &block), program(names[1])),
             "console" | "sh" | "text" | "toml" => {}
@@ -95,6 +105,21 @@ fn the_page_shows_every_program_that_was_written_for_it() {
             }
         }
     }
+}
+
+/// Returns the message of a test in which a client sends a line that is too long for the reader's own program.
+fn failure_of_a_test() -> String {
+    let greeting = handler_fn(|request: &mut TcpRequest| {
+        while request.next_line(1000)?.is_some() {}
+        Ok(())
+    });
+    let server = TestServer::start(ThreadingTcpServer::bind("127.0.0.1:0", greeting).unwrap());
+    let mut client = server.client();
+    client.send_all([b'x'; 2000]).unwrap();
+    assert_eq!(client.rest().unwrap(), b"");
+    let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(server)));
+    let message = failed.unwrap_err().downcast::<String>();
+    *message.expect("a text")
 }
 
 /// Runs a program that fails. Returns its error, with the address of the page.
@@ -134,6 +159,20 @@ fn the_errors_on_the_page_are_those_of_the_programs() {
     socket.connect(closed_port).unwrap();
     assert_eq!(error_of("udp_client", closed_port), refused);
     next_is(refused);
+
+    // The file of a server that has ended.
+    let place = std::env::temp_dir().join(format!("tutorial-{}-left.sock", std::process::id()));
+    drop(UnixListener::bind(&place).unwrap());
+    let failed = Program::example("tutorial_unix_v1", &[&place]).finish();
+    fs::remove_file(&place).unwrap();
+    assert_eq!((failed.status.code(), &*failed.stdout), (Some(1), &b""[..]));
+    let path = place.to_str().unwrap();
+    next_is(failed.stderr.replace(path, SOCKET_FILE));
+
+    // The test that fails. Its place and the lines around the message are those of `cargo test`.
+    let block = errors.next().expect("the output of the test");
+    let error = failure_of_a_test();
+    assert!(block.lines.contains(&&*error), "{}: {error}", block.place());
     assert!(
         errors.next().is_none(),
         "an error on the page that is not checked"

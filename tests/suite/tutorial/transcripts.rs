@@ -1,5 +1,7 @@
 //! The transcripts.
 
+use std::process::{Command, id};
+
 use super::*;
 
 /// Programs with which a session runs.
@@ -24,8 +26,10 @@ struct Terminal {
 struct SessionRun<'a> {
     session: &'a Session,
     programs: Programs,
-    /// Address of the server, if the session has one.
+    /// Address of the server, if the session has one that is not a Unix socket.
     address: Option<SocketAddr>,
+    /// File that stands for `tutorial.sock`.
+    socket_file: String,
     terminals: BTreeMap<u32, Terminal>,
     /// Hides text that differs in each run: on the page, and in the output.
     on_page: Hide,
@@ -38,6 +42,7 @@ fn play(session: &Session, programs: Programs) {
         session,
         programs,
         address: None,
+        socket_file: socket_file(session.page, programs),
         terminals: BTreeMap::new(),
         on_page: Hide::default(),
         in_output: Hide::default(),
@@ -47,6 +52,31 @@ fn play(session: &Session, programs: Programs) {
     }
     let open: Vec<_> = run.terminals.keys().collect();
     assert!(open.is_empty(), "programs still run in terminals {open:?}");
+}
+
+/// File for the Unix sockets of a page.
+fn socket_file(page: &str, programs: Programs) -> String {
+    let name = format!("tutorial-{}-{page}-{}.sock", id(), programs as u8);
+    let path = std::env::temp_dir().join(name);
+    path.into_os_string().into_string().unwrap()
+}
+
+/// Removes the files that the sessions have left.
+fn remove_socket_files(programs: Programs) {
+    for (page, _) in PAGES.iter() {
+        let _ = fs::remove_file(socket_file(page, programs));
+    }
+}
+
+/// Returns what is the same for each user in a line of `ls -l`: the mode and the name.
+fn without_owner(line: &str) -> String {
+    let mut words = line.split(' ');
+    // The mode that a umask of 022 gives, whatever the umask of this process is.
+    let mode = match words.next() {
+        Some(mode) if mode.starts_with("srwx") => "srwxr-xr-x",
+        mode => mode.unwrap_or_default(),
+    };
+    format!("{mode} {:?}", words.next_back())
 }
 
 impl SessionRun<'_> {
@@ -60,10 +90,12 @@ impl SessionRun<'_> {
                 if self.terminals.contains_key(&excerpt.terminal) {
                     self.end(excerpt.terminal);
                 }
-                self.start(excerpt.terminal, command);
-                if self.is_server(excerpt.terminal) {
-                    assert_eq!(lines.next(), Some(ANNOUNCED));
-                }
+                let announced = lines.next_if(|line| line.starts_with("listening on "));
+                assert_eq!(announced.is_some(), self.is_server(excerpt.terminal));
+                self.start(excerpt.terminal, command, announced);
+            } else if excerpt.typed.contains(&line) {
+                let program = &mut self.terminal(excerpt.terminal).program;
+                program.type_in(format!("{line}\n"));
             } else if let Some(typed) = line.strip_prefix(PROMPT) {
                 self.answer(excerpt.terminal, typed, is_last);
             } else if let Some(rest) = line.strip_prefix("^C") {
@@ -92,8 +124,9 @@ impl SessionRun<'_> {
     }
 
     /// Starts a program. A server gets a free port, and clients get its address.
-    fn start(&mut self, terminal: u32, command: &str) {
-        let is_server = self.is_server(terminal);
+    fn start(&mut self, terminal: u32, command: &str, announced: Option<&str>) {
+        let is_server = announced.is_some();
+        let uses_file = |line: &str| line.ends_with(SOCKET_FILE);
         let mut words = command.split(' ').map(String::from);
         let mut program: Vec<_> = words.by_ref().take(2).collect();
         if program[0] == "cargo" {
@@ -101,7 +134,11 @@ impl SessionRun<'_> {
         }
         let mut arguments: Vec<String> = words.collect();
         if is_server {
-            arguments.insert(0, "127.0.0.1:0".into());
+            let on_file = announced.is_some_and(uses_file);
+            let port = "127.0.0.1:0".to_owned();
+            arguments.insert(0, if on_file { self.socket_file.clone() } else { port });
+        } else if command.contains("unix_client") {
+            arguments.insert(0, self.socket_file.clone());
         } else if let Some(address) = self.address {
             arguments.retain(|word| word != ADDRESS);
             arguments.insert(0, address.to_string());
@@ -110,12 +147,28 @@ impl SessionRun<'_> {
         let program: Vec<_> = program.iter().map(String::as_str).collect();
         let mut program = match program[..] {
             ["cargo", "run", "-q", "--example", name] => self.start_example(name, &arguments),
-            ["cargo", "run", "-q"] => Program::example(OWN.trim_end_matches(".rs"), &arguments),
+            ["cargo", "run", "-q"] => {
+                Program::example(self.session.own.trim_end_matches(".rs"), &arguments)
+            }
             ["python3", script] => Program::python(script, &arguments),
+            ["ls", "-l"] => {
+                let mut list = Command::new("ls");
+                list.arg("-l").arg(&self.socket_file);
+                Program::start(list)
+            }
+            ["rm", SOCKET_FILE] => {
+                let mut remove = Command::new("rm");
+                remove.arg(&self.socket_file);
+                Program::start(remove)
+            }
             _ => panic!("unknown command: {command:?}"),
         };
         let mut checked = String::new();
-        if is_server {
+        if announced.is_some_and(uses_file) {
+            checked = program.line() + "\n";
+            assert_eq!(checked, format!("listening on {}\n", self.socket_file));
+        } else if is_server {
+            assert_eq!(announced, Some(ANNOUNCED));
             let on_stderr = announces_on_stderr(command);
             let address = match on_stderr {
                 true => program.address_on_stderr(),
@@ -182,6 +235,11 @@ impl SessionRun<'_> {
         let printed = running.program.line();
         running.checked += &printed;
         running.checked.push('\n');
+        if line.ends_with(SOCKET_FILE) {
+            let printed = printed.replace(&self.socket_file, SOCKET_FILE);
+            assert_eq!(without_owner(&printed), without_owner(line));
+            return;
+        }
         assert_eq!(
             self.in_output.hide(&printed),
             self.on_page.hide(line),
@@ -205,6 +263,7 @@ fn the_transcripts_are_true() {
             play(&session, Programs::AsWritten);
         }
     }
+    remove_socket_files(Programs::AsWritten);
 }
 
 #[test]
@@ -221,4 +280,5 @@ fn the_transcripts_are_true_in_python_too() {
             play(session, Programs::Originals);
         }
     }
+    remove_socket_files(Programs::Originals);
 }
