@@ -167,7 +167,10 @@ fn sessions() -> Vec<Session> {
     let mut own = OWN[0];
     for block in blocks() {
         let is_label = block.label.ends_with("`:");
-        if let Some(shown) = OWN.iter().find(|name| is_label && block.label.contains(*name)) {
+        if let Some(shown) = OWN
+            .iter()
+            .find(|name| is_label && block.label.contains(*name))
+        {
             own = shown;
         }
         if block.language != "console" {

@@ -169,6 +169,17 @@ fn the_errors_on_the_page_are_those_of_the_programs() {
     let path = place.to_str().unwrap();
     next_is(failed.stderr.replace(path, SOCKET_FILE));
 
+    // The tests that succeed.
+    let block = errors.next().expect("the output of the tests");
+    let tests = include_str!("greeter.rs").split("#[test]\n    fn ").skip(1);
+    let names = tests.map(|test| test.split('(').next().unwrap_or_default());
+    let lines = names.map(|name| format!("test tests::{name} ... ok"));
+    let listed = block
+        .lines
+        .iter()
+        .filter(|line| line.starts_with("test tests"));
+    assert!(lines.eq(listed.copied()), "{}", block.place());
+
     // The test that fails. Its place and the lines around the message are those of `cargo test`.
     let block = errors.next().expect("the output of the test");
     let error = failure_of_a_test();

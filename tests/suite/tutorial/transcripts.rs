@@ -136,7 +136,14 @@ impl SessionRun<'_> {
         if is_server {
             let on_file = announced.is_some_and(uses_file);
             let port = "127.0.0.1:0".to_owned();
-            arguments.insert(0, if on_file { self.socket_file.clone() } else { port });
+            arguments.insert(
+                0,
+                if on_file {
+                    self.socket_file.clone()
+                } else {
+                    port
+                },
+            );
         } else if command.contains("unix_client") {
             arguments.insert(0, self.socket_file.clone());
         } else if let Some(address) = self.address {
