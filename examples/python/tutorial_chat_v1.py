@@ -23,8 +23,11 @@ class Member(socketserver.StreamRequestHandler):
         self.name = name
         self.wfile.write(f"hello {name}\n".encode())
         self.server.tell_others(name, f"* {name} joins\n")
-        while line := self.rfile.readline(1000):
-            self.server.tell_others(name, f"{name}: {line.decode()}")
+        try:
+            while line := self.rfile.readline(1000):
+                self.server.tell_others(name, f"{name}: {line.decode()}")
+        except ConnectionResetError:
+            pass  # the client has ended without reading all
 
     def finish(self):
         if self.name is not None:
