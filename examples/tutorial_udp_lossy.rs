@@ -28,7 +28,8 @@ impl RequestHandler<UdpRequest> for Answer {
         let data = request.packet();
         let _ = writeln!(io::stdout(), "executing {}", repr(data));
         let answer = with_ctime(data);
-        if REQUESTS.fetch_add(1, Relaxed) % 2 == 0 {
+        let number = REQUESTS.fetch_add(1, Relaxed) + 1;
+        if number % 2 == 1 {
             let _ = writeln!(io::stdout(), "the answer is lost");
         } else {
             request.send_all(&answer)?;

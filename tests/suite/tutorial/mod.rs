@@ -166,11 +166,9 @@ fn sessions() -> Vec<Session> {
     let mut sessions: Vec<Session> = Vec::new();
     let mut own = OWN[0];
     for block in blocks() {
-        let is_label = block.label.ends_with("`:");
-        if let Some(shown) = OWN
-            .iter()
-            .find(|name| is_label && block.label.contains(*name))
-        {
+        // A label that names both leads from the first to the second.
+        let is_named = |name: &&&str| block.label.contains(&format!("`examples/{name}`"));
+        if let Some(shown) = OWN.iter().rfind(is_named) {
             own = shown;
         }
         if block.language != "console" {
