@@ -35,12 +35,14 @@ fn main() -> Result {
     ada.read_line(&mut line)?;
     print!("Ada has received: {line}");
 
-    // 30 MB, which is more than the kernel buffers for both connections.
+    // 100 MB, which is more than the kernel buffers for both connections.
     let text = "x".repeat(900) + "\n";
     let timeout = Duration::from_secs(3);
     ada.get_ref().set_write_timeout(Some(timeout))?;
-    for _ in 0..33_000 {
-        if ada.get_mut().write_all(text.as_bytes()).is_err() {
+    for _ in 0..110_000 {
+        // When the timeout expires, `write` fails, or it has written only a part.
+        let written = ada.get_mut().write(text.as_bytes()).unwrap_or(0);
+        if written < text.len() {
             println!("Ada cannot send: the server has not read from her for 3 s");
             return Ok(());
         }

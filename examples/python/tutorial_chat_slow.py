@@ -23,10 +23,10 @@ ada, ada_reader = join("Ada")
 bob, bob_reader = join("Bob")
 print("Ada has received:", ada_reader.readline(), end="")
 
-# 30 MB, which is more than the kernel buffers for both connections.
+# 100 MB, which is more than the kernel buffers for both connections.
 text = b"x" * 900 + b"\n"
 ada.settimeout(3)
-for _ in range(33_000):
+for _ in range(110_000):
     try:
         ada.sendall(text)
     except TimeoutError:
