@@ -61,7 +61,8 @@ def main():
     def run(*command, **options):
         left = end - time.monotonic()
         # A list of tests is short; it gets some time even if the tests before it had none left.
-        return subprocess.run([*runner, *command], env=environment, stdin=subprocess.DEVNULL, timeout=max(left, 5), **options)
+        options |= {"env": environment, "stdin": subprocess.DEVNULL, "timeout": max(left, 5)}
+        return subprocess.run([*runner, *command], **options)
 
     names = set(excused(path))
     unused, failed, count = set(names), [], 0
