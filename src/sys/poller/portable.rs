@@ -181,7 +181,7 @@ fn wait_for_any(
                 continue;
             }
             let flags = results.next().unwrap_or(PollFlags::empty());
-            let is_send_only = !polled.entry.flags.contains(PollFlags::IN);
+            let is_send_only = !polled.entry.flags.intersects(PollFlags::IN);
             if is_send_only && flags == PollFlags::HUP {
                 *is_hung_up = true;
             } else if !flags.is_empty() {
@@ -207,8 +207,9 @@ fn event(key: u64, flags: PollFlags) -> Event {
     let hung_up = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
     Event {
         key,
-        readable: flags.contains(PollFlags::IN),
-        writable: flags.contains(PollFlags::OUT),
+        // On Windows, `IN` has two bits, of which one is reported.
+        readable: flags.intersects(PollFlags::IN),
+        writable: flags.intersects(PollFlags::OUT),
         hung_up: flags.intersects(hung_up),
     }
 }
