@@ -33,6 +33,7 @@ mod park;
 mod scheduler;
 mod slots;
 pub(crate) mod stream_io;
+#[cfg_attr(not(coroutines), path = "no_switch.rs")]
 mod switch;
 mod task;
 mod timers;

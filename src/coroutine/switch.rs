@@ -120,6 +120,11 @@ thread_local! {
     static CURRENT: Cell<*const Running> = const { Cell::new(ptr::null()) };
 }
 
+/// Checks that coroutines can run on this processor.
+pub(super) fn check_available() -> io::Result<()> {
+    Ok(())
+}
+
 /// Returns whether the caller runs in a coroutine.
 #[inline]
 pub(crate) fn is_coroutine() -> bool {

@@ -87,6 +87,7 @@ impl Worker {
         blocking_pool: BlockingPool,
         on_stall: impl Fn(Duration) + 'static,
     ) -> io::Result<Rc<Self>> {
+        switch::check_available()?;
         let worker = Self {
             scheduler: RefCell::default(),
             poller: Poller::new()?,

@@ -174,9 +174,12 @@ fn write_to_pipe(fd: BorrowedFd<'_>, text: &[u8]) -> Result<usize, Errno> {
     write_if_writable(fd, pipe_piece(text))
 }
 
+#[allow(clippy::unnecessary_cast)] // its type depends on the system
+const PIPE_BUF: usize = libc::PIPE_BUF as usize;
+
 /// Returns the part of `text` that a writable pipe takes without waiting.
 fn pipe_piece(text: &[u8]) -> &[u8] {
-    &text[..text.len().min(libc::PIPE_BUF)]
+    &text[..text.len().min(PIPE_BUF)]
 }
 
 /// Writes `piece` if the descriptor is writable.

@@ -20,9 +20,9 @@ pub(in crate::sys) fn unix_sockaddr(address: &UnixAddress) -> io::Result<SocketA
             check_path(path)?;
             Ok(SocketAddrUnix::new(path.as_path())?)
         }
-        #[cfg(any(target_os = "linux", target_os = "android"))]
+        #[cfg(target_os = "linux")]
         UnixAddress::Abstract(name) => Ok(SocketAddrUnix::new_abstract_name(name)?),
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        #[cfg(not(target_os = "linux"))]
         UnixAddress::Abstract(_) => Err(rustix::io::Errno::AFNOSUPPORT.into()),
         UnixAddress::Unnamed => Err(io::Error::new(
             io::ErrorKind::AddrNotAvailable,
@@ -50,7 +50,7 @@ fn check_path(path: &Path) -> io::Result<()> {
 
 /// Converts a Unix address of the standard library.
 pub(crate) fn unix_address(address: &SocketAddr) -> UnixAddress {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(target_os = "linux")]
     if let Some(name) = std::os::linux::net::SocketAddrExt::as_abstract_name(address) {
         return UnixAddress::Abstract(name.to_vec());
     }
