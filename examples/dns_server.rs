@@ -74,7 +74,7 @@ fn name_length(message: &[u8]) -> Option<usize> {
     }
 }
 
-struct Zone(Vec<Record>);
+pub(crate) struct Zone(Vec<Record>);
 
 impl Zone {
     /// Answers a query in at most `limit` bytes. Empty for what is no query, because an answer to an answer
@@ -134,7 +134,7 @@ where
     }
 }
 
-struct Answer(Arc<Zone>);
+pub(crate) struct Answer(Arc<Zone>);
 
 impl RequestHandler<UdpRequest> for Answer {
     fn handle(&mut self, request: &mut UdpRequest) -> Result {
@@ -156,14 +156,17 @@ impl RequestHandler<TcpRequest> for Answer {
     }
 }
 
-fn main() -> Result {
-    let zone = Zone(vec![
+pub(crate) fn zone() -> Zone {
+    Zone(vec![
         Record::a("example.test", [192, 0, 2, 1]),
         Record::txt("example.test", "a small zone"),
         Record::a("www.example.test", [192, 0, 2, 80]),
         Record::a("www.example.test", [192, 0, 2, 81]),
         Record::txt("long.example.test", &"too long for a datagram ".repeat(30)),
-    ]);
-    let both = bind_both(&address("127.0.0.1:5353"), Duration::from_secs(5), zone)?;
-    serve_both(both)
+    ])
+}
+
+fn main() -> Result {
+    let timeout = Duration::from_secs(5);
+    serve_both(bind_both(&address("127.0.0.1:5353"), timeout, zone())?)
 }

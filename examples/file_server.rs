@@ -7,7 +7,7 @@
 //! listening on 127.0.0.1:8080
 //! ```
 //!
-//! Fetch files in another terminal:
+//! Fetch files in another terminal, or open the address of a file in a browser:
 //!
 //! ```text
 //! $ curl http://localhost:8080/README.md
@@ -20,13 +20,18 @@
 mod common;
 
 use std::fs::File;
-use std::io::{self, BufWriter, Seek, SeekFrom};
+use std::io::{self, BufWriter, ErrorKind::InvalidData, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use common::address;
+use common::{address, serve_until_ctrl_c};
 use socketserver::prelude::*;
+
+const MAX_LINE: usize = 8192;
+const MAX_HEAD: usize = 64 * 1024;
+const BAD_REQUEST: &str =
+    "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 struct Head {
     method: String,
@@ -35,72 +40,64 @@ struct Head {
     keep_alive: bool,
 }
 
-/// Reads the head of a request. `None` if it is malformed, or announces a body.
-fn read_head(request: &mut TcpRequest) -> io::Result<Option<Head>> {
-    let line = request.next_line(8192)?.unwrap_or_default();
-    let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-    let [method, path, version] = line.split(' ').collect::<Vec<_>>()[..] else {
-        return Ok(None);
-    };
-    let mut head = Head {
-        method: method.into(),
-        path: percent_decode(path.split('?').next().unwrap_or_default()),
-        range: None,
-        keep_alive: version == "HTTP/1.1",
-    };
-    if !version.starts_with("HTTP/1.") || !path.starts_with('/') {
-        return Ok(None);
-    }
-    for _ in 0..100 {
-        let line = request.next_line(8192)?.unwrap_or_default();
-        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-        if line.is_empty() {
-            return Ok(Some(head));
-        }
-        let Some((name, value)) = line.split_once(':') else {
-            return Ok(None);
-        };
-        match (&*name.to_ascii_lowercase(), value.trim()) {
-            ("range", value) => head.range = Some(value.into()),
-            ("connection", value) if value.eq_ignore_ascii_case("close") => head.keep_alive = false,
-            ("content-length", "0") => {}
-            ("content-length" | "transfer-encoding", _) => return Ok(None),
-            _ => {}
+/// Reads the head of a request. Fails with `InvalidData` if it is malformed, or announces a body.
+fn read_head(request: &mut TcpRequest) -> io::Result<Head> {
+    let mut text = Vec::new();
+    loop {
+        let line = request.expect_line(MAX_LINE)?;
+        text.extend(&line);
+        if line.trim_ascii().is_empty() || text.len() > MAX_HEAD {
+            return parse_head(&text).ok_or_else(|| InvalidData.into());
         }
     }
-    Ok(None)
+}
+
+fn parse_head(text: &[u8]) -> Option<Head> {
+    let mut headers = [httparse::EMPTY_HEADER; 100];
+    let mut head = httparse::Request::new(&mut headers);
+    head.parse(text)
+        .ok()
+        .filter(httparse::Status::is_complete)?;
+    let path = head.path.filter(|path| path.starts_with('/'))?;
+    let header = |name| {
+        let mut headers = head.headers.iter();
+        let found = headers.find(|header| header.name.eq_ignore_ascii_case(name));
+        found.map(|header| String::from_utf8_lossy(header.value).to_lowercase())
+    };
+    let length = header("content-length").unwrap_or("0".into());
+    let has_body = length != "0" || header("transfer-encoding").is_some();
+    (!has_body).then_some(Head {
+        method: head.method?.into(),
+        path: percent_decode(path.split('?').next()?),
+        range: header("range"),
+        keep_alive: head.version? == 1 && header("connection").is_none_or(|value| value != "close"),
+    })
 }
 
 /// Replaces `%41` by `A`. Leaves malformed sequences as they are.
 fn percent_decode(text: &str) -> Vec<u8> {
-    let mut parts = text.as_bytes().split(|&byte| byte == b'%');
-    let mut decoded = parts.next().unwrap_or_default().to_vec();
+    let mut parts = text.split('%');
+    let mut decoded = parts.next().unwrap_or_default().as_bytes().to_vec();
     for part in parts {
-        let digits = part.get(..2).and_then(|digits| str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => decoded.extend([&[byte], &part[2..]].concat()),
-            None => decoded.extend([b"%", part].concat()),
+        let digits = part.get(..2).unwrap_or_default();
+        match u8::from_str_radix(digits, 16) {
+            Ok(byte) => decoded.extend([&[byte], &part.as_bytes()[2..]].concat()),
+            Err(_) => decoded.extend(format!("%{part}").into_bytes()),
         }
     }
     decoded
 }
 
-/// Parses `bytes=0-99`, `bytes=100-` and `bytes=-100` into first byte and number of bytes. `None` for other
-/// ranges, which are ignored; a length of 0 for a range outside of the file.
-fn parse_range(range: &str, size: u64) -> Option<(u64, u64)> {
+/// Parses `bytes=0-99`, `bytes=100-` and `bytes=-100`. `None` for other ranges, which are ignored. Empty for a range
+/// outside of the file.
+fn parse_range(range: &str, size: u64) -> Option<Range<u64>> {
     let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
-    let (first, end) = match (first, last) {
-        ("", suffix) => (size.saturating_sub(suffix.parse().ok()?), size),
-        (first, "") => (first.parse().ok()?, size),
-        (first, last) => {
-            let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-            (
-                first,
-                last.checked_add(1).filter(|&end| end > first)?.min(size),
-            )
-        }
-    };
-    Some((first, end.saturating_sub(first)))
+    match (first.parse().ok(), last.parse::<u64>().ok()) {
+        (None, Some(length)) if first.is_empty() => Some(size.saturating_sub(length)..size),
+        (Some(first), None) if last.is_empty() => Some(first..size),
+        (Some(first), Some(last)) if first <= last => Some(first..last.saturating_add(1).min(size)),
+        _ => None,
+    }
 }
 
 struct Directory(PathBuf);
@@ -118,85 +115,77 @@ impl Directory {
         Some((file, size))
     }
 
-    fn respond(&self, head: &Head, request: &mut TcpRequest) -> Result<u16> {
-        let found = self.open(&head.path);
-        let size = found.as_ref().map_or(0, |(_, size)| *size);
+    /// Answers a request. Returns the status.
+    fn respond(&self, head: &Head, request: &mut TcpRequest) -> Result<&'static str> {
+        let (method, found) = (&*head.method, self.open(&head.path));
+        let (file, size) = found.map_or((None, 0), |(file, size)| (Some(file), size));
         let range = head
             .range
             .as_ref()
             .and_then(|range| parse_range(range, size));
-        let (status, file, (first, length)) = match (&*head.method, found, range) {
-            ("GET" | "HEAD", None, _) => ("404 Not Found", None, (0, 0)),
-            ("GET", Some(_), Some((_, 0))) => ("416 Range Not Satisfiable", None, (0, 0)),
-            ("GET", Some((file, _)), Some(range)) => ("206 Partial Content", Some(file), range),
-            ("GET" | "HEAD", Some((file, _)), _) => ("200 OK", Some(file), (0, size)),
-            _ => ("405 Method Not Allowed", None, (0, 0)),
+        let (status, part, header) = match (method, &file, range) {
+            ("GET" | "HEAD", None, _) => ("404 Not Found", 0..0, String::new()),
+            ("GET", _, Some(part)) if part.is_empty() => (
+                "416 Range Not Satisfiable",
+                0..0,
+                format!("Content-Range: bytes */{size}\r\n"),
+            ),
+            ("GET", _, Some(part)) => {
+                let header = format!(
+                    "Content-Range: bytes {}-{}/{size}\r\n",
+                    part.start,
+                    part.end - 1
+                );
+                ("206 Partial Content", part, header)
+            }
+            ("GET" | "HEAD", ..) => ("200 OK", 0..size, "Accept-Ranges: bytes\r\n".into()),
+            _ => (
+                "405 Method Not Allowed",
+                0..0,
+                "Allow: GET, HEAD\r\n".into(),
+            ),
         };
+        let (length, close) = (
+            part.end - part.start,
+            if head.keep_alive {
+                "keep-alive"
+            } else {
+                "close"
+            },
+        );
         // Collects the head and the beginning of the file, so that a small answer is one packet.
         let mut out = BufWriter::with_capacity(64 * 1024, request);
         write!(
             out,
-            "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nAccept-Ranges: bytes\r\n"
+            "HTTP/1.1 {status}\r\n{header}Content-Length: {length}\r\nConnection: {close}\r\n\r\n"
         )?;
-        match &status[..3] {
-            "206" => {
-                let last = first + length - 1;
-                write!(out, "Content-Range: bytes {first}-{last}/{size}\r\n")?;
-            }
-            "416" => write!(out, "Content-Range: bytes */{size}\r\n")?,
-            "405" => write!(out, "Allow: GET, HEAD\r\n")?,
-            _ => {}
-        }
-        let connection = if head.keep_alive {
-            "keep-alive"
-        } else {
-            "close"
-        };
-        write!(out, "Connection: {connection}\r\n\r\n")?;
-        if let Some(mut file) = file.filter(|_| head.method == "GET") {
-            file.seek(SeekFrom::Start(first))?;
+        if let Some(mut file) = file.filter(|_| method == "GET") {
+            file.seek(SeekFrom::Start(part.start))?;
             if io::copy(&mut file.take(length), &mut out)? < length {
                 return Err("the file has become shorter".into()); // closes the connection
             }
         }
         out.flush()?;
-        Ok(status[..3].parse()?)
+        Ok(&status[..3])
     }
 }
 
-impl Service<TcpRequest> for Directory {
-    type Handler = Connection;
-
-    fn request_handler(self: &Arc<Self>) -> Connection {
-        Connection(Arc::clone(self))
-    }
-}
-
-struct Connection(Arc<Directory>);
-
-impl RequestHandler<TcpRequest> for Connection {
-    fn handle(&mut self, request: &mut TcpRequest) -> Result {
-        while request.wait_for_message()? {
-            let head = match read_head(request) {
-                Ok(Some(head)) => head,
-                Err(error) if error.kind() != io::ErrorKind::InvalidData => {
-                    return Err(error.into());
-                }
-                _ => {
-                    let answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-                    return Ok(request.send_all(answer)?);
-                }
-            };
-            let status = self.0.respond(&head, request)?;
-            let (client, path) = (request.client_address(), head.path.escape_ascii());
-            let method = head.method.escape_debug();
-            let _ = writeln!(io::stdout(), "{client} {method} {path} {status}");
-            if !head.keep_alive {
-                break;
-            }
+/// Serves one client. The directory is the state that all clients share.
+fn serve(directory: &Directory, request: &mut TcpRequest) -> Result {
+    while request.wait_for_message()? {
+        let head = match read_head(request) {
+            Ok(head) => head,
+            Err(error) if error.kind() == InvalidData => return Ok(request.send_all(BAD_REQUEST)?),
+            Err(error) => return Err(error.into()),
+        };
+        let status = directory.respond(&head, request)?;
+        let (client, path) = (request.client_address(), head.path.escape_ascii());
+        let _ = writeln!(io::stdout(), "{client} {} {path} {status}", head.method);
+        if !head.keep_alive {
+            break;
         }
-        Ok(())
     }
+    Ok(())
 }
 
 fn main() -> Result {
@@ -206,9 +195,6 @@ fn main() -> Result {
         .timeout(Duration::from_secs(30))
         .idle_timeout(Duration::from_secs(10))
         .max_connections(500)
-        .bind(address("localhost:8080"), directory)?;
-    server.shutdown_on_ctrl_c()?;
-    println!("listening on {}", server.server_address());
-    server.serve_forever()?;
-    Ok(())
+        .bind(address("localhost:8080"), handler_fn_with(directory, serve))?;
+    serve_until_ctrl_c(&server)
 }

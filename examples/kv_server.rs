@@ -25,10 +25,10 @@ mod common;
 use std::collections::HashMap;
 use std::io::{self, ErrorKind::InvalidData};
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use common::address;
+use common::{address, serve_until_ctrl_c};
 use socketserver::prelude::*;
 
 /// Limits of one command: number of arguments, and bytes of all arguments.
@@ -40,7 +40,7 @@ const MAX_KEYS: usize = 64 * 1024;
 const MAX_ANSWERS: usize = 64 * 1024;
 
 #[derive(Default)]
-struct Store(Mutex<HashMap<Vec<u8>, Vec<u8>>>);
+pub(crate) struct Store(Mutex<HashMap<Vec<u8>, Vec<u8>>>);
 
 impl Store {
     /// Runs a command and returns its answer, or the text of an error.
@@ -104,17 +104,17 @@ fn read_command(request: &mut TcpRequest) -> io::Result<Vec<Vec<u8>>> {
     let line = request.next_line(MAX_COMMAND)?.unwrap_or_default();
     let Some(count) = line.strip_prefix(b"*") else {
         let words = line.split(u8::is_ascii_whitespace);
-        return Ok(words
-            .filter(|word| !word.is_empty())
-            .map(<[u8]>::to_vec)
-            .collect());
+        let words = words.filter(|word| !word.is_empty());
+        return Ok(words.map(<[u8]>::to_vec).collect());
     };
     let count = parse(count).filter(|&count: &usize| count <= MAX_ARGUMENTS);
     let (mut command, mut left) = (Vec::new(), MAX_COMMAND);
     for _ in 0..count.ok_or_else(|| invalid("invalid number of arguments"))? {
-        let line = request.next_line(64)?.unwrap_or_default();
-        let length = line.strip_prefix(b"$").and_then(parse);
-        let length = length.filter(|&length| length <= left);
+        let line = request.expect_line(64)?;
+        let length = line
+            .strip_prefix(b"$")
+            .and_then(parse)
+            .filter(|&length| length <= left);
         let length = length.ok_or_else(|| invalid("invalid or too long argument"))?;
         left -= length;
         command.push(request.read_exactly(length)?);
@@ -125,39 +125,28 @@ fn read_command(request: &mut TcpRequest) -> io::Result<Vec<Vec<u8>>> {
     Ok(command)
 }
 
-impl Service<TcpRequest> for Store {
-    type Handler = Connection;
-
-    fn request_handler(self: &Arc<Self>) -> Connection {
-        Connection(Arc::clone(self))
-    }
-}
-
-struct Connection(Arc<Store>);
-
-impl RequestHandler<TcpRequest> for Connection {
-    fn handle(&mut self, request: &mut TcpRequest) -> Result {
-        let mut answers = Vec::new();
-        while request.wait_for_message()? {
-            let command = match read_command(request) {
-                Ok(command) => command,
-                Err(error) if error.kind() == InvalidData => {
-                    write!(answers, "-ERR Protocol error: {error}\r\n")?;
-                    return Ok(request.send_all(answers)?);
-                }
-                Err(error) => return Err(error.into()),
-            };
-            match self.0.run(&command) {
-                Ok(answer) => answers.extend(answer),
-                Err(error) => write!(answers, "-{error}\r\n")?,
+/// Serves one client. The store is the state that all clients share.
+pub(crate) fn serve(store: &Store, request: &mut TcpRequest) -> Result {
+    let mut answers = Vec::new();
+    while request.wait_for_message()? {
+        let command = match read_command(request) {
+            Ok(command) => command,
+            Err(error) if error.kind() == InvalidData => {
+                write!(answers, "-ERR Protocol error: {error}\r\n")?;
+                return Ok(request.send_all(answers)?);
             }
-            if request.buffer().is_empty() || answers.len() >= MAX_ANSWERS {
-                request.send_all(&answers)?;
-                answers.clear();
-            }
+            Err(error) => return Err(error.into()),
+        };
+        match store.run(&command) {
+            Ok(answer) => answers.extend(answer),
+            Err(error) => write!(answers, "-{error}\r\n")?,
         }
-        Ok(())
+        if request.buffer().is_empty() || answers.len() >= MAX_ANSWERS {
+            request.send_all(&answers)?;
+            answers.clear();
+        }
     }
+    Ok(())
 }
 
 fn main() -> Result {
@@ -165,9 +154,9 @@ fn main() -> Result {
         .timeout(Duration::from_secs(30))
         .idle_timeout(Duration::from_secs(3600))
         .max_connections(1000)
-        .bind(address("localhost:6380"), Store::default())?;
-    server.shutdown_on_ctrl_c()?;
-    println!("listening on {}", server.server_address());
-    server.serve_forever()?;
-    Ok(())
+        .bind(
+            address("localhost:6380"),
+            handler_fn_with(Store::default(), serve),
+        )?;
+    serve_until_ctrl_c(&server)
 }

@@ -30,7 +30,7 @@ mod common;
 use std::io;
 use std::time::Duration;
 
-use common::address;
+use common::{address, serve_until_ctrl_c};
 use socketserver::prelude::*;
 
 const MAX_LINE: usize = 2000;
@@ -39,7 +39,7 @@ const MAX_RECIPIENTS: usize = 100;
 
 /// State of one connection: the mail so far.
 #[derive(Default)]
-struct Session {
+pub(crate) struct Session {
     from: Option<String>,
     to: Vec<String>,
 }
@@ -144,8 +144,5 @@ fn main() -> Result {
         .timeout(Duration::from_secs(60))
         .max_connections(100)
         .bind(address("localhost:2525"), Session::default)?;
-    server.shutdown_on_ctrl_c()?;
-    println!("listening on {}", server.server_address());
-    server.serve_forever()?;
-    Ok(())
+    serve_until_ctrl_c(&server)
 }

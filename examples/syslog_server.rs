@@ -64,7 +64,7 @@ fn read_message(request: &mut TcpRequest) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-struct Log;
+pub(crate) struct Log;
 
 impl RequestHandler<UdpRequest> for Log {
     fn handle(&mut self, request: &mut UdpRequest) -> Result {

@@ -25,7 +25,7 @@ use std::time::Duration;
 use common::{address, bind_both, ctime, serve_both};
 use socketserver::prelude::*;
 
-struct Time;
+pub(crate) struct Time;
 
 impl<R: Request> RequestHandler<R> for Time {
     fn handle(&mut self, request: &mut R) -> Result {

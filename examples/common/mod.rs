@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use chrono::Local;
 use rustix::process::{Resource, getrlimit, setrlimit};
+use socketserver::Transport;
 use socketserver::prelude::{
-    Result, Service, TcpRequest, ThreadingTcpServer, UdpRequest, UdpServer,
+    Result, Server, Service, Strategy, TcpRequest, ThreadingTcpServer, UdpRequest, UdpServer,
 };
 
 /// Returns the address on a server's command line, or `default`.
@@ -48,6 +49,18 @@ pub(crate) fn announce(asked: &str, server_address: impl Display) {
     }
 }
 
+/// Prints the server's address, and serves until Ctrl-C.
+pub(crate) fn serve_until_ctrl_c<T, S, M>(server: &Server<T, S, M>) -> Result
+where
+    T: Transport,
+    S: Service<T::Request>,
+    M: Strategy,
+{
+    server.shutdown_on_ctrl_c()?;
+    println!("listening on {}", server.server_address());
+    Ok(server.serve_forever()?)
+}
+
 /// A TCP and a UDP server with one port number and one service.
 pub(crate) type BothServers<S> = (ThreadingTcpServer<Arc<S>>, UdpServer<Arc<S>>);
 
@@ -77,11 +90,9 @@ pub(crate) fn serve_both<S>((tcp, udp): BothServers<S>) -> Result
 where
     S: Service<TcpRequest> + Service<UdpRequest>,
 {
-    tcp.shutdown_on_ctrl_c()?;
     udp.shutdown_on_ctrl_c()?;
-    println!("listening on {}", tcp.server_address());
     let udp = udp.spawn()?;
-    tcp.serve_forever()?;
+    serve_until_ctrl_c(&tcp)?;
     udp.stop()?;
     Ok(())
 }

@@ -1,5 +1,6 @@
-//! The file server, with `curl`.
+//! The file server, with `curl` and Chromium.
 
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -116,4 +117,52 @@ fn file_server_rejects_what_is_no_request() {
     let answer = String::from_utf8(converse(address, pipelined.as_bytes())).unwrap();
     assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 3);
     stop(server);
+}
+
+/// Page with a stylesheet and a picture. Once they are loaded, its title states what came of them.
+const PAGE: &str = r#"<!DOCTYPE html>
+<link rel="stylesheet" href="sub/style.css">
+<img id="picture" src="sub/picture">
+<script>
+addEventListener("load", () => {
+    const color = getComputedStyle(document.body).color;
+    document.title = `${color}, width ${document.getElementById("picture").naturalWidth}`;
+});
+</script>
+"#;
+
+/// A GIF of 7 × 1 pixels.
+const PICTURE: &[u8] =
+    b"GIF89a\x07\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x07\0\x01\0\0\x02\x02\x8cS\0;";
+
+#[test]
+fn chromium_shows_a_page_over_connections_that_stay_open() {
+    if !is_installed("chromium") {
+        return;
+    }
+    let site = Site::new("socketserver-chromium");
+    let file = |name: &str| site.0.join(name);
+    fs::write(file("public/page.html"), PAGE).unwrap();
+    fs::write(file("public/sub/style.css"), "body { color: rgb(1, 2, 3) }").unwrap();
+    fs::write(file("public/sub/picture"), PICTURE).unwrap();
+    let (server, address) = site.serve();
+    let profile = format!("--user-data-dir={}", file("profile").display());
+    let own = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-proxy-server",
+        &profile,
+    ];
+    let page = format!("http://{address}/page.html");
+    let browser = run("chromium", &[&own[..], &["--dump-dom", &page]].concat(), "");
+    let title = "<title>rgb(1, 2, 3), width 7</title>";
+    assert!(browser.text().contains(title), "{}", browser.text());
+
+    let log = stop(server);
+    let answers = log.lines().filter(|line| line.ends_with(" 200"));
+    let clients: Vec<_> = answers.filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(clients.len(), 3, "{log}");
+    let distinct: HashSet<_> = clients.iter().collect();
+    assert!(distinct.len() < 3, "no connection was used twice: {log}");
 }

@@ -2,10 +2,13 @@
 //!
 //! A test whose client is not installed prints a line and passes: not every machine can install it.
 
+mod chat;
+mod conversations;
 mod dns;
 mod files;
 mod kv;
 mod smtp;
+mod socks;
 mod syslog;
 mod time;
 
@@ -74,4 +77,31 @@ fn converse(address: SocketAddr, input: &[u8]) -> Vec<u8> {
 fn stop(server: Program) -> String {
     server.signal(Signal::SIGINT);
     server.finish().success().to_owned()
+}
+
+#[test]
+fn every_server_ends_at_ctrl_c_although_a_client_is_connected() {
+    for name in [
+        "chat_server",
+        "dns_server",
+        "file_server",
+        "kv_server",
+        "smtp_sink",
+        "socks5_relay",
+        "syslog_server",
+        "time_server",
+    ] {
+        let (server, address) = serve(name, &[]);
+        let mut client = connect(address);
+        let output = stop(server);
+        assert!(
+            output.starts_with(&format!("listening on {address}\n")),
+            "{name}: {output}"
+        );
+        // Some servers greet their clients first.
+        let mut rest = Vec::new();
+        client
+            .read_to_end(&mut rest)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
 }

@@ -28,7 +28,7 @@ impl Member {
 fn the_members_of_chat_server_hear_each_other() {
     let (server, address) = serve("chat_server");
     let welcome = |name: &str, number: usize| {
-        format!("hello {name}, members: {number}; /who lists them, /quit leaves")
+        format!("hello {name}, members of hall: {number}; /who lists them, /join ROOM, /quit")
     };
     let mut bob = Member::connect(address);
     bob.sends("Bob");
@@ -45,6 +45,8 @@ fn the_members_of_chat_server_hear_each_other() {
     ada.sends("/who");
     assert_eq!(ada.receives(), "Ada, Bob");
     assert_eq!(bob.receives(), "Ada: yes");
+    ada.sends("/join garden");
+    assert_eq!(ada.receives(), "members of garden: 1");
     ada.sends("/quit");
     assert_eq!(ada.receives(), "", "the end");
 

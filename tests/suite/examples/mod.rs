@@ -72,6 +72,29 @@ fn handlers_continue_after_standard_output_is_closed() {
         }
         assert_eq!(server.kill().stderr, "", "{name}");
     }
+    let mail = "MAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\nhello\r\n.\r\nQUIT\r\n";
+    for (name, input, end) in [
+        ("chat_server", "Ada\n/who\n", "Ada\n"),
+        (
+            "file_server",
+            &"GET / HTTP/1.1\r\n\r\n".repeat(3),
+            "\r\n\r\n",
+        ),
+        ("kv_server", "PING\r\n", "+PONG\r\n"),
+        ("smtp_sink", mail, "250 accepted\r\n221 bye\r\n"),
+        ("syslog_server", "<13>hello\n<13>hello\n", ""),
+        ("time_server", "", "\n"),
+    ] {
+        let (server, address) = serve_without_stdout(name, &["127.0.0.1:0"], 1);
+        for _ in 0..2 {
+            let mut client = connect(address);
+            client.write_all(input.as_bytes()).unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+            let answer = io::read_to_string(client).unwrap();
+            assert!(answer.ends_with(end), "{name}: {answer}");
+        }
+        assert_eq!(server.kill().stderr, "", "{name}");
+    }
     for name in ["udp_server", "tutorial_udp"] {
         let (server, address) = serve_without_stdout(name, &["127.0.0.1:0"], 1);
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
