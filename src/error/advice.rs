@@ -56,8 +56,8 @@ pub(super) fn resolve(address: &str, error: &io::Error) -> Text {
     if error.kind() == io::ErrorKind::InvalidInput {
         return "write it as \"HOST:PORT\", with a port from 0 to 65535".into();
     }
-    if starts_with(&["\":", "(\"\","]) {
-        return "the host is missing: for all interfaces, Python's \"\", use \"0.0.0.0:PORT\""
+    if starts_with(&["\":"]) {
+        return "the host is missing: for all interfaces, use \"0.0.0.0:PORT\", or (\"\", PORT) as in Python"
             .into();
     }
     "check the spelling of the host name, and that the name service of this machine works; an IP \

@@ -42,22 +42,54 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     }
 
     /// Sets the longest time between two calls of [`Service::service_actions`] while no request comes.
-    /// With `None` it is called only after requests. With zero it is called without a pause, which uses a whole
-    /// processor, as in Python. Default: 0.5 s, as in Python.
+    /// With `None` or [`Duration::MAX`] it is called only after requests. With zero it is called without a pause,
+    /// which uses a whole processor, as in Python. Default: 0.5 s, as in Python.
     ///
     /// It does not delay a stop, because [`ServerHandle::shutdown`] wakes the server at once. In Python
     /// it is an argument of `serve_forever`, and `shutdown` takes up to this time.
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// use std::{sync::{Arc, atomic::{AtomicU32, Ordering}}, time::Duration};
+    ///
+    /// #[derive(Default)]
+    /// struct Ticking(AtomicU32);
+    /// # #[derive(Default)]
+    /// # struct Hello;
+    /// # impl RequestHandler<TcpRequest> for Hello {
+    /// #     fn handle(&mut self, _: &mut TcpRequest) -> Result {
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    /// impl Service<TcpRequest> for Ticking {
+    ///     type Handler = Hello;
+    ///     fn request_handler(self: &Arc<Self>) -> Hello {
+    ///         Hello
+    ///     }
+    ///     fn service_actions(&self) {
+    ///         self.0.fetch_add(1, Ordering::Relaxed);
+    ///     }
+    /// }
+    ///
+    /// let server = TcpServer::bind("127.0.0.1:0", Ticking::default())?
+    ///     .poll_interval(Duration::from_millis(1))
+    ///     .spawn()?;
+    /// socketserver::testing::wait_until("ten ticks", || server.service().0.load(Ordering::Relaxed) >= 10);
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn poll_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.poll_interval = interval.into();
         self
     }
 
     /// Sets how long [`handle_request`](Self::handle_request) waits for a request. `None`, the default
-    /// (as in Python), means without limit. With zero it accepts a request only if one is in the
-    /// backlog already. Python: the server's `timeout` attribute.
+    /// (as in Python), means without limit, and so does [`Duration::MAX`]. With zero it accepts a request only if
+    /// one is in the backlog already. Python: the server's `timeout` attribute.
     ///
     /// `serve_forever` ignores it. The timeout of a client's reads and writes is
     /// [`ServerOptions::timeout`](crate::ServerOptions::timeout).
+    ///
+    /// See the [example](Self::handle_request).
     #[doc(alias = "timeout")]
     pub fn handle_request_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.handle_request_timeout = timeout.into();
@@ -72,14 +104,70 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// It also limits how long a request that runs in the accept loop itself
     /// ([`Sequential`](crate::Sequential)) can delay the end of
     /// [`serve_forever`](Self::serve_forever).
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # use std::time::Duration;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let server = ThreadingTcpServer::bind("127.0.0.1:0", service)?
+    ///     .lame_duck(Duration::from_millis(10))
+    ///     .grace_period(Duration::from_secs(10))
+    ///     .force_close_spread(Duration::from_secs(1))
+    ///     .spawn()?;
+    /// let client = std::net::TcpStream::connect(server.server_address())?;
+    /// assert_eq!(std::io::read_to_string(client)?, "hi");
+    /// let report = server.stop()?;
+    /// assert!(report.took >= Duration::from_millis(10) && report.force_closed.is_empty());
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn grace_period(self, grace_period: Duration) -> Self {
         self.configure_shutdown(|config| config.grace_period = grace_period)
+    }
+
+    /// Makes a stop do what CPython's `server_close` does, by these settings:
+    ///
+    /// | setting | meaning |
+    /// | --- | --- |
+    /// | [`grace_period(Duration::MAX)`](Self::grace_period) | it waits for running requests without a limit |
+    /// | [`backlog_policy(BacklogPolicy::Leave)`](Self::backlog_policy) | the kernel resets the clients in the backlog |
+    /// | [`block_on_close(true)`](Self::block_on_close) | it waits at all |
+    /// | [`lame_duck(Duration::ZERO)`](Self::lame_duck) | it stops accepting at once |
+    ///
+    /// Then a client that stays connected and sends nothing delays the stop for as long as it likes.
+    /// A program with `daemon_threads = True` or `block_on_close = False` then calls
+    /// [`block_on_close(false)`](Self::block_on_close).
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     request.send_all("ready\n")?;
+    ///     let line = request.readline(100)?;
+    ///     Ok(request.send_all(line)?)
+    /// });
+    /// let server = ThreadingTcpServer::bind("127.0.0.1:0", service)?.stop_as_python().spawn()?;
+    /// let mut client = std::net::TcpStream::connect(server.server_address())?;
+    /// # client.read_exact(&mut [0; 6])?;
+    /// let stopped = std::thread::spawn(|| server.stop()); // waits for the client
+    /// client.write_all(b"bye\n")?;
+    /// let report = stopped.join().unwrap()?;
+    /// assert_eq!(std::io::read_to_string(client)?, "bye\n");
+    /// assert!(report.force_closed.is_empty());
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    #[doc(alias = "server_close")]
+    pub fn stop_as_python(self) -> Self {
+        self.grace_period(Duration::MAX)
+            .backlog_policy(BacklogPolicy::Leave)
+            .block_on_close(true)
+            .lame_duck(Duration::ZERO)
     }
 
     /// Sets how long the server continues to accept after a stop was requested, while
     /// [`ServerHandle::is_ready`] is already `false`. A load balancer can use this time to notice and to
     /// send clients elsewhere. The [grace period](Self::grace_period) starts afterwards. Default: zero, as
     /// in Python. With [`Duration::MAX`], only a second signal ends the process.
+    ///
+    /// See the [example](Self::grace_period).
     #[doc(alias = "preStop")]
     pub fn lame_duck(self, time: Duration) -> Self {
         self.configure_shutdown(|config| config.lame_duck = time)
@@ -87,11 +175,14 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
 
     /// Sets the time over which the connections that remain after the
     /// [grace period](Self::grace_period) are force-closed, one after the other, so that their clients do
-    /// not all reconnect at the same time. Default: zero, all at once. Nothing in Python.
+    /// not all reconnect at the same time. Default: zero, all at once. With [`Duration::MAX`], only the first
+    /// connection is force-closed, and the stop waits for the others without limit. Nothing in Python.
     ///
     /// If one of the connections delays an accept loop, as
     /// [`verify_request`](crate::Service::verify_request) can, all are force-closed at once, because the
     /// loop has to end first.
+    ///
+    /// See the [example](Self::grace_period).
     pub fn force_close_spread(self, time: Duration) -> Self {
         self.configure_shutdown(|config| config.force_close_spread = time)
     }
@@ -133,6 +224,17 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     ///
     /// From the moment when the server begins to close, no new connections enter the backlog: the kernel
     /// does not answer clients (TCP on Linux) or rejects them (Unix sockets), until the socket is closed.
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let server = TcpServer::bind("127.0.0.1:0", service)?
+    ///     .backlog_policy(BacklogPolicy::Reject(Rejection::message("the server stops")));
+    /// let client = std::net::TcpStream::connect(server.server_address())?; // waits in the backlog
+    /// server.server_close();
+    /// assert_eq!(std::io::read_to_string(client)?, "the server stops");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn backlog_policy(mut self, policy: BacklogPolicy) -> Self {
         self.drain.backlog_policy = policy;
         self
@@ -142,6 +244,22 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// `false` they continue and are not force-closed; they end at the latest when `main` returns. (A
     /// request that runs in the accept loop itself is force-closed in any case, because the loop has to
     /// end before the server can be closed.)
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// let echo = handler_fn(|request: &mut TcpRequest| {
+    ///     request.send_all("ready\n")?;
+    ///     let line = request.readline(100)?;
+    ///     Ok(request.send_all(line)?)
+    /// });
+    /// let server = ThreadingTcpServer::bind("127.0.0.1:0", echo)?.block_on_close(false).spawn()?;
+    /// let mut client = std::net::TcpStream::connect(server.server_address())?;
+    /// # client.read_exact(&mut [0; 6])?;
+    /// server.stop()?; // does not wait for the client
+    /// client.write_all(b"still served\n")?;
+    /// assert_eq!(std::io::read_to_string(client)?, "still served\n");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     #[doc(alias = "daemon_threads")]
     pub fn block_on_close(mut self, block: bool) -> Self {
         self.drain.block_on_close = block;

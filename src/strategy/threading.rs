@@ -30,6 +30,8 @@ use crate::strategy::{AcceptWait, Ready, Strategy};
 /// > requests, but never longer than [`grace_period`](crate::Server::grace_period). With
 /// > [`block_on_close(false)`](crate::Server::block_on_close) it does not wait at all.
 ///
+/// See the [example](Self::new).
+///
 /// [`keep_alive`]: Self::keep_alive
 /// [`max_threads`]: Self::max_threads
 /// [`request_queue_size`]: crate::ServerOptions::request_queue_size
@@ -51,6 +53,20 @@ impl Threading {
     pub const DEFAULT_KEEP_ALIVE: Duration = Duration::from_millis(250);
 
     /// Creates the strategy with the default limits.
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// # use std::time::Duration;
+    /// let strategy = Threading::new()
+    ///     .max_threads(100)
+    ///     .keep_alive(Duration::from_secs(1))
+    ///     .stack_size(256 * 1024);
+    /// let server = TcpServer::bind("127.0.0.1:0", service)?.strategy(strategy).spawn()?;
+    /// let client = std::net::TcpStream::connect(server.server_address())?;
+    /// assert_eq!(std::io::read_to_string(client)?, "hi");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn new() -> Self {
         Self {
             max_threads: Self::DEFAULT_MAX_THREADS,
@@ -62,14 +78,19 @@ impl Threading {
     }
 
     /// Sets how many threads there may be, and with that how many requests run at the same time. 0
-    /// counts as 1. Default: 1024 (Python: no limit).
+    /// counts as 1. Default: 1024. [`usize::MAX`] means no limit, as in Python: then the memory and the system
+    /// limit the threads, and a request for which no thread can be started fails.
+    ///
+    /// See the [example](Self::new).
     pub fn max_threads(mut self, max_threads: usize) -> Self {
         self.max_threads = max_threads.max(1);
         self
     }
 
     /// Sets how long a thread waits for its next request before it ends. Default: 250 ms. With zero, a
-    /// thread ends with its request, as in Python.
+    /// thread ends with its request, as in Python. With [`Duration::MAX`], threads stay until the server is closed.
+    ///
+    /// See the [example](Self::new).
     pub fn keep_alive(mut self, keep_alive: Duration) -> Self {
         self.keep_alive = keep_alive;
         self
@@ -77,6 +98,8 @@ impl Threading {
 
     /// Sets the size of each thread's stack, in bytes. Default: the default of [`std::thread`], 2 MiB.
     /// Only pages that were used take memory.
+    ///
+    /// See the [example](Self::new).
     pub fn stack_size(mut self, stack_size: usize) -> Self {
         self.stack_size = Some(stack_size);
         self

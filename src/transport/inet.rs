@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 
 use rustix::io::Errno;
 use socket2::{Domain, Socket, Type};
@@ -21,11 +21,15 @@ pub(super) fn bind<T>(
     options: &SocketOptions,
     make: impl Fn(Socket) -> io::Result<T>,
 ) -> Result<T, Error> {
+    let text = format!("{address:?}");
     let unresolved = |source| Error::Resolve {
-        address: format!("{address:?}"),
+        address: text.clone(),
         source,
     };
-    let mut candidates: Vec<_> = address.to_socket_addrs().map_err(unresolved)?.collect();
+    let mut candidates: Vec<_> = match all_interfaces(&text) {
+        Some(address) => vec![address],
+        None => address.to_socket_addrs().map_err(unresolved)?.collect(),
+    };
     candidates.sort_by_key(SocketAddr::is_ipv6);
     let mut errors = Vec::new();
     for candidate in candidates {
@@ -43,6 +47,13 @@ pub(super) fn bind<T>(
     let (candidate, source) = errors.swap_remove(reported.unwrap_or(0));
     let address = candidate.to_string();
     Err(Error::Bind { address, source })
+}
+
+/// Returns the address of all interfaces for Python's empty host, `("", 9999)`. `text` is the debug format of the
+/// address. A resolver finds nothing for such a host, or the loopback address, depending on the system.
+fn all_interfaces(text: &str) -> Option<SocketAddr> {
+    let port = text.strip_prefix("(\"\", ")?.strip_suffix(')')?;
+    Some((Ipv4Addr::UNSPECIFIED, port.parse().ok()?).into())
 }
 
 fn bind_one(address: SocketAddr, kind: Type, options: &SocketOptions) -> io::Result<Socket> {

@@ -10,7 +10,7 @@ use crate::transport::Stream;
 /// # Timeouts
 impl<T, S, M> ServerOptions<T, S, M> {
     /// Sets how long each read and each write of a request may wait for the client. `None`, the default
-    /// (as in Python), means without limit. Zero is an error when binding. Python: `timeout` of
+    /// (as in Python), and [`Duration::MAX`] mean without limit. Zero is an error when binding. Python: `timeout` of
     /// `StreamRequestHandler`.
     ///
     /// The timeout applies to each operation: a client that sends a byte now and then stays within it.
@@ -23,7 +23,10 @@ impl<T, S, M> ServerOptions<T, S, M> {
     /// For connections it sets [`read_timeout`](Self::read_timeout) and
     /// [`write_timeout`](Self::write_timeout); the last of these calls applies.
     ///
+    /// See the [example](Self::request_timeout).
+    ///
     /// [`Request::set_timeout`]: crate::Request::set_timeout
+    #[doc(alias = "settimeout")]
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         let timeout = timeout.into();
         self.socket.timeouts.read = timeout;
@@ -32,14 +35,16 @@ impl<T, S, M> ServerOptions<T, S, M> {
     }
 
     /// Sets how long each read of a request may wait for the client. `None`, the default (as in Python),
-    /// means without limit. Zero is an error when binding. Python has one `timeout` for reads and writes,
-    /// like [`timeout`](Self::timeout) here.
+    /// and [`Duration::MAX`] mean without limit. Zero is an error when binding. Python has one `timeout` for
+    /// reads and writes, like [`timeout`](Self::timeout) here.
     ///
     /// A client that sends a byte now and then stays within it;
     /// [`request_timeout`](Self::request_timeout) limits such clients. A read that times out fails with
     /// an error of kind [`TimedOut`](io::ErrorKind::TimedOut), for which
     /// [`TimeoutKind::of`](crate::TimeoutKind::of) returns [`Read`](crate::TimeoutKind::Read). The handler
     /// may continue with the connection.
+    ///
+    /// See the [example](Self::request_timeout).
     #[doc(alias = "settimeout")]
     #[doc(alias = "SO_RCVTIMEO")]
     pub fn read_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self
@@ -51,7 +56,7 @@ impl<T, S, M> ServerOptions<T, S, M> {
     }
 
     /// Sets how long each write to a client may take, for all of its data. `None`, the default (as in
-    /// Python), means without limit. Zero is an error when binding. The error is of kind
+    /// Python), and [`Duration::MAX`] mean without limit. Zero is an error when binding. The error is of kind
     /// [`Write`](crate::TimeoutKind::Write). Python has one `timeout` for reads and writes.
     ///
     /// It applies to writes of the handler and of [`Sender`](crate::Sender)s. A write that waits for
@@ -59,6 +64,8 @@ impl<T, S, M> ServerOptions<T, S, M> {
     ///
     /// A chat server needs it: clients may be silent for any time, but a client that does not read must
     /// not delay the senders.
+    ///
+    /// See the [example](Self::request_timeout).
     #[doc(alias = "settimeout")]
     #[doc(alias = "SO_SNDTIMEO")]
     pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self
@@ -71,11 +78,13 @@ impl<T, S, M> ServerOptions<T, S, M> {
 
     /// Sets how long a client may take to send its first byte after it was accepted: against clients
     /// that connect and send nothing. `None`, the default: [`read_timeout`](Self::read_timeout) applies
-    /// to the first read too. Zero is an error when binding. The error is of kind
+    /// to the first read too. [`Duration::MAX`]: without limit. Zero is an error when binding. The error is of kind
     /// [`FirstByte`](crate::TimeoutKind::FirstByte). Nothing in Python.
     ///
     /// The timeout takes effect in the handler's first read. Bytes that have arrived while the request
     /// waited for a thread are in time.
+    ///
+    /// See the [example](Self::request_timeout).
     pub fn first_byte_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self
     where
         T: Stream,
@@ -86,13 +95,15 @@ impl<T, S, M> ServerOptions<T, S, M> {
 
     /// Sets how long a client may take to send its next request: the timeout of a read that starts after
     /// the client was answered, that is after something was written to it since its last byte was
-    /// received. `None`, the default: [`read_timeout`](Self::read_timeout) applies. Zero is an error when
-    /// binding. The error is of kind [`Idle`](crate::TimeoutKind::Idle); the handler may still write a
-    /// last message. Nothing in Python.
+    /// received. `None`, the default: [`read_timeout`](Self::read_timeout) applies. [`Duration::MAX`]:
+    /// without limit. Zero is an error when binding. The error is of kind [`Idle`](crate::TimeoutKind::Idle); the
+    /// handler may still write a last message. Nothing in Python.
     ///
     /// For protocols of requests and answers whose clients stay connected: it can be long where the
     /// timeout in the middle of a request is short, or the other way round. A greeting before the
     /// client's first byte does not count as an answer. Writes of [`Sender`](crate::Sender)s do.
+    ///
+    /// See the [example](Self::request_timeout).
     #[doc(alias = "keepalive")]
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self
     where
@@ -104,13 +115,33 @@ impl<T, S, M> ServerOptions<T, S, M> {
 
     /// Sets how long a whole request may take, from accept to the last read or write of its handler. It
     /// also ends the request of a client that sends, or reads, a byte at a time. `None`, the default,
-    /// means without limit. Zero is an error when binding. Nothing in Python.
+    /// and [`Duration::MAX`] mean without limit. Zero is an error when binding. Nothing in Python.
     ///
     /// The read or write during which it expires fails with an error of kind
     /// [`Request`](crate::TimeoutKind::Request). Every later one fails at once, except reads of bytes
     /// that were received before. [`Request::set_timeout`] does not change it. It does not end a handler
     /// that neither reads nor writes. Its cost is one look at the clock for each read and write of the
     /// socket.
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// use std::time::Duration;
+    ///
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let server = ThreadingTcpServer::options()
+    ///     .timeout(Duration::from_secs(30)) // `read_timeout` and `write_timeout`
+    ///     .read_timeout(Duration::from_secs(20))
+    ///     .write_timeout(Duration::from_secs(40))
+    ///     .first_byte_timeout(Duration::from_secs(5))
+    ///     .idle_timeout(Duration::from_secs(600))
+    ///     .request_timeout(Duration::from_secs(3600))
+    ///     .linger(Duration::from_secs(1))
+    ///     .bind("127.0.0.1:0", service)?
+    ///     .spawn()?;
+    /// let client = std::net::TcpStream::connect(server.server_address())?;
+    /// assert_eq!(std::io::read_to_string(client)?, "hi");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     ///
     /// [`Request::set_timeout`]: crate::Request::set_timeout
     #[doc(alias = "asyncio.timeout")]
@@ -134,6 +165,8 @@ impl<T, S, M> ServerOptions<T, S, M> {
     ///
     /// A request that lingers occupies its thread, also if the client only stays connected. A stop ends
     /// the wait after the grace period. Rejected clients are not waited for.
+    ///
+    /// See the [example](Self::request_timeout).
     #[doc(alias = "lingering_close")]
     #[doc(alias = "SO_LINGER")]
     pub fn linger(mut self, time: impl Into<Option<Duration>>) -> Self

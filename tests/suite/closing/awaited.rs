@@ -90,3 +90,33 @@ over_streams_by_strategy!(a_grace_period_without_limit_is_waited_for,);
 // Not for `Sequential`: its accept loop runs the handler, so the listener stays open while a request is
 // running.
 in_threads!(a_server_that_is_closing_does_not_listen,);
+
+/// As in Python, clients that nobody has accepted are reset, and the others are awaited without a limit.
+#[test]
+fn stop_as_python_resets_the_backlog_and_waits_for_the_rest() {
+    use std::io::{self, Read as _, Write as _};
+    use std::net::TcpStream;
+
+    let service = Hooks::new(|request: &mut TcpRequest| {
+        request.server().shutdown();
+        let line = request.readline(100)?;
+        Ok(request.send_all(line)?)
+    });
+    let server = ThreadingTcpServer::bind(LOOPBACK, service).unwrap();
+    let server = server
+        .grace_period(Duration::ZERO)
+        .lame_duck(Duration::MAX)
+        .block_on_close(false)
+        .stop_as_python();
+    let mut accepted = TcpStream::connect(server.server_address()).unwrap();
+    server.serve_forever().unwrap();
+    let mut waiting = TcpStream::connect(server.server_address()).unwrap();
+    let closed = thread::spawn(move || server.server_close());
+    let error = waiting.read(&mut [0]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    assert!(!closed.is_finished());
+    accepted.write_all(b"hello\n").unwrap();
+    let report = closed.join().unwrap();
+    assert_eq!((report.completed, report.force_closed.len()), (1, 0));
+    assert_eq!(io::read_to_string(accepted).unwrap(), "hello\n");
+}

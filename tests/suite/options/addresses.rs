@@ -190,3 +190,26 @@ fn a_link_local_address_is_shown_as_in_python() {
     let address = SocketAddr::from(SocketAddrV6::new(ip, 9999, 0, 2));
     assert_eq!(address.to_python(), "('fe80::1', 9999, 0, 2)");
 }
+
+/// Python's `("", port)`.
+fn an_empty_host_means_all_interfaces<T>()
+where
+    T: Reachable<Address = SocketAddr> + Bind<(&'static str, u16)> + Bind<(String, u16)>,
+{
+    let server = Server::<T, _, Sequential>::bind(("", 0), || LineEcho).unwrap();
+    let SocketAddr::V4(address) = *server.server_address() else {
+        panic!("{}", server.server_address());
+    };
+    assert!(address.ip().is_unspecified());
+    let server = server.spawn().unwrap();
+    let reachable = SocketAddr::from(([127, 0, 0, 1], address.port()));
+    assert_eq!(T::connect(&reachable).ask("hello\n"), "hello\n");
+    drop(server);
+    let host = String::new();
+    let server = Server::<T, _, Sequential>::bind((host, 0), || LineEcho).unwrap();
+    assert!(server.server_address().ip().is_unspecified());
+}
+
+over!([Tcp, Udp]
+    an_empty_host_means_all_interfaces,
+);

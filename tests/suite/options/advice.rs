@@ -36,8 +36,6 @@ fn errors_of_resolving() {
         assert!(matches!(error, Error::Resolve { .. }), "{error:?}");
         expect_message(&error, &[address, expected]);
     }
-    let error = error_of(TcpServer::bind(("", 9999), || LineEcho));
-    expect_message(&error, &["the host is missing"]);
 }
 
 #[test]

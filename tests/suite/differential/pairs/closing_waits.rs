@@ -9,7 +9,7 @@ fn echo(request: &mut TcpRequest) -> Result {
 fn main() -> Result {
     let server = TcpServer::bind(host(), handler_fn(echo))?;
     // Python waits without a limit.
-    let server = server.strategy(strategy()).grace_period(Duration::MAX);
+    let server = server.strategy(strategy()).stop_as_python();
     announce(&server);
     server.handle_request()?;
     println!("closing");

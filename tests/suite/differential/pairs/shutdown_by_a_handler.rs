@@ -10,7 +10,7 @@ fn stop(request: &mut TcpRequest) -> Result {
 
 fn main() -> Result {
     // As in Python, the close waits for running requests without a limit.
-    let server = ThreadingTcpServer::bind(host(), handler_fn(stop))?.grace_period(Duration::MAX);
+    let server = ThreadingTcpServer::bind(host(), handler_fn(stop))?.stop_as_python();
     announce(&server);
     server.serve_forever()?;
     println!("stopped");
