@@ -22,6 +22,8 @@ use crate::sys;
 ///
 /// > **Coming from Python.** Python ignores every such error and retries at once. When the process has
 /// > no free descriptor, Python's loop therefore uses a whole processor.
+///
+/// See the [example](AcceptErrorKind::of).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AcceptErrorKind {
     /// The error concerns one client or one packet: the server accepts the next request.
@@ -36,6 +38,16 @@ impl AcceptErrorKind {
     pub(crate) const COUNT: usize = 3;
 
     /// Returns the kind of an error.
+    ///
+    /// ```
+    /// use socketserver::AcceptErrorKind;
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// let aborted = Error::from(ErrorKind::ConnectionAborted);
+    /// assert_eq!(AcceptErrorKind::of(&aborted), AcceptErrorKind::Retry);
+    /// let too_many_files = Error::from_raw_os_error(24); // EMFILE
+    /// assert_eq!(AcceptErrorKind::of(&too_many_files), AcceptErrorKind::BackOff);
+    /// ```
     pub fn of(error: &io::Error) -> Self {
         let Some(errno) = Errno::from_io_error(error) else {
             return match error.kind() {

@@ -11,11 +11,22 @@ use crate::escape::escape_bytes;
 /// Python's format.
 ///
 /// Implemented by [`SocketAddr`] (TCP, UDP) and [`UnixAddress`].
+///
+/// See the [example](Self::to_python).
 pub trait Address:
     Clone + fmt::Debug + fmt::Display + Eq + Hash + Into<SocketAddress> + Send + Sync + 'static
 {
     /// Returns the address in the format of Python's `print(client_address)`, for example
     /// `('127.0.0.1', 9999)`. For logs: control characters are escaped.
+    ///
+    /// ```
+    /// use socketserver::Address;
+    /// use std::net::SocketAddr;
+    ///
+    /// let client: SocketAddr = "127.0.0.1:9999".parse()?;
+    /// assert_eq!(client.to_python(), "('127.0.0.1', 9999)");
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
     fn to_python(&self) -> String;
 }
 
@@ -45,6 +56,17 @@ impl Address for SocketAddr {
 /// of text, and invalid UTF-8, so that a client cannot forge lines of a log: `/tmp/a\nb`, `/tmp/\xff`. The
 /// variants have the unchanged bytes.
 ///
+/// ```
+/// use socketserver::UnixAddress;
+/// use std::path::Path;
+///
+/// let server = UnixAddress::Path("/run/my.sock".into());
+/// assert_eq!(server.as_path(), Some(Path::new("/run/my.sock")));
+/// let client = UnixAddress::Unnamed;
+/// assert!(client.is_unnamed());
+/// assert_eq!(client.to_string(), "(unnamed)");
+/// ```
+///
 /// [`Unnamed`]: UnixAddress::Unnamed
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum UnixAddress {
@@ -60,11 +82,15 @@ pub enum UnixAddress {
 
 impl UnixAddress {
     /// Returns whether the socket is not bound.
+    ///
+    /// See the [example](Self).
     pub fn is_unnamed(&self) -> bool {
         matches!(self, Self::Unnamed)
     }
 
     /// Returns the path that the socket is bound to; `None` for the other two variants.
+    ///
+    /// See the [example](Self).
     pub fn as_path(&self) -> Option<&Path> {
         match self {
             Self::Path(path) => Some(path),
@@ -103,6 +129,19 @@ impl Address for UnixAddress {
 /// Implements `From<SocketAddr>` and `From<UnixAddress>`, so that it can be compared with the address
 /// of a transport: `*info.client_address() == (*request.client_address()).into()`.
 ///
+/// ```
+/// use socketserver::{SocketAddress, UnixAddress};
+/// use std::{net::SocketAddr, path::Path};
+///
+/// let inet: SocketAddr = "127.0.0.1:9999".parse()?;
+/// let tcp = SocketAddress::from(inet);
+/// assert_eq!((tcp.ip(), tcp.port()), (Some(inet.ip()), Some(9999)));
+/// assert_eq!((tcp.socket_addr(), tcp.as_path()), (Some(inet), None));
+/// let unix = SocketAddress::from(UnixAddress::Path("/run/my.sock".into()));
+/// assert_eq!((unix.as_path(), unix.port()), (Some(Path::new("/run/my.sock")), None));
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+///
 /// [`ServerHandle`]: crate::ServerHandle
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -115,11 +154,15 @@ pub enum SocketAddress {
 
 impl SocketAddress {
     /// Returns the IP address of a TCP or UDP socket; `None` for a Unix socket.
+    ///
+    /// See the [example](Self).
     pub fn ip(&self) -> Option<IpAddr> {
         self.socket_addr().map(|address| address.ip())
     }
 
     /// Returns IP address and port of a TCP or UDP socket; `None` for a Unix socket.
+    ///
+    /// See the [example](Self).
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Inet(address) => Some(*address),
@@ -128,6 +171,8 @@ impl SocketAddress {
     }
 
     /// Returns the path of a Unix socket that is bound to one; `None` for any other socket.
+    ///
+    /// See the [example](Self).
     pub fn as_path(&self) -> Option<&Path> {
         match self {
             Self::Inet(_) => None,
@@ -136,6 +181,8 @@ impl SocketAddress {
     }
 
     /// Returns the port of a TCP or UDP socket; `None` for a Unix socket.
+    ///
+    /// See the [example](Self).
     pub fn port(&self) -> Option<u16> {
         self.socket_addr().map(|address| address.port())
     }

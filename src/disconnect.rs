@@ -69,6 +69,18 @@ pub enum DisconnectKind {
 impl DisconnectKind {
     /// Returns how the client of `error` was lost. `error` is the error of a request's read or write, or of
     /// a [`Sender`](crate::Sender). `None` for every other error, including errors of other sockets.
+    ///
+    /// ```
+    /// use socketserver::{DisconnectKind, prelude::*, testing::converse};
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     let error = request.read_exactly(10).unwrap_err(); // the client sends five
+    ///     let kind = DisconnectKind::of(&error);
+    ///     Ok(request.send_all(format!("{kind:?}"))?)
+    /// });
+    /// assert_eq!(converse(service, "hello")?, b"Some(Closed)");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn of(error: &io::Error) -> Option<Self> {
         if ShuttingDown::is_cause_of(error) {
             return Some(Self::ServerStopping);
@@ -162,6 +174,8 @@ impl Error for ClientGone {}
 /// Reads and writes of the request then return a
 /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) error with this inner error;
 /// [`ShuttingDown::is_cause_of`] recognizes it.
+///
+/// See the [example](Self::is_cause_of).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ShuttingDown;
@@ -172,6 +186,24 @@ impl ShuttingDown {
     }
 
     /// Returns whether `error` occurred because the server is stopping.
+    ///
+    /// ```
+    /// use socketserver::{ShuttingDown, prelude::*};
+    /// use std::{sync::mpsc, time::Duration};
+    ///
+    /// let (sender, errors) = mpsc::channel();
+    /// let service = handler_fn(move |request: &mut TcpRequest| {
+    ///     request.send_all("hi")?;
+    ///     let error = request.recv(100).unwrap_err(); // the client sends nothing
+    ///     Ok(sender.send(ShuttingDown::is_cause_of(&error))?)
+    /// });
+    /// # let server = ThreadingTcpServer::bind("127.0.0.1:0", service)?.grace_period(Duration::ZERO).spawn()?;
+    /// # let mut client = std::net::TcpStream::connect(server.server_address())?;
+    /// # client.read_exact(&mut [0; 2])?;
+    /// server.stop()?;
+    /// assert!(errors.recv()?);
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn is_cause_of(error: &io::Error) -> bool {
         error.get_ref().is_some_and(|inner| inner.is::<Self>())
     }

@@ -13,6 +13,19 @@ use crate::escape::Escaped;
 /// Any error that can be sent to another thread.
 ///
 /// `?` converts every such error type to it, and `"text".into()` converts a text.
+///
+/// ```
+/// use socketserver::BoxError;
+///
+/// fn parse(text: &str) -> Result<u16, BoxError> {
+///     if text.is_empty() {
+///         return Err("no number".into());
+///     }
+///     Ok(text.parse()?)
+/// }
+/// assert_eq!(parse("80").unwrap(), 80);
+/// assert_eq!(parse("").unwrap_err().to_string(), "no number");
+/// ```
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Result of a handler: `Ok(())`, or an error of any type.
@@ -20,12 +33,35 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// `?` accepts any error type that can be sent to another thread. A `main` can return this type, too.
 ///
 /// > **Coming from Python.** Returning `Err` corresponds to raising an exception.
+///
+/// ```
+/// use socketserver::{prelude::*, testing::converse};
+///
+/// fn double(request: &mut TcpRequest) -> Result {
+///     let number: u64 = request.next_text_line(20)?.unwrap_or_default().parse()?;
+///     Ok(writeln!(request, "{}", 2 * number)?)
+/// }
+/// assert_eq!(converse(handler_fn(double), "21\n")?, b"42\n");
+/// # Ok::<(), BoxError>(())
+/// ```
 pub type Result<T = (), E = BoxError> = std::result::Result<T, E>;
 
 /// Reason why a server could not be created or had to stop.
 ///
 /// `Display` states the problem and the next step. `Debug` prints this text and then the cause,
 /// because Rust prints `Debug` when `main` returns an error.
+///
+/// ```
+/// use socketserver::{Error, prelude::*};
+///
+/// # let hello = || handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+/// let first = TcpServer::bind("127.0.0.1:0", hello())?;
+/// let error = TcpServer::bind(first.server_address(), hello()).unwrap_err();
+/// assert!(matches!(error, Error::Bind { .. }));
+/// let cause = error.io_error().map(std::io::Error::kind);
+/// assert_eq!(cause, Some(std::io::ErrorKind::AddrInUse));
+/// # Ok::<(), BoxError>(())
+/// ```
 #[non_exhaustive]
 pub enum Error {
     /// The address could not be resolved to a socket address, for example because the host name is
@@ -104,6 +140,8 @@ pub(crate) const GIVEN_SOCKET: &str = "the given socket";
 
 impl Error {
     /// Returns the `io::Error` that caused this error, if any.
+    ///
+    /// See the [example](Self).
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             Self::Resolve { source, .. }

@@ -55,6 +55,25 @@ pub trait RequestHandler<R: Request> {
     /// Runs before [`handle`](Self::handle): the place for a timeout or a socket option. The default does
     /// nothing.
     ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::converse};
+    ///
+    /// struct Polite;
+    /// impl RequestHandler<TcpRequest> for Polite {
+    ///     fn setup(&mut self, request: &mut TcpRequest) -> Result {
+    ///         Ok(request.send_all("hello ")?)
+    ///     }
+    ///     fn handle(&mut self, request: &mut TcpRequest) -> Result {
+    ///         Ok(request.send_all("world ")?)
+    ///     }
+    ///     fn finish(&mut self, request: &mut TcpRequest) -> Result {
+    ///         Ok(request.send_all("bye")?)
+    ///     }
+    /// }
+    /// assert_eq!(converse(|| Polite, "")?, b"hello world bye");
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// An error ends the request without `handle` and [`finish`](Self::finish).
@@ -68,6 +87,8 @@ pub trait RequestHandler<R: Request> {
     /// After it and [`finish`](Self::finish) have returned, a stream is closed in order: the client reads the
     /// end of the stream. A datagram's reply, if there is one, is sent if both have succeeded.
     ///
+    /// See the [example](Self::setup).
+    ///
     /// # Errors
     ///
     /// An error is passed to [`Service::handle_error`](crate::Service::handle_error), after `finish`.
@@ -76,6 +97,8 @@ pub trait RequestHandler<R: Request> {
     /// Runs after [`handle`](Self::handle), also if `handle` failed or panicked, and also while the server
     /// stops ([`is_shutting_down`](crate::ServerHandle::is_shutting_down)). It does not run in a child
     /// process ([`Forking`](crate::Forking)) that was ended by a signal. The default does nothing.
+    ///
+    /// See the [example](Self::setup).
     ///
     /// # Errors
     ///
@@ -157,6 +180,19 @@ where
 }
 
 /// The service that [`handler_fn_with`] returns.
+///
+/// ```
+/// use socketserver::{StateService, prelude::*};
+///
+/// struct Fixture {
+///     server: Running<ThreadingTcpServer<StateService<String, TcpRequest>>>,
+/// }
+///
+/// let service = handler_fn_with("hi".to_owned(), |text, request: &mut TcpRequest| Ok(request.send_all(text)?));
+/// let fixture = Fixture { server: ThreadingTcpServer::bind("127.0.0.1:0", service)?.spawn()? };
+/// assert_eq!(fixture.server.service().state, "hi");
+/// # Ok::<(), BoxError>(())
+/// ```
 #[derive(Debug)]
 pub struct StateService<St, R> {
     /// The state that all requests share.
@@ -165,6 +201,8 @@ pub struct StateService<St, R> {
 }
 
 /// The service that [`handler_fn`] returns.
+///
+/// See the [example](handler_fn).
 #[derive(Clone, Copy, Debug)]
 pub struct FnService<F> {
     pub(crate) function: F,

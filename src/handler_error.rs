@@ -13,6 +13,8 @@ use crate::sys::stderr;
 use crate::timeout::TimeoutKind;
 
 /// Stage of a request in which an error occurred.
+///
+/// See the [example](crate::HandlerError).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
@@ -57,6 +59,21 @@ impl fmt::Display for Stage {
 ///
 /// > **Coming from Python.** An `Err` and a panic both correspond to an `Exception`: the request
 /// > ends, the server calls `handle_error` and continues. Neither ends the accept loop.
+///
+/// ```
+/// use socketserver::{Stage, prelude::*, testing::converse};
+///
+/// let service = handler_fn(|_request: &mut TcpRequest| Err("no disk".into()));
+/// let error = converse(service, "").unwrap_err().error;
+/// assert_eq!((error.stage(), error.to_string().as_str()), (Stage::Handle, "handle failed: no disk"));
+/// assert_eq!(error.error().map(ToString::to_string).as_deref(), Some("no disk"));
+/// assert!(error.panic_message().is_none() && error.context().is_none());
+///
+/// let service = handler_fn(|request: &mut TcpRequest| Ok(request.read_exactly(10).map(drop)?));
+/// let error = converse(service, "short").unwrap_err().error;
+/// assert!(error.is_disconnect() && error.disconnect_kind().is_some());
+/// assert!(!error.is_shutting_down() && !error.is_timeout() && error.timeout_kind().is_none());
+/// ```
 #[derive(Debug)]
 pub struct HandlerError {
     stage: Stage,
@@ -117,11 +134,15 @@ impl HandlerError {
     }
 
     /// Returns the stage in which the error occurred.
+    ///
+    /// See the [example](Self).
     pub fn stage(&self) -> Stage {
         self.stage
     }
 
     /// Returns the error; `None` for a panic.
+    ///
+    /// See the [example](Self).
     pub fn error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         match &self.cause {
             Cause::Error(error) => Some(&**error),
@@ -130,6 +151,8 @@ impl HandlerError {
     }
 
     /// Returns the message of the panic; `None` for an error.
+    ///
+    /// See the [example](Self).
     pub fn panic_message(&self) -> Option<&str> {
         match &self.cause {
             Cause::Error(_) => None,
@@ -142,6 +165,8 @@ impl HandlerError {
     /// `finish` runs even if `handle` failed. If `finish` fails too, its error has the error of
     /// `handle` as context, as in Python ("During handling of the above exception, another exception
     /// occurred").
+    ///
+    /// See the [example](Self).
     pub fn context(&self) -> Option<&HandlerError> {
         self.context.as_deref()
     }
@@ -151,6 +176,8 @@ impl HandlerError {
     /// [`disconnected`](crate::Stats::disconnected), not as failed.
     ///
     /// Python: `isinstance(error, ConnectionError)`.
+    ///
+    /// See the [example](Self).
     #[doc(alias = "ConnectionError")]
     pub fn is_disconnect(&self) -> bool {
         self.disconnect_kind().is_some()
@@ -163,6 +190,8 @@ impl HandlerError {
     /// `None` for any other error, including a broken connection to any other peer, for example a database
     /// or another client of the server ([`Sender`](crate::Sender)), and if an error that is no disconnect is the
     /// [context](Self::context), because a disconnect must not hide another failure of the same request.
+    ///
+    /// See the [example](Self).
     pub fn disconnect_kind(&self) -> Option<DisconnectKind> {
         let of_own = |error| DisconnectKind::of_own_client(error, self.connection);
         let kind = self.io_error().and_then(of_own)?;
@@ -171,6 +200,8 @@ impl HandlerError {
 
     /// Returns whether the server force-closed the connection because it is stopping
     /// ([`ShuttingDown`]).
+    ///
+    /// See the [example](Self).
     pub fn is_shutting_down(&self) -> bool {
         self.io_error().is_some_and(ShuttingDown::is_cause_of)
             && self.context().is_none_or(Self::is_shutting_down)
@@ -181,6 +212,8 @@ impl HandlerError {
     /// which is a [disconnect](DisconnectKind::TimedOut), too.
     ///
     /// Python: `isinstance(error, TimeoutError)`.
+    ///
+    /// See the [example](Self).
     #[doc(alias = "TimeoutError")]
     pub fn is_timeout(&self) -> bool {
         self.io_error()
@@ -189,6 +222,8 @@ impl HandlerError {
 
     /// Returns which timeout of the request expired. `None` for any other error, including a
     /// [timeout](Self::is_timeout) of another socket.
+    ///
+    /// See the [example](Self).
     pub fn timeout_kind(&self) -> Option<TimeoutKind> {
         self.io_error().and_then(TimeoutKind::of)
     }
@@ -212,6 +247,30 @@ impl HandlerError {
     /// Never waits: a report that cannot be written at once, because the program at the other end of a pipe
     /// does not read or a terminal is stopped, is lost, and the next report states how many were. (Python
     /// waits.) So a hook that reports through this method cannot hold up the server; `eprintln!` can.
+    ///
+    /// ```
+    /// use socketserver::prelude::*;
+    ///
+    /// struct Quiet;
+    /// # struct Hello;
+    /// # impl RequestHandler<TcpRequest> for Hello {
+    /// #     fn handle(&mut self, _: &mut TcpRequest) -> Result {
+    /// #         Err("no disk".into())
+    /// #     }
+    /// # }
+    /// impl Service<TcpRequest> for Quiet {
+    ///     type Handler = Hello;
+    ///     fn request_handler(self: &std::sync::Arc<Self>) -> Hello {
+    ///         Hello
+    ///     }
+    ///     fn handle_error(&self, request: &mut TcpRequest, error: &HandlerError) {
+    ///         if !error.is_timeout() {
+    ///             error.report(request.client_address()); // as the default does
+    ///         }
+    ///     }
+    /// }
+    /// # assert!(socketserver::testing::converse(Quiet, "").is_err());
+    /// ```
     #[doc(alias = "traceback")]
     #[doc(alias = "print_exc")]
     pub fn report(&self, client_address: &impl Address) {

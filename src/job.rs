@@ -24,6 +24,8 @@ use crate::sys::fd::BorrowedFd;
 /// [`run`](Self::run) it, on any thread, at any time. If it cannot be run, [`reject`](Self::reject) it. A
 /// job that is dropped closes its connection without a rejection message and without an orderly end, and
 /// is counted in [`Stats::dropped`](crate::Stats::dropped).
+///
+/// See the [example](crate::Strategy).
 #[must_use = "a job that is dropped closes its connection without serving it"]
 pub struct Job {
     request: Box<dyn Runnable>,
@@ -50,6 +52,8 @@ impl Job {
     ///
     /// Never panics: errors and panics of the handler are passed to
     /// [`Service::handle_error`].
+    ///
+    /// See the [example](crate::Strategy).
     #[doc(alias = "process_request_thread")]
     pub fn run(self) {
         self.request.run();
@@ -86,6 +90,22 @@ impl Job {
     /// An `error` is passed to [`Service::handle_error`], and the request is
     /// counted as failed. `None` is for a decision of the strategy, for example because its queue is full;
     /// the request is counted as rejected.
+    ///
+    /// ```
+    /// use socketserver::{Job, Rejected, prelude::*};
+    ///
+    /// struct Busy;
+    /// impl Strategy for Busy {
+    ///     fn process_request(&self, job: Job) -> std::result::Result<(), Rejected> {
+    ///         Err(job.reject(None).respond_with(Rejection::message("421 busy\r\n")))
+    ///     }
+    /// }
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let server = TcpServer::bind("127.0.0.1:0", service)?.strategy(Busy).spawn()?;
+    /// let client = std::net::TcpStream::connect(server.server_address())?;
+    /// assert_eq!(std::io::read_to_string(client)?, "421 busy\r\n");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn reject(self, error: Option<BoxError>) -> Rejected {
         Rejected {
             job: self,
@@ -103,6 +123,8 @@ impl fmt::Debug for Job {
 
 /// A job that a strategy does not run. The server rejects the client and closes the request. Made by
 /// [`Job::reject`].
+///
+/// See the [example](Job::reject).
 #[derive(Debug)]
 pub struct Rejected {
     job: Job,
@@ -112,6 +134,8 @@ pub struct Rejected {
 
 impl Rejected {
     /// Sets how the client is rejected. Default: [`Rejection::Close`].
+    ///
+    /// See the [example](Job::reject).
     pub fn respond_with(mut self, rejection: Rejection) -> Self {
         self.rejection = rejection;
         self

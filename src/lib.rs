@@ -74,8 +74,33 @@
 //!
 //! # Shared state
 //!
-//! Python's `self.server.x` is a field of your own type here. Implement [`Service`] for it and give each
-//! handler a clone of its `Arc`:
+//! Python's `self.server.x` is a variable that a closure captures here, and [`handler_fn`] makes the closure a
+//! service. [`handler_fn_with`] does the same for a function and a state with a name.
+//!
+//! ```
+//! use socketserver::prelude::*;
+//! use std::sync::atomic::{AtomicU32, Ordering};
+//!
+//! let visits = AtomicU32::new(0);
+//! let count = handler_fn(move |request: &mut TcpRequest| {
+//!     while let Some(_line) = request.next_line(1000)? { // Python: for line in self.rfile
+//!         let n = visits.fetch_add(1, Ordering::Relaxed) + 1;
+//!         writeln!(request, "{n}")?;
+//!     }
+//!     Ok(())
+//! });
+//! let server = ThreadingTcpServer::bind("127.0.0.1:0", count)?.spawn()?;
+//! # let mut client = std::net::TcpStream::connect(server.server_address())?;
+//! # client.write_all(b"a\nb\n")?;
+//! # client.shutdown(std::net::Shutdown::Write)?;
+//! # let mut answer = String::new();
+//! # client.read_to_string(&mut answer)?;
+//! # assert_eq!(answer, "1\n2\n");
+//! # Ok::<(), BoxError>(())
+//! ```
+//!
+//! If the handler is a type of its own, or the server needs hooks, the state is a field of your own type. Implement
+//! [`Service`] for it and give each handler a clone of its `Arc`:
 //!
 //! ```
 //! use socketserver::prelude::*;
@@ -120,30 +145,6 @@
 //! #     assert_eq!(answer, format!("{n}\n"));
 //! # }
 //! # assert_eq!(server.service().seen.lock().unwrap().len(), 1);
-//! # Ok::<(), BoxError>(())
-//! ```
-//!
-//! If one function is enough, a closure can hold the state, and [`handler_fn`] makes it a service:
-//!
-//! ```
-//! use socketserver::prelude::*;
-//! use std::sync::atomic::{AtomicU32, Ordering};
-//!
-//! let visits = AtomicU32::new(0);
-//! let count = handler_fn(move |request: &mut TcpRequest| {
-//!     while let Some(_line) = request.next_line(1000)? { // Python: for line in self.rfile
-//!         let n = visits.fetch_add(1, Ordering::Relaxed) + 1;
-//!         writeln!(request, "{n}")?;
-//!     }
-//!     Ok(())
-//! });
-//! let server = ThreadingTcpServer::bind("127.0.0.1:0", count)?.spawn()?;
-//! # let mut client = std::net::TcpStream::connect(server.server_address())?;
-//! # client.write_all(b"a\nb\n")?;
-//! # client.shutdown(std::net::Shutdown::Write)?;
-//! # let mut answer = String::new();
-//! # client.read_to_string(&mut answer)?;
-//! # assert_eq!(answer, "1\n2\n");
 //! # Ok::<(), BoxError>(())
 //! ```
 //!
@@ -248,6 +249,7 @@ pub use handler::{FnService, StateService, handler_fn, handler_fn_with};
 pub use handler_error::{HandlerError, Stage};
 pub use job::{Job, Rejected};
 #[doc(alias = "request")]
+#[doc(alias = "makefile")]
 #[doc(inline)]
 pub use request::Request;
 #[doc(alias = "broadcast")]

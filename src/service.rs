@@ -76,6 +76,8 @@ pub trait Service<R: Request>: Send + Sync + 'static {
     type Handler: RequestHandler<R>;
 
     /// Makes the handler for one request. Python: calling `RequestHandlerClass`.
+    ///
+    /// See the [example](Self::verify_request).
     #[doc(alias = "RequestHandlerClass")]
     #[doc(alias = "finish_request")]
     #[doc(alias = "__init__")]
@@ -87,6 +89,49 @@ pub trait Service<R: Request>: Send + Sync + 'static {
     ///
     /// A panic closes this request, and is passed to [`handle_error`](Self::handle_error). (Python: an
     /// exception ends the server and leaks the connection.)
+    ///
+    /// A service that overrides most hooks:
+    ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::converse};
+    /// use std::{io, sync::Arc};
+    ///
+    /// struct Hello;
+    ///
+    /// impl RequestHandler<TcpRequest> for Hello {
+    ///     fn handle(&mut self, request: &mut TcpRequest) -> Result {
+    ///         Ok(request.send_all("hello")?)
+    ///     }
+    /// }
+    ///
+    /// struct OnlyLocal;
+    ///
+    /// impl Service<TcpRequest> for OnlyLocal {
+    ///     type Handler = Hello;
+    ///
+    ///     fn request_handler(self: &Arc<Self>) -> Hello {
+    ///         Hello
+    ///     }
+    ///
+    ///     fn verify_request(&self, request: &TcpRequest) -> bool {
+    ///         request.client_address().ip().is_loopback()
+    ///     }
+    ///
+    ///     fn handle_error(&self, request: &mut TcpRequest, error: &HandlerError) {
+    ///         eprintln!("{}: {error}", request.client_address());
+    ///     }
+    ///
+    ///     fn handle_timeout(&self) {
+    ///         eprintln!("no client");
+    ///     }
+    ///
+    ///     fn get_request_error(&self, error: &io::Error) {
+    ///         eprintln!("the listening socket: {error}");
+    ///     }
+    /// }
+    /// assert_eq!(converse(OnlyLocal, "")?, b"hello");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     fn verify_request(&self, request: &R) -> bool {
         let _ = request;
         true
@@ -98,22 +143,30 @@ pub trait Service<R: Request>: Send + Sync + 'static {
     /// The default prints to stderr, like Python's ([`HandlerError::report`]), except if the client only
     /// disconnected. Errors have no file and line, unlike a traceback. For a panic, Rust's panic hook has
     /// printed them before ([`std::panic::set_hook`] changes that).
+    ///
+    /// See the [example](Self::verify_request).
     fn handle_error(&self, request: &mut R, error: &HandlerError) {
         error.report(request.client_address());
     }
 
     /// Called if [`Server::handle_request`](crate::Server::handle_request) receives no request within its
     /// timeout. The default does nothing.
+    ///
+    /// See the [example](Self::verify_request).
     fn handle_timeout(&self) {}
 
     /// Called by `serve_forever` after each request that it accepted, and at least every
     /// [`poll_interval`](crate::Server::poll_interval). If the strategy has several accept loops (a thread
     /// pool of a datagram server), several threads call it at the same time. The default does nothing.
+    ///
+    /// See the [example](crate::Server::poll_interval).
     fn service_actions(&self) {}
 
     /// Called for each error of the listening socket: of `accept(2)`, or of `recvfrom(2)` for datagrams. The
     /// server continues if it can. [`Stats::accept_errors`](crate::Stats::accept_errors) counts these
     /// errors. The default does nothing. (Python ignores them without a report.)
+    ///
+    /// See the [example](Self::verify_request).
     #[doc(alias = "get_request")]
     fn get_request_error(&self, error: &io::Error) {
         let _ = error;
@@ -140,11 +193,21 @@ where
 /// type. The trait exists because of the compiler's messages. With it between [`Service`] and `Fn`, a
 /// program that passes a handler instead of its factory gets the notes of `Service`, and not the message
 /// that `Fn()` is not implemented. For a closure that does not fit, the compiler states the reason.
+///
+/// See the [example](Self::make).
 pub trait HandlerFactory {
     /// The type of the handlers.
     type Handler;
 
     /// Makes the handler for one request: calls the closure.
+    ///
+    /// ```
+    /// use socketserver::HandlerFactory;
+    ///
+    /// struct MyHandler(u32);
+    /// let factory = || MyHandler(7);
+    /// assert_eq!(factory.make().0, 7);
+    /// ```
     fn make(&self) -> Self::Handler;
 }
 
@@ -204,6 +267,8 @@ where
 }
 
 /// The handler that the service of [`handler_fn`](crate::handler_fn) makes for each request.
+///
+/// See the [example](crate::handler_fn).
 #[derive(Debug)]
 pub struct FnHandler<F>(Arc<FnService<F>>);
 
@@ -231,6 +296,8 @@ where
 }
 
 /// The handler that the service of [`handler_fn_with`](crate::handler_fn_with) makes for each request.
+///
+/// See the [example](crate::handler_fn_with).
 #[derive(Debug)]
 pub struct StateHandler<St, R>(Arc<StateService<St, R>>);
 

@@ -59,6 +59,21 @@ impl TimeoutKind {
 
     /// Returns which timeout of a request caused `error`. `None` for every other error, including
     /// [`TimedOut`](io::ErrorKind::TimedOut) errors of other sockets.
+    ///
+    /// ```
+    /// use socketserver::{TimeoutKind, prelude::*, testing::TestServer};
+    /// use std::time::Duration;
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     let error = request.recv(100).unwrap_err(); // the client sends nothing
+    ///     let kind = TimeoutKind::of(&error);
+    ///     Ok(write!(request, "{kind:?}")?)
+    /// });
+    /// let server = TcpServer::options().read_timeout(Duration::from_millis(10));
+    /// let server = TestServer::start(server.bind("127.0.0.1:0", service)?);
+    /// assert_eq!(server.client().rest()?, b"Some(Read)");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     #[doc(alias = "TimeoutError")]
     pub fn of(error: &io::Error) -> Option<Self> {
         let inner = error.get_ref()?.downcast_ref::<TimedOut>()?;
@@ -135,6 +150,8 @@ impl Error for TimedOut {}
 ///
 /// > **Coming from Python.** `StreamRequestHandler.timeout`, `None` by default, corresponds to `read`
 /// > and `write`. The other timeouts have no counterpart.
+///
+/// See the [example](Self::check).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TimeoutConfig {
@@ -155,6 +172,16 @@ pub struct TimeoutConfig {
 
 impl TimeoutConfig {
     /// Rejects timeouts of zero. (`linger` may be zero.)
+    ///
+    /// ```
+    /// use socketserver::transport::TimeoutConfig;
+    /// use std::time::Duration;
+    ///
+    /// let mut timeouts = TimeoutConfig::default();
+    /// assert!(timeouts.check().is_ok());
+    /// timeouts.read = Some(Duration::ZERO);
+    /// assert!(timeouts.check().is_err());
+    /// ```
     ///
     /// # Errors
     ///

@@ -29,6 +29,17 @@ use crate::sys;
 /// > [`send_to(reply, address)`](Self::send_to). Python's `DatagramRequestHandler` always answers, even
 /// > with an empty datagram and even after an exception. Here, an unbound Unix client can be served; only
 /// > a reply to it is an error.
+///
+/// ```
+/// use socketserver::{prelude::*, testing::converse};
+///
+/// let service = handler_fn(|request: &mut UdpRequest| {
+///     let size = request.packet().len();
+///     Ok(write!(request, "{size} bytes")?)
+/// });
+/// assert_eq!(converse(service, "hello")?, b"5 bytes");
+/// # Ok::<(), BoxError>(())
+/// ```
 pub struct DatagramRequest<S: DatagramSocket> {
     packet: Vec<u8>,
     /// Number of bytes of the packet that were read.
@@ -48,6 +59,8 @@ impl<S: DatagramSocket> DatagramRequest<S> {
     ///
     /// `truncated`: the datagram was longer than `data`. The request's
     /// [`local_address`](Request::local_address) is that of the socket.
+    ///
+    /// See the [example](crate::request::DatagramSocket).
     pub fn new(
         data: &[u8],
         truncated: bool,
@@ -114,6 +127,8 @@ impl<S: DatagramSocket> DatagramRequest<S> {
     }
 
     /// The whole packet, including the part that was read already.
+    ///
+    /// See the [example](Self).
     #[doc(alias = "data")]
     pub fn packet(&self) -> &[u8] {
         &self.packet
@@ -122,6 +137,22 @@ impl<S: DatagramSocket> DatagramRequest<S> {
     /// Whether the datagram was longer than the server's
     /// [`max_packet_size`](crate::ServerOptions::max_packet_size) and lost its end. With the default, no UDP
     /// datagram is. (Python truncates at 8192 bytes and does not report it.)
+    ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::TestServer};
+    ///
+    /// let service = handler_fn(|request: &mut UdpRequest| {
+    ///     let size = request.packet().len();
+    ///     let truncated = request.truncated();
+    ///     Ok(write!(request, "{size}, truncated: {truncated}")?)
+    /// });
+    /// let server = UdpServer::options().max_packet_size(4).bind("127.0.0.1:0", service)?;
+    /// let server = TestServer::start(server);
+    /// let mut client = server.client();
+    /// client.send_all("hello")?;
+    /// assert_eq!(client.recv()?, b"4, truncated: true");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn truncated(&self) -> bool {
         self.truncated
     }
@@ -131,6 +162,18 @@ impl<S: DatagramSocket> DatagramRequest<S> {
     ///
     /// A datagram to the client leaves from [`local_address`](Request::local_address), as the reply does. For
     /// other addresses, the system chooses the address from which it leaves.
+    ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::converse};
+    ///
+    /// let service = handler_fn(|request: &mut UdpRequest| {
+    ///     let client = *request.client_address();
+    ///     request.send_to(b"first ", &client)?;
+    ///     Ok(request.send_all("second")?) // sent when the handler has returned
+    /// });
+    /// assert_eq!(converse(service, "hello")?, b"first second");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -161,6 +204,18 @@ impl<S: DatagramSocket> DatagramRequest<S> {
     /// A handler can also receive from it. But a [`Sequential`](crate::Sequential) server receives several
     /// datagrams at once, and may have received some of them before the handler. It stops doing so after a
     /// handler has called this method.
+    ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::converse};
+    ///
+    /// let service = handler_fn(|request: &mut UdpRequest| {
+    ///     let port = request.socket().local_addr()?.port();
+    ///     assert_eq!(port, request.local_address()?.port());
+    ///     Ok(request.send_all("one socket for all clients")?)
+    /// });
+    /// assert_eq!(converse(service, "?")?, b"one socket for all clients");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn socket(&self) -> &S {
         self.socket_used.store(true, Ordering::Relaxed);
         &self.socket

@@ -35,17 +35,71 @@ pub(crate) use self::read_buffer::ensure_read_buffer;
 pub(crate) use self::route::LocalAddress;
 
 /// A connection of a TCP server.
+///
+/// ```
+/// use socketserver::{prelude::*, testing::converse};
+///
+/// let upper = handler_fn(|request: &mut TcpRequest| {
+///     let data = request.recv(100)?;
+///     Ok(request.send_all(data.to_ascii_uppercase())?)
+/// });
+/// assert_eq!(converse(upper, "hello")?, b"HELLO");
+/// # Ok::<(), BoxError>(())
+/// ```
 pub type TcpRequest = StreamRequest<TcpStream>;
 /// A datagram of a UDP server.
+///
+/// ```
+/// use socketserver::{prelude::*, testing::converse};
+///
+/// let upper = handler_fn(|request: &mut UdpRequest| {
+///     let data = request.recv(100)?;
+///     Ok(request.send_all(data.to_ascii_uppercase())?)
+/// });
+/// assert_eq!(converse(upper, "hello")?, b"HELLO");
+/// # Ok::<(), BoxError>(())
+/// ```
 pub type UdpRequest = DatagramRequest<UdpSocket>;
 /// A connection of a Unix stream server.
+///
+/// ```
+/// use socketserver::{prelude::*, testing::converse};
+/// use socketserver::UnixStreamRequest;
+///
+/// let upper = handler_fn(|request: &mut UnixStreamRequest| {
+///     let data = request.recv(100)?;
+///     Ok(request.send_all(data.to_ascii_uppercase())?)
+/// });
+/// assert_eq!(converse(upper, "hello")?, b"HELLO");
+/// # Ok::<(), BoxError>(())
+/// ```
 #[cfg(unix)]
 pub type UnixStreamRequest = StreamRequest<UnixStream>;
 /// A datagram of a Unix datagram server.
+///
+/// ```
+/// use socketserver::{prelude::*, testing::converse};
+/// use socketserver::UnixDatagramRequest;
+///
+/// let upper = handler_fn(|request: &mut UnixDatagramRequest| {
+///     let data = request.recv(100)?;
+///     Ok(request.send_all(data.to_ascii_uppercase())?)
+/// });
+/// assert_eq!(converse(upper, "hello")?, b"HELLO");
+/// # Ok::<(), BoxError>(())
+/// ```
 #[cfg(unix)]
 pub type UnixDatagramRequest = DatagramRequest<UnixDatagram>;
 
 /// The kind of requests that a transport receives: [`Transport::KIND`](crate::Transport::KIND).
+///
+/// ```
+/// use socketserver::transport::{Tcp, Transport, Udp};
+/// use socketserver::RequestKind;
+///
+/// assert_eq!(Tcp::KIND, RequestKind::Connection);
+/// assert_eq!(Udp::KIND, RequestKind::Datagram);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RequestKind {
     /// A connection. It can last long, and its handler can wait for the client.

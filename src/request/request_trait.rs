@@ -32,6 +32,18 @@ use crate::state::{Sender, ServerHandle};
 /// - **You call** all methods.
 /// - **You implement** [`StreamSocket`] or [`DatagramSocket`] for a socket of your own; the request
 ///   types of this module then serve it. `Request` itself is sealed.
+///
+/// ```
+/// use socketserver::{prelude::*, testing::converse};
+///
+/// let service = handler_fn(|request: &mut TcpRequest| {
+///     request.send_all("your name?\n")?;
+///     let name = request.next_text_line(100)?.unwrap_or_default();
+///     Ok(writeln!(request, "hello {name}")?)
+/// });
+/// assert_eq!(converse(service, "Ada\n")?, b"your name?\nhello Ada\n");
+/// # Ok::<(), BoxError>(())
+/// ```
 #[doc(alias = "rfile")]
 #[doc(alias = "wfile")]
 #[doc(alias = "makefile")]
@@ -48,6 +60,19 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
     type Address: Address;
 
     /// The address of the client. Python: `self.client_address`.
+    ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::converse};
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     let client = *request.client_address();
+    ///     assert!(client.ip().is_loopback());
+    ///     Ok(request.send_all("from this machine")?)
+    /// });
+    /// assert_eq!(converse(service, "")?, b"from this machine");
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    #[doc(alias = "getpeername")]
     fn client_address(&self) -> &Self::Address;
 
     /// Returns the address to which the client has connected, or to which it has sent the datagram. On a
@@ -87,10 +112,33 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
 
     /// The handle of the server. Its [`shutdown`](ServerHandle::shutdown) can be called in a handler, under
     /// every strategy. Python: `self.server`.
+    ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::converse};
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     let requests = request.server().stats().accepted;
+    ///     Ok(write!(request, "request {requests}")?)
+    /// });
+    /// assert_eq!(converse(service, "")?, b"request 1");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     fn server(&self) -> &ServerHandle;
 
     /// Returns a handle with which other threads, and the handlers of other clients, can write to this
     /// client. It is cheap to clone. The member list of a chat server is a map of such handles.
+    ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::converse};
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     let sender = request.sender();
+    ///     let writer = std::thread::spawn(move || sender.send_all("from a thread"));
+    ///     Ok(writer.join().unwrap()?)
+    /// });
+    /// assert_eq!(converse(service, "")?, b"from a thread");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     #[doc(alias = "gevent.queue.Queue")]
     fn sender(&self) -> Sender;
 
@@ -108,6 +156,21 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
     /// Python: the `timeout` attribute of `StreamRequestHandler`, or `settimeout`. In Python, after one
     /// timeout, `rfile` rejects every further read.
     ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::TestServer};
+    /// use std::{io::ErrorKind, time::Duration};
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     request.set_timeout(Duration::from_millis(10))?;
+    ///     let error = request.recv(100).unwrap_err(); // the client sends nothing
+    ///     assert_eq!(error.kind(), ErrorKind::TimedOut);
+    ///     Ok(request.send_all("too slow")?)
+    /// });
+    /// let server = TestServer::start(TcpServer::bind("127.0.0.1:0", service)?);
+    /// assert_eq!(server.client().rest()?, b"too slow");
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `InvalidInput` for a timeout of zero.
@@ -119,6 +182,19 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
     /// Ends the request now instead of when the handler returns. A stream is shut down in both directions:
     /// later writes fail, and later reads return the bytes that had arrived, then the end of the stream.
     /// Of a datagram, the unread part of the packet and the reply so far are discarded.
+    ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::converse};
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     request.send_all("bye")?;
+    ///     request.close();
+    ///     assert!(request.send_all("more").is_err());
+    ///     Ok(())
+    /// });
+    /// assert_eq!(converse(service, "")?, b"bye");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     #[doc(alias = "shutdown_request")]
     #[doc(alias = "close_request")]
     fn close(&mut self);
@@ -126,10 +202,29 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
     /// Receives the available bytes, at most `size`. Waits only if none are available. Empty at the end of
     /// the stream or packet, and for a `size` of 0. Python: `request.recv(size)`.
     ///
-    /// Calls `recv(2)` once, and not at all while bytes that arrived with earlier ones are buffered.
+    /// Calls `recv(2)` at most once: bytes in the buffer, which arrived together with bytes that were read before,
+    /// are returned first, without a call.
     ///
     /// One `recv` is not one message, because a stream has no message boundaries. Use
     /// [`readline`](Self::readline) or [`read_exactly`](Self::read_exactly) if the protocol has messages.
+    ///
+    /// A loop that takes a silence, a reset and the end of the stream as the end of the conversation:
+    ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::converse};
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     while let Ok(data) = request.recv(1024) {
+    ///         if data.is_empty() {
+    ///             break;
+    ///         }
+    ///         request.send_all(data)?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// assert_eq!(converse(service, "hello")?, b"hello");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -150,6 +245,17 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
     /// Sends all of `data` (text or bytes). A stream sends it at once; a datagram request appends it to the
     /// reply, which is not sent if it stays empty. Python: `request.sendall(data)`.
     ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::converse};
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     request.send_all("text, ")?;
+    ///     Ok(request.send_all(b"bytes")?)
+    /// });
+    /// assert_eq!(converse(service, "")?, b"text, bytes");
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `BrokenPipe`, `ConnectionReset` and others if the client is gone
@@ -168,6 +274,20 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
     /// default limit, because without a limit a client could fill the memory. If the call fails after a
     /// part of the line, for example by a timeout, this part is lost.
     ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::converse};
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     assert_eq!(request.readline(100)?, b"hello\n");
+    ///     assert_eq!(request.readline(3)?, b"wor"); // the limit
+    ///     assert_eq!(request.readline(100)?, b"ld"); // the end, without a line end
+    ///     assert_eq!(request.readline(100)?, b"");
+    ///     Ok(())
+    /// });
+    /// assert_eq!(converse(service, "hello\nworld")?, b"");
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As for [`recv`](Self::recv).
@@ -180,8 +300,9 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
     /// Reads the next line with its `\n`; `None` at the end. Python: `for line in self.rfile`.
     ///
     /// A last line without `\n` is returned as it is: [`expect_line`](Self::expect_line) is for protocols in
-    /// which that is a cut message. Memory is allocated as the bytes arrive. A line of more than `limit` bytes is an error, because otherwise the handler would take its parts for
-    /// several lines. (Python's loop has no limit.)
+    /// which that is a cut message. A line of more than `limit` bytes is an error, because otherwise the handler
+    /// would take its parts for several lines. (Python's loop has no limit.) Memory is allocated as the bytes
+    /// arrive, so a high limit costs nothing by itself.
     ///
     /// ```
     /// # use socketserver::{Request, UdpRequest, Result};
@@ -281,6 +402,20 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
 
     /// Waits for input, and returns whether the stream or packet has ended instead. Consumes nothing. Python:
     /// `not self.rfile.peek(1)`.
+    ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::converse};
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     let mut sum = 0;
+    ///     while !request.at_end()? {
+    ///         sum += u32::from(u16::from_be_bytes(request.read_bytes()?));
+    ///     }
+    ///     Ok(write!(request, "{sum}")?)
+    /// });
+    /// assert_eq!(converse(service, [0, 1, 0, 2])?, b"3");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -404,6 +539,18 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
     /// The end of the stream between two messages is also an `UnexpectedEof` for a handler that reads the
     /// next message. Check first: [`at_end`](Self::at_end).
     ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::converse};
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     let [size] = request.read_bytes()?;
+    ///     let message = request.read_exactly(size.into())?;
+    ///     Ok(request.send_all(message)?)
+    /// });
+    /// assert_eq!(converse(service, b"\x05hello, and more")?, b"hello");
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `UnexpectedEof` if the stream or packet ends before `size` bytes; otherwise as for
@@ -420,6 +567,17 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
 
     /// Reads exactly `N` bytes into an array. For numbers: `u32::from_be_bytes(request.read_bytes()?)`.
     /// Python: `struct.unpack("!I", self.rfile.read(4))`.
+    ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::converse};
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     let number = u32::from_be_bytes(request.read_bytes()?);
+    ///     Ok(request.send_all((number + 1).to_be_bytes())?)
+    /// });
+    /// assert_eq!(converse(service, [0, 0, 1, 0])?, [0, 0, 1, 1]);
+    /// # Ok::<(), BoxError>(())
+    /// ```
     ///
     /// # Errors
     ///

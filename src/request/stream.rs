@@ -21,6 +21,8 @@ use crate::sys::poll;
 use crate::timeout::TimeoutConfig;
 
 /// A connection of a stream server: see [`Request`] for how to read from it and write to it.
+///
+/// See the [example](Request).
 #[doc(alias = "connection")]
 pub struct StreamRequest<S: StreamSocket> {
     reader: StreamReader<S>,
@@ -30,6 +32,8 @@ pub struct StreamRequest<S: StreamSocket> {
 impl<S: StreamSocket> StreamRequest<S> {
     /// Makes a request from an accepted connection, without timeouts except those that the socket has.
     /// For the [`get_request`](crate::Transport::get_request) of your own transport.
+    ///
+    /// See the [example](StreamSocket).
     pub fn new(socket: S, client_address: S::Address, server: &ServerHandle) -> Self {
         // The socket may have a timeout.
         sys::socket::expect_timeouts();
@@ -40,6 +44,8 @@ impl<S: StreamSocket> StreamRequest<S> {
     /// [`SocketOptions::timeouts`](crate::transport::SocketOptions::timeouts).
     ///
     /// Sets the socket's timeouts. The `first_byte` timeout and the `request` timeout begin now.
+    ///
+    /// See the [example](crate::Transport).
     ///
     /// # Errors
     ///
@@ -107,6 +113,17 @@ impl<S: StreamSocket> StreamRequest<S> {
 
     /// The socket, for its options. A direct read from it misses the bytes in
     /// [`buffer`](Self::buffer).
+    ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::converse};
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     assert!(request.socket().nodelay()?);
+    ///     Ok(request.send_all("an option of the socket")?)
+    /// });
+    /// assert_eq!(converse(service, "")?, b"an option of the socket");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     #[doc(alias = "connection")]
     pub fn socket(&self) -> &S {
         // The handler may set a timeout.
@@ -115,6 +132,18 @@ impl<S: StreamSocket> StreamRequest<S> {
     }
 
     /// The bytes that were received from the client and that the handler has not read yet.
+    ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::converse};
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     let first = request.readline(100)?;
+    ///     let answer = [&first, request.buffer()].concat(); // nothing waits here
+    ///     Ok(request.send_all(answer)?)
+    /// });
+    /// assert_eq!(converse(service, "one\ntwo\n")?, b"one\ntwo\n");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn buffer(&self) -> &[u8] {
         self.reader.buffer.unread()
     }
@@ -122,6 +151,20 @@ impl<S: StreamSocket> StreamRequest<S> {
     /// Returns the two halves, for a handler that reads and writes at the same time: on two threads (see
     /// [`std::thread::scope`]), or in a loop over `reader.lines()` that writes to the other half. Lines
     /// have no length limit then.
+    ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::converse};
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     let (reader, writer) = request.split();
+    ///     for line in reader.lines() {
+    ///         writeln!(writer, "{}", line?.to_uppercase())?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// assert_eq!(converse(service, "a\nb\n")?, b"A\nB\n");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     #[doc(alias = "rfile")]
     #[doc(alias = "wfile")]
     pub fn split(&mut self) -> (&mut StreamReader<S>, &mut StreamWriter<S>) {

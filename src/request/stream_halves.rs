@@ -17,6 +17,8 @@ const UNBUFFERED_READ: usize = 4096;
 
 /// The reading half of a [`StreamRequest`](crate::StreamRequest). Python: `self.rfile`, with its default
 /// buffering (`rbufsize = -1`).
+///
+/// See the [example](crate::StreamRequest::split).
 #[doc(alias = "rfile")]
 #[doc(alias = "rbufsize")]
 pub struct StreamReader<S: StreamSocket> {
@@ -133,6 +135,8 @@ impl<S: StreamSocket> BufRead for StreamReader<S> {
 ///
 /// Has no buffer: each write is sent at once and completely. Wrap it in a
 /// [`BufWriter`](io::BufWriter) for many small writes (Python: `wbufsize`).
+///
+/// See the [example](crate::StreamRequest::split).
 #[doc(alias = "wfile")]
 #[doc(alias = "wbufsize")]
 pub struct StreamWriter<S: StreamSocket> {

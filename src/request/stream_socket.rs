@@ -142,6 +142,8 @@ pub trait StreamSocket: Send + Sync + 'static {
     /// Returns 0 at the end of the stream, and at once after a [`shutdown`](Self::shutdown) of both
     /// directions.
     ///
+    /// See the [example](Self).
+    ///
     /// # Errors
     ///
     /// `TimedOut` if nothing arrives within the read timeout.
@@ -152,6 +154,24 @@ pub trait StreamSocket: Send + Sync + 'static {
     /// The default fills the free capacity with zeros first, and calls `recv`, which waits. Meanwhile the
     /// waiting request holds the buffer. An implementation that waits in
     /// [`before_recv`](Self::before_recv) instead does not wait here.
+    ///
+    /// ```
+    /// use socketserver::request::StreamSocket;
+    /// use std::io::Write;
+    /// use std::net::{TcpListener, TcpStream};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let mut client = TcpStream::connect(listener.local_addr()?)?;
+    /// let (socket, _) = listener.accept()?;
+    /// client.write_all(b"hello")?;
+    /// assert!(StreamSocket::wait_readable(&socket, None)?);
+    /// assert!(StreamSocket::wait_writable(&socket, None)?);
+    /// StreamSocket::before_recv(&socket, false)?;
+    /// let mut buffer = Vec::with_capacity(100);
+    /// assert_eq!(StreamSocket::recv_spare(&socket, &mut buffer)?, 5);
+    /// assert_eq!(buffer, b"hello");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -170,6 +190,8 @@ pub trait StreamSocket: Send + Sync + 'static {
     /// `would_block`: the last `recv_spare` failed with `WouldBlock`, and this method must wait. If not, it
     /// can wait if it is known that no input is available.
     ///
+    /// See the [example](Self::recv_spare).
+    ///
     /// # Errors
     ///
     /// `TimedOut` if nothing arrives within the read timeout. The default does not wait, and fails with
@@ -186,12 +208,16 @@ pub trait StreamSocket: Send + Sync + 'static {
     ///
     /// With it, a coroutine and [`broadcast`](crate::ServerHandle::broadcast) wait at less cost, and
     /// [`Rejection::Reset`](crate::Rejection::Reset) resets the connection instead of closing it.
+    ///
+    /// See the [example](Self).
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
     }
 
     /// The address to which the client has connected, for
     /// [`Request::local_address`](crate::Request::local_address).
+    ///
+    /// See the [example](Self).
     ///
     /// # Errors
     ///
@@ -202,12 +228,16 @@ pub trait StreamSocket: Send + Sync + 'static {
 
     /// Sends at least one byte of `data`, waiting until the socket has space for it, and returns how many.
     ///
+    /// See the [example](Self).
+    ///
     /// # Errors
     ///
     /// `TimedOut` if there is no space within the write timeout.
     fn send(&self, data: &[u8]) -> io::Result<usize>;
 
     /// Sends as much of `data` as the socket has space for, without waiting, and returns how much.
+    ///
+    /// See the [example](Self).
     ///
     /// # Errors
     ///
@@ -220,9 +250,13 @@ pub trait StreamSocket: Send + Sync + 'static {
     /// [`Request::close`](crate::Request::close), [`Sender::close`](crate::Sender::close) and a stop call it
     /// with `Both`, from any thread, also more than once. From then on, reads and writes that wait and all
     /// later ones must return. Errors are ignored.
+    ///
+    /// See the [example](Self).
     fn shutdown(&self, how: Shutdown) -> io::Result<()>;
 
     /// Sets how long each following read and each following write may wait. `None`: without limit.
+    ///
+    /// See the [example](Self).
     ///
     /// # Errors
     ///
@@ -233,6 +267,8 @@ pub trait StreamSocket: Send + Sync + 'static {
     ///
     /// The default sets the shorter one for both. A read or write that times out too early because of that
     /// is tried again.
+    ///
+    /// See the [example](Self).
     ///
     /// # Errors
     ///
@@ -245,6 +281,8 @@ pub trait StreamSocket: Send + Sync + 'static {
     ///
     /// A write also waits at most this long for other writes to the same client, and this long in all if
     /// it is sent in several parts.
+    ///
+    /// See the [example](Self).
     fn write_timeout(&self) -> Option<Duration> {
         None
     }
@@ -253,6 +291,8 @@ pub trait StreamSocket: Send + Sync + 'static {
     ///
     /// If it is unknown, a longer timeout of the [`TimeoutConfig`](crate::transport::TimeoutConfig) can
     /// expire late, by as much as the socket's timeout.
+    ///
+    /// See the [example](Self).
     fn read_timeout(&self) -> Option<Duration> {
         None
     }
@@ -264,6 +304,8 @@ pub trait StreamSocket: Send + Sync + 'static {
     /// while the connection [lingers](crate::ServerOptions::linger). The default waits for the
     /// [`descriptor`](Self::descriptor). Without a descriptor it returns `true` at once, and the read is
     /// tried again.
+    ///
+    /// See the [example](Self::recv_spare).
     fn wait_readable(&self, timeout: Option<Duration>) -> io::Result<bool> {
         self.descriptor().map_or(Ok(true), |descriptor| {
             stream_io::wait(descriptor, Direction::Receive, timeout)
@@ -272,6 +314,8 @@ pub trait StreamSocket: Send + Sync + 'static {
 
     /// Waits until there may be space to send, like [`wait_readable`](Self::wait_readable). Called if a write
     /// has timed out and a longer timeout applies.
+    ///
+    /// See the [example](Self::recv_spare).
     fn wait_writable(&self, timeout: Option<Duration>) -> io::Result<bool> {
         self.descriptor().map_or(Ok(true), |descriptor| {
             stream_io::wait(descriptor, Direction::Send, timeout)
@@ -281,6 +325,8 @@ pub trait StreamSocket: Send + Sync + 'static {
     /// Prepares the close, after the shutdown of the writing side, if the client has not ended its side: the
     /// place to discard unread input, so that closing does not reset the connection. Must not wait. The
     /// default does nothing.
+    ///
+    /// See the [example](Self).
     fn before_close(&self) {}
 }
 

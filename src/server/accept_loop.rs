@@ -34,6 +34,8 @@ use crate::sys;
 use crate::transport::{ReceiveInline, Transport};
 
 /// How a call of [`Server::handle_request`](super::Server::handle_request) ended.
+///
+/// See the [example](crate::Server::handle_request).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Handled {

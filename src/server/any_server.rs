@@ -63,6 +63,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Stoppable for RunningSer
 impl<T: Transport, S: Service<T::Request>, M: Strategy> RunningServer<T, S, M> {
     /// Removes the types of transport, service and strategy, so that servers of several kinds fit into one
     /// collection.
+    ///
+    /// See the [example](AnyServer).
     pub fn into_any(self) -> AnyServer {
         AnyServer {
             handle: self.handle(),
@@ -73,21 +75,29 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> RunningServer<T, S, M> {
 
 impl AnyServer {
     /// Returns the address that the server is bound to.
+    ///
+    /// See the [example](Self).
     pub fn server_address(&self) -> &SocketAddress {
         self.handle.server_address()
     }
 
     /// Returns a handle that stops and observes the server from other threads.
+    ///
+    /// See the [example](Self::join).
     pub fn handle(&self) -> ServerHandle {
         self.handle.clone()
     }
 
     /// Requests that the server stop: see [`ServerHandle::shutdown`].
+    ///
+    /// See the [example](Self).
     pub fn shutdown(&self) {
         self.handle.shutdown();
     }
 
     /// Stops the server: see [`RunningServer::stop`].
+    ///
+    /// See the [example](Self).
     ///
     /// # Errors
     ///
@@ -97,6 +107,18 @@ impl AnyServer {
     }
 
     /// Waits for a stop: see [`RunningServer::join`].
+    ///
+    /// ```
+    /// use socketserver::prelude::*;
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| Ok(request.server().shutdown()));
+    /// let server: AnyServer = TcpServer::bind("127.0.0.1:0", service)?.spawn()?.into_any();
+    /// let handle = server.handle();
+    /// # let _client = std::net::TcpStream::connect(server.server_address().to_string())?;
+    /// server.join()?; // until a handler stops the server
+    /// assert_eq!(handle.stats().completed, 1);
+    /// # Ok::<(), BoxError>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -4,6 +4,8 @@ use crate::state::Rejection;
 
 /// What a server does about connections in the backlog when it is closed: clients that have connected
 /// and have not been accepted. See [`Server::backlog_policy`](crate::Server::backlog_policy).
+///
+/// See the [example](crate::Server::backlog_policy).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BacklogPolicy {

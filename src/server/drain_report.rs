@@ -18,6 +18,19 @@ use crate::state::{RequestInfo, ServerState};
 ///
 /// Its text (`Display`) is a line for a log, and one more line for each force-closed or abandoned
 /// request, up to 20 of each.
+///
+/// ```
+/// use socketserver::prelude::*;
+///
+/// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+/// let server = ThreadingTcpServer::bind("127.0.0.1:0", service)?.spawn()?;
+/// # let client = std::net::TcpStream::connect(server.server_address())?;
+/// # assert_eq!(std::io::read_to_string(client)?, "hi");
+/// let report: DrainReport = server.stop()?;
+/// assert!(report.force_closed.is_empty() && report.abandoned.is_empty());
+/// println!("{report}");
+/// # Ok::<(), BoxError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct DrainReport {

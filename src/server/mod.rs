@@ -67,6 +67,22 @@ use crate::transport::{Bind, FromListener, Transport};
 /// > **Coming from Python.** `with TCPServer(...) as server:` is `let server = ...;` here: the end of
 /// > the block closes it. In contrast to Python, this cannot hang on an idle client, and it waits for
 /// > running requests under every strategy.
+///
+/// ```
+/// use socketserver::prelude::*;
+///
+/// let hello = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hello")?));
+/// let server: Server<_, _, Threading> = ThreadingTcpServer::bind("127.0.0.1:0", hello)?;
+/// let handle = server.handle();
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| server.serve_forever());
+///     let client = std::net::TcpStream::connect(server.server_address()).unwrap();
+///     assert_eq!(std::io::read_to_string(client).unwrap(), "hello");
+///     handle.shutdown();
+/// });
+/// assert!(server.server_close().abandoned.is_empty());
+/// # Ok::<(), BoxError>(())
+/// ```
 #[doc(alias = "BaseServer")]
 #[must_use = "a bound server serves nothing until serve_forever(), handle_request() or spawn()"]
 pub struct Server<T, S, M: Strategy> {
@@ -98,12 +114,22 @@ where
     /// - `address`: `"127.0.0.1:9999"`, `("localhost", 9999)`, a `SocketAddr`; for a Unix server a
     ///   path. Port 0 selects a free port, which [`server_address`](Self::server_address) returns.
     ///   The address determines the family, so `"[::1]:9999"` makes an IPv6 server. A host name stands
-    ///   for its IPv4 address, if it has one. Python's `""`, all interfaces, is `"0.0.0.0:9999"`, or
-    ///   `"[::]:9999"` for IPv4 and IPv6.
+    ///   for its IPv4 address, if it has one. All interfaces are `("", 9999)`, as in Python, or
+    ///   `"0.0.0.0:9999"`; `"[::]:9999"` for IPv4 and IPv6.
     /// - `service`: makes the handlers: `|| MyHandler`, [`handler_fn`](crate::handler_fn), or a
     ///   [`Service`] of your own.
     ///
     /// A server with other options is made by [`options`](Self::options).
+    ///
+    /// ```
+    /// use socketserver::prelude::*;
+    ///
+    /// let hello = || handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hello")?));
+    /// let server = TcpServer::bind(("localhost", 0), hello())?;
+    /// assert!(server.server_address().ip().is_loopback());
+    /// assert!(TcpServer::bind(("", 0), hello())?.server_address().ip().is_unspecified());
+    /// # Ok::<(), BoxError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -134,6 +160,16 @@ where
     /// ([`timeout`](ServerOptions::timeout) and so on) and all limits
     /// ([`max_connections`](ServerOptions::max_connections) and so on).
     ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let server = ThreadingTcpServer::from_listener(listener, service)?.spawn()?;
+    /// let client = std::net::TcpStream::connect(server.server_address())?;
+    /// assert_eq!(std::io::read_to_string(client)?, "hi");
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::Bind`] if the socket is of another kind, connected (TCP, Unix streams) or not bound, or the
@@ -149,6 +185,8 @@ where
     }
 
     /// Returns the options, which make a server: `TcpServer::options().request_queue_size(16).bind(...)`.
+    ///
+    /// See the [example](ServerOptions).
     pub fn options() -> ServerOptions<T, S, M> {
         ServerOptions::new()
     }
@@ -198,27 +236,59 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
 
     /// Returns the address that the server is bound to. If port 0 was requested, it has the port that
     /// the system selected. Python: the `server_address` attribute.
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let server = TcpServer::bind("127.0.0.1:0", service)?;
+    /// assert_ne!(server.server_address().port(), 0);
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn server_address(&self) -> &T::Address {
         self.transport.server_address()
     }
 
     /// Returns the service that was passed to `bind`, for access to shared state outside the handlers.
+    ///
+    /// See the [example](crate::handler_fn_with).
     pub fn service(&self) -> &Arc<S> {
         &self.service
     }
 
     /// Returns a handle that stops and observes the server from other threads.
+    ///
+    /// See the [example](Server).
     pub fn handle(&self) -> ServerHandle {
         self.handle.clone()
     }
 
     /// Requests that `serve_forever` return: see [`ServerHandle::shutdown`].
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let server = TcpServer::bind("127.0.0.1:0", service)?;
+    /// server.shutdown(); // remembered until the server serves
+    /// server.serve_forever()?; // returns at once
+    /// # Ok::<(), BoxError>(())
+    /// ```
     #[doc(alias = "_BaseServer__shutdown_request")]
     pub fn shutdown(&self) {
         self.handle.shutdown();
     }
 
     /// Returns the present values of the counters.
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let server = ThreadingTcpServer::bind("127.0.0.1:0", service)?.spawn()?;
+    /// let client = std::net::TcpStream::connect(server.server_address())?;
+    /// assert_eq!(std::io::read_to_string(client)?, "hi");
+    /// assert!(server.handle().wait_until_idle(None));
+    /// assert_eq!(server.stats().completed, 1);
+    /// # Ok::<(), BoxError>(())
+    /// ```
     #[doc(alias = "_threads")]
     pub fn stats(&self) -> Stats {
         self.handle.stats()
@@ -228,6 +298,18 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
 
     /// Makes the bound socket listen: for servers with [`activate(false)`](ServerOptions::activate).
     /// Does nothing if it listens already.
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let server = ThreadingTcpServer::options().activate(false).bind("127.0.0.1:0", service)?;
+    /// assert!(std::net::TcpStream::connect(server.server_address()).is_err());
+    /// server.server_activate()?;
+    /// let server = server.spawn()?;
+    /// let client = std::net::TcpStream::connect(server.server_address())?;
+    /// assert_eq!(std::io::read_to_string(client)?, "hi");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -254,6 +336,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// returns; if that neither reads nor writes, this can be later than the
     /// [grace period](Self::grace_period). [`spawn`](Self::spawn) and [`RunningServer::join`] return in time.
     ///
+    /// See the [example](Server).
+    ///
     /// # Errors
     ///
     /// [`Error::Accept`] if the listening socket has become unusable or the strategy's
@@ -276,6 +360,18 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// timeout of the socket itself if that is set and shorter. Then it calls
     /// [`Service::handle_timeout`]. Clients that disconnect before they are accepted do not count.
     ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// # use std::time::Duration;
+    /// let server = TcpServer::bind("127.0.0.1:0", service)?.handle_request_timeout(Duration::ZERO);
+    /// assert_eq!(server.handle_request()?, Handled::Timeout);
+    /// let client = std::net::TcpStream::connect(server.server_address())?;
+    /// assert_eq!(server.handle_request()?, Handled::Request);
+    /// assert_eq!(std::io::read_to_string(client)?, "hi");
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As for [`serve_forever`](Self::serve_forever).
@@ -287,7 +383,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     }
 
     /// Serves on a new thread and returns at once: for tests, and for programs that do something else
-    /// meanwhile. Dropping the result stops the server, closes it and waits for running requests, so it
+    /// meanwhile. Clients can connect when it returns, and before that: the server listens since
+    /// [`bind`](Self::bind). Dropping the result stops the server, closes it and waits for running requests, so it
     /// is kept in a variable with a name: `let _server = ...` keeps it, `let _ = ...` stops it at once.
     /// Python: `threading.Thread(target=server.serve_forever).start()`.
     ///
@@ -331,6 +428,17 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     ///
     /// > **Coming from Python.** In Python, Ctrl-C raises `KeyboardInterrupt` in the main thread. Here
     /// > `serve_forever` returns `Ok`.
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let server = TcpServer::bind("127.0.0.1:0", service)?;
+    /// server.shutdown_on_ctrl_c()?;
+    /// # server.shutdown();
+    /// server.serve_forever()?; // until Ctrl-C
+    /// assert!(server.handle().is_shutting_down());
+    /// # Ok::<(), BoxError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -380,6 +488,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     ///
     /// It does not wait for threads that handlers have started. The [counters](ServerHandle::stats) can
     /// be read afterwards through a [`handle`](Self::handle) that was taken before.
+    ///
+    /// See the [example](Server).
     #[doc(alias = "__exit__")]
     pub fn server_close(self) -> DrainReport {
         let Self {
@@ -413,12 +523,16 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
 #[cfg(unix)]
 impl<T: Transport, S: Service<T::Request>> Server<T, S, Forking> {
     /// Sets how many child processes may run at the same time: see [`Forking::max_children`].
+    ///
+    /// See the [example](Forking::active_children).
     pub fn max_children(self, max_children: usize) -> Self {
         self.drain.strategy.set_max_children(max_children);
         self
     }
 
     /// Returns the process ids of the running child processes: see [`Forking::active_children`].
+    ///
+    /// See the [example](Forking::active_children).
     pub fn active_children(&self) -> Vec<u32> {
         self.drain.strategy.active_children()
     }

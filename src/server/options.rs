@@ -84,6 +84,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
 
     /// Sets whether the server listens right after binding. Default: `true`. With `false`, the kernel
     /// rejects clients until [`Server::server_activate`] is called. Python: `bind_and_activate`.
+    ///
+    /// See the [example](Server::server_activate).
     #[doc(alias = "bind_and_activate")]
     pub fn activate(mut self, activate: bool) -> Self {
         self.activate = activate;
@@ -119,6 +121,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
     /// Binds the server. It also listens, unless [`activate(false)`](Self::activate) was set. See
     /// [`Server::bind`].
     ///
+    /// See the [example](Self).
+    ///
     /// # Errors
     ///
     /// As for [`Server::bind`].
@@ -132,6 +136,17 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
 
     /// Makes a server from a socket that is already bound. Options that are set on a socket before it is
     /// bound have no effect. See [`Server::from_listener`].
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let server = ThreadingTcpServer::options().max_connections(10).from_listener(listener, service)?;
+    /// let server = server.spawn()?;
+    /// let client = std::net::TcpStream::connect(server.server_address())?;
+    /// assert_eq!(std::io::read_to_string(client)?, "hi");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -164,6 +179,16 @@ impl<T, S, M> ServerOptions<T, S, M> {
     /// With it, a TCP server can be restarted while connections of the previous server are still in
     /// `TIME_WAIT`. Two TCP servers that listen on one port remain an error. Two UDP servers could share
     /// a port, and one of them would receive all datagrams.
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let server = ThreadingTcpServer::options().allow_reuse_address(false).bind("127.0.0.1:0", service)?;
+    /// # let server = server.spawn()?;
+    /// let client = std::net::TcpStream::connect(server.server_address())?;
+    /// assert_eq!(std::io::read_to_string(client)?, "hi");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     #[doc(alias = "SO_REUSEADDR")]
     pub fn allow_reuse_address(mut self, allow: bool) -> Self
     where
@@ -184,6 +209,16 @@ impl<T, S, M> ServerOptions<T, S, M> {
     ///
     /// Unix sockets do not have this option, so their servers do not have this method; see
     /// [`replace_stale`](Self::replace_stale).
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let hello = || handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let options = || TcpServer::options().allow_reuse_port(true);
+    /// let old = options().bind("127.0.0.1:0", hello())?;
+    /// let new = options().bind(old.server_address(), hello())?;
+    /// assert_eq!(old.server_address(), new.server_address());
+    /// # Ok::<(), BoxError>(())
+    /// ```
     #[doc(alias = "SO_REUSEPORT")]
     pub fn allow_reuse_port(mut self, allow: bool) -> Self
     where
@@ -197,6 +232,19 @@ impl<T, S, M> ServerOptions<T, S, M> {
     /// `"[::]:PORT"` also serves IPv4 clients (dual stack), whose addresses look like
     /// `::ffff:127.0.0.1`. Default, as in Python: the system's (Linux: dual stack). The option has no
     /// effect on an IPv4 server.
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// # if std::net::UdpSocket::bind("[::1]:0").is_err() {
+    /// #     return Ok::<(), BoxError>(()); // this machine has no IPv6
+    /// # }
+    /// let server = TcpServer::options().only_v6(true).bind("[::]:0", service)?;
+    /// assert!(server.server_address().is_ipv6());
+    /// # let only_v6 = socket2::SockRef::from(&server).only_v6()?;
+    /// # assert!(only_v6);
+    /// # Ok::<(), BoxError>(())
+    /// ```
     #[doc(alias = "IPV6_V6ONLY")]
     #[doc(alias = "dualstack_ipv6")]
     #[doc(alias = "address_family")]
@@ -211,6 +259,8 @@ impl<T, S, M> ServerOptions<T, S, M> {
     /// Sets the size of the backlog of `listen(2)`: how many connections may wait to be accepted.
     /// Default: `SOMAXCONN` (4096 on Linux, where the kernel limits it to `net.core.somaxconn`), as in
     /// Python since 3.15; it was 5 before.
+    ///
+    /// See the [example](Self).
     #[doc(alias = "backlog")]
     pub fn request_queue_size(mut self, connections: u32) -> Self
     where
@@ -224,6 +274,8 @@ impl<T, S, M> ServerOptions<T, S, M> {
     /// [`truncated()`](crate::DatagramRequest::truncated). At most 64 MiB. Default: 65535 for UDP, more
     /// than any UDP datagram can carry, and 256 KiB for Unix sockets, more than clients can send with
     /// the default configuration of Linux (Python: 8192 for both).
+    ///
+    /// See the [example](crate::DatagramRequest::truncated).
     pub fn max_packet_size(mut self, bytes: usize) -> Self
     where
         T: Datagram,
@@ -238,6 +290,19 @@ impl<S, M> ServerOptions<Tcp, S, M> {
     /// Sets `TCP_NODELAY` on accepted connections: small writes are sent at once instead of waiting for
     /// the acknowledgement of the previous write. Default: `true` (Python: `False`), because each write
     /// of a request is usually a complete message; `write!` sends its whole text in one write too.
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     let nodelay = request.socket().nodelay()?;
+    ///     Ok(write!(request, "{nodelay}")?)
+    /// });
+    /// let server = TcpServer::options().disable_nagle_algorithm(false).bind("127.0.0.1:0", service)?;
+    /// # let server = server.spawn()?;
+    /// let client = std::net::TcpStream::connect(server.server_address())?;
+    /// assert_eq!(std::io::read_to_string(client)?, "false");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     #[doc(alias = "TCP_NODELAY")]
     pub fn disable_nagle_algorithm(mut self, disable: bool) -> Self {
         self.socket.disable_nagle_algorithm = disable;
@@ -259,6 +324,26 @@ impl<S, M> ServerOptions<Tcp, S, M> {
     ///
     /// Linux only. On other systems binding fails with [`Error::Bind`], of kind
     /// [`Unsupported`](io::ErrorKind::Unsupported).
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # use std::time::Duration;
+    /// # fn main() -> Result {
+    /// # if !cfg!(target_os = "linux") {
+    /// #     return Ok(());
+    /// # }
+    /// let echo = handler_fn(|request: &mut TcpRequest| {
+    ///     let line = request.readline(100)?; // has arrived already
+    ///     Ok(request.send_all(line)?)
+    /// });
+    /// let server = TcpServer::options().defer_accept(Duration::from_secs(3)).bind("127.0.0.1:0", echo)?;
+    /// # let server = server.spawn()?;
+    /// let mut client = std::net::TcpStream::connect(server.server_address())?;
+    /// client.write_all(b"hello\n")?;
+    /// assert_eq!(std::io::read_to_string(client)?, "hello\n");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "TCP_DEFER_ACCEPT")]
     pub fn defer_accept(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.socket.defer_accept = time.into();

@@ -55,10 +55,14 @@ pub struct RunningServer<T: Transport, S: Service<T::Request>, M: Strategy> {
 /// The type of a server that runs in the background: `Running<ThreadingTcpServer<MyService>>` is what
 /// [`spawn`](Server::spawn) makes of a `ThreadingTcpServer<MyService>`. If the service is shared, the type is
 /// `Running<ThreadingTcpServer<Arc<MyService>>>`.
+///
+/// See the [example](RunningServer).
 pub type Running<V> = <V as Spawn>::Running;
 
 /// A server that can be [spawned](Server::spawn): every [`Server`]. For [`Running`]; a program need not name
 /// it.
+///
+/// See the [example](RunningServer).
 pub trait Spawn {
     /// The server in the background.
     type Running;
@@ -95,6 +99,15 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> RunningServer<T, S, M> {
     /// Stops the accept loop, closes the server, waits for running requests as
     /// [`Server::server_close`] does, and returns a report. Python: `shutdown()`, `server_close()` and
     /// `join()` of the thread.
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let server = ThreadingTcpServer::bind("127.0.0.1:0", service)?.spawn()?;
+    /// let report = server.stop()?;
+    /// assert_eq!((report.running, report.accepted), (0, 0));
+    /// # Ok::<(), BoxError>(())
+    /// ```
     ///
     /// # Errors
     ///

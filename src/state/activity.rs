@@ -3,6 +3,8 @@
 use std::fmt;
 
 /// The activity of a request.
+///
+/// See the [example](crate::ServerHandle::requests).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Activity {

@@ -45,12 +45,14 @@ impl ServerHandle {
     /// > **Coming from Python.** There, `shutdown()` waits until the loop has ended, which takes up
     /// > to `poll_interval`. On the thread that runs the loop, it waits forever. Here, waiting is a
     /// > separate call: [`wait`](Self::wait).
+    ///
+    /// See the [example](Self).
     pub fn shutdown(&self) {
         self.0.request_stop();
     }
 
-    /// Waits until `serve_forever` has returned, at most for `timeout` (`None`: without limit).
-    /// Returns whether it has returned. If it is not running, returns `true` at once.
+    /// Waits until `serve_forever` has returned, at most for `timeout` (`None` and [`Duration::MAX`]: without limit;
+    /// zero: does not wait). Returns whether it has returned. If it is not running, returns `true` at once.
     ///
     /// On a thread that runs the accept loop, as the handlers of a sequential server do, returns `false` at
     /// once instead of waiting for itself. Also returns `false` at once in a forked child.
@@ -82,14 +84,16 @@ impl ServerHandle {
 
     /// Returns whether a stop was requested since the server began to serve, or the server is being closed. A
     /// handler that runs for a long time should check this from time to time. The cost is one atomic load.
+    ///
+    /// See the [example](Self::phase).
     #[doc(alias = "_BaseServer__shutdown_request")]
     pub fn is_shutting_down(&self) -> bool {
         self.0.life_cycle.is_shutting_down()
     }
 
-    /// Waits until a stop is requested, at most for `timeout` (`None`: without limit). Returns whether one was
-    /// requested. For handlers and other threads that do something at intervals: it is a sleep that a stop
-    /// ends.
+    /// Waits until a stop is requested, at most for `timeout` (`None` and [`Duration::MAX`]: without limit; zero: does
+    /// not wait). Returns whether one was requested. For handlers and other threads that do something at intervals:
+    /// it is a sleep that a stop ends.
     ///
     /// ```
     /// # use socketserver::prelude::*;
@@ -117,6 +121,20 @@ impl ServerHandle {
     }
 
     /// Returns the phase of the server's life. In a forked child, always [`Phase::Serving`].
+    ///
+    /// ```
+    /// use socketserver::{Phase, prelude::*};
+    ///
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let server = ThreadingTcpServer::bind("127.0.0.1:0", service)?;
+    /// let handle = server.handle();
+    /// assert_eq!((handle.phase(), handle.is_ready()), (Phase::Bound, false));
+    /// let server = server.spawn()?;
+    /// assert_eq!((handle.phase(), handle.is_ready()), (Phase::Serving, true));
+    /// server.stop()?;
+    /// assert!(handle.is_shutting_down() && !handle.is_ready());
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn phase(&self) -> Phase {
         if self.0.in_forked_child() {
             return Phase::Serving;
@@ -126,6 +144,8 @@ impl ServerHandle {
 
     /// Returns whether the server serves and no stop was requested, for a health check. `false` from the
     /// request of a stop on, also while a [lame duck](crate::Server::lame_duck) continues to serve.
+    ///
+    /// See the [example](Self::phase).
     #[doc(alias = "readiness")]
     #[doc(alias = "health")]
     pub fn is_ready(&self) -> bool {
@@ -136,6 +156,27 @@ impl ServerHandle {
     /// child, the list is empty.
     ///
     /// > **Coming from Python.** `_threads` is a list of threads, without the clients that they serve.
+    ///
+    /// ```
+    /// use socketserver::{Activity, prelude::*, testing::wait_until};
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| Ok(request.readline(100).map(drop)?));
+    /// let server = ThreadingTcpServer::bind("127.0.0.1:0", service)?.spawn()?;
+    /// let mut client = std::net::TcpStream::connect(server.server_address())?;
+    /// client.write_all(b"he")?; // no line end
+    /// wait_until("the handler reads", || {
+    ///     server.handle().requests().iter().any(|request| request.bytes_received() == 2)
+    /// });
+    /// let requests = server.handle().requests();
+    /// let request = &requests[0];
+    /// assert!(request.id() > 0 && request.age() >= request.idle() && request.process_id().is_none());
+    /// assert!(matches!(request.activity(), Activity::Reading | Activity::Running));
+    /// request.sender().ok_or("not connected")?.send_all("bye")?;
+    /// request.close();
+    /// assert_eq!(std::io::read_to_string(client)?, "bye");
+    /// assert_eq!(request.bytes_sent(), 0); // when the description was made
+    /// # Ok::<(), BoxError>(())
+    /// ```
     #[doc(alias = "connections")]
     #[doc(alias = "_threads")]
     pub fn requests(&self) -> Vec<RequestInfo> {
@@ -143,7 +184,8 @@ impl ServerHandle {
     }
 
     /// Sends all of `data` to the client of every live connection, to all at the same time, and returns a
-    /// result for each. The whole call takes at most `timeout`, also if many clients do not read.
+    /// result for each. The whole call takes at most `timeout`, also if many clients do not read. With zero, it sends
+    /// what the sockets have space for; with [`Duration::MAX`], it waits without limit.
     ///
     /// A client that has not received all of it by then has an error of kind `TimedOut`. If it has received
     /// a part, its connection is closed, because the next message would begin in the middle of this one. If
@@ -180,11 +222,13 @@ impl ServerHandle {
         infos.into_iter().zip(results).collect()
     }
 
-    /// Waits until no request is running or queued, at most for `timeout` (`None`: without limit). Returns
-    /// whether that is so. In a handler of this server, returns `false` at once instead of waiting for
-    /// itself. Also returns `false` at once in a forked child.
+    /// Waits until no request is running or queued, at most for `timeout` (`None` and [`Duration::MAX`]:
+    /// without limit; zero: does not wait). Returns whether that is so. In a handler of this server, returns `false`
+    /// at once instead of waiting for itself. Also returns `false` at once in a forked child.
     ///
     /// Does not stop the server from accepting new requests. Call [`shutdown`](Self::shutdown) first for that.
+    ///
+    /// See the [example](crate::Server::stats).
     pub fn wait_until_idle(&self, timeout: impl Into<Option<Duration>>) -> bool {
         if self.0.in_forked_child() || reentrancy::is_busy_for(self.0.id()) {
             return false;
@@ -195,11 +239,23 @@ impl ServerHandle {
 
     /// Returns the address to which the server is bound. If port 0 was requested, it contains the port that
     /// the system chose.
+    ///
+    /// ```
+    /// use socketserver::prelude::*;
+    ///
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let server = TcpServer::bind("127.0.0.1:0", service)?;
+    /// let port = server.handle().server_address().port();
+    /// assert_eq!(port, Some(server.server_address().port()));
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn server_address(&self) -> &SocketAddress {
         &self.0.address
     }
 
     /// Returns a snapshot of the server's counters.
+    ///
+    /// See the [example](crate::Server::stats).
     pub fn stats(&self) -> Stats {
         self.0.stats()
     }

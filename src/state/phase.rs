@@ -12,6 +12,8 @@ use std::fmt;
 /// | `Draining` | in the backlog: are [served or rejected](crate::Server::backlog_policy); later ones are rejected by the system | continue | when no request is left, or the [grace period](crate::Server::grace_period) expires |
 /// | `Closing` | are rejected by the system | are force-closed | when no request is left, or [`force_close_timeout`](crate::Server::force_close_timeout) expires |
 /// | `Stopped` | are rejected by the system | have ended or were abandoned | |
+///
+/// See the [example](crate::ServerHandle::phase).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {

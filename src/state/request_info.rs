@@ -71,6 +71,8 @@ impl RequestInfo {
     }
 
     /// Returns a number that no other request of this server has.
+    ///
+    /// See the [example](crate::ServerHandle::requests).
     pub fn id(&self) -> u64 {
         self.id
     }
@@ -93,44 +95,60 @@ impl RequestInfo {
     }
 
     /// Returns the time since the request was accepted.
+    ///
+    /// See the [example](crate::ServerHandle::requests).
     pub fn age(&self) -> Duration {
         self.age
     }
 
     /// Returns the time since the last bytes were received from the client or sent to it. For a datagram
     /// or a request in a child process, returns the age.
+    ///
+    /// See the [example](crate::ServerHandle::requests).
     pub fn idle(&self) -> Duration {
         self.idle
     }
 
     /// Returns what the request is doing. A request in a child process is always [`Activity::Running`],
     /// because the parent does not know more.
+    ///
+    /// See the [example](crate::ServerHandle::requests).
     pub fn activity(&self) -> Activity {
         self.activity
     }
 
     /// Returns the number of bytes received from the client. Zero for a datagram and in a child process.
+    ///
+    /// See the [example](crate::ServerHandle::requests).
     pub fn bytes_received(&self) -> u64 {
         self.bytes_received
     }
 
     /// Returns the number of bytes sent to the client. Zero for a datagram and in a child process.
+    ///
+    /// See the [example](crate::ServerHandle::requests).
     pub fn bytes_sent(&self) -> u64 {
         self.bytes_sent
     }
 
     /// Returns the id of the child process that runs the request, if it runs in one.
+    ///
+    /// See the [example](crate::ServerHandle::requests).
     pub fn process_id(&self) -> Option<u32> {
         self.process_id
     }
 
     /// Returns a [`Sender`] to the client. `None` for a datagram, for a request in a child process, and in a
     /// [`DrainReport`](crate::DrainReport).
+    ///
+    /// See the [example](crate::ServerHandle::requests).
     pub fn sender(&self) -> Option<&Sender> {
         self.sender.as_ref()
     }
 
     /// Closes the connection: [`Sender::close`]. Does nothing if there is no [`sender`](Self::sender).
+    ///
+    /// See the [example](crate::ServerHandle::requests).
     #[doc(alias = "kick")]
     pub fn close(&self) {
         if let Some(sender) = &self.sender {

@@ -72,6 +72,8 @@ impl Sender {
     /// has ended, and nothing for a datagram.
     ///
     /// > **Coming from Python.** `other.request.shutdown(SHUT_RDWR)`.
+    ///
+    /// See the [example](Self::send_all_within).
     #[doc(alias = "kick")]
     pub fn close(&self) {
         if let Client::Stream(client) = &self.0
@@ -82,6 +84,8 @@ impl Sender {
     }
 
     /// Sends all of `data` (text or bytes) to the client.
+    ///
+    /// See the [example](Self).
     ///
     /// # Errors
     ///
@@ -102,9 +106,23 @@ impl Sender {
 
     /// Sends all of `data` within `timeout`, which replaces the client's own timeout. If the client has
     /// received only a part by then, its connection is closed, because the next message would begin in the
-    /// middle of this one. A datagram is sent without waiting.
+    /// middle of this one. With zero, sends what the socket has space for; with [`Duration::MAX`], waits without
+    /// limit. A datagram is sent without waiting.
     ///
     /// [`ServerHandle::broadcast`](crate::ServerHandle::broadcast) sends to many clients at the same time.
+    ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::converse};
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     let sender = request.sender();
+    ///     sender.send_all_within("hello", std::time::Duration::from_secs(5))?;
+    ///     sender.close();
+    ///     Ok(())
+    /// });
+    /// assert_eq!(converse(service, "")?, b"hello");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     ///
     /// # Errors
     ///

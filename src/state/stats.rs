@@ -5,6 +5,8 @@
 /// Every accepted request is counted in `accepted`. Until it ends, it is `active`. When it has ended, it is
 /// counted in exactly one of `completed`, `failed`, `disconnected`, `force_closed`, `rejected` and
 /// `dropped`.
+///
+/// See the [example](crate::Server::stats).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -45,6 +47,35 @@ pub struct Stats {
 }
 
 /// Numbers of rejected requests by reason; a part of [`Stats`].
+///
+/// ```
+/// use socketserver::prelude::*;
+///
+/// struct Closed;
+/// # struct Hello;
+/// # impl RequestHandler<TcpRequest> for Hello {
+/// #     fn handle(&mut self, _: &mut TcpRequest) -> Result {
+/// #         Ok(())
+/// #     }
+/// # }
+/// impl Service<TcpRequest> for Closed {
+///     type Handler = Hello;
+///     fn request_handler(self: &std::sync::Arc<Self>) -> Hello {
+///         Hello
+///     }
+///     fn verify_request(&self, _: &TcpRequest) -> bool {
+///         false
+///     }
+/// }
+///
+/// let server = TcpServer::bind("127.0.0.1:0", Closed)?.spawn()?;
+/// let client = std::net::TcpStream::connect(server.server_address())?;
+/// assert_eq!(std::io::read_to_string(client)?, "");
+/// let handle = server.handle();
+/// server.stop()?;
+/// assert_eq!(handle.stats().rejected_by.verify_request, 1);
+/// # Ok::<(), BoxError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RejectionCounts {
@@ -68,6 +99,21 @@ pub struct RejectionCounts {
 ///
 /// Reads and writes are counted, not requests: if a handler tries again and the timeout expires again, both
 /// count. Only `request` is counted once per request. Timeouts in child processes are not counted.
+///
+/// ```
+/// use socketserver::{prelude::*, testing::TestServer};
+/// use std::time::Duration;
+///
+/// let service = handler_fn(|request: &mut TcpRequest| {
+///     let late = request.recv(100).is_err(); // the client sends nothing
+///     Ok(write!(request, "late: {late}")?)
+/// });
+/// let server = TcpServer::options().first_byte_timeout(Duration::from_millis(10));
+/// let server = TestServer::start(server.bind("127.0.0.1:0", service)?);
+/// assert_eq!(server.client().rest()?, b"late: true");
+/// assert_eq!(server.stats().timeouts.first_byte, 1);
+/// # Ok::<(), BoxError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TimeoutCounts {
@@ -84,6 +130,8 @@ pub struct TimeoutCounts {
 }
 
 /// Numbers of errors of the listening socket by kind; a part of [`Stats`].
+///
+/// See the [example](Self::total).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AcceptErrorCounts {
@@ -97,6 +145,14 @@ pub struct AcceptErrorCounts {
 
 impl AcceptErrorCounts {
     /// Number of errors of all kinds.
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let server = TcpServer::bind("127.0.0.1:0", service)?;
+    /// assert_eq!(server.stats().accept_errors.total(), 0);
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn total(&self) -> u64 {
         self.retried + self.backed_off + self.fatal
     }

@@ -34,6 +34,8 @@ impl ChildExit {
     }
 
     /// Returns the process ID that the child had.
+    ///
+    /// See the [example](crate::Forking::on_child_exit).
     pub fn pid(&self) -> u32 {
         self.pid
     }
@@ -43,6 +45,8 @@ impl ChildExit {
     /// It is 0 if the handler succeeded, 1 if it failed, and 141 if its client was gone
     /// ([`Stats::disconnected`](crate::Stats::disconnected)): the code that shells show for a program that
     /// ended by SIGPIPE. Other codes come from a handler that called [`std::process::exit`].
+    ///
+    /// See the [example](Self).
     #[doc(alias = "WEXITSTATUS")]
     pub fn code(&self) -> Option<i32> {
         match self.status {
@@ -53,6 +57,8 @@ impl ChildExit {
 
     /// Returns the number of the signal that killed the child, or `None` if it exited or its status is
     /// unknown.
+    ///
+    /// See the [example](Self).
     #[doc(alias = "WTERMSIG")]
     pub fn signal(&self) -> Option<i32> {
         match self.status {

@@ -204,6 +204,8 @@ impl Forking {
 
     /// Creates the strategy with the default limit. It forks only where that is safe: see [when it
     /// refuses to fork](Self#when-it-refuses-to-fork).
+    ///
+    /// See the [example](Self::active_children).
     pub fn new() -> Self {
         Self::with(Permission::CHECKED)
     }
@@ -262,6 +264,8 @@ impl Forking {
     ///
     /// The limit is checked before each fork, under `serve_forever` and `handle_request`. (Python
     /// checks it after the fork, and never under `handle_request`.)
+    ///
+    /// See the [example](Self::active_children).
     pub fn max_children(self, max_children: usize) -> Self {
         self.set_max_children(max_children);
         self
@@ -278,6 +282,25 @@ impl Forking {
     /// It runs in the server process, on the thread of the accept loop or on the thread that closes the
     /// server. For children that outlive the server it runs on the thread that reaps them. A panic in it is
     /// caught. An `Arc` lets it share state with the [service](crate::Service).
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// use std::sync::mpsc;
+    ///
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let (sender, ends) = mpsc::channel();
+    /// // SAFETY: the handler takes no lock that another thread could hold.
+    /// let forking = unsafe { Forking::new_unchecked() }
+    ///     .in_child(|| println!("a child process has started"))
+    ///     .on_child_exit(move |exit| drop(sender.send(*exit)));
+    /// let server = TcpServer::bind("127.0.0.1:0", service)?.strategy(forking).spawn()?;
+    /// let client = std::net::TcpStream::connect(server.server_address())?;
+    /// assert_eq!(std::io::read_to_string(client)?, "hi");
+    /// let exit = ends.recv()?;
+    /// assert_eq!((exit.code(), exit.signal()), (Some(0), None));
+    /// assert_ne!(exit.pid(), std::process::id());
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn on_child_exit(mut self, hook: impl Fn(&ChildExit) + Send + Sync + 'static) -> Self {
         // Succeeds: the `Arc` is not shared before the server is closed.
         if let Some(children) = Arc::get_mut(&mut self.children) {
@@ -295,6 +318,8 @@ impl Forking {
     /// panics, the request fails: [`handle_error`](crate::Service::handle_error) is called in the child with
     /// [`Stage::ProcessRequest`](crate::Stage::ProcessRequest), the connection is closed, and the child exits
     /// with code 1. With [`new_unchecked`](Self::new_unchecked), its safety rules apply to this function, too.
+    ///
+    /// See the [example](Self::on_child_exit).
     #[doc(alias = "register_at_fork")]
     #[doc(alias = "after_in_child")]
     pub fn in_child(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
@@ -307,6 +332,17 @@ impl Forking {
 
     /// Returns the process IDs of the children that are running, or have exited and are not reaped yet.
     /// Python: `active_children`, a set, and `None` before the first fork.
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let server = TcpServer::bind("127.0.0.1:0", service)?.strategy(Forking::new()).max_children(10);
+    /// assert_eq!(server.active_children(), []);
+    /// let strategy = Forking::new().max_children(10); // the same limit, set before
+    /// assert_eq!(strategy.active_children(), []);
+    /// # let _ = server;
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn active_children(&self) -> Vec<u32> {
         self.children.pids()
     }

@@ -85,10 +85,61 @@ use crate::job::{Job, Rejected};
 pub trait Strategy: Send + Sync + 'static {
     /// Runs the job, on this thread or elsewhere, now or later. A job that cannot run is returned with
     /// [`Job::reject`], and the server closes its connection. Python: overriding `process_request`.
+    ///
+    /// See the [example](Self).
     fn process_request(&self, job: Job) -> Result<(), Rejected>;
 
     /// Waits for the next request. Back-pressure belongs here: a strategy without capacity waits with
     /// [`AcceptWait::for_notification`]. The default is [`AcceptWait::for_request`].
+    ///
+    /// ```
+    /// use socketserver::prelude::*;
+    /// use socketserver::strategy::{AcceptWait, Notifier, Ready};
+    /// use socketserver::{Job, Rejected};
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    /// use std::sync::{Arc, OnceLock};
+    /// use std::{io, thread, time::Duration};
+    ///
+    /// /// One request at a time, on another thread.
+    /// #[derive(Default)]
+    /// struct One {
+    ///     busy: Arc<AtomicBool>,
+    ///     notifier: Arc<OnceLock<Notifier>>,
+    /// }
+    ///
+    /// impl Strategy for One {
+    ///     fn wait(&self, wait: &AcceptWait<'_>) -> io::Result<Ready> {
+    ///         self.notifier.get_or_init(|| wait.notifier());
+    ///         match self.busy.load(Ordering::SeqCst) {
+    ///             true => wait.for_notification(),
+    ///             false => wait.for_request(),
+    ///         }
+    ///     }
+    ///
+    ///     fn process_request(&self, job: Job) -> std::result::Result<(), Rejected> {
+    ///         self.busy.store(true, Ordering::SeqCst);
+    ///         let (busy, notifier) = (Arc::clone(&self.busy), Arc::clone(&self.notifier));
+    ///         thread::spawn(move || {
+    ///             job.run();
+    ///             busy.store(false, Ordering::SeqCst);
+    ///             if let Some(notifier) = notifier.get() {
+    ///                 notifier.notify();
+    ///             }
+    ///         });
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn server_close(&self, _timeout: Duration) {} // no thread outlives its request
+    /// }
+    ///
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let server = TcpServer::bind("127.0.0.1:0", service)?.strategy(One::default()).spawn()?;
+    /// for _ in 0..3 {
+    ///     let client = std::net::TcpStream::connect(server.server_address())?;
+    ///     assert_eq!(std::io::read_to_string(client)?, "hi");
+    /// }
+    /// # Ok::<(), BoxError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -102,6 +153,8 @@ pub trait Strategy: Send + Sync + 'static {
     /// Ends the threads of the strategy and waits for them, at most `timeout`. The server calls this
     /// when it is closed, after its last request has ended or was abandoned, and with a zero timeout
     /// when [`Server::strategy`](crate::Server::strategy) replaces the strategy.
+    ///
+    /// See the [example](Self::wait).
     fn server_close(&self, timeout: Duration) {
         let _ = timeout;
     }
@@ -109,6 +162,8 @@ pub trait Strategy: Send + Sync + 'static {
     /// Returns what the strategies of this crate arrange with the server beyond these methods: several
     /// accept loops, requests in child processes. A strategy of your own keeps the default. A strategy
     /// that wraps another returns `self.inner.scheduling().wrapped()`.
+    ///
+    /// See the [example](Scheduling::wrapped).
     fn scheduling(&self) -> Scheduling<'_> {
         Scheduling::default()
     }

@@ -15,6 +15,8 @@ use crate::strategy::Strategy;
 /// The default value arranges nothing: one accept loop on the thread that called
 /// [`serve_forever`](crate::Server::serve_forever), and every request passed to
 /// [`Strategy::process_request`].
+///
+/// See the [example](Self::wrapped).
 #[derive(Clone, Copy, Default)]
 pub struct Scheduling<'a> {
     schedule: Option<&'a dyn Schedule>,
@@ -88,6 +90,31 @@ impl<'a> Scheduling<'a> {
     /// Returns the arrangements for a strategy that wraps this one. Every request passes through the
     /// wrapper's [`process_request`](Strategy::process_request), even where the wrapped strategy would
     /// run it in the accept loop without creating a [`Job`](crate::Job).
+    ///
+    /// ```
+    /// use socketserver::strategy::Scheduling;
+    /// use socketserver::{Job, Rejected, Strategy, ThreadPool, prelude::*};
+    /// # use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
+    ///
+    /// struct Counting(ThreadPool, Arc<AtomicU32>);
+    /// impl Strategy for Counting {
+    ///     fn process_request(&self, job: Job) -> std::result::Result<(), Rejected> {
+    ///         self.1.fetch_add(1, Ordering::Relaxed);
+    ///         self.0.process_request(job)
+    ///     }
+    ///     fn scheduling(&self) -> Scheduling<'_> {
+    ///         self.0.scheduling().wrapped()
+    ///     }
+    /// }
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let count = Arc::default();
+    /// let strategy = Counting(ThreadPool::new(2), Arc::clone(&count));
+    /// let server = TcpServer::bind("127.0.0.1:0", service)?.strategy(strategy).spawn()?;
+    /// let client = std::net::TcpStream::connect(server.server_address())?;
+    /// assert_eq!(std::io::read_to_string(client)?, "hi");
+    /// assert_eq!(count.load(Ordering::Relaxed), 1);
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn wrapped(self) -> Self {
         Self {
             is_wrapped: true,

@@ -11,6 +11,16 @@ use crate::strategy::{Scheduling, Strategy};
 /// time. A slow client delays all others: set a timeout for its reads
 /// ([`ServerOptions::timeout`](crate::ServerOptions::timeout)), or use
 /// [`Threading`](crate::Threading).
+///
+/// ```
+/// # use socketserver::prelude::*;
+/// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+/// let server: Server<_, _, Sequential> = TcpServer::bind("127.0.0.1:0", service)?;
+/// let server = server.spawn()?;
+/// let client = std::net::TcpStream::connect(server.server_address())?;
+/// assert_eq!(std::io::read_to_string(client)?, "hi");
+/// # Ok::<(), BoxError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sequential;
 

@@ -79,6 +79,16 @@ impl ThreadPool {
 
     /// Creates a pool of `threads` threads, with a queue of the same size. 0 counts as 1, and more than
     /// [`MAX`](Self::MAX) as `MAX`.
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let strategy = ThreadPool::new(2).queue_size(100).stack_size(256 * 1024);
+    /// let server = TcpServer::bind("127.0.0.1:0", service)?.strategy(strategy).spawn()?;
+    /// let client = std::net::TcpStream::connect(server.server_address())?;
+    /// assert_eq!(std::io::read_to_string(client)?, "hi");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn new(threads: usize) -> Self {
         let threads = threads.clamp(1, Self::MAX);
         let (sender, receiver) = channel(threads, threads);
@@ -96,6 +106,8 @@ impl ThreadPool {
     /// Sets how many accepted connections may wait in the queue for a thread. 0
     /// counts as 1, and more than [`MAX`](Self::MAX) as `MAX`. Default: the number of threads.
     /// (Python's `ThreadPoolExecutor` has no limit.)
+    ///
+    /// See the [example](Self::new).
     pub fn queue_size(mut self, queue_size: usize) -> Self {
         self.queue_size = queue_size.clamp(1, Self::MAX);
         (self.sender, self.receiver) = channel(self.threads, self.queue_size);
@@ -104,6 +116,8 @@ impl ThreadPool {
 
     /// Sets the size of each thread's stack, in bytes. Default: the default of [`std::thread`], 2 MiB.
     /// Only pages that were used take memory.
+    ///
+    /// See the [example](Self::new).
     pub fn stack_size(mut self, stack_size: usize) -> Self {
         self.stack_size = Some(stack_size);
         self

@@ -14,6 +14,8 @@ use crate::sys::poll::wait_readable;
 
 /// The wait of an accept loop for its next request; passed to
 /// [`Strategy::wait`](crate::Strategy::wait).
+///
+/// See the [example](crate::Strategy::wait).
 #[derive(Debug)]
 pub struct AcceptWait<'a> {
     /// The listening socket: readable when a request has arrived.
@@ -35,6 +37,8 @@ pub struct AcceptWait<'a> {
 }
 
 /// The reason why a wait for the next request ended.
+///
+/// See the [example](crate::Strategy::wait).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ready {
     /// A request may have arrived.
@@ -51,6 +55,8 @@ impl AcceptWait<'_> {
     /// Shortly after a request was accepted, it may return [`Ready::Request`] without a system call,
     /// because the next request has probably arrived. If it has not, the server's attempt to accept it
     /// has no effect.
+    ///
+    /// See the [example](crate::Strategy::wait).
     ///
     /// # Errors
     ///
@@ -78,6 +84,8 @@ impl AcceptWait<'_> {
     ///
     /// For a strategy without capacity for another request, which calls [`Notifier::notify`] when it has
     /// capacity again. Never returns [`Ready::Request`].
+    ///
+    /// See the [example](crate::Strategy::wait).
     ///
     /// # Errors
     ///
@@ -135,6 +143,8 @@ impl AcceptWait<'_> {
     ///
     /// Publish it to the other threads first, and check the capacity after that: capacity that becomes
     /// free in between is then either seen or notified.
+    ///
+    /// See the [example](crate::Strategy::wait).
     pub fn notifier(&self) -> Notifier {
         Notifier(self.handle.clone())
     }
@@ -153,12 +163,16 @@ impl AcceptWait<'_> {
 }
 
 /// Wakes the accept loop; see [`AcceptWait::for_notification`].
+///
+/// See the [example](crate::Strategy::wait).
 #[derive(Clone, Debug)]
 pub struct Notifier(ServerHandle);
 
 impl Notifier {
     /// Ends the current wait of the accept loop, or the next one if it does not wait now. If the server
     /// has several accept loops, at least one of them is woken.
+    ///
+    /// See the [example](crate::Strategy::wait).
     pub fn notify(&self) {
         self.0.0.waker.wake();
     }

@@ -91,6 +91,8 @@ impl Client {
     /// The address of this client, as the handler sees it:
     /// [`Request::client_address`](crate::Request::client_address). The client of a Unix server is bound to a
     /// temporary file.
+    ///
+    /// See the [example](Self::send_all).
     #[doc(alias = "getsockname")]
     pub fn local_address(&self) -> &SocketAddress {
         &self.address
@@ -98,12 +100,38 @@ impl Client {
 
     /// Sets how long each following call may take, instead of [`TIME_LIMIT`]. An error of a call that takes longer
     /// has the kind [`TimedOut`](io::ErrorKind::TimedOut). A short limit tests that nothing is answered.
+    ///
+    /// See the [example](Self::send_all).
     #[doc(alias = "settimeout")]
     pub fn set_timeout(&mut self, time_limit: Duration) {
         self.time_limit = time_limit;
     }
 
     /// Sends all of `data`; to a datagram server, as one datagram. Python: `sendall`.
+    ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::TestServer};
+    /// use std::time::Duration;
+    ///
+    /// let echo = handler_fn(|request: &mut TcpRequest| {
+    ///     while let Some(line) = request.next_line(100)? {
+    ///         request.send_all(line)?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// let server = TestServer::start(TcpServer::bind("127.0.0.1:0", echo)?);
+    /// let mut client = server.client();
+    /// client.set_timeout(Duration::from_secs(5));
+    /// client.send_all("one\n")?;
+    /// assert_eq!(client.readline()?, b"one\n");
+    /// client.send_in_pieces("two\n", &[1, 2])?; // `t`, `w`, `o\n`
+    /// assert_eq!(client.recv()?, b"two\n");
+    /// client.send_all("end")?;
+    /// client.finish()?;
+    /// assert_eq!(client.rest()?, b"end");
+    /// assert!(client.local_address().port().is_some());
+    /// # Ok::<(), BoxError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -122,6 +150,8 @@ impl Client {
     /// handler in a child process ([`Forking`](crate::Forking)) cannot be observed; 20 ms pass before each piece.
     /// To a datagram server, each piece is one datagram.
     ///
+    /// See the [example](Self::send_all).
+    ///
     /// # Errors
     ///
     /// As for [`send_all`](Self::send_all). `TimedOut` also if the handler does not read a piece; `InvalidInput` for
@@ -135,6 +165,8 @@ impl Client {
 
     /// Ends the sending direction (half-close): the handler reads the end of the stream, and can still answer. Has no
     /// effect on datagrams. Python: `shutdown(SHUT_WR)`.
+    ///
+    /// See the [example](Self::send_all).
     ///
     /// # Errors
     ///
@@ -155,6 +187,21 @@ impl Client {
     /// `BrokenPipe`. A dropped client closes in order instead. Unix sockets have no reset; the client is only
     /// closed.
     ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::{TestServer, wait_until}};
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     request.send_all("ready\n")?;
+    ///     Ok(request.readline(100).map(drop)?)
+    /// });
+    /// let server = TestServer::start(TcpServer::bind("127.0.0.1:0", service)?);
+    /// let mut client = server.client();
+    /// client.readline()?;
+    /// client.reset()?;
+    /// wait_until("the handler notices", || server.stats().disconnected == 1);
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// An error of `setsockopt(2)`.
@@ -173,6 +220,8 @@ impl Client {
     /// Reads one line with its `\n`. A result without `\n` is the last line of the stream; an empty one is the end of
     /// the stream. Of a datagram, reads one line, or all of it if there is no `\n`. Python: `rfile.readline()`.
     ///
+    /// See the [example](Self::send_all).
+    ///
     /// # Errors
     ///
     /// `TimedOut` if the line is not complete in time; the text has what has arrived, and the next call
@@ -185,6 +234,8 @@ impl Client {
 
     /// Receives what is there; waits if nothing is. Empty at the end of the stream. Returns one datagram of a
     /// datagram server. Python: `recv(65536)`.
+    ///
+    /// See the [example](Self::send_all).
     ///
     /// # Errors
     ///
@@ -201,6 +252,8 @@ impl Client {
     }
 
     /// Reads to the end of the stream. Does not wait for more than the time limit in all. Python: `rfile.read()`.
+    ///
+    /// See the [example](Self::send_all).
     ///
     /// # Errors
     ///

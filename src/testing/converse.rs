@@ -99,6 +99,8 @@ fn expect<T>(result: io::Result<T>) -> T {
 }
 
 /// A request with which [`converse`] can call a handler: the requests of the four transports.
+///
+/// See the [example](converse).
 pub trait ConverseRequest: Request + sealed::Bound {}
 
 impl<R: sealed::Bound> ConverseRequest for R {}
@@ -153,6 +155,8 @@ bound!(
 );
 
 /// Error of a handler that [`converse`] has called.
+///
+/// See the [example](converse).
 #[non_exhaustive]
 pub struct ConverseError {
     /// The error or the panic, as [`Service::handle_error`] receives it.

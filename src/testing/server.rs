@@ -65,6 +65,8 @@ pub struct TestServer<T: Transport, S: Service<T::Request>, M: Strategy> {
 impl<T: Transport, S: Service<T::Request>, M: Strategy> TestServer<T, S, M> {
     /// Serves on a thread of its own, as [`Server::spawn`] does.
     ///
+    /// See the [example](Self).
+    ///
     /// # Panics
     ///
     /// If [`Server::spawn`] fails.
@@ -84,6 +86,8 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> TestServer<T, S, M> {
 
     /// Connects a new client.
     ///
+    /// See the [example](Self).
+    ///
     /// # Panics
     ///
     /// If the client cannot connect.
@@ -99,11 +103,25 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> TestServer<T, S, M> {
     }
 
     /// Sets how many requests fail in this test, instead of none. The test fails if more *or fewer* do.
+    ///
+    /// ```
+    /// use socketserver::{prelude::*, testing::TestServer};
+    ///
+    /// let broken = handler_fn(|_request: &mut TcpRequest| Err("the disk is full".into()));
+    /// let server = TestServer::start(TcpServer::bind("127.0.0.1:0", broken)?);
+    /// server.expect_failures(1);
+    /// assert_eq!(server.client().rest()?, b"");
+    /// let report = server.stop(); // fails unless one request has failed
+    /// assert!(report.abandoned.is_empty());
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn expect_failures(&self, requests: u64) {
         self.expected_failures.store(requests, Ordering::Relaxed);
     }
 
     /// Stops the server now, and returns the report of the stop.
+    ///
+    /// See the [example](Self::expect_failures).
     ///
     /// # Panics
     ///

@@ -10,6 +10,8 @@ use crate::transport::Transport;
 /// the next: an opaque value from [`Transport::inline_receiver`].
 ///
 /// The default value means: by [`Transport::get_request`], one request at a time.
+///
+/// See the [example](Transport::inline_receiver).
 pub struct InlineReceiver<'a, R>(Option<Box<dyn ReceiveInline<R> + 'a>>);
 
 /// Receives requests of which only one exists at a time, so that all of them share its memory.

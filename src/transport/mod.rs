@@ -40,6 +40,92 @@ use crate::sys::fd::AsFd;
 /// - **A panic** in `get_request` counts as the error `ConnectionAborted`:
 ///   [`get_request_error`](crate::Service::get_request_error) is called, and the server accepts the next
 ///   request. A panic in `server_activate` is an [`Error::Activate`].
+///
+/// A transport of your own, for connections of TCP:
+///
+/// ```
+/// use socketserver::request::TcpRequest;
+/// use socketserver::transport::{Bind, FromListener, SocketOptions, TimeoutConfig, Transport};
+/// use socketserver::{Error, Request, RequestKind, Sequential, Server, ServerHandle, handler_fn};
+/// use std::net::{SocketAddr, TcpListener};
+/// use std::os::fd::{AsFd, BorrowedFd};
+/// use std::{io, time::Duration};
+///
+/// struct Own {
+///     listener: TcpListener,
+///     address: SocketAddr,
+///     timeouts: TimeoutConfig,
+/// }
+///
+/// impl AsFd for Own {
+///     fn as_fd(&self) -> BorrowedFd<'_> {
+///         self.listener.as_fd()
+///     }
+/// }
+///
+/// impl Transport for Own {
+///     type Request = TcpRequest;
+///     type Address = SocketAddr;
+///     const KIND: RequestKind = RequestKind::Connection;
+///
+///     fn default_options() -> SocketOptions {
+///         SocketOptions::default()
+///     }
+///
+///     fn server_address(&self) -> &SocketAddr {
+///         &self.address
+///     }
+///
+///     fn server_activate(&self) -> io::Result<()> {
+///         Ok(()) // a `TcpListener` listens already
+///     }
+///
+///     fn get_request(&self, server: &ServerHandle) -> io::Result<TcpRequest> {
+///         let (socket, client) = self.listener.accept()?;
+///         TcpRequest::with_timeouts(socket, client, server, &self.timeouts)
+///     }
+///
+///     fn stop_new_connections(&self) -> io::Result<()> {
+///         Err(io::ErrorKind::Unsupported.into())
+///     }
+///
+///     fn timeout(&self) -> Option<Duration> {
+///         None
+///     }
+/// }
+///
+/// impl FromListener<TcpListener> for Own {
+///     fn from_listener(listener: TcpListener, options: &SocketOptions) -> Result<Self, Error> {
+///         let prepare = |listener: TcpListener| {
+///             listener.set_nonblocking(true)?; // `get_request` never waits
+///             let (address, timeouts) = (listener.local_addr()?, options.timeouts);
+///             Ok(Own { listener, address, timeouts })
+///         };
+///         prepare(listener).map_err(|source| Error::Bind { address: "the listener".into(), source })
+///     }
+/// }
+///
+/// impl Bind<SocketAddr> for Own {
+///     fn server_bind(address: SocketAddr, options: &SocketOptions) -> Result<Self, Error> {
+///         let bind = || {
+///             let listener = TcpListener::bind(address)?;
+///             if let Some(before_bind) = &options.before_bind {
+///                 before_bind.configure(listener.as_fd())?;
+///             }
+///             Ok(listener)
+///         };
+///         let listener = bind().map_err(|source| Error::Bind { address: address.to_string(), source })?;
+///         Self::from_listener(listener, options)
+///     }
+/// }
+///
+/// let hello = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hello")?));
+/// let address = SocketAddr::from(([127, 0, 0, 1], 0));
+/// let server = Server::<Own, _, Sequential>::bind(address, hello)?.spawn()?;
+/// let client = std::net::TcpStream::connect(server.server_address())?;
+/// assert_eq!(io::read_to_string(client)?, "hello");
+/// # Ok::<(), socketserver::BoxError>(())
+/// ```
 #[doc(alias = "BaseServer")]
 pub trait Transport: AsFd + Send + Sync + Sized + 'static {
     /// The type of the requests that handlers receive.
@@ -51,14 +137,20 @@ pub trait Transport: AsFd + Send + Sync + Sized + 'static {
     const KIND: RequestKind;
 
     /// The default options of this transport.
+    ///
+    /// See the [example](Self).
     fn default_options() -> SocketOptions {
         SocketOptions::default()
     }
 
     /// The address that the socket is bound to.
+    ///
+    /// See the [example](Self).
     fn server_address(&self) -> &Self::Address;
 
     /// Starts to listen. Datagram sockets have nothing to do here.
+    ///
+    /// See the [example](Self).
     ///
     /// # Errors
     ///
@@ -69,6 +161,8 @@ pub trait Transport: AsFd + Send + Sync + Sized + 'static {
 
     /// Accepts one waiting connection, or receives one waiting datagram. Never waits.
     ///
+    /// See the [example](Self).
+    ///
     /// # Errors
     ///
     /// `WouldBlock` if there is none; else the error of `accept(2)` or `recvfrom(2)`.
@@ -77,6 +171,8 @@ pub trait Transport: AsFd + Send + Sync + Sized + 'static {
     /// Stops new connections, because the server is about to close. Connections that are in the backlog
     /// already can still be accepted by `get_request`. The default does nothing; connections that arrive
     /// between the last `get_request` and the close are lost then.
+    ///
+    /// See the [example](Self).
     ///
     /// # Errors
     ///
@@ -88,6 +184,17 @@ pub trait Transport: AsFd + Send + Sync + Sized + 'static {
     /// What an accept loop that runs each request itself receives with. [`Udp`] has a receiver that takes
     /// several datagrams by one system call. A transport of your own leaves the default, which uses
     /// [`get_request`](Self::get_request). `is_only_loop`: no other accept loop runs.
+    ///
+    /// ```
+    /// use socketserver::transport::{InlineReceiver, Transport};
+    /// # use socketserver::ServerHandle;
+    ///
+    /// /// A transport that wraps another one may pass on its receiver.
+    /// fn receiver<'a, T: Transport>(inner: &'a T, server: &'a ServerHandle) -> InlineReceiver<'a, T::Request> {
+    ///     inner.inline_receiver(server, false)
+    /// }
+    /// # let _ = receiver::<socketserver::transport::Tcp>;
+    /// ```
     fn inline_receiver<'a>(
         &'a self,
         server: &'a ServerHandle,
@@ -99,6 +206,8 @@ pub trait Transport: AsFd + Send + Sync + Sized + 'static {
 
     /// The socket's own timeout, which bounds
     /// [`handle_request`](crate::Server::handle_request) if it is shorter than the server's.
+    ///
+    /// See the [example](Self).
     fn timeout(&self) -> Option<Duration> {
         sys::socket::receive_timeout(self.as_fd())
     }
@@ -107,6 +216,8 @@ pub trait Transport: AsFd + Send + Sync + Sized + 'static {
 /// A transport that can be bound to addresses of type `A`.
 ///
 /// TCP and UDP accept every [`ToSocketAddrs`](std::net::ToSocketAddrs) type, Unix sockets accept paths and [`UnixAddress`](crate::UnixAddress)es.
+///
+/// See the [example](Transport).
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` server cannot be bound to a `{A}`",
     label = "not an address of this server",
@@ -118,6 +229,8 @@ pub trait Transport: AsFd + Send + Sync + Sized + 'static {
 pub trait Bind<A>: Transport {
     /// Creates the socket, sets its options and binds it. Does not listen yet.
     ///
+    /// See the [example](Transport).
+    ///
     /// # Errors
     ///
     /// [`Error::Resolve`] or [`Error::Bind`]; no descriptor is left open.
@@ -126,6 +239,8 @@ pub trait Bind<A>: Transport {
 
 /// A transport that can be made from an existing socket of type `L`: one that was inherited from a
 /// service manager or a previous process, or configured by other means.
+///
+/// See the [example](Transport).
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` server cannot take over a `{L}`",
     label = "not a socket of this server",
@@ -136,6 +251,8 @@ pub trait FromListener<L>: Transport {
     /// Makes a transport from the socket. An inherited socket lacks the flag close-on-exec
     /// (`FD_CLOEXEC`): set it, so that programs that handlers start do not keep the socket open.
     ///
+    /// See the [example](Transport).
+    ///
     /// # Errors
     ///
     /// [`Error::Bind`] if the socket is not bound or cannot be used.
@@ -143,6 +260,15 @@ pub trait FromListener<L>: Transport {
 }
 
 /// A transport with IP addresses. Options of IP sockets exist only for servers of these transports.
+///
+/// ```
+/// use socketserver::transport::{Inet, Tcp, Udp};
+///
+/// fn port<T: Inet<Address = std::net::SocketAddr>>(transport: &T) -> u16 {
+///     transport.server_address().port()
+/// }
+/// # let _ = (port::<Tcp>, port::<Udp>);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "this option is for TCP and UDP servers",
     label = "not an option of a `{Self}` server",
@@ -155,6 +281,15 @@ impl Inet for Udp {}
 
 /// A transport with Unix sockets, which usually have a file. Options of that file exist only for servers of
 /// these transports.
+///
+/// ```
+/// use socketserver::transport::{Unix, UnixDatagram, UnixStream};
+///
+/// fn is_named<T: Unix<Address = socketserver::UnixAddress>>(transport: &T) -> bool {
+///     !transport.server_address().is_unnamed()
+/// }
+/// # let _ = (is_named::<UnixStream>, is_named::<UnixDatagram>);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "this option is for servers of Unix sockets",
     label = "not an option of a `{Self}` server",
@@ -167,6 +302,17 @@ impl Unix for UnixStream {}
 impl Unix for UnixDatagram {}
 
 /// A transport with connections, which wait in the backlog until they are accepted.
+///
+/// ```
+/// use socketserver::transport::{Stream, Tcp, UnixStream};
+/// use socketserver::RequestKind;
+///
+/// fn kind<T: Stream>() -> RequestKind {
+///     T::KIND
+/// }
+/// assert_eq!(kind::<Tcp>(), RequestKind::Connection);
+/// assert_eq!(kind::<UnixStream>(), RequestKind::Connection);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "this option is for servers with connections: TCP and Unix stream sockets",
     label = "not an option of a `{Self}` server",
@@ -178,6 +324,17 @@ impl Stream for Tcp {}
 impl Stream for UnixStream {}
 
 /// A transport with datagrams.
+///
+/// ```
+/// use socketserver::transport::{Datagram, Udp, UnixDatagram};
+/// use socketserver::RequestKind;
+///
+/// fn kind<T: Datagram>() -> RequestKind {
+///     T::KIND
+/// }
+/// assert_eq!(kind::<Udp>(), RequestKind::Datagram);
+/// assert_eq!(kind::<UnixDatagram>(), RequestKind::Datagram);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "this option is for datagram servers: UDP and Unix datagram sockets",
     label = "not an option of a `{Self}` server",

@@ -15,6 +15,8 @@ use crate::timeout::TimeoutConfig;
 /// Programs set them through the methods of [`ServerOptions`](crate::ServerOptions) with the same names,
 /// which document each; a transport of your own reads them in
 /// [`Bind::server_bind`](super::Bind::server_bind).
+///
+/// See the [example](crate::Transport).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SocketOptions {
@@ -85,6 +87,8 @@ impl Default for SocketOptions {
 
 /// A function that sets options of a socket before it is bound; see
 /// [`ServerOptions::before_bind`](crate::ServerOptions::before_bind).
+///
+/// See the [example](crate::Transport).
 #[derive(Clone)]
 pub struct BeforeBind(Arc<dyn Fn(BorrowedFd<'_>) -> io::Result<()> + Send + Sync>);
 
@@ -96,6 +100,8 @@ impl BeforeBind {
     }
 
     /// Calls the function.
+    ///
+    /// See the [example](crate::Transport).
     ///
     /// # Errors
     ///

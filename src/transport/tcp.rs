@@ -17,6 +17,8 @@ use crate::transport::adopt::{SocketKind, adopt};
 use crate::transport::{Bind, FromListener, SocketOptions, Transport, inet};
 
 /// TCP: each request is a connection. Python: `TCPServer`.
+///
+/// See the [example](crate::TcpServer).
 #[derive(Debug)]
 #[doc(alias = "TCPServer")]
 pub struct Tcp {

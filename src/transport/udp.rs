@@ -33,6 +33,8 @@ use crate::transport::{
 ///
 /// To learn the address, the server sets the options `IP_PKTINFO` and `IPV6_RECVPKTINFO` of such a socket. Each
 /// datagram needs a little more processor time then. A server that is bound to one address does not.
+///
+/// See the [example](crate::UdpServer).
 #[derive(Debug)]
 #[doc(alias = "UDPServer")]
 #[doc(alias = "SOCK_DGRAM")]

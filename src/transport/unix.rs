@@ -27,6 +27,8 @@ const DATAGRAM_SEND_TIMEOUT: Duration = Duration::from_secs(1);
 ///
 /// The socket file stays after the server has ended, as in Python. The next server can bind to it only with
 /// the option [`replace_stale`](crate::ServerOptions::replace_stale).
+///
+/// See the [example](crate::UnixStreamServer).
 #[derive(Debug)]
 #[doc(alias = "UnixStreamServer")]
 #[doc(alias = "AF_UNIX")]
@@ -112,6 +114,8 @@ impl AsFd for UnixStream {
 /// read fails with `TimedOut` after the server's [`timeout`](crate::ServerOptions::timeout), by
 /// default 1 second. (Linux counts bytes that a *connected* client has not read against the server's own
 /// send buffer. A client that never reads can fill it, and then replies to all clients wait.)
+///
+/// See the [example](crate::UnixDatagramServer).
 #[derive(Debug)]
 #[doc(alias = "UnixDatagramServer")]
 pub struct UnixDatagram {
@@ -199,8 +203,18 @@ impl AsFd for UnixDatagram {
 ///
 /// A path that begins with `@` is an error of binding, because names in the abstract namespace are printed
 /// like this. Write the path of a file of such a name as `"./@name"`.
+///
+/// See the [example](Self::into_unix_address).
 pub trait IntoUnixAddress {
     /// Converts into the address.
+    ///
+    /// ```
+    /// use socketserver::{UnixAddress, transport::IntoUnixAddress};
+    ///
+    /// assert_eq!("/run/my.sock".into_unix_address(), UnixAddress::Path("/run/my.sock".into()));
+    /// let hidden = UnixAddress::Abstract(b"my".to_vec());
+    /// assert_eq!(hidden.clone().into_unix_address(), hidden);
+    /// ```
     fn into_unix_address(self) -> UnixAddress;
 }
 

@@ -71,6 +71,8 @@ impl<T, S, M> ServerOptions<T, S, M> {
 
     /// Sets what happens to clients while there are [`max_connections`](Self::max_connections). Default:
     /// [`OverloadPolicy::Wait`]. A [`Rejection`] is an `OverloadPolicy` too.
+    ///
+    /// See the [example](Self::max_connections).
     pub fn at_max_connections(mut self, policy: impl Into<OverloadPolicy>) -> Self
     where
         T: Stream,
@@ -88,6 +90,8 @@ impl<T, S, M> ServerOptions<T, S, M> {
     /// link-local addresses. Clients of Unix sockets have no address, and the limit has no effect on them.
     ///
     /// Memory is used only for clients that have a connection.
+    ///
+    /// See the [example](Self::max_connections).
     pub fn max_per_client(mut self, most: impl Into<Option<usize>>) -> Self
     where
         T: Stream,
@@ -101,6 +105,8 @@ impl<T, S, M> ServerOptions<T, S, M> {
     ///
     /// There is no policy of waiting, because the address is known only after the connection is
     /// accepted, and a connection left in the backlog would delay all other clients.
+    ///
+    /// See the [example](Self::at_accept_rate).
     pub fn at_max_per_client(mut self, rejection: Rejection) -> Self
     where
         T: Stream,
@@ -116,6 +122,8 @@ impl<T, S, M> ServerOptions<T, S, M> {
     /// connection that is accepted to be served costs a token, also if it is rejected later, for example
     /// by `verify_request`. A connection that a limit rejects costs none. A `per_second` of infinity means
     /// no limit. Zero, a negative number or NaN means one connection in a hundred years after the burst.
+    ///
+    /// See the [example](Self::max_connections).
     pub fn accept_rate(mut self, per_second: f64, burst: u32) -> Self
     where
         T: Stream,
@@ -130,6 +138,22 @@ impl<T, S, M> ServerOptions<T, S, M> {
     /// For [`OverloadPolicy::WaitAtMost`], each new token restarts the time. So a time of more than
     /// `1 / per_second` seconds has the effect of [`OverloadPolicy::Wait`]. While
     /// [`max_connections`](Self::max_connections) is reached too, the policy of that limit applies.
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let server = ThreadingTcpServer::options()
+    ///     .max_per_client(20)
+    ///     .at_max_per_client(Rejection::Reset)
+    ///     .accept_rate(100.0, 1)
+    ///     .at_accept_rate(Rejection::message("421 slow down\r\n"))
+    ///     .bind("127.0.0.1:0", service)?
+    ///     .spawn()?;
+    /// let client = std::net::TcpStream::connect(server.server_address())?;
+    /// assert_eq!(std::io::read_to_string(client)?, "hi");
+    /// assert_eq!(server.stats().rejected, 0);
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn at_accept_rate(mut self, policy: impl Into<OverloadPolicy>) -> Self
     where
         T: Stream,

@@ -13,6 +13,8 @@ use crate::state::counters::RejectionReason;
 /// | [`Message`](Self::Message) | reads these bytes, then the end of the stream | the protocol has an answer for overload: `503`, `421` |
 /// | [`Close`](Self::Close) | reads the end of the stream | clients try again by themselves |
 /// | [`Reset`](Self::Reset) | gets an error | there are too many clients for an orderly close, as in an attack |
+///
+/// See the [example](Self::message).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejection {
@@ -39,6 +41,13 @@ pub(crate) enum Admission {
 
 impl Rejection {
     /// A rejection that sends `message` first.
+    ///
+    /// ```
+    /// use socketserver::Rejection;
+    ///
+    /// let busy = Rejection::message("421 too busy\r\n");
+    /// assert_eq!(busy, Rejection::Message(b"421 too busy\r\n".to_vec()));
+    /// ```
     pub fn message(message: impl Into<Vec<u8>>) -> Self {
         Self::Message(message.into())
     }
@@ -49,6 +58,21 @@ impl Rejection {
 /// [`accept_rate`](crate::ServerOptions::accept_rate).
 ///
 /// A [`Rejection`] converts into [`Reject`](Self::Reject).
+///
+/// ```
+/// use socketserver::prelude::*;
+/// use std::time::Duration;
+///
+/// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+/// let server = ThreadingTcpServer::options()
+///     .max_connections(500)
+///     .at_max_connections(OverloadPolicy::WaitAtMost(Duration::from_secs(2)))
+///     .bind("127.0.0.1:0", service)?
+///     .spawn()?;
+/// let client = std::net::TcpStream::connect(server.server_address())?;
+/// assert_eq!(std::io::read_to_string(client)?, "hi");
+/// # Ok::<(), BoxError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OverloadPolicy {

@@ -105,6 +105,19 @@ impl Coroutines {
     pub const DEFAULT_MAX_COROUTINES: usize = 16_384;
 
     /// Makes the strategy with a worker for each processor, and the other defaults.
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// # if !cfg!(target_os = "linux") {
+    /// #     return Ok::<(), BoxError>(());
+    /// # }
+    /// let strategy = Coroutines::new().workers(2).stack_size(128 * 1024).max_coroutines(1000);
+    /// let server = TcpServer::bind("127.0.0.1:0", service)?.strategy(strategy).spawn()?;
+    /// let client = std::net::TcpStream::connect(server.server_address())?;
+    /// assert_eq!(std::io::read_to_string(client)?, "hi");
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn new() -> Self {
         Self {
             workers: thread::available_parallelism().map_or(1, usize::from),
@@ -116,6 +129,8 @@ impl Coroutines {
 
     /// Number of threads that run coroutines, from 1 to 1024; other values are clamped to this range.
     /// Default: one for each processor. gevent: one.
+    ///
+    /// See the [example](Self::new).
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers.clamp(1, 1024);
         self
@@ -124,6 +139,8 @@ impl Coroutines {
     /// Size of the stack of each coroutine in bytes, rounded up to whole pages, from 16 KiB to 1 GiB;
     /// other values are clamped to this range. Default: 256 KiB, which is enough for a panic that prints a
     /// backtrace.
+    ///
+    /// See the [example](Self::new).
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = bytes.clamp(16 * 1024, 1 << 30);
         self
@@ -131,6 +148,8 @@ impl Coroutines {
 
     /// Number of requests that may run at once, in all workers together; at least one in each worker.
     /// Default: 16,384. gevent: no limit.
+    ///
+    /// See the [example](Self::new).
     #[doc(alias = "gevent.pool.Pool")]
     pub fn max_coroutines(mut self, max_coroutines: usize) -> Self {
         self.max_coroutines = max_coroutines;

@@ -4,22 +4,22 @@ use socketserver::prelude::*;
 use socketserver::testing::converse;
 
 #[path = "../../../examples/dns_server.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, clippy::duplicate_mod)]
 mod dns_server;
 #[path = "../../../examples/kv_server.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, clippy::duplicate_mod)]
 mod kv_server;
 #[path = "../../../examples/smtp_sink.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, clippy::duplicate_mod)]
 mod smtp_sink;
 #[path = "../../../examples/socks5_relay.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, clippy::duplicate_mod)]
 mod socks5_relay;
 #[path = "../../../examples/syslog_server.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, clippy::duplicate_mod)]
 mod syslog_server;
 #[path = "../../../examples/time_server.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, clippy::duplicate_mod)]
 mod time_server;
 
 use kv_server::Store;

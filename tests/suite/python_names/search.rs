@@ -89,3 +89,44 @@ fn searching_the_documentation_for_a_name_finds_its_twin() {
         );
     }
 }
+
+/// Methods of Python's sockets and files, and the twins that a search of the documentation has to find.
+#[test]
+fn searching_the_documentation_for_a_socket_method_finds_its_twin() {
+    let aliases = aliases();
+    for (name, twin) in [
+        ("sendall", "Request::send_all"),
+        ("makefile", "Request"),
+        ("settimeout", "Request::set_timeout"),
+        ("settimeout", "ServerOptions::timeout"),
+        ("getpeername", "Request::client_address"),
+        ("getsockname", "Request::local_address"),
+        ("peek", "Request::at_end"),
+        ("setsockopt", "ServerOptions::before_bind"),
+        ("backlog", "ServerOptions::request_queue_size"),
+        ("fromfd", "Server::from_listener"),
+        ("fileno", "Server"),
+        ("rfile", "StreamReader"),
+        ("rbufsize", "StreamReader"),
+        ("wfile", "StreamWriter"),
+        ("wbufsize", "StreamWriter"),
+        ("daemon_threads", "Server::block_on_close"),
+        ("server_close", "Server::stop_as_python"),
+    ] {
+        assert!(
+            aliases.iter().any(|alias| alias.finds(name, twin)),
+            "{twin} lacks #[doc(alias = \"{name}\")]"
+        );
+    }
+    let exact = ["recv", "readline", "server_close", "verify_request"];
+    for name in exact
+        .into_iter()
+        .chain(["process_request", "active_children", "max_children"])
+    {
+        let item = format!("fn {name}(");
+        let mut files = Vec::new();
+        sources(&repository("src"), &mut files);
+        let defines = |file: &PathBuf| fs::read_to_string(file).unwrap().contains(&item);
+        assert!(files.iter().any(defines), "no function has the name {name}");
+    }
+}
