@@ -30,8 +30,8 @@ use socketserver::prelude::*;
 
 const MAX_LINE: usize = 8192;
 const MAX_HEAD: usize = 64 * 1024;
-const BAD_REQUEST: &str =
-    "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+const BAD_REQUEST: &str = "HTTP/1.1 400 \r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+const CLOSE: &str = "Connection: close\r\n";
 
 struct Head {
     method: String,
@@ -55,18 +55,19 @@ fn read_head(request: &mut TcpRequest) -> io::Result<Head> {
 fn parse_head(text: &[u8]) -> Option<Head> {
     let mut headers = [httparse::EMPTY_HEADER; 100];
     let mut head = httparse::Request::new(&mut headers);
-    head.parse(text)
-        .ok()
-        .filter(httparse::Status::is_complete)?;
+    let parsed = head.parse(text).ok()?;
     let path = head.path.filter(|path| path.starts_with('/'))?;
     let header = |name| {
         let mut headers = head.headers.iter();
         let found = headers.find(|header| header.name.eq_ignore_ascii_case(name));
         found.map(|header| String::from_utf8_lossy(header.value).to_lowercase())
     };
-    let length = header("content-length").unwrap_or("0".into());
-    let has_body = length != "0" || header("transfer-encoding").is_some();
-    (!has_body).then_some(Head {
+    let announces_body = |header: &httparse::Header<'_>| {
+        let is = |name| header.name.eq_ignore_ascii_case(name);
+        is("transfer-encoding") || is("content-length") && header.value != b"0"
+    };
+    let is_served = parsed.is_complete() && !head.headers.iter().any(announces_body);
+    is_served.then_some(Head {
         method: head.method?.into(),
         path: percent_decode(path.split('?').next()?),
         range: header("range"),
@@ -116,49 +117,28 @@ impl Directory {
     }
 
     /// Answers a request. Returns the status.
-    fn respond(&self, head: &Head, request: &mut TcpRequest) -> Result<&'static str> {
+    fn respond(&self, head: &Head, request: &mut TcpRequest) -> Result<u16> {
         let (method, found) = (&*head.method, self.open(&head.path));
         let (file, size) = found.map_or((None, 0), |(file, size)| (Some(file), size));
-        let range = head
-            .range
-            .as_ref()
-            .and_then(|range| parse_range(range, size));
+        let range = head.range.as_ref();
+        let range = range.and_then(|range| parse_range(range, size));
+        let content_range = |range: &str| format!("Content-Range: bytes {range}/{size}\r\n");
         let (status, part, header) = match (method, &file, range) {
-            ("GET" | "HEAD", None, _) => ("404 Not Found", 0..0, String::new()),
-            ("GET", _, Some(part)) if part.is_empty() => (
-                "416 Range Not Satisfiable",
-                0..0,
-                format!("Content-Range: bytes */{size}\r\n"),
-            ),
+            ("GET" | "HEAD", None, _) => (404, 0..0, String::new()),
+            ("GET", _, Some(part)) if part.is_empty() => (416, 0..0, content_range("*")),
             ("GET", _, Some(part)) => {
-                let header = format!(
-                    "Content-Range: bytes {}-{}/{size}\r\n",
-                    part.start,
-                    part.end - 1
-                );
-                ("206 Partial Content", part, header)
+                let range = format!("{}-{}", part.start, part.end - 1);
+                (206, part, content_range(&range))
             }
-            ("GET" | "HEAD", ..) => ("200 OK", 0..size, "Accept-Ranges: bytes\r\n".into()),
-            _ => (
-                "405 Method Not Allowed",
-                0..0,
-                "Allow: GET, HEAD\r\n".into(),
-            ),
+            ("GET" | "HEAD", ..) => (200, 0..size, "Accept-Ranges: bytes\r\n".into()),
+            _ => (405, 0..0, "Allow: GET, HEAD\r\n".into()),
         };
-        let (length, close) = (
-            part.end - part.start,
-            if head.keep_alive {
-                "keep-alive"
-            } else {
-                "close"
-            },
-        );
+        let length = part.end - part.start;
+        let close = if head.keep_alive { "" } else { CLOSE };
         // Collects the head and the beginning of the file, so that a small answer is one packet.
         let mut out = BufWriter::with_capacity(64 * 1024, request);
-        write!(
-            out,
-            "HTTP/1.1 {status}\r\n{header}Content-Length: {length}\r\nConnection: {close}\r\n\r\n"
-        )?;
+        write!(out, "HTTP/1.1 {status} \r\n{header}{close}")?;
+        write!(out, "Content-Length: {length}\r\n\r\n")?;
         if let Some(mut file) = file.filter(|_| method == "GET") {
             file.seek(SeekFrom::Start(part.start))?;
             if io::copy(&mut file.take(length), &mut out)? < length {
@@ -166,7 +146,7 @@ impl Directory {
             }
         }
         out.flush()?;
-        Ok(&status[..3])
+        Ok(status)
     }
 }
 

@@ -107,6 +107,7 @@ fn file_server_rejects_what_is_no_request() {
         "GET / HTTP/2\r\n\r\n",
         "GET / HTTP/1.1\r\nno colon\r\n\r\n",
         "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "GET / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\n",
         &format!("GET /{long} HTTP/1.1\r\n\r\n"),
         &format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(200)),
     ] {
@@ -115,7 +116,7 @@ fn file_server_rejects_what_is_no_request() {
     }
     let pipelined = "GET /empty HTTP/1.1\r\n\r\n".repeat(3);
     let answer = String::from_utf8(converse(address, pipelined.as_bytes())).unwrap();
-    assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 3);
+    assert_eq!(answer.matches("HTTP/1.1 200 ").count(), 3);
     stop(server);
 }
 
