@@ -1,4 +1,4 @@
-//! A name server with a small table, over UDP and TCP. One service answers both.
+//! A name server with a small table, over UDP and TCP. One handler type answers both.
 //!
 //! Start the server in one terminal:
 //!
@@ -123,18 +123,8 @@ impl Zone {
     }
 }
 
-impl<R: Request> Service<R> for Zone
-where
-    Answer: RequestHandler<R>,
-{
-    type Handler = Answer;
-
-    fn request_handler(self: &Arc<Self>) -> Answer {
-        Answer(Arc::clone(self))
-    }
-}
-
-pub(crate) struct Answer(Arc<Zone>);
+/// Handler of both transports.
+pub(crate) struct Answer(pub(crate) Arc<Zone>);
 
 impl RequestHandler<UdpRequest> for Answer {
     fn handle(&mut self, request: &mut UdpRequest) -> Result {
@@ -168,5 +158,7 @@ pub(crate) fn zone() -> Zone {
 
 fn main() -> Result {
     let timeout = Duration::from_secs(5);
-    serve_both(bind_both(&address("127.0.0.1:5353"), timeout, zone())?)
+    let zone = Arc::new(zone());
+    let handler = move || Answer(Arc::clone(&zone));
+    serve_both(bind_both(&address("127.0.0.1:5353"), timeout, handler)?)
 }

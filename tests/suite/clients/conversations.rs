@@ -1,5 +1,7 @@
 //! The protocols of the examples, by `converse`: a handler answers given bytes, without a program and its client.
 
+use std::sync::Arc;
+
 use socketserver::prelude::*;
 use socketserver::testing::converse;
 
@@ -22,6 +24,7 @@ mod syslog_server;
 #[allow(dead_code, clippy::duplicate_mod)]
 mod time_server;
 
+use dns_server::Answer;
 use kv_server::Store;
 use socks5_relay::Relay;
 
@@ -81,11 +84,12 @@ fn time_server_answers_over_each_transport() {
 #[test]
 fn dns_server_answers_over_each_transport() {
     let query = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x07example\x04test\0\0\x01\0\x01";
-    let udp = converse::<UdpRequest, _>(dns_server::zone(), query).unwrap();
+    let handler = || Answer(Arc::new(dns_server::zone()));
+    let udp = converse::<UdpRequest, _>(handler, query).unwrap();
     assert!(udp.starts_with(b"\x12\x34\x85\0\0\x01\0\x01"), "{udp:?}");
     assert!(udp.ends_with(&[0, 4, 192, 0, 2, 1]), "{udp:?}");
     let framed = [&[0, query.len() as u8], &query[..]].concat();
-    let tcp = converse::<TcpRequest, _>(dns_server::zone(), framed).unwrap();
+    let tcp = converse::<TcpRequest, _>(handler, framed).unwrap();
     assert_eq!(tcp, [&[0, udp.len() as u8], &udp[..]].concat());
 }
 
