@@ -90,6 +90,7 @@ enum StrategyName {
     /// Each on one of a few threads
     ThreadPool,
     /// Each in a process of its own
+    #[cfg(unix)]
     Forking,
     /// Each in a coroutine of its own, many of them on one thread
     Coroutines,
@@ -113,6 +114,7 @@ impl Arguments {
                 .exit(),
             (StrategyName::Sequential, None) => Box::new(Sequential),
             (StrategyName::Threading, None) => Box::new(Threading::new()),
+            #[cfg(unix)]
             (StrategyName::Forking, None) => Box::new(Forking::new()),
         }
     }

@@ -9,7 +9,18 @@
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
+
+/// Returns the number by which the system knows a socket. Python: `socket.fileno()`.
+#[cfg(unix)]
+fn fileno(socket: &impl std::os::fd::AsRawFd) -> i32 {
+    socket.as_raw_fd()
+}
+
+/// Returns this number on Windows, where the trait has another name.
+#[cfg(windows)]
+fn fileno(socket: &impl std::os::windows::io::AsRawSocket) -> u64 {
+    socket.as_raw_socket()
+}
 
 /// Receives the bytes that have arrived, at most `size` of them. Python: `request.recv(size)`.
 fn recv(request: &mut TcpStream, size: usize) -> io::Result<String> {
@@ -23,17 +34,17 @@ fn main() -> io::Result<()> {
     // kernel pick a free port.
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
-    println!("descriptor {} listens on {address}", listener.as_raw_fd());
+    println!("descriptor {} listens on {address}", fileno(&listener));
 
     // The client's socket, with a port of its own. The kernel makes the connection before the server
     // calls accept.
     let mut client = TcpStream::connect(address)?;
     let from = client.local_addr()?;
-    println!("descriptor {} connects from {from}", client.as_raw_fd());
+    println!("descriptor {} connects from {from}", fileno(&client));
 
     // The third socket: accept makes it for this one client. The listener continues to listen.
     let (mut request, from) = listener.accept()?;
-    println!("descriptor {} serves {from}", request.as_raw_fd());
+    println!("descriptor {} serves {from}", fileno(&request));
 
     client.write_all(b"hello")?;
     println!("up to 1024: {}", recv(&mut request, 1024)?);

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Local;
-use rustix::process::{Resource, getrlimit, setrlimit};
 use socketserver::Transport;
 use socketserver::prelude::{
     Result, Server, Service, Strategy, TcpRequest, ThreadingTcpServer, UdpRequest, UdpServer,
@@ -99,12 +98,21 @@ where
 
 /// Raises the limit of open descriptors from the usual 1024 to the highest number that this process
 /// may have. Returns the new limit.
+#[cfg(unix)]
 pub(crate) fn allow_many_sockets() -> u64 {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     // The limit stays as it was if this fails.
     let _ = setrlimit(Resource::Nofile, limit);
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// Returns the largest number, because Windows has no such limit.
+#[cfg(windows)]
+pub(crate) fn allow_many_sockets() -> u64 {
+    u64::MAX
 }
 
 /// Prints `prompt` and reads one line. Returns it without its line end. The result is empty at the end
