@@ -51,7 +51,7 @@ CIRCLES = {
 }
 
 COMMENT = re.compile(r"//[^\n]*")
-TESTS = re.compile(r"#\[cfg\(test\)\]\s*mod \w+ \{.*", re.S)
+TESTS = re.compile(r"#\[cfg\((?:all\()?test[^\]]*\]\s*mod \w+ \{.*", re.S)
 DOC_ONLY = re.compile(r"#\[cfg\(doc\)\]\s*use [^;]*;")
 
 

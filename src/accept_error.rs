@@ -71,7 +71,7 @@ impl AcceptErrorKind {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, linux_api))]
 mod tests {
     use super::*;
 

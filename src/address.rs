@@ -237,6 +237,7 @@ mod tests {
     }
 
     /// A path with control characters, escape sequences, a direction mark and invalid UTF-8.
+    #[cfg(unix)]
     #[test]
     fn names_that_clients_choose_are_escaped() {
         use std::ffi::OsStr;

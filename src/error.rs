@@ -252,7 +252,7 @@ impl StdError for Error {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use rustix::io::Errno;
 

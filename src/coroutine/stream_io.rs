@@ -257,7 +257,7 @@ pub(crate) fn try_send(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {
     Ok(transfer::send(fd, data, false)?)
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use crate::sys::fd::AsFd;
     use std::os::unix::net::UnixStream;
@@ -282,13 +282,13 @@ mod tests {
         // SAFETY: the handler does nothing, which is safe in signal context.
         unsafe { sigaction(Signal::SIGUSR1, &action) }.unwrap();
         // SAFETY: `pthread_self` has no preconditions.
-        let target = unsafe { libc::pthread_self() };
+        let target = unsafe { libc::pthread_self() } as usize; // a pointer on some systems, which threads cannot share
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
             let interrupter = scope.spawn(|| {
                 while !done.load(Ordering::SeqCst) {
                     // SAFETY: the thread is alive, because it joins this one below.
-                    unsafe { libc::pthread_kill(target, libc::SIGUSR1) };
+                    unsafe { libc::pthread_kill(target as libc::pthread_t, libc::SIGUSR1) };
                     thread::yield_now();
                 }
             });

@@ -94,7 +94,7 @@ impl Connections {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::net::UnixStream;
     use std::sync::{Arc, mpsc};

@@ -89,7 +89,7 @@ pub(super) fn is_unreachable(errno: Errno) -> bool {
     )
 }
 
-#[cfg(test)]
+#[cfg(all(test, linux_api))]
 mod tests {
     use super::*;
 

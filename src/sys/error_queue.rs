@@ -126,7 +126,7 @@ mod platform {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use crate::sys::fd::AsFd;
     use std::net::UdpSocket;

@@ -209,7 +209,7 @@ mod tests {
     use crate::sys::fd::OwnedFd;
     use std::io::Read;
     use std::os::unix::net::UnixStream;
-    use std::ptr::{null, null_mut};
+    use std::ptr::null_mut;
     use std::sync::mpsc;
 
     use super::*;
@@ -280,8 +280,15 @@ mod tests {
     fn terminal() -> (OwnedFd, OwnedFd) {
         let (mut master, mut terminal) = (-1, -1);
         // SAFETY: the call writes to the two numbers, and reads nothing.
-        let opened =
-            unsafe { libc::openpty(&mut master, &mut terminal, null_mut(), null(), null()) };
+        let opened = unsafe {
+            libc::openpty(
+                &mut master,
+                &mut terminal,
+                null_mut(),
+                null_mut(),
+                null_mut(),
+            )
+        };
         assert_eq!(opened, 0, "{}", io::Error::last_os_error());
         // SAFETY: both descriptors are new, and have no other owner.
         unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(terminal)) }

@@ -49,7 +49,7 @@ mod signals {
     /// Runs `work` while another thread interrupts it continuously, from the moment that `started` is set.
     pub(super) fn interrupt_continuously<R>(started: &AtomicBool, work: impl FnOnce() -> R) -> R {
         // SAFETY: the call has no preconditions.
-        let target = unsafe { libc::pthread_self() };
+        let target = unsafe { libc::pthread_self() } as usize; // a pointer on some systems, which threads cannot share
         let is_done = AtomicBool::new(false);
         thread::scope(|scope| {
             let _done = SetOnDrop(&is_done);
@@ -57,7 +57,7 @@ mod signals {
                 while !is_done.load(Ordering::SeqCst) {
                     if started.load(Ordering::SeqCst) {
                         // SAFETY: the target thread exists, because it waits for the end of this one.
-                        unsafe { libc::pthread_kill(target, libc::SIGUSR1) };
+                        unsafe { libc::pthread_kill(target as libc::pthread_t, libc::SIGUSR1) };
                     }
                     thread::yield_now();
                 }
