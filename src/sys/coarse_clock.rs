@@ -40,7 +40,7 @@ fn milliseconds() -> u64 {
     // kernel without this clock, ages are zero; no kernel in use lacks it.
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE);
     now.map_or(0, |now| {
-        // 32-bit systems have 32-bit numbers.
+        #[allow(clippy::unnecessary_cast)] // 32-bit systems have 32-bit numbers
         let [seconds, nanoseconds] = [now.tv_sec(), now.tv_nsec()].map(|n| n.unsigned_abs() as u64);
         seconds * 1000 + nanoseconds / 1_000_000
     })
