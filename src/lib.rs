@@ -160,7 +160,8 @@
 //! - A handler cannot `.await`. If the program uses async libraries, or a handler waits for several events at
 //!   once, an async runtime is the better choice.
 //! - There is no HTTP and no TLS: this crate is the layer below them.
-//! - It runs on Unix, and is tested on Linux.
+//! - The whole test suite runs on Linux only; `docs/reference/platforms.md` says what was checked for other
+//!   systems. [`Forking`] and Unix sockets do not exist on Windows.
 //! - Panics are caught, which needs `panic = "unwind"`, the default. With `panic = "abort"`, a panic in a
 //!   handler or a hook ends the whole process with the requests of all clients. Under [`Forking`] it ends only
 //!   the child process; the request counts as failed.

@@ -99,10 +99,14 @@ fn inet(address: SocketAddr, errno: Errno) -> Option<Text> {
             } else {
                 ""
             };
+            let tool = if cfg!(windows) {
+                "`netstat -ano` shows"
+            } else {
+                "`ss -tuanp` shows on Linux"
+            };
             format!(
                 "another socket is using it, of a server or of an outgoing connection: stop its \
-                 program, which `ss -tuanp` shows on Linux, or bind to another port; port 0 picks a \
-                 free one{beside}"
+                 program, which {tool}, or bind to another port; port 0 picks a free one{beside}"
             )
             .into()
         }

@@ -43,7 +43,7 @@ use crate::job::{Job, Rejected};
 /// | [`Threading`] | on a thread of its own | there are hundreds of clients; handlers may block in any way | `ThreadingMixIn` |
 /// | [`ThreadPool`] | on one of a fixed number of threads | many short requests, with a limit on how many run; UDP on several processors | nothing in the module; `ThreadPoolExecutor` by hand |
 /// | [`Forking`] | in a process of its own | a handler may crash, leak, or change the whole process | `ForkingMixIn` |
-/// | [`Coroutines`] | in a coroutine of its own, many on one thread | there are thousands of clients, most of them idle (Linux) | nothing in the module; gevent |
+/// | [`Coroutines`] | in a coroutine of its own, many on one thread | there are thousands of clients, most of them idle | nothing in the module; gevent |
 ///
 /// A strategy knows neither transports nor handlers: it gets a [`Job`] and runs it.
 ///

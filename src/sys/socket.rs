@@ -19,7 +19,7 @@ use crate::timeout::TimeoutConfig;
 /// 4096 by default; 128 on macOS). On Windows, the number stands for a reasonable one.
 pub(crate) const SOMAXCONN: u32 = if cfg!(windows) { i32::MAX as u32 } else { 4096 };
 
-/// Sets who can bind to the address of a socket, before it is bound.
+/// Sets whether a socket can be bound to an address that another socket has, or had.
 ///
 /// # Errors
 ///
@@ -50,9 +50,8 @@ fn set_reuse_port(_socket: &Socket) -> io::Result<()> {
     ))
 }
 
-/// Sets who can bind to the address of a socket: no other socket. A port whose last connections are in the
-/// state `TIME_WAIT` can be bound to in any case. `SO_REUSEADDR` would not allow that, as on Unix, but let any
-/// program bind to the same port and take the clients over.
+/// Reserves the address of a socket for it. On Windows, `SO_REUSEADDR` would let any program bind to the same
+/// port and take the clients over.
 #[cfg(windows)]
 pub(crate) fn set_reuse(
     socket: &Socket,

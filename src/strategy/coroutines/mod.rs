@@ -80,8 +80,9 @@ use crate::strategy::{AcceptWait, Ready, Strategy};
 /// The strategy is made for [connections](crate::CoroutineTcpServer). It also serves datagrams, which is
 /// useful if their handlers call [`sleep`](crate::sleep) or [`blocking`](crate::blocking).
 ///
-/// Linux only, because it needs epoll. On other systems, `serve_forever` returns an error that states
-/// this.
+/// On Linux, a worker waits with epoll. On other systems, it waits with `poll(2)`, which takes time in
+/// proportion to the number of clients. On processors for which there are no coroutines, such as s390x,
+/// `serve_forever` returns an error.
 ///
 /// > **Coming from Python.** Nothing is monkey-patched. gevent replaces `time.sleep` and the `socket`
 /// > module. Here, the calls of this library wait without a thread, and other calls are wrapped in

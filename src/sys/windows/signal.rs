@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A signal that can stop a server: see [`Server::shutdown_on`](crate::Server::shutdown_on).
 ///
-/// Windows does not tell the console events apart here: each of these values stands for all of them.
+/// On Windows, each of these values stands for all console events. Ctrl-C and Ctrl-Break stop the server in
+/// order. When the console is closed, the system ends the process at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StopSignal {
