@@ -6,6 +6,9 @@
 //! expect: no method named `ip` found for reference `&<R as socketserver::Request>::Address`
 //! expect: cannot index into a value of type `&std::net::SocketAddr`
 //! expect: expected `SocketAddr`, found `(_, _)`
+//! expect: expected `SocketAddr`, found `&SocketAddr`
+//! expect: expected `&SocketAddr`, found `&SocketAddress`
+//! expect: is not a service for requests of type `StreamRequest<TcpStream>`
 //! expect: the trait bound `Option<Duration>: From<{integer}>` is not satisfied
 //! expect: no method named `timeout` found for struct `Server<T, S, M>`
 //! expect: no method named `max_children` found for struct `ServerOptions<T, S, M>`
@@ -18,6 +21,7 @@
 //! expect: expected `RunningServer<Tcp, {closure@...}, ...>`, found `RunningServer<Udp, {closure@...}, ...>`
 //! expect: mismatched types
 //! expect: expected `Result<(), Box<dyn Error + Send + Sync>>`, found `()`
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -65,6 +69,11 @@ impl Service<TcpRequest> for Guard {
     }
 }
 
+fn remember(visits: &mut HashMap<SocketAddr, u32>, request: &TcpRequest, report: &DrainReport) {
+    visits.insert(request.client_address(), 1);
+    visits.remove(report.force_closed[0].client_address());
+}
+
 fn count(guard: &Guard, request: &mut TcpRequest) -> Result {
     *guard.visits.lock()? += 1;
     Ok(())
@@ -74,6 +83,7 @@ fn main() -> Result {
     TcpServer::bind("127.0.0.1:0", || Session)?.timeout(5);
     ForkingTcpServer::options().max_children(5);
     UdpServer::bind("127.0.0.1:0", || Session)?;
+    TcpServer::bind("127.0.0.1:0", handler_fn(|request: &mut UdpRequest| Ok(())))?;
     let server = TcpServer::bind("127.0.0.1:0", || Session)?;
     std::thread::spawn(server.serve_forever);
     let tcp = TcpServer::bind("127.0.0.1:0", || Packet)?.spawn()?;
