@@ -5,6 +5,7 @@
 mod support;
 
 use std::ffi::OsString;
+#[cfg(unix)]
 use std::os::unix::ffi::OsStringExt;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, Once};
@@ -13,10 +14,12 @@ use std::time::Duration;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use socket2::{Domain, SockAddr, Socket, Type};
-use socketserver::transport::{Tcp, UnixStream};
-use socketserver::{
-    Coroutines, Request, Sequential, TcpRequest, Threading, UnixStreamRequest, blocking, sleep,
-};
+#[cfg(unix)]
+use socketserver::UnixStreamRequest;
+use socketserver::transport::Tcp;
+#[cfg(unix)]
+use socketserver::transport::UnixStream;
+use socketserver::{Coroutines, Request, Sequential, TcpRequest, Threading, blocking, sleep};
 use support::net::*;
 
 /// A logger that sends its lines to all tests.

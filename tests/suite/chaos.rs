@@ -13,12 +13,16 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
 use nix::sys::signal::{Signal, kill};
+#[cfg(unix)]
 use nix::unistd::Pid;
 use socketserver::transport::Tcp;
+#[cfg(unix)]
+use socketserver::{ChildExit, Forking};
 use socketserver::{
-    ChildExit, Coroutines, Forking, Request, Sequential, Server, ServerHandle, Stats, Strategy,
-    TcpRequest, ThreadPool, Threading,
+    Coroutines, Request, Sequential, Server, ServerHandle, Stats, Strategy, TcpRequest, ThreadPool,
+    Threading,
 };
 
 use crate::support::alone::{alone, apart, test_name};

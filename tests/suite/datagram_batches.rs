@@ -9,10 +9,12 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use rustix::net::RecvFlags;
+#[cfg(unix)]
+use socketserver::Forking;
 use socketserver::transport::Udp;
 use socketserver::{
-    Forking, Handled, Request, Sequential, Server, Stage, Strategy, ThreadPool, Threading,
-    UdpRequest, UdpServer,
+    Handled, Request, Sequential, Server, Stage, Strategy, ThreadPool, Threading, UdpRequest,
+    UdpServer,
 };
 
 use crate::support::alone::{apart, test_name};

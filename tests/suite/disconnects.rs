@@ -3,15 +3,20 @@
 use std::fs;
 use std::io::{self, Read};
 use std::net::TcpStream;
+#[cfg(unix)]
 use std::os::unix::net::{UnixDatagram as UnixDatagramSocket, UnixListener};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use socket2::SockRef;
-use socketserver::transport::{Tcp, UnixDatagram};
+#[cfg(unix)]
+use socketserver::UnixDatagramRequest;
+use socketserver::transport::Tcp;
+#[cfg(unix)]
+use socketserver::transport::UnixDatagram;
 use socketserver::{
     DisconnectKind, Request, Sender, Sequential, ServerHandle, Stage, Strategy, TcpRequest,
-    Threading, TimeoutKind, UnixDatagramRequest,
+    Threading, TimeoutKind,
 };
 
 use crate::support::alone::{apart, test_name};
@@ -21,6 +26,10 @@ by_strategy!(
     a_reset_while_reading,
     a_reset_while_writing,
     a_client_that_ends_in_a_message,
+);
+
+#[cfg(unix)]
+by_strategy!(
     a_client_that_takes_no_data_while_writing,
     a_client_that_takes_no_data_while_reading,
 );
@@ -90,6 +99,7 @@ const TOO_MUCH: usize = 1 << 25;
 
 /// Starts a server with timeouts that do not expire, and connects a client that does not read. The kernel
 /// gives the connection up with `ETIMEDOUT`, because the client has not acknowledged data in time.
+#[cfg(unix)]
 fn expect_given_up<M: Strategy + Default>(handle: fn(&mut TcpRequest) -> io::Result<()>) {
     let (service, failures) = Hooks::new(move |request: &mut TcpRequest| {
         let socket = SockRef::from(request.socket());
@@ -117,10 +127,12 @@ fn expect_given_up<M: Strategy + Default>(handle: fn(&mut TcpRequest) -> io::Res
     );
 }
 
+#[cfg(unix)]
 fn a_client_that_takes_no_data_while_writing<M: Strategy + Default>() {
     expect_given_up::<M>(|request| request.send_all(vec![b'.'; TOO_MUCH]));
 }
 
+#[cfg(unix)]
 fn a_client_that_takes_no_data_while_reading<M: Strategy + Default>() {
     expect_given_up::<M>(|request| {
         let socket = request.socket().try_clone()?;
@@ -212,6 +224,7 @@ fn the_client_of_a_sender_is_another_one() {
 // ---- datagrams ----
 
 /// Serves one datagram of a Unix client, which leaves before the reply.
+#[cfg(unix)]
 #[track_caller]
 fn expect_lost_reply(explicit: bool, leave: fn(UnixDatagramSocket, &std::path::Path)) {
     let gate = Gate::default();
@@ -243,6 +256,7 @@ fn expect_lost_reply(explicit: bool, leave: fn(UnixDatagramSocket, &std::path::P
     expect_disconnected(&handle, &failure, DisconnectKind::Closed);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_unix_client_that_has_closed_its_socket() {
     for explicit in [false, true] {
@@ -250,6 +264,7 @@ fn a_unix_client_that_has_closed_its_socket() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_unix_client_that_has_removed_its_socket() {
     for explicit in [false, true] {
@@ -260,6 +275,7 @@ fn a_unix_client_that_has_removed_its_socket() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_unix_client_whose_path_belongs_to_another_program() {
     expect_lost_reply(false, |client, path| {
@@ -270,6 +286,7 @@ fn a_unix_client_whose_path_belongs_to_another_program() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn a_reply_that_is_too_long_is_a_failure() {
     let (service, failures) =
@@ -285,6 +302,7 @@ fn a_reply_that_is_too_long_is_a_failure() {
 
 // ---- child processes ----
 
+#[cfg(unix)]
 #[test]
 fn a_child_exits_with_a_code_of_its_own() {
     apart(test_name!("a_child_exits_with_a_code_of_its_own"), || {

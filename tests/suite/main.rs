@@ -3,48 +3,71 @@
 //! libtest runs them in parallel in one process. Tests that count or limit resources of a whole process start a
 //! process of their own (`support::alone`).
 
+// Some helpers and imports of tests are for those that only Unix has.
+#![cfg_attr(not(unix), allow(dead_code, unused_imports, unused_macros))]
+
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(unix)]
 #[path = "../../examples/common/mod.rs"]
 mod common;
 
+#[cfg(unix)]
 mod chaos;
+#[cfg(unix)]
 mod clients;
 mod closing;
+#[cfg(unix)]
 mod compile_fail;
+#[cfg(unix)]
 mod conservation;
 mod coroutines;
+#[cfg(unix)]
 mod datagram_batches;
 mod datagram_requests;
 mod deadlines;
+#[cfg(unix)]
 mod differential;
 mod disconnects;
+#[cfg(unix)]
 mod docs;
+#[cfg(unix)]
 mod docs_options;
+#[cfg(unix)]
 mod examples;
+#[cfg(unix)]
 mod faults;
+#[cfg(unix)]
 mod forking;
 mod handlers;
+#[cfg(unix)]
 mod isolation;
 mod life_cycle;
 mod limits;
+#[cfg(unix)]
 mod limits_forking;
 mod lingering;
+#[cfg(unix)]
 mod no_leaks;
 mod options;
 mod phases;
 mod python_gaps;
+#[cfg(unix)]
 mod python_interop;
+#[cfg(unix)]
 mod python_names;
 mod python_parity;
 mod reading;
 mod registry;
 mod restarts;
 mod senders;
+#[cfg(unix)]
 mod stalls;
 mod strategies;
 mod stream_requests;
 mod testing;
+#[cfg(unix)]
 mod translations;
+#[cfg(unix)]
 mod tutorial;

@@ -5,7 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use socketserver::RequestKind;
-use socketserver::transport::{Tcp, UnixStream};
+use socketserver::transport::Tcp;
+#[cfg(unix)]
+use socketserver::transport::UnixStream;
 use socketserver::{
     Activity, Phase, Request, RequestInfo, Sequential, Server, ServerHandle, Service, Strategy,
     ThreadPool, Threading,
@@ -81,6 +83,7 @@ fn the_report_counts_requests_to_a_lame_duck<T: Connected, M: Strategy + Default
 #[test]
 fn reports_count_requests_to_lame_ducks() {
     the_report_counts_requests_to_a_lame_duck::<Tcp, Threading>();
+    #[cfg(unix)]
     the_report_counts_requests_to_a_lame_duck::<UnixStream, ThreadPool>();
     the_report_counts_requests_to_a_lame_duck::<Tcp, socketserver::Coroutines>();
 }

@@ -5,7 +5,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use socketserver::transport::{Tcp, Udp, UnixDatagram, UnixStream};
+use socketserver::transport::{Tcp, Udp};
+#[cfg(unix)]
+use socketserver::transport::{UnixDatagram, UnixStream};
 use socketserver::{Activity, Request, Sequential, SocketAddress, Strategy, ThreadPool, Threading};
 
 use crate::support::alone::{apart, test_name};
@@ -146,6 +148,7 @@ mod at_once {
         a_slow_client_does_not_hold_up_a_broadcast::<Tcp, Threading>();
     }
 
+    #[cfg(unix)]
     #[test]
     fn thread_pool_unix() {
         a_slow_client_does_not_hold_up_a_broadcast::<UnixStream, ThreadPool>();
@@ -275,6 +278,7 @@ mod datagrams {
         datagrams_are_listed_while_they_are_served::<Udp, socketserver::Coroutines>();
     }
 
+    #[cfg(unix)]
     #[test]
     fn unix() {
         datagrams_are_listed_while_they_are_served::<UnixDatagram, Sequential>();
@@ -284,6 +288,7 @@ mod datagrams {
 }
 
 /// A request in a child process is listed with its process id.
+#[cfg(unix)]
 #[test]
 fn requests_in_children_are_listed() {
     apart(test_name!("requests_in_children_are_listed"), || {

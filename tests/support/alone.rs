@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+#[cfg(unix)]
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::kinds::Kind;
@@ -103,6 +104,7 @@ pub(crate) fn alone(check: &str, kind: Kind, work: impl FnOnce()) {
     unsafe_code,
     reason = "only the C library changes the user of all threads"
 )]
+#[cfg(unix)]
 pub(crate) fn drop_root_privileges() {
     if rustix::process::geteuid().is_root() {
         // A user without processes, and different in each process that runs this test.
@@ -114,6 +116,7 @@ pub(crate) fn drop_root_privileges() {
 }
 
 /// Sets a resource limit of this process while `work` runs.
+#[cfg(unix)]
 pub(crate) fn limited<R>(resource: Resource, limit: u64, work: impl FnOnce() -> R) -> R {
     let before = getrlimit(resource);
     let current = Some(limit);

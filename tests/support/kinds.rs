@@ -2,6 +2,7 @@
 
 use socketserver::{Coroutines, Sequential, Strategy, ThreadPool, Threading};
 
+#[cfg(unix)]
 use super::net::forking;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,11 +15,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: &[Self] = &[
         Self::Sequential,
         Self::Threading,
         Self::ThreadPool,
         Self::Coroutines,
+        #[cfg(unix)]
         Self::Forking,
     ];
 
@@ -28,7 +30,10 @@ impl Kind {
             Self::Threading => Box::new(Threading::new()),
             Self::ThreadPool => Box::new(ThreadPool::new(8)),
             Self::Coroutines => Box::new(Coroutines::new().workers(2)),
+            #[cfg(unix)]
             Self::Forking => Box::new(forking()),
+            #[cfg(not(unix))]
+            Self::Forking => unreachable!("this system cannot fork"),
         }
     }
 
@@ -57,6 +62,7 @@ macro_rules! by_kind {
 
             $crate::support::kinds::by_kind!(@ $check);
 
+            #[cfg(unix)]
             #[test]
             fn forking() {
                 super::$check(Kind::Forking);
@@ -93,6 +99,7 @@ macro_rules! by_kind_here {
 
             by_kind!(@ $check);
 
+            #[cfg(unix)]
             #[test]
             fn forking() {
                 apart(test_name!("forking"), || super::$check(Kind::Forking));

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+#[cfg(unix)]
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -13,7 +14,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
+#[cfg(unix)]
 use nix::sys::signal::{SigHandler, Signal, kill, signal};
+#[cfg(unix)]
 use nix::unistd::Pid;
 
 /// Time limit of every wait: far longer than any of them takes, even on a busy machine.
@@ -22,6 +25,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Restores the default action of the signals that end a program, because `nohup` and background jobs of scripts
 /// start programs with some of them ignored.
 #[allow(unsafe_code, reason = "no safe function changes a signal's action")]
+#[cfg(unix)]
 pub(crate) fn reset_signals() -> nix::Result<()> {
     for number in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         // SAFETY: the default action runs no code in signal context.
@@ -31,6 +35,7 @@ pub(crate) fn reset_signals() -> nix::Result<()> {
 }
 
 /// Returns whether this process ignores a signal of [`reset_signals`], which the programs it starts inherit.
+#[cfg(unix)]
 fn signals_are_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -108,14 +113,18 @@ impl Program {
     }
 
     /// Starts a program with the standard output of the command.
-    #[allow(
-        unsafe_code,
-        reason = "no safe function runs code before the program starts"
+    #[cfg_attr(
+        unix,
+        allow(
+            unsafe_code,
+            reason = "no safe function runs code before the program starts"
+        )
     )]
     pub(crate) fn start_without_stdout(mut command: Command) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
         // Only where it is needed: with `pre_exec` the standard library forks, which copies the page tables of the
         // test program, and keeps copies of the sockets of all tests until the new program starts.
+        #[cfg(unix)]
         if signals_are_ignored() {
             // SAFETY: the forked child makes only system calls.
             unsafe { command.pre_exec(|| Ok(reset_signals()?)) };
@@ -204,6 +213,7 @@ impl Program {
         self.child.id()
     }
 
+    #[cfg(unix)]
     pub(crate) fn signal(&self, signal: Signal) {
         // The program has not been reaped, so the process id is still its own.
         let pid = Pid::from_raw(self.child.id().try_into().expect("a process id"));
@@ -228,8 +238,9 @@ impl Program {
     }
 
     /// Kills the program and returns its output.
-    pub(crate) fn kill(self) -> Finished {
-        self.signal(Signal::SIGKILL);
+    pub(crate) fn kill(mut self) -> Finished {
+        let killed = self.child.kill();
+        killed.unwrap_or_else(|error| panic!("cannot kill {self:?}: {error}"));
         self.finish()
     }
 
@@ -337,7 +348,8 @@ pub(crate) fn python(script: &str) -> Command {
 pub(crate) fn example_path(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the path of this test");
     let target = test.ancestors().nth(2).expect("target/debug");
-    let path = target.join("examples").join(name);
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    let path = target.join("examples").join(file);
     assert!(
         path.exists(),
         "{} is missing: `cargo test` builds the examples, `cargo test --test NAME` does not; \

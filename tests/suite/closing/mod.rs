@@ -2,14 +2,16 @@
 //! lasts, force-closes the rest, reports what it did, and never hangs.
 
 use std::io::ErrorKind;
-use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::AsFd;
 use socketserver::RequestKind;
-use socketserver::transport::{Tcp, UnixStream};
+use socketserver::transport::Tcp;
+#[cfg(unix)]
+use socketserver::transport::UnixStream;
 use socketserver::{
     Activity, BacklogPolicy, Coroutines, DrainReport, Job, Rejected, Rejection, Request,
     RequestInfo, RunningServer, Sequential, Server, Service, Strategy, TcpRequest, TcpServer,
@@ -29,6 +31,7 @@ macro_rules! in_threads {
             fn threading_tcp() {
                 super::$check::<Tcp, Threading>();
             }
+            #[cfg(unix)]
             #[test]
             fn threading_unix() {
                 super::$check::<UnixStream, Threading>();
@@ -37,6 +40,7 @@ macro_rules! in_threads {
             fn thread_pool_tcp() {
                 super::$check::<Tcp, ThreadPool>();
             }
+            #[cfg(unix)]
             #[test]
             fn thread_pool_unix() {
                 super::$check::<UnixStream, ThreadPool>();
@@ -45,6 +49,7 @@ macro_rules! in_threads {
             fn coroutines_tcp() {
                 super::$check::<Tcp, Coroutines>();
             }
+            #[cfg(unix)]
             #[test]
             fn coroutines_unix() {
                 super::$check::<UnixStream, Coroutines>();

@@ -4,7 +4,9 @@ use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use socketserver::transport::{Stream, Tcp, UnixStream};
+#[cfg(unix)]
+use socketserver::transport::UnixStream;
+use socketserver::transport::{Stream, Tcp};
 use socketserver::{Error, Sequential, UnixAddress};
 
 use super::protocol::{Expected, HandlerState};

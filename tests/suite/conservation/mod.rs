@@ -18,11 +18,15 @@ mod server;
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
 use nix::errno::Errno;
+#[cfg(unix)]
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use proptest::strategy::Strategy as _;
 use proptest::test_runner::{Config, TestRunner};
-use socketserver::transport::{Tcp, UnixStream};
+use socketserver::transport::Tcp;
+#[cfg(unix)]
+use socketserver::transport::UnixStream;
 use socketserver::{Coroutines, Sequential, ThreadPool, Threading};
 
 use self::schedule::{Schedule, schedules};

@@ -59,6 +59,7 @@ fn many_clients_and_servers() {
         // The test that started this process waits for output.
         println!("round {round}");
         serve_many::<Tcp>();
+        #[cfg(unix)]
         serve_many::<socketserver::transport::UnixStream>();
         let what = "no more threads, descriptors and mappings than before";
         eventually(what, || Resources::now().is_at_most(before));

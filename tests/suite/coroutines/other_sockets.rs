@@ -2,11 +2,11 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fd::{AsRawFd, RawFd};
 use socketserver::RequestKind;
 use socketserver::request::StreamSocket;
 use socketserver::transport::{Bind, SocketOptions, Tcp, Transport};
@@ -77,11 +77,7 @@ impl Transport for Wrapping {
     }
 }
 
-impl AsFd for Wrapping {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
+impl_as_fd!(Wrapping, 0);
 
 impl Bind<&str> for Wrapping {
     fn server_bind(address: &str, options: &SocketOptions) -> Result<Self, Error> {
@@ -140,7 +136,7 @@ fn a_wrapped_socket_parks_its_coroutine() {
 // ---- sockets of the handler ----
 
 /// Forwards each line to another server, and the answer to the client.
-fn proxy(upstream: SocketAddr, descriptors: mpsc::Sender<i32>) -> Hooks<TcpRequest> {
+fn proxy(upstream: SocketAddr, descriptors: mpsc::Sender<RawFd>) -> Hooks<TcpRequest> {
     Hooks::new(move |request: &mut TcpRequest| {
         let mut buffer = vec![0; 100_000];
         // Connects anew for each line, so that descriptor numbers are reused.

@@ -1,11 +1,13 @@
 //! Handlers that panic, and stack sizes.
 
+#[cfg(unix)]
 use std::os::unix::process::ExitStatusExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+#[cfg(unix)]
 use nix::sys::signal::Signal;
 use socketserver::transport::Tcp;
 use socketserver::{
@@ -185,6 +187,7 @@ fn a_handler_can_use_most_of_its_stack() {
 }
 
 /// A stack overflow ends the process by a signal, because it must not overwrite other memory.
+#[cfg(unix)]
 #[test]
 fn a_stack_that_is_too_small_ends_the_process() {
     for test in [test_name!("overflow"), test_name!("overflow_after_waits")] {

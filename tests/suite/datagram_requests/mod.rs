@@ -13,11 +13,15 @@ use std::thread;
 use std::time::Duration;
 
 use socketserver::request::DatagramSocket;
-use socketserver::transport::{Datagram, Udp, UnixDatagram};
+#[cfg(unix)]
+use socketserver::transport::UnixDatagram;
+use socketserver::transport::{Datagram, Udp};
 use socketserver::{
     DatagramRequest, Request, Sequential, Stage, Strategy, Threading, UdpRequest, UdpServer,
-    UnixAddress, UnixDatagramRequest, UnixDatagramServer,
+    UnixAddress,
 };
+#[cfg(unix)]
+use socketserver::{UnixDatagramRequest, UnixDatagramServer};
 
 use crate::support::net::*;
 
@@ -33,6 +37,7 @@ impl Packets for Udp {
     type Socket = std::net::UdpSocket;
 }
 
+#[cfg(unix)]
 impl Packets for UnixDatagram {
     type Socket = std::os::unix::net::UnixDatagram;
 }

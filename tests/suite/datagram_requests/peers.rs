@@ -16,6 +16,7 @@ fn a_udp_client_is_known_by_its_address() {
     assert_eq!(Some(next(&receiver)), own);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_unix_client_is_known_by_its_path() {
     let (addresses, receiver) = mpsc::channel();
@@ -29,6 +30,7 @@ fn a_unix_client_is_known_by_its_path() {
     assert_eq!(next(&receiver).as_path(), own.as_pathname());
 }
 
+#[cfg(unix)]
 #[test]
 fn an_unnamed_client_is_served_and_cannot_be_answered() {
     let dir = TempDir::new();
@@ -69,6 +71,7 @@ fn an_unnamed_client_is_served_and_cannot_be_answered() {
     assert_eq!(failures.try_iter().count(), 0, "other requests failed too");
 }
 
+#[cfg(unix)]
 #[test]
 fn abstract_addresses_need_no_file() {
     // A process that another test starts holds the socket until its exec.
@@ -99,6 +102,7 @@ fn abstract_addresses_need_no_file() {
 }
 
 /// The server waits until the `timeout` option expires.
+#[cfg(unix)]
 #[test]
 fn a_unix_client_that_does_not_read_delays_others_only_for_the_timeout() {
     let (hooks, failures) = obey_packet::<UnixDatagramRequest>().failures();
@@ -126,6 +130,7 @@ fn a_unix_client_that_does_not_read_delays_others_only_for_the_timeout() {
     assert_eq!(client.receive(), b"served");
 }
 
+#[cfg(unix)]
 #[test]
 fn a_reply_to_a_closed_client_fails_and_the_server_goes_on() {
     let dir = TempDir::new();

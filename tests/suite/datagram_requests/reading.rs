@@ -101,6 +101,7 @@ fn by_default_no_udp_datagram_is_truncated() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn by_default_usual_unix_datagrams_are_not_truncated() {
     let host = host::<UnixDatagram, Sequential, _>(measure());

@@ -7,16 +7,18 @@
 
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fd::{AsFd, BorrowedFd};
 use socket2::SockRef;
 use socketserver::RequestKind;
 use socketserver::request::StreamSocket;
-use socketserver::transport::{Bind, SocketOptions, Tcp, TimeoutConfig, UnixStream};
+#[cfg(unix)]
+use socketserver::transport::UnixStream;
+use socketserver::transport::{Bind, SocketOptions, Tcp, TimeoutConfig};
 use socketserver::{
     Coroutines, Error, Request, Result, Sequential, Server, ServerHandle, ServerOptions, Service,
     Stats, Strategy, StreamRequest, ThreadPool, Threading, TimeoutCounts, TimeoutKind, Transport,
@@ -46,6 +48,7 @@ macro_rules! timed {
 }
 
 mod changed;
+#[cfg(unix)]
 mod children;
 mod each;
 mod one_worker;
@@ -95,7 +98,9 @@ fn with_all<T: Timed, S, M>(
     })
 }
 
-timed!(Tcp, UnixStream);
+timed!(Tcp);
+#[cfg(unix)]
+timed!(UnixStream);
 
 const KINDS: [(TimeoutKind, &str); 5] = [
     (TimeoutKind::Read, "`read_timeout`"),

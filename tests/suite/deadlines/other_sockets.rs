@@ -51,11 +51,7 @@ impl Transport for MinimalTcp {
     }
 }
 
-impl AsFd for MinimalTcp {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.listener.as_fd()
-    }
-}
+impl_as_fd!(MinimalTcp, listener);
 
 impl Bind<TimeoutConfig> for MinimalTcp {
     fn server_bind(timeouts: TimeoutConfig, _: &SocketOptions) -> Result<Self, Error> {

@@ -73,10 +73,10 @@ struct Flaky {
     errors: Mutex<Vec<i32>>,
 }
 
-const ABORTED: i32 = nix::libc::ECONNABORTED;
-const TOO_MANY: i32 = nix::libc::EMFILE;
-const NO_MEMORY: i32 = nix::libc::ENOBUFS;
-const NO_LISTENER: i32 = nix::libc::EBADF;
+const ABORTED: i32 = Errno::CONNABORTED.raw_os_error();
+const TOO_MANY: i32 = Errno::MFILE.raw_os_error();
+const NO_MEMORY: i32 = Errno::NOBUFS.raw_os_error();
+const NO_LISTENER: i32 = Errno::BADF.raw_os_error();
 
 impl Bind<Vec<i32>> for Flaky {
     fn server_bind(errors: Vec<i32>, options: &SocketOptions) -> Result<Self, Error> {
@@ -86,11 +86,7 @@ impl Bind<Vec<i32>> for Flaky {
     }
 }
 
-impl AsFd for Flaky {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.tcp.as_fd()
-    }
-}
+impl_as_fd!(Flaky, tcp);
 
 impl Transport for Flaky {
     type Request = TcpRequest;

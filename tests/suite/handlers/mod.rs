@@ -11,7 +11,6 @@ use std::any::TypeId;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::panic_any;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -20,12 +19,16 @@ use std::time::{Duration, Instant};
 
 use How::*;
 use Point::*;
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::io::Errno;
 use socketserver::RequestKind;
+#[cfg(unix)]
+use socketserver::UnixStreamServer;
 use socketserver::transport::{Bind, SocketOptions, Tcp};
 use socketserver::{
     Error, Handled, HandlerError, Request, RequestHandler, Result, Sequential, Server,
     ServerHandle, Service, Stage, Strategy, TcpRequest, TcpServer, Threading, ThreadingTcpServer,
-    Transport, UnixStreamServer, handler_fn,
+    Transport, handler_fn,
 };
 
 use crate::support::alone::{is_alone, run, test_name};

@@ -3,6 +3,7 @@
 use super::*;
 
 use std::ffi::OsStr;
+#[cfg(unix)]
 use std::os::unix::ffi::OsStrExt;
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -61,6 +62,12 @@ fn the_process_that_prints_errors() {
     }
     server.stop().unwrap();
 
+    #[cfg(unix)]
+    fail_unix_clients();
+}
+
+#[cfg(unix)]
+fn fail_unix_clients() {
     let dir = TempDir::new();
     let server = UnixStreamServer::bind(dir.socket(), || Failing).unwrap();
     let server = server.spawn().unwrap();
@@ -75,6 +82,7 @@ fn the_process_that_prints_errors() {
 }
 
 /// Connects a client whose path has control characters and a line of a report.
+#[cfg(unix)]
 fn hostile_unix_client(dir: &TempDir, server: &UnixAddress) -> Client {
     let path = dir.socket();
     let path = [path.as_os_str().as_bytes(), HOSTILE].concat();
@@ -92,6 +100,7 @@ const HOSTILE_ESCAPED: &str = r"\n----\u{1b}[2J\u{9b}\u{202e}\xff";
 
 /// The text of a report of a stop, with the address of a force-closed client, is a line for the stop and one for
 /// the client.
+#[cfg(unix)]
 #[test]
 fn the_report_of_a_stop_escapes_names_of_clients() {
     let host = host_with::<socketserver::transport::UnixStream, Threading, _, _>(

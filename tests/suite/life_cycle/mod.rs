@@ -9,6 +9,7 @@ mod join;
 mod one_loop;
 mod service_actions;
 mod shutdown;
+#[cfg(unix)]
 mod signals;
 mod spawn;
 mod wait;
@@ -22,10 +23,14 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 use socketserver::RequestKind;
-use socketserver::transport::{Tcp, UnixStream};
+#[cfg(unix)]
+use socketserver::UnixStreamServer;
+use socketserver::transport::Tcp;
+#[cfg(unix)]
+use socketserver::transport::UnixStream;
 use socketserver::{
     Error, Handled, Phase, Request, Sequential, Server, ServerHandle, Service, Strategy,
-    TcpRequest, TcpServer, Threading, ThreadingTcpServer, UdpServer, UnixStreamServer,
+    TcpRequest, TcpServer, Threading, ThreadingTcpServer, UdpServer,
 };
 
 use crate::support::net::*;

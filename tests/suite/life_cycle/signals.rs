@@ -2,8 +2,11 @@
 
 #![allow(unsafe_code, reason = "forks, and changes the actions of signals")]
 
+#[cfg(unix)]
 use nix::sys::signal::{SigHandler, Signal, kill, raise, signal};
+#[cfg(unix)]
 use nix::sys::wait::{WaitStatus, waitpid};
+#[cfg(unix)]
 use nix::unistd::{ForkResult, Pid, fork, setsid};
 use socketserver::StopSignal;
 use socketserver::prelude::*;

@@ -39,6 +39,7 @@ fn dropping_a_running_server_frees_its_port() {
 }
 
 /// As in Python.
+#[cfg(unix)]
 #[test]
 fn the_file_of_a_unix_server_stays() {
     let dir = TempDir::new();

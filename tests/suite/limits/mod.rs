@@ -37,6 +37,7 @@ macro_rules! for_concurrent_strategies {
                 check::<Tcp>();
             }
 
+            #[cfg(unix)]
             #[test]
             fn unix() {
                 check::<socketserver::transport::UnixStream>();

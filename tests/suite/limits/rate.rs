@@ -120,6 +120,7 @@ fn clients_have_their_own_shares() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn clients_without_an_address_have_no_share() {
     type UnixStream = socketserver::transport::UnixStream;

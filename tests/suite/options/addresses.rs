@@ -107,6 +107,12 @@ fn an_address_can_be_written_in_many_ways() {
     ];
     assert!(all.iter().all(Result::is_ok), "{all:?}");
 
+    #[cfg(unix)]
+    unix_addresses();
+}
+
+#[cfg(unix)]
+fn unix_addresses() {
     let dir = TempDir::new();
     let text = |path: std::path::PathBuf| path.into_os_string().into_string().unwrap();
     expect_ok(UnixStreamServer::bind(dir.socket(), || LineEcho));
@@ -139,6 +145,7 @@ fn all_addresses_of_a_name_are_tried() {
 }
 
 /// As in Python. The umask determines which users may connect.
+#[cfg(unix)]
 #[test]
 fn the_mode_of_a_socket_file_follows_the_umask() {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -152,6 +159,7 @@ fn the_mode_of_a_socket_file_follows_the_umask() {
 }
 
 /// As in Python. Programs that the server starts have no descriptor of the listener or of a connection.
+#[cfg(unix)]
 fn programs_do_not_inherit_sockets<T: Connected>() {
     let is_inherited = |socket: BorrowedFd<'_>| {
         let info = format!("/proc/self/fdinfo/{}", socket.as_raw_fd());
@@ -172,12 +180,14 @@ fn programs_do_not_inherit_sockets<T: Connected>() {
 }
 
 /// A listener passed to `from_listener` is made nonblocking too, also for duplicates of its descriptor.
+#[cfg(unix)]
 fn a_listening_socket_does_not_block<T: Connected>() {
     let dir = TempDir::new();
     let server = T::bind::<_, Sequential>(&dir, Server::options(), || LineEcho).unwrap();
     assert!(SockRef::from(&server).nonblocking().unwrap());
 }
 
+#[cfg(unix)]
 over_streams!(
     programs_do_not_inherit_sockets,
     a_listening_socket_does_not_block,

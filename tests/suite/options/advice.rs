@@ -1,10 +1,12 @@
 //! The cause and the next step in each error of binding, taking over and serving that a test can provoke.
 
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+#[cfg(unix)]
 use std::os::unix::fs::symlink;
 
+use rustix::fd::{FromRawFd, RawFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, socket_with};
+#[cfg(unix)]
 use rustix::process::Resource;
 
 use super::errors::expect_message;

@@ -5,6 +5,7 @@ use super::*;
 /// The kernel queues one connection more than the backlog says.
 const CAPACITY: usize = 3 + 1;
 
+#[cfg(unix)]
 #[test]
 fn the_backlog_of_a_unix_server_is_as_long_as_set() {
     let dir = TempDir::new();

@@ -37,6 +37,7 @@ fn an_address_in_use_is_reported_with_a_remedy() {
     );
 }
 
+#[cfg(unix)]
 #[test]
 fn a_stale_socket_file_is_reported_with_a_remedy() {
     let dir = TempDir::new();
@@ -72,6 +73,7 @@ fn an_unresolvable_address_is_reported_with_the_right_form() {
     assert!(matches!(error, Error::Resolve { .. }), "{error:?}");
 }
 
+#[cfg(unix)]
 #[test]
 fn an_impossible_path_is_an_error_of_bind() {
     let dir = TempDir::new();
@@ -86,6 +88,7 @@ fn an_impossible_path_is_an_error_of_bind() {
 }
 
 /// In Python, `""` is an abstract name that the system chooses, and `"\0name"` is an abstract name.
+#[cfg(unix)]
 #[test]
 fn a_path_is_not_taken_for_an_abstract_name() {
     let error = error_of(UnixStreamServer::bind("", || LineEcho));

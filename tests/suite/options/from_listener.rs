@@ -6,7 +6,7 @@ use super::*;
 fn serves_on<T: Reachable + FromListener<L>, L>(listener: L) {
     let server = Server::<T, _, Sequential>::from_listener(listener, || LineEcho).unwrap();
     let address = server.server_address().clone();
-    assert_eq!(address, T::getsockname(std::os::fd::AsFd::as_fd(&server)));
+    assert_eq!(address, T::getsockname(server.as_fd()));
     let socket = SocketId::of(&server);
     let server = server.spawn().unwrap();
     for _ in 0..3 {
@@ -18,16 +18,20 @@ fn serves_on<T: Reachable + FromListener<L>, L>(listener: L) {
 
 #[test]
 fn a_socket_can_be_taken_over() {
+    #[cfg(unix)]
     let dir = TempDir::new();
     serves_on::<Tcp, _>(TcpListener::bind(LOOPBACK).unwrap());
     serves_on::<Udp, _>(UdpSocket::bind(LOOPBACK).unwrap());
+    #[cfg(unix)]
     serves_on::<UnixStream, _>(UnixListener::bind(dir.socket()).unwrap());
+    #[cfg(unix)]
     serves_on::<UnixDatagram, _>(UnixDatagramSocket::bind(dir.socket()).unwrap());
 }
 
 /// Another program may pass a socket in nonblocking mode.
 #[test]
 fn a_socket_that_does_not_block_can_be_taken_over() {
+    #[cfg(unix)]
     let dir = TempDir::new();
     macro_rules! nonblocking {
         ($socket:expr) => {{
@@ -38,7 +42,9 @@ fn a_socket_that_does_not_block_can_be_taken_over() {
     }
     serves_on::<Tcp, _>(nonblocking!(TcpListener::bind(LOOPBACK)));
     serves_on::<Udp, _>(nonblocking!(UdpSocket::bind(LOOPBACK)));
+    #[cfg(unix)]
     serves_on::<UnixStream, _>(nonblocking!(UnixListener::bind(dir.socket())));
+    #[cfg(unix)]
     serves_on::<UnixDatagram, _>(nonblocking!(UnixDatagramSocket::bind(dir.socket())));
 }
 
@@ -83,12 +89,16 @@ fn a_socket_that_is_not_bound_cannot_be_taken_over() {
     let unbound = |domain, kind| Socket::new(domain, kind, None).unwrap();
     let tcp: TcpListener = unbound(Domain::IPV4, Type::STREAM).into();
     let udp: UdpSocket = unbound(Domain::IPV4, Type::DGRAM).into();
+    #[cfg(unix)]
     let stream: UnixListener = unbound(Domain::UNIX, Type::STREAM).into();
+    #[cfg(unix)]
     let datagram: UnixDatagramSocket = unbound(Domain::UNIX, Type::DGRAM).into();
     let taken_over = [
         TcpServer::from_listener(tcp, || LineEcho).map(drop),
         UdpServer::from_listener(udp, || LineEcho).map(drop),
+        #[cfg(unix)]
         UnixStreamServer::from_listener(stream, || LineEcho).map(drop),
+        #[cfg(unix)]
         UnixDatagramServer::from_listener(datagram, || LineEcho).map(drop),
     ];
     let all_rejected = taken_over
@@ -101,13 +111,16 @@ fn a_socket_that_is_not_bound_cannot_be_taken_over() {
 #[test]
 fn a_socket_that_cannot_listen_is_an_error_of_activate() {
     let udp = UdpSocket::bind(LOOPBACK).unwrap();
-    let listener = TcpListener::from(std::os::fd::OwnedFd::from(udp));
+    let listener = TcpListener::from(OwnedFd::from(udp));
     let error = error_of(TcpServer::from_listener(listener, || LineEcho));
     assert!(
         matches!(error, Error::Activate { .. } | Error::Bind { .. }),
         "{error:?}"
     );
-    let (stream, _peer) = UnixStreamSocket::pair().unwrap();
-    let listener = UnixListener::from(std::os::fd::OwnedFd::from(stream));
-    error_of(UnixStreamServer::from_listener(listener, || LineEcho));
+    #[cfg(unix)]
+    {
+        let (stream, _peer) = UnixStreamSocket::pair().unwrap();
+        let listener = UnixListener::from(OwnedFd::from(stream));
+        error_of(UnixStreamServer::from_listener(listener, || LineEcho));
+    }
 }

@@ -1,33 +1,44 @@
 //! Options of a server, as its sockets show them, and errors of binding.
 
 mod addresses;
+#[cfg(unix)]
 mod advice;
 mod backlog;
 mod before_bind;
+#[cfg(unix)]
 mod defer_accept;
 mod errors;
 mod from_listener;
+#[cfg(unix)]
 mod programs;
 mod reuse;
+#[cfg(unix)]
 mod socket_file;
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+#[cfg(unix)]
 use std::os::unix::fs::PermissionsExt;
+#[cfg(unix)]
 use std::os::unix::net::{
     UnixDatagram as UnixDatagramSocket, UnixListener, UnixStream as UnixStreamSocket,
 };
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
 use nix::libc;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
-use socketserver::transport::{Bind, FromListener, Inet, Tcp, Udp, UnixDatagram, UnixStream};
+use socketserver::transport::{Bind, FromListener, Inet, Tcp, Udp};
+#[cfg(unix)]
+use socketserver::transport::{UnixDatagram, UnixStream};
 use socketserver::{
     Address, Error, Request, Sequential, Server, TcpRequest, TcpServer, Threading,
-    ThreadingTcpServer, UdpRequest, UdpServer, UnixAddress, UnixDatagramServer, UnixStreamServer,
+    ThreadingTcpServer, UdpRequest, UdpServer, UnixAddress,
 };
+#[cfg(unix)]
+use socketserver::{UnixDatagramServer, UnixStreamServer};
 
 use crate::support::net::*;
 
@@ -51,6 +62,7 @@ fn kind_of(error: &Error) -> ErrorKind {
 
 /// Runs `work` without the privileges of root, and restores them. The user of a process belongs to all of its
 /// threads, so the test runs apart.
+#[cfg(unix)]
 #[allow(unsafe_code, reason = "the C library changes the user of all threads")]
 fn without_privileges(work: impl FnOnce()) {
     // SAFETY: the functions have no preconditions.

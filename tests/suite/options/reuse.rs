@@ -13,6 +13,7 @@ fn addresses_are_reused_by_tcp_and_not_by_udp() {
     assert!(!SockRef::from(&udp).reuse_address().unwrap());
 }
 
+#[cfg(unix)]
 fn the_reuse_options_are_set_as_asked_for<T: Reachable + Inet>() {
     let dir = TempDir::new();
     for (address, port) in [(true, true), (true, false), (false, true), (false, false)] {
@@ -28,10 +29,12 @@ fn the_reuse_options_are_set_as_asked_for<T: Reachable + Inet>() {
     assert!(!SockRef::from(&server).reuse_port().unwrap());
 }
 
+#[cfg(unix)]
 over!([Tcp, Udp]
     the_reuse_options_are_set_as_asked_for,
 );
 
+#[cfg(unix)]
 #[test]
 fn servers_share_a_port_if_all_of_them_allow_it() {
     macro_rules! share {

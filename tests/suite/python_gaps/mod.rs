@@ -66,9 +66,11 @@
 
 mod buffered_writes;
 mod daemon_threads;
+#[cfg(unix)]
 mod descriptors;
 mod handle_request;
 mod turns;
+#[cfg(unix)]
 mod unix_peers;
 
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -78,6 +80,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+#[cfg(unix)]
 use nix::sys::signal::Signal;
 use socket2::{Domain, SockAddr, Socket, Type};
 use socketserver::strategy::{AcceptWait, Ready};
@@ -85,14 +88,17 @@ use socketserver::transport::{Tcp, Udp};
 use socketserver::{
     Handled, HandlerError, Job, Rejected, Request, RequestHandler, Result, Sender, Sequential,
     Server, Service, Stage, Strategy, TcpRequest, Threading, ThreadingTcpServer, UnixAddress,
-    UnixStreamRequest, UnixStreamServer,
 };
+#[cfg(unix)]
+use socketserver::{UnixStreamRequest, UnixStreamServer};
 
+#[cfg(unix)]
 use crate::docs::source_of;
 use crate::support::alone::{is_alone, run, test_name};
 use crate::support::net::*;
 use crate::support::process::{Program, example_path};
 
+#[cfg(unix)]
 #[test]
 fn every_test_of_the_table_exists() {
     let here = include_str!("mod.rs");

@@ -97,6 +97,7 @@ fn test_threading_not_handled() {
     check_result(Threading::new(), panics);
 }
 
+#[cfg(unix)]
 #[test]
 fn test_forking_handled() {
     apart(test_name!("test_forking_handled"), || {
@@ -104,6 +105,7 @@ fn test_forking_handled() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn test_forking_not_handled() {
     apart(test_name!("test_forking_not_handled"), || {

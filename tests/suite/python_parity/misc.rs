@@ -14,6 +14,7 @@ macro_rules! twins {
 }
 
 /// Each name in Python's `__all__` has a twin, which a search for the name finds.
+#[cfg(unix)]
 #[test]
 fn test_all() {
     twins! {
@@ -80,11 +81,7 @@ impl Bind<Arc<AtomicUsize>> for Counting {
     }
 }
 
-impl AsFd for Counting {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.listener.as_fd()
-    }
-}
+impl_as_fd!(Counting, listener);
 
 impl Transport for Counting {
     type Request = StreamRequest<CountingSocket>;

@@ -39,7 +39,6 @@ use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::panic_any;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -48,18 +47,24 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+#[cfg(unix)]
 use nix::libc;
+#[cfg(unix)]
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use rustix::fd::{AsFd, BorrowedFd};
 use socketserver::RequestKind;
 use socketserver::request::StreamSocket;
 use socketserver::transport::{Bind, SocketOptions, Tcp};
 use socketserver::{
-    CoroutineTcpServer, CoroutineUnixStreamServer, Coroutines, Error, Forking, ForkingTcpServer,
-    ForkingUdpServer, ForkingUnixDatagramServer, ForkingUnixStreamServer, Handled, HandlerError,
-    Request, RequestHandler, Result, Sequential, Server, ServerHandle, Service, Stats, Strategy,
-    StreamRequest, TcpRequest, TcpServer, Threading, ThreadingTcpServer, ThreadingUdpServer,
-    ThreadingUnixDatagramServer, ThreadingUnixStreamServer, Transport, UdpServer,
-    UnixDatagramServer, UnixStreamServer,
+    CoroutineTcpServer, Coroutines, Error, Handled, HandlerError, Request, RequestHandler, Result,
+    Sequential, Server, ServerHandle, Service, Stats, Strategy, StreamRequest, TcpRequest,
+    TcpServer, Threading, ThreadingTcpServer, ThreadingUdpServer, Transport, UdpServer,
+};
+#[cfg(unix)]
+use socketserver::{
+    CoroutineUnixStreamServer, Forking, ForkingTcpServer, ForkingUdpServer,
+    ForkingUnixDatagramServer, ForkingUnixStreamServer, ThreadingUnixDatagramServer,
+    ThreadingUnixStreamServer, UnixDatagramServer, UnixStreamServer,
 };
 
 use crate::support::alone::{apart, test_name};
@@ -187,10 +192,9 @@ if spec:
 }
 
 mod ours {
-    use socketserver::{
-        Job, Rejected, ThreadPool, ThreadPoolTcpServer, ThreadPoolUdpServer,
-        ThreadPoolUnixDatagramServer, ThreadPoolUnixStreamServer,
-    };
+    use socketserver::{Job, Rejected, ThreadPool, ThreadPoolTcpServer, ThreadPoolUdpServer};
+    #[cfg(unix)]
+    use socketserver::{ThreadPoolUnixDatagramServer, ThreadPoolUnixStreamServer};
 
     use super::*;
 
@@ -204,11 +208,13 @@ mod ours {
         run_server(|_| ThreadPoolUdpServer::bind(own_loopback(), || LineEcho));
     }
 
+    #[cfg(unix)]
     #[test]
     fn test_ThreadPoolUnixStreamServer() {
         run_server(|dir| ThreadPoolUnixStreamServer::bind(dir.socket(), || LineEcho));
     }
 
+    #[cfg(unix)]
     #[test]
     fn test_ThreadPoolUnixDatagramServer() {
         run_server(|dir| ThreadPoolUnixDatagramServer::bind(dir.socket(), || LineEcho));
@@ -219,6 +225,7 @@ mod ours {
         run_server(|_| CoroutineTcpServer::bind(LOOPBACK, || LineEcho));
     }
 
+    #[cfg(unix)]
     #[test]
     fn test_CoroutineUnixStreamServer() {
         run_server(|dir| CoroutineUnixStreamServer::bind(dir.socket(), || LineEcho));
@@ -246,9 +253,10 @@ mod ours {
     }
 
     fn by_a_strategy_chosen_at_run_time<T: Reachable>() {
-        let strategies: [Box<dyn Strategy>; 6] = [
+        let strategies: Vec<Box<dyn Strategy>> = vec![
             Box::new(Sequential),
             Box::new(Threading::new()),
+            #[cfg(unix)]
             Box::new(forking()),
             Box::new(ThreadPool::new(2)),
             Box::new(Coroutines::new()),

@@ -3,6 +3,7 @@
 use super::*;
 
 /// `run_server` for servers that fork. Each child process was reaped and exited without an error.
+#[cfg(unix)]
 fn run_forking_server<T, S>(bind: impl FnOnce(&TempDir) -> Result<Server<T, S, Forking>, Error>)
 where
     T: Reachable,
@@ -42,6 +43,7 @@ fn test_ThreadingTCPServer() {
     run_server(|_| ThreadingTcpServer::bind(LOOPBACK, || LineEcho));
 }
 
+#[cfg(unix)]
 #[test]
 fn test_ForkingTCPServer() {
     apart(test_name!("test_ForkingTCPServer"), || {
@@ -51,16 +53,19 @@ fn test_ForkingTCPServer() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn test_UnixStreamServer() {
     run_server(|dir| UnixStreamServer::bind(dir.socket(), || LineEcho));
 }
 
+#[cfg(unix)]
 #[test]
 fn test_ThreadingUnixStreamServer() {
     run_server(|dir| ThreadingUnixStreamServer::bind(dir.socket(), || LineEcho));
 }
 
+#[cfg(unix)]
 #[test]
 fn test_ForkingUnixStreamServer() {
     apart(test_name!("test_ForkingUnixStreamServer"), || {
@@ -80,6 +85,7 @@ fn test_ThreadingUDPServer() {
     run_server(|_| ThreadingUdpServer::bind(own_loopback(), || LineEcho));
 }
 
+#[cfg(unix)]
 #[test]
 fn test_ForkingUDPServer() {
     apart(test_name!("test_ForkingUDPServer"), || {
@@ -89,16 +95,19 @@ fn test_ForkingUDPServer() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn test_UnixDatagramServer() {
     run_server(|dir| UnixDatagramServer::bind(dir.socket(), || LineEcho));
 }
 
+#[cfg(unix)]
 #[test]
 fn test_ThreadingUnixDatagramServer() {
     run_server(|dir| ThreadingUnixDatagramServer::bind(dir.socket(), || LineEcho));
 }
 
+#[cfg(unix)]
 #[test]
 fn test_ForkingUnixDatagramServer() {
     apart(test_name!("test_ForkingUnixDatagramServer"), || {

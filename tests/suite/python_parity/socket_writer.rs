@@ -12,7 +12,10 @@ fn test_basics() {
         let (_reader, writer) = request.split();
         is_writer(writer);
         writer.write_all(b"hello\n")?;
+        #[cfg(unix)]
         let descriptors = SocketId::of(request.socket()).descriptors();
+        #[cfg(not(unix))]
+        let descriptors = 1;
         let _ = report.send((request.socket().peer_addr()?, descriptors));
         Ok(())
     });
@@ -28,6 +31,7 @@ fn test_basics() {
 /// Number of signals that `test_write` has received.
 static SIGNALS: AtomicUsize = AtomicUsize::new(0);
 
+#[cfg(unix)]
 #[allow(unsafe_code, reason = "no safe function interrupts a system call")]
 mod signals {
     use super::*;
@@ -77,6 +81,7 @@ impl Drop for SetOnDrop<'_> {
 }
 
 /// A write sends all its data at once, even if signals interrupt it.
+#[cfg(unix)]
 #[test]
 fn test_write() {
     /// CPython's `SOCK_MAX_SIZE`: more than the system buffers.

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use socketserver::request::DatagramSocket;
-use socketserver::transport::{Datagram, Udp, UnixDatagram};
+#[cfg(unix)]
+use socketserver::transport::UnixDatagram;
+use socketserver::transport::{Datagram, Udp};
 use socketserver::{DatagramRequest, Request, Sequential};
 
 use super::{Outcome, noise, play_many, sizes};
@@ -29,6 +31,7 @@ impl Packets for Udp {
     const QUEUED: usize = 32;
 }
 
+#[cfg(unix)]
 impl Packets for UnixDatagram {
     type Socket = std::os::unix::net::UnixDatagram;
     const LONGEST: usize = 65_535;

@@ -13,16 +13,19 @@ mod writing;
 
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
 use nix::sys::signal::{SigHandler, Signal, signal};
+use rustix::fd::AsFd;
 use socket2::SockRef;
 use socketserver::request::StreamSocket;
-use socketserver::transport::{Tcp, UnixStream};
+use socketserver::transport::Tcp;
+#[cfg(unix)]
+use socketserver::transport::UnixStream;
 use socketserver::{
     Error, Request, Server, Stage, StreamRequest, TcpRequest, TcpServer, Threading,
 };

@@ -2,6 +2,7 @@
 
 use super::*;
 
+#[cfg(unix)]
 #[test]
 #[ignore = "is run in a process of its own, by `a_client_that_left_raises_no_sigpipe`"]
 fn the_process_that_a_sigpipe_would_end() {

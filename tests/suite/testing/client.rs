@@ -23,6 +23,7 @@ fn pieces_arrive_cut<T: Connected, M: Strategy + Default>() {
 over_pairs!([Tcp, UnixStream] pieces_arrive_cut);
 
 /// The reads of a child process are not seen. So this checks only that the wait ends and all bytes arrive.
+#[cfg(unix)]
 #[test]
 fn pieces_reach_child_processes() {
     apart(test_name!("pieces_reach_child_processes"), || {
@@ -156,6 +157,7 @@ fn a_server_of_all_interfaces_has_clients() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_server_in_the_abstract_namespace_has_clients() {
     let name = [unique_name().as_bytes(), b"\xff\0"].concat();

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use socketserver::testing::{ConverseRequest, converse};
 use socketserver::{
-    HandlerError, Request, RequestHandler, Service, Stage, TcpRequest, UdpRequest,
-    UnixDatagramRequest, UnixStreamRequest, handler_fn,
+    HandlerError, Request, RequestHandler, Service, Stage, TcpRequest, UdpRequest, handler_fn,
 };
+#[cfg(unix)]
+use socketserver::{UnixDatagramRequest, UnixStreamRequest};
 
 use super::*;
 
@@ -23,10 +24,12 @@ macro_rules! over_requests {
             fn udp() {
                 super::$check::<super::UdpRequest>();
             }
+            #[cfg(unix)]
             #[test]
             fn unix_stream() {
                 super::$check::<super::UnixStreamRequest>();
             }
+            #[cfg(unix)]
             #[test]
             fn unix_datagram() {
                 super::$check::<super::UnixDatagramRequest>();

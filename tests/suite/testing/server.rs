@@ -4,7 +4,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use socketserver::testing::{TestServer, wait_until};
-use socketserver::transport::{Tcp, UnixStream};
+use socketserver::transport::Tcp;
+#[cfg(unix)]
+use socketserver::transport::UnixStream;
 use socketserver::{Coroutines, Request, Sequential, Strategy, Threading};
 
 use super::*;
@@ -49,6 +51,7 @@ fn a_request_that_fails_fails_the_test<M: Strategy + Default>() {
 
 by_strategy!(a_request_that_fails_fails_the_test);
 
+#[cfg(unix)]
 #[test]
 fn a_request_that_fails_in_a_child_process_fails_the_test() {
     apart(
@@ -128,6 +131,7 @@ fn a_test_that_fails_keeps_its_own_message() {
     assert_eq!(message, "the test's own");
 }
 
+#[cfg(unix)]
 #[test]
 fn the_server_is_there_behind_the_guard() {
     let dir = TempDir::new();

@@ -49,13 +49,18 @@ impl Client {
     /// Calls `recv` once without waiting. `None` if nothing has arrived.
     pub(crate) fn try_receive_now(&self) -> io::Result<Option<Vec<u8>>> {
         let mut buffer = vec![0; 1 << 16];
-        loop {
-            match recv(&self.0, &mut buffer[..], RecvFlags::DONTWAIT) {
-                Ok((size, _)) => return Ok(Some(buffer[..size].to_vec())),
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return Ok(None),
-                Err(error) => return Err(error.into()),
+        self.0.set_nonblocking(true)?;
+        let received = loop {
+            match (&self.0).read(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                received => break received,
             }
+        };
+        self.0.set_nonblocking(false)?;
+        match received {
+            Ok(size) => Ok(Some(buffer[..size].to_vec())),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

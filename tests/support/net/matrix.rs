@@ -1,5 +1,18 @@
 //! Macros that make tests of generic functions: for each transport, each strategy, or each pair of them.
 
+/// Leaves out items of a transport that the system lacks.
+macro_rules! where_it_exists {
+    (UnixStream $($item:item)*) => {
+        $(#[cfg(unix)] $item)*
+    };
+    (UnixDatagram $($item:item)*) => {
+        $(#[cfg(unix)] $item)*
+    };
+    ($transport:ident $($item:item)*) => {
+        $($item)*
+    };
+}
+
 /// Makes a `#[test]` of each generic function for each of the given transports.
 macro_rules! over {
     ($transports:tt $($check:ident),* $(,)?) => {
@@ -7,13 +20,14 @@ macro_rules! over {
     };
     (@ [$($transport:ident),*] $check:ident) => {
         mod $check {
-            $(
+            $($crate::support::net::where_it_exists! {
+                $transport
                 #[test]
                 #[allow(non_snake_case)]
                 fn $transport() {
                     super::$check::<socketserver::transport::$transport>();
                 }
-            )*
+            })*
         }
     };
 }
@@ -27,14 +41,15 @@ macro_rules! over_apart {
         mod $check {
             use $crate::support::alone::{apart, test_name};
 
-            $(
+            $($crate::support::net::where_it_exists! {
+                $transport
                 #[test]
                 #[allow(non_snake_case)]
                 fn $transport() {
                     let test = test_name!(stringify!($transport));
                     apart(test, super::$check::<socketserver::transport::$transport>);
                 }
-            )*
+            })*
         }
     };
 }
@@ -79,7 +94,8 @@ macro_rules! over_pairs {
     };
     (@ [$($transport:ident),*] $check:ident) => {
         mod $check {
-            $(
+            $($crate::support::net::where_it_exists! {
+                $transport
                 #[allow(non_snake_case)]
                 mod $transport {
                     use socketserver::transport::$transport;
@@ -102,7 +118,7 @@ macro_rules! over_pairs {
                         super::super::$check::<$transport, Coroutines>();
                     }
                 }
-            )*
+            })*
         }
     };
 }
@@ -121,5 +137,5 @@ macro_rules! over_streams_by_strategy {
 
 pub(crate) use {
     by_strategy, everywhere, over, over_apart, over_datagrams, over_pairs, over_streams,
-    over_streams_by_strategy,
+    over_streams_by_strategy, where_it_exists,
 };

@@ -14,8 +14,9 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+#[cfg(unix)]
 use std::os::linux::net::SocketAddrExt;
+#[cfg(unix)]
 use std::os::unix::net::{SocketAddr as StdUnixAddr, UnixDatagram as UnixDatagramSocket};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -25,13 +26,20 @@ use std::sync::{Arc, Condvar, Mutex, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, recv};
+#[cfg(unix)]
+use rustix::fd::AsFd as AsSystemSocket;
+#[cfg(windows)]
+use rustix::fd::AsSocket as AsSystemSocket;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use socket2::{SockRef, Socket};
+#[cfg(unix)]
+use socketserver::Forking;
 use socketserver::request::StreamSocket;
-use socketserver::transport::{Tcp, Udp, UnixDatagram, UnixStream};
+use socketserver::transport::{Tcp, Udp};
+#[cfg(unix)]
+use socketserver::transport::{UnixDatagram, UnixStream};
 use socketserver::{
-    DisconnectKind, DrainReport, Error, Forking, HandlerError, Request, RequestHandler, Result,
+    DisconnectKind, DrainReport, Error, HandlerError, Request, RequestHandler, Result,
     RunningServer, Sequential, Server, ServerOptions, Service, ShuttingDown, Stage, Strategy,
     StreamRequest, Threading, Transport, UnixAddress,
 };

@@ -39,9 +39,11 @@ pub(crate) fn unique() -> usize {
 }
 
 /// Identity of an open socket. [`Self::is_open`] corresponds to Python's `fileno() != -1`.
+#[cfg(unix)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SocketId(PathBuf);
 
+#[cfg(unix)]
 impl SocketId {
     pub(crate) fn of(socket: impl AsFd) -> Self {
         let fd = socket.as_fd().as_raw_fd();
@@ -60,5 +62,39 @@ impl SocketId {
             .filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok())
             .filter(|target| *target == self.0)
             .count()
+    }
+}
+
+/// Identity of an open socket: its number, and its addresses, because numbers are used again.
+#[cfg(windows)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SocketId {
+    number: RawFd,
+    local: Option<SocketAddr>,
+    peer: Option<SocketAddr>,
+}
+
+#[cfg(windows)]
+impl SocketId {
+    pub(crate) fn of(socket: impl AsFd) -> Self {
+        Self::now(socket.as_fd().as_raw_fd()).expect("the socket has an address")
+    }
+
+    /// Returns whether this process still has the socket open.
+    pub(crate) fn is_open(&self) -> bool {
+        Self::now(self.number).as_ref() == Some(self)
+    }
+
+    /// Returns the socket that has this number now.
+    #[allow(unsafe_code, reason = "the number may be that of a closed socket")]
+    fn now(number: RawFd) -> Option<Self> {
+        // SAFETY: the number is not -1, and the calls only read the names of the socket, if there is one.
+        let socket = unsafe { BorrowedFd::borrow_raw(number) };
+        let socket = SockRef::from(&socket);
+        Some(Self {
+            number,
+            local: socket.local_addr().ok()?.as_socket(),
+            peer: socket.peer_addr().ok().and_then(|peer| peer.as_socket()),
+        })
     }
 }

@@ -181,6 +181,7 @@ pub(crate) fn expect_panics() {
 ///
 /// A test of such a server runs [`apart`](crate::support::alone::apart). A child process has copies of all sockets of
 /// its parent, so that those of other tests would stay open for longer than these tests expect.
+#[cfg(unix)]
 #[allow(unsafe_code, reason = "`Forking::new` rejects the threads of libtest")]
 #[track_caller]
 pub(crate) fn forking() -> Forking {

@@ -53,6 +53,7 @@ macro_rules! reachable_inet {
     };
 }
 
+#[cfg(unix)]
 macro_rules! reachable_unix {
     ($transport:ty, $connect:expr) => {
         impl Reachable for $transport {
@@ -86,9 +87,11 @@ reachable_inet!(Udp, own_loopback(), |server| {
     socket.connect::<SocketAddr>(server)?;
     io::Result::Ok(socket)
 });
+#[cfg(unix)]
 reachable_unix!(UnixStream, |server| {
     std::os::unix::net::UnixStream::connect_addr(&unix_name(server))
 });
+#[cfg(unix)]
 reachable_unix!(UnixDatagram, |server: &UnixAddress| {
     // The client needs an address for the answer: next to the server's, or in the abstract namespace.
     let socket = match server.as_path() {
@@ -99,15 +102,38 @@ reachable_unix!(UnixDatagram, |server: &UnixAddress| {
     io::Result::Ok(socket)
 });
 
+/// Implements `AsFd` by a field; on Windows `AsSocket`, of which rustix's `AsFd` follows there.
+macro_rules! impl_as_fd {
+    ($type:ty, $field:tt) => {
+        #[cfg(unix)]
+        impl rustix::fd::AsFd for $type {
+            fn as_fd(&self) -> rustix::fd::BorrowedFd<'_> {
+                self.$field.as_fd()
+            }
+        }
+
+        #[cfg(windows)]
+        impl rustix::fd::AsSocket for $type {
+            fn as_socket(&self) -> rustix::fd::BorrowedFd<'_> {
+                self.$field.as_socket()
+            }
+        }
+    };
+}
+
+pub(crate) use impl_as_fd;
+
 /// Returns a name in the abstract namespace that no other test or process uses.
 pub(crate) fn unique_name() -> String {
     format!("socketserver-{}-{}", std::process::id(), unique())
 }
 
+#[cfg(unix)]
 pub(crate) fn abstract_name(name: &str) -> StdUnixAddr {
     StdUnixAddr::from_abstract_name(name).unwrap()
 }
 
+#[cfg(unix)]
 fn unix_name(address: &UnixAddress) -> StdUnixAddr {
     match address {
         UnixAddress::Path(path) => StdUnixAddr::from_pathname(path).unwrap(),
@@ -118,13 +144,14 @@ fn unix_name(address: &UnixAddress) -> StdUnixAddr {
 
 /// A transport with connections.
 pub(crate) trait Connected: Reachable<Request = StreamRequest<Self::Socket>> {
-    type Socket: StreamSocket + AsFd;
+    type Socket: StreamSocket + AsSystemSocket;
 }
 
 impl Connected for Tcp {
     type Socket = TcpStream;
 }
 
+#[cfg(unix)]
 impl Connected for UnixStream {
     type Socket = std::os::unix::net::UnixStream;
 }
