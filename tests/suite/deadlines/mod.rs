@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::AsFd;
 use socket2::SockRef;
 use socketserver::RequestKind;
 use socketserver::request::StreamSocket;

@@ -19,7 +19,6 @@ use std::time::{Duration, Instant};
 
 use How::*;
 use Point::*;
-use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use socketserver::RequestKind;
 #[cfg(unix)]

@@ -2,7 +2,6 @@
 //! for clients above them.
 
 use std::any::TypeId;
-use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;

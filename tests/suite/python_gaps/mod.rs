@@ -73,7 +73,7 @@ mod turns;
 #[cfg(unix)]
 mod unix_peers;
 
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, Write};
 use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::{Arc, mpsc};

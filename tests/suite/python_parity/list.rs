@@ -24,6 +24,7 @@ fn own_tests(ignored: bool) -> BTreeSet<String> {
         .collect()
 }
 
+#[cfg(unix)]
 #[test]
 fn every_test_of_cpython_is_here() {
     let here = own_tests(false);

@@ -51,7 +51,7 @@ use std::time::Duration;
 use nix::libc;
 #[cfg(unix)]
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::AsFd;
 use socketserver::RequestKind;
 use socketserver::request::StreamSocket;
 use socketserver::transport::{Bind, SocketOptions, Tcp};

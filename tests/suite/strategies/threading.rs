@@ -147,6 +147,7 @@ fn stack_size() -> usize {
     sizes.sum()
 }
 
+#[cfg(unix)]
 fn the_size_of_the_stacks_can_be_chosen<T: Reachable>() {
     const SIZE: usize = 64 << 20;
     let strategies: [Box<dyn Strategy>; 3] = [
@@ -175,6 +176,7 @@ over_streams!(
 
 everywhere!(threads_that_are_kept_end_with_the_server,);
 
+#[cfg(unix)]
 over!([Tcp, Udp, UnixStream, UnixDatagram]
     the_size_of_the_stacks_can_be_chosen,
 );

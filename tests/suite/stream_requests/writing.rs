@@ -17,6 +17,7 @@ fn the_process_that_a_sigpipe_would_end() {
 }
 
 /// Rust programs ignore SIGPIPE, as Python does. A program in another language that uses this library may not.
+#[cfg(unix)]
 #[test]
 fn a_client_that_left_raises_no_sigpipe() {
     let finished = run(test_name!("the_process_that_a_sigpipe_would_end"));

@@ -77,7 +77,12 @@ pub(crate) struct SocketId {
 #[cfg(windows)]
 impl SocketId {
     pub(crate) fn of(socket: impl AsFd) -> Self {
-        Self::now(socket.as_fd().as_raw_fd()).expect("the socket has an address")
+        let number = socket.as_fd().as_raw_fd();
+        Self::now(number).unwrap_or(Self {
+            number,
+            local: None,
+            peer: None,
+        })
     }
 
     /// Returns whether this process still has the socket open.

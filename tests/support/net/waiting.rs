@@ -80,3 +80,14 @@ impl Rendezvous {
         !waited.unwrap().1.timed_out()
     }
 }
+
+/// Checks that a read of a client's socket has failed because its timeout expired.
+#[track_caller]
+pub(crate) fn expect_nothing_arrived(error: &io::Error) {
+    let expired = if cfg!(windows) {
+        io::ErrorKind::TimedOut
+    } else {
+        io::ErrorKind::WouldBlock
+    };
+    assert_eq!(error.kind(), expired);
+}
