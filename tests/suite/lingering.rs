@@ -108,6 +108,7 @@ fn processor_ticks() -> u64 {
 }
 
 /// A handler that never reads leaves a coroutine's attempts to receive the first bytes unfinished.
+#[cfg(unix)]
 #[test]
 fn a_lingering_coroutine_that_has_read_nothing_uses_no_processor() {
     let test = test_name!("a_lingering_coroutine_that_has_read_nothing_uses_no_processor");

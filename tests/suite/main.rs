@@ -60,6 +60,7 @@ mod python_names;
 mod python_parity;
 mod reading;
 mod registry;
+#[cfg(unix)]
 mod restarts;
 mod senders;
 #[cfg(unix)]

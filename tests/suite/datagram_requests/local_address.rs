@@ -11,6 +11,7 @@ use socketserver::{Server, TcpRequest, TcpServer};
 
 use crate::support::kinds::{Kind, by_kind_here};
 
+#[cfg(unix)]
 by_kind_here!(
     a_reply_leaves_from_the_address_that_was_asked,
     datagrams_of_a_burst_keep_their_addresses,
@@ -45,6 +46,7 @@ fn address_of<R: Request>(request: &R) -> String {
     format!("{:?}", request.local_address().unwrap())
 }
 
+#[cfg(unix)]
 fn a_reply_leaves_from_the_address_that_was_asked(kind: Kind) {
     for (bound, hosts) in BOUND {
         let service =
@@ -66,6 +68,7 @@ fn a_reply_leaves_from_the_address_that_was_asked(kind: Kind) {
 }
 
 /// A busy sequential server receives them by one system call.
+#[cfg(unix)]
 fn datagrams_of_a_burst_keep_their_addresses(kind: Kind) {
     for (bound, hosts) in BOUND {
         let service =
@@ -88,6 +91,7 @@ fn datagrams_of_a_burst_keep_their_addresses(kind: Kind) {
 }
 
 /// `send_to` to the client uses this address, too. A datagram to another address does not.
+#[cfg(unix)]
 fn a_sender_sends_from_the_address_that_was_asked(kind: Kind) {
     for (bound, hosts) in BOUND {
         let other = UdpSocket::bind(own_loopback()).unwrap();
@@ -129,6 +133,7 @@ const GROUPS: [Ipv4Addr; 2] = [
 ];
 
 /// No datagram can leave from the address of a group, so the system chooses the address.
+#[cfg(unix)]
 #[test]
 fn a_datagram_to_a_group_shows_the_group_and_is_answered_from_a_host() {
     for (bound, _) in BOUND {
@@ -164,6 +169,7 @@ fn a_datagram_to_a_group_shows_the_group_and_is_answered_from_a_host() {
 }
 
 /// A datagram to one address goes to one of them.
+#[cfg(unix)]
 #[test]
 fn each_server_on_a_port_receives_a_datagram_to_a_group() {
     let [group, _] = GROUPS;

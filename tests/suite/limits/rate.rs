@@ -110,6 +110,7 @@ fn clients_rejected_by_another_limit_cost_no_token() {
     host.stop();
 }
 
+#[cfg(unix)]
 #[test]
 fn clients_have_their_own_shares() {
     for rejection in &rejections() {

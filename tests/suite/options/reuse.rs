@@ -8,7 +8,8 @@ use crate::support::alone::{apart, test_name};
 #[test]
 fn addresses_are_reused_by_tcp_and_not_by_udp() {
     let tcp = TcpServer::bind(LOOPBACK, || LineEcho).unwrap();
-    assert!(SockRef::from(&tcp).reuse_address().unwrap());
+    // On Windows, the option would let another program take the port.
+    assert_eq!(SockRef::from(&tcp).reuse_address().unwrap(), cfg!(unix));
     let udp = UdpServer::bind(LOOPBACK, || LineEcho).unwrap();
     assert!(!SockRef::from(&udp).reuse_address().unwrap());
 }
@@ -87,10 +88,31 @@ fn a_tcp_server_can_be_restarted_at_once() {
             drop(server);
             lingering.push(client);
         }
-        let strict = ThreadingTcpServer::options().allow_reuse_address(false);
-        let error = error_of(strict.bind(address, || LineEcho));
-        assert_eq!(kind_of(&error), ErrorKind::AddrInUse);
-        assert!(error.to_string().contains("closed connections"), "{error}");
+        // Windows has no such restriction.
+        #[cfg(unix)]
+        {
+            let strict = ThreadingTcpServer::options().allow_reuse_address(false);
+            let error = error_of(strict.bind(address, || LineEcho));
+            assert_eq!(kind_of(&error), ErrorKind::AddrInUse);
+            assert!(error.to_string().contains("closed connections"), "{error}");
+        }
         drop(lingering);
     });
+}
+
+/// On Windows, `SO_REUSEADDR` would let a second socket take the port.
+#[test]
+fn reused_addresses_belong_to_one_server() {
+    macro_rules! taken {
+        ($server:ident) => {
+            let reused = || $server::options().allow_reuse_address(true);
+            let first = reused().bind(LOOPBACK, LineEcho::default).unwrap();
+            let error = error_of(reused().bind(*first.server_address(), LineEcho::default));
+            assert_eq!(kind_of(&error), ErrorKind::AddrInUse);
+        };
+    }
+    taken!(TcpServer);
+    // On Unix, UDP sockets with this option share the port.
+    #[cfg(windows)]
+    taken!(UdpServer);
 }
