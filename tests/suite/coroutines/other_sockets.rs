@@ -190,7 +190,10 @@ fn a_handler_can_wait_for_sockets_of_its_own() {
     assert_eq!(numbers.len(), 300);
     numbers.sort_unstable();
     numbers.dedup();
-    assert!(numbers.len() < 150, "descriptor numbers were not reused");
+    // Windows need not give a number out again at once.
+    if cfg!(unix) {
+        assert!(numbers.len() < 150, "descriptor numbers were not reused");
+    }
     assert_eq!(host.server.stats().failed, 0);
     host.stop();
     upstream.stop();
