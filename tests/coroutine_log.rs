@@ -4,6 +4,7 @@
 
 mod support;
 
+#[cfg(unix)]
 use std::ffi::OsString;
 #[cfg(unix)]
 use std::os::unix::ffi::OsStringExt;
@@ -13,13 +14,14 @@ use std::thread;
 use std::time::Duration;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use socket2::{Domain, SockAddr, Socket, Type};
 #[cfg(unix)]
-use socketserver::UnixStreamRequest;
+use socket2::{Domain, SockAddr, Socket, Type};
 use socketserver::transport::Tcp;
 #[cfg(unix)]
 use socketserver::transport::UnixStream;
-use socketserver::{Coroutines, Request, Sequential, TcpRequest, Threading, blocking, sleep};
+use socketserver::{Coroutines, Request, Sequential, TcpRequest, blocking, sleep};
+#[cfg(unix)]
+use socketserver::{Threading, UnixStreamRequest};
 use support::net::*;
 
 /// A logger that sends its lines to all tests.
@@ -65,6 +67,7 @@ fn find(lines: &Receiver<(Level, String)>, text: &str) -> (Level, String) {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn names_of_clients_are_escaped() {
     let lines = lines();
