@@ -4,6 +4,7 @@
 //! disturb its parent through an inherited epoll set; and it is as fast with two or three descriptors.
 
 use std::io;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -136,21 +137,37 @@ fn wait<const N: usize>(
     Ok(polled.map(|fd| !fd.revents().is_empty()))
 }
 
+/// Longest time of one call. Systems without `ppoll(2)` count milliseconds in 32 bits.
+const MAX_WAIT: Duration = if cfg!(linux_api) {
+    Duration::MAX
+} else {
+    Duration::from_secs(24 * 60 * 60)
+};
+
 pub(super) fn poll(polled: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<()> {
-    // The clock is read once, and again only after a signal.
+    // The clock is read once, and again only after a signal or a part of a long wait.
     let started = timeout.map(|_| Instant::now());
     let mut remaining = timeout;
     loop {
-        match rustix::event::poll(polled, remaining.map(timespec).as_ref()) {
-            Ok(_) => return Ok(()),
-            Err(Errno::INTR) => {
-                let elapsed = started.map(|started| started.elapsed());
-                remaining = timeout
-                    .zip(elapsed)
-                    .map(|(timeout, elapsed)| timeout.saturating_sub(elapsed));
+        let time = remaining.map(|remaining| remaining.min(MAX_WAIT));
+        let ready = match time {
+            // Windows fails if there is nothing to poll.
+            Some(time) if cfg!(windows) && polled.is_empty() => {
+                thread::sleep(time);
+                Ok(0)
             }
+            _ => rustix::event::poll(polled, time.map(timespec).as_ref()),
+        };
+        match ready {
+            Ok(0) if remaining.is_some_and(|remaining| remaining > MAX_WAIT) => {}
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
+        let elapsed = started.map(|started| started.elapsed());
+        remaining = timeout
+            .zip(elapsed)
+            .map(|(timeout, elapsed)| timeout.saturating_sub(elapsed));
     }
 }
 

@@ -1,5 +1,7 @@
 //! Receives from and sends to connections.
 
+use std::time::Duration;
+
 use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 
@@ -7,6 +9,7 @@ use crate::errno::Errno;
 use crate::sys::fd::BorrowedFd;
 use crate::sys::flags::{NO_SIGNAL, RECV_WITHOUT_WAIT, SEND_WITHOUT_WAIT};
 use crate::sys::interrupt;
+use crate::sys::poll::Direction;
 
 /// Whether a receive or send can wait in the system call. Otherwise connections are in non-blocking mode, and
 /// threads wait with `poll(2)`, too, because a wait in the system call could not be ended by another thread.
@@ -15,6 +18,7 @@ pub(crate) const CAN_WAIT: bool = cfg!(kernel_waits);
 /// Receives available bytes. Returns 0 at the end of the stream, and after a shutdown of the reading side.
 #[inline]
 pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8], may_wait: bool) -> Result<usize, Errno> {
+    check_ready(fd, Direction::Receive, may_wait)?;
     let received = rustix::net::recv(fd, buffer, recv_flags(may_wait));
     end_of_shut_down(received.map(|(size, _)| size))
 }
@@ -26,8 +30,23 @@ pub(crate) fn recv_spare(
     buffer: &mut Vec<u8>,
     may_wait: bool,
 ) -> Result<usize, Errno> {
+    check_ready(fd, Direction::Receive, may_wait)?;
     let received = rustix::net::recv(fd, spare_capacity(buffer), recv_flags(may_wait));
     end_of_shut_down(received.map(|(_, size)| size))
+}
+
+/// Returns `WouldBlock` if a call that must not wait would. Windows has no flag for this, and a socket that the
+/// handler has made itself may be in blocking mode.
+#[inline]
+fn check_ready(fd: BorrowedFd<'_>, direction: Direction, may_wait: bool) -> Result<(), Errno> {
+    if cfg!(unix) || may_wait {
+        return Ok(());
+    }
+    match interrupt::wait(fd, direction, Some(Duration::ZERO)) {
+        Ok(false) => Err(Errno::AGAIN),
+        // The call itself returns the error.
+        Ok(true) | Err(_) => Ok(()),
+    }
 }
 
 /// Makes the result of a receive after a shutdown that of Unix systems.
@@ -57,6 +76,7 @@ pub(crate) fn send(fd: BorrowedFd<'_>, data: &[u8], may_wait: bool) -> Result<us
     } else {
         SEND_WITHOUT_WAIT
     };
+    check_ready(fd, Direction::Send, may_wait)?;
     rustix::net::send(fd, data, wait | NO_SIGNAL)
 }
 

@@ -283,7 +283,7 @@ impl Client {
             self.socket.set_write_timeout(Some(time_until(deadline)?))?;
             match (&self.socket).write(rest) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(error) if is_expired(&error) => {
                     return Err(timed_out(format!(
                         "the server did not read the last {} of {} bytes in time",
                         rest.len(),
@@ -406,7 +406,7 @@ impl Client {
             self.socket.set_read_timeout(Some(time))?;
             match (&self.socket).read(&mut buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(error) if is_expired(&error) => {
                     return Err(self.nothing_came(what));
                 }
                 size => break size?,
@@ -428,6 +428,12 @@ impl Client {
             self.time_limit
         ))
     }
+}
+
+/// Returns whether the timeout of a socket has expired: `WouldBlock` on Unix, `TimedOut` on Windows.
+fn is_expired(error: &io::Error) -> bool {
+    let kind = error.kind();
+    kind == io::ErrorKind::WouldBlock || cfg!(windows) && kind == io::ErrorKind::TimedOut
 }
 
 impl_as_fd!(Client, socket);
