@@ -29,8 +29,19 @@ where
         .bind(path, LineEcho::default as fn() -> LineEcho)
 }
 
+/// Leaves the file of a socket that no process has open. A program that another test starts has a copy of the
+/// socket until it executes.
 fn leave_stale(path: &Path) {
     drop(UnixListener::bind(path).unwrap());
+    let is_closed = || {
+        let connected = UnixStreamSocket::connect(path);
+        connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while !is_closed() {
+        assert!(Instant::now() < deadline, "another process has the socket");
+        std::thread::yield_now();
+    }
 }
 
 fn id(path: &Path) -> (u64, u64) {
