@@ -148,7 +148,7 @@ where
     ///
     /// The socket gets the flag close-on-exec, which inherited sockets lack: without it, a program that a
     /// handler starts keeps the socket open, and clients connect to a server that has ended. To pass the
-    /// socket on to a program, remove the flag from [`as_fd`](AsFd::as_fd) before you start it. Python
+    /// socket on to a program, remove the flag from [`as_fd`](#method.as_fd) before you start it. Python
     /// leaves the flag as it is, and `subprocess` closes descriptors.
     ///
     /// With options: [`options`](Self::options)`().timeout(..).from_listener(..)`. Options that are set
