@@ -1,7 +1,8 @@
-//! Stand-in for sockets. No model runs out of descriptors.
+//! Stand-in for descriptors of any kind. No model runs out of descriptors.
 
 use std::io;
-use std::os::fd::OwnedFd;
+
+use crate::sys::fd::OwnedFd;
 
 pub(crate) fn placeholder() -> io::Result<OwnedFd> {
     unreachable!("a model needs no descriptor reserve");

@@ -1,0 +1,3 @@
+//! Names for descriptors, as in the crate.
+
+pub(crate) use std::os::fd::{BorrowedFd, OwnedFd};
