@@ -1,4 +1,4 @@
-//! What happens to datagrams that are too long, too many, or sent to a port that no program uses
+//! Fates of datagrams that are too long, too many, or sent to a port that no program uses
 //! (`docs/tutorial`). The program has both sockets, so it needs no second terminal:
 //!
 //! ```text

@@ -329,7 +329,7 @@ pub use strategy::ThreadPool;
 pub use strategy::Threading;
 #[doc(inline)]
 pub use strategy::{Scheduling, Sequential};
-pub use sys::signal::StopSignal;
+pub use sys::stop_signal::StopSignal;
 pub use timeout::TimeoutKind;
 #[doc(inline)]
 pub use transport::Transport;

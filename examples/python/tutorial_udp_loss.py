@@ -1,4 +1,4 @@
-"""What happens to datagrams that are too long, too many, or sent to a port that no program uses
+"""Fates of datagrams that are too long, too many, or sent to a port that no program uses
 (docs/tutorial): python3 examples/python/tutorial_udp_loss.py
 
 Rust twin: examples/tutorial_udp_loss.rs."""

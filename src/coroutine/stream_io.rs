@@ -259,7 +259,6 @@ pub(crate) fn try_send(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {
 
 #[cfg(all(test, unix))]
 mod tests {
-    use crate::sys::fd::AsFd;
     use std::os::unix::net::UnixStream;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
@@ -268,6 +267,7 @@ mod tests {
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
     use super::*;
+    use crate::sys::fd::AsFd;
     use crate::sys::socket::set_timeout;
 
     /// Runs `work` while signals interrupt its thread continuously.

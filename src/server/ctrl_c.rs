@@ -7,8 +7,9 @@ use parking_lot::Mutex;
 use crate::error::{Error, ForkedAfterInstall};
 use crate::state::{ServerHandle, ServerState};
 use crate::sys;
-use crate::sys::signal::StopSignal;
-use crate::sys::termination::{self, Arrival};
+use crate::sys::signal_order::SignalOrder;
+use crate::sys::stop_signal::StopSignal;
+use crate::sys::termination;
 
 /// Exit status of a process that a second signal ends: 128 plus the number of SIGINT, as in shells.
 const FORCED_EXIT_STATUS: i32 = 130;
@@ -59,8 +60,8 @@ pub(super) fn check() -> Result<(), Error> {
 /// locks.
 fn on_signal() {
     let registry = REGISTRY.lock();
-    let arrival = Arrival::now();
-    if arrival == Arrival::Repeated {
+    let order = termination::record_signal();
+    if order == SignalOrder::Repeated {
         return;
     }
     let mut servers: Vec<_> = registry.servers.iter().filter_map(Weak::upgrade).collect();
@@ -68,7 +69,7 @@ fn on_signal() {
     servers.retain(|server| !server.life_cycle.is_closing());
     // A second signal, or a signal while there is no server to stop, ends the process as it would
     // without a signal handler.
-    if arrival == Arrival::Second || servers.is_empty() {
+    if order == SignalOrder::Second || servers.is_empty() {
         std::process::exit(FORCED_EXIT_STATUS);
     }
     for server in servers {

@@ -43,7 +43,7 @@ use crate::strategy::Forking;
 use crate::strategy::Strategy;
 use crate::sys::close_on_fork::close_on_fork;
 use crate::sys::fd::impl_as_fd;
-use crate::sys::signal::StopSignal;
+use crate::sys::stop_signal::StopSignal;
 use crate::transport::{Bind, FromListener, Transport};
 
 /// A server: requests come from a [`Transport`], a [`Service`] makes handlers for them, and a

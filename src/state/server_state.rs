@@ -369,10 +369,10 @@ impl Drop for ServingBacklog<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::sys::fd::AsFd;
     use std::time::Duration;
 
     use super::*;
+    use crate::sys::fd::AsFd;
     use crate::sys::poll::wait_readable;
 
     /// A pending wake-up would end every wait of the loop that serves the backlog at once.

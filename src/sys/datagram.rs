@@ -13,11 +13,6 @@ use crate::sys::pktinfo::{self, Arrival};
 use crate::sys::udp;
 use crate::timeout::{TimedOut, TimeoutKind};
 
-/// Prepares an internet socket for datagrams.
-pub(crate) fn prepare(socket: BorrowedFd<'_>) -> io::Result<()> {
-    udp::prepare(socket)
-}
-
 /// Receives one datagram from an internet socket; `WouldBlock` if none has arrived.
 #[inline]
 pub(crate) fn recv_from_inet(
@@ -38,7 +33,8 @@ pub(crate) fn recv_arrival(
         let (size, peer) = recv_from_inet(fd, buffer)?;
         return Ok((size, peer.into()));
     }
-    // SAFETY: as in `recv_from_unix`.
+    // SAFETY: both types have the same layout. `receive` writes received bytes only, so that the buffer stays
+    // initialised.
     let buffer = unsafe { &mut *(std::ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) };
     retry_interrupted(|| pktinfo::receive(fd, buffer))
 }
@@ -135,10 +131,10 @@ pub(super) fn retry_send<T>(
 
 #[cfg(all(test, linux_api))]
 mod tests {
-    use crate::sys::fd::AsFd;
     use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
     use super::*;
+    use crate::sys::fd::AsFd;
 
     /// The address may have been removed since the datagram arrived.
     #[test]

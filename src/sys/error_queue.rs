@@ -128,11 +128,11 @@ mod platform {
 
 #[cfg(all(test, unix))]
 mod tests {
-    use crate::sys::fd::AsFd;
     use std::net::UdpSocket;
     use std::os::unix::net::UnixDatagram;
 
     use super::*;
+    use crate::sys::fd::AsFd;
 
     #[test]
     fn taking_errors_keeps_datagrams() {
@@ -155,7 +155,6 @@ mod tests {
 
 #[cfg(all(test, linux_api))]
 mod linux_tests {
-    use crate::sys::fd::AsFd;
     use std::net::{SocketAddr, UdpSocket};
 
     use nix::libc;
@@ -163,6 +162,7 @@ mod linux_tests {
 
     use super::*;
     use crate::sys::datagram::{recv_from_inet, send_from_inet, send_to_inet};
+    use crate::sys::fd::AsFd;
     use crate::sys::socket::set_int_option;
 
     /// Returns a socket that queues errors, and an address without a socket. They share their host with no other

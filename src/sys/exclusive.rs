@@ -61,11 +61,11 @@ impl ExclusiveWait {
 
 #[cfg(all(test, linux_api))]
 mod tests {
-    use crate::sys::fd::AsFd;
     use std::io::Write;
     use std::os::unix::net::UnixStream;
 
     use super::*;
+    use crate::sys::fd::AsFd;
 
     #[test]
     fn the_wait_reports_which_of_both_is_readable() {

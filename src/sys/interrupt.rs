@@ -69,9 +69,10 @@ mod platform {
 
     use super::*;
     use crate::errno::Errno;
+    use crate::sys::descriptor;
     use crate::sys::fd::{AsFd, AsRawFd, RawFd};
     use crate::sys::flags::{NO_SIGNAL, RECV_WITHOUT_WAIT, SEND_WITHOUT_WAIT};
-    use crate::sys::poll::{HUNG_UP_INTERVAL, poll};
+    use crate::sys::poll::{SEND_INTERVAL, poll};
     use crate::sys::waker::Waker;
 
     /// The present waits of this process, by connection and number.
@@ -127,6 +128,11 @@ mod platform {
     /// Returns whether a receive or send would not wait, because the direction is shut down. May be `true` for
     /// other reasons.
     fn is_shut_down(fd: BorrowedFd<'_>, direction: Direction) -> bool {
+        if cfg!(unix) {
+            // An attempt to receive would take an error of the connection from the read that follows.
+            return wait_for(fd, direction, Some(Duration::ZERO)).unwrap_or(true);
+        }
+        descriptor::prepare_without_wait(fd);
         let attempt = match direction {
             Direction::Receive => {
                 let flags = RecvFlags::PEEK | RECV_WITHOUT_WAIT;
@@ -202,8 +208,8 @@ mod platform {
         ];
         poll(&mut polled, timeout)?;
         if direction == Direction::Send && polled[0].revents() == PollFlags::HUP {
-            // The peer has ended its side, which is reported whether there is space to send or not.
-            thread::sleep(HUNG_UP_INTERVAL);
+            // The client has ended its side, which is reported whether there is space to send or not.
+            thread::sleep(SEND_INTERVAL);
         }
         Ok(polled.iter().any(|fd| !fd.revents().is_empty()))
     }

@@ -17,6 +17,7 @@
 //! | [`poller`] | waits for many sockets |
 //! | [`exclusive`] | waits for one listener on several threads; a request wakes one of them |
 //! | [`coarse_clock`] | measures ages and idle times cheaply |
+//! | [`stop_signal`], [`signal_order`] | signals that can stop a server; which of them is the first |
 //!
 //! The modules of `unix` and `windows` have the same names, or exist on one of them only:
 //!
@@ -51,7 +52,9 @@ pub(crate) mod pktinfo;
 pub(crate) mod poll;
 pub(crate) mod poller;
 pub(crate) mod recv_batch;
+pub(crate) mod signal_order;
 pub(crate) mod socket;
+pub(crate) mod stop_signal;
 pub(crate) mod transfer;
 #[cfg(unix)]
 mod unix;

@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::RecvFlags;
 
 use crate::errno::Errno;
+use crate::sys::descriptor;
 use crate::sys::fd::{AsFd, BorrowedFd};
 use crate::sys::flags::RECV_WITHOUT_WAIT;
 
@@ -21,10 +22,10 @@ pub(crate) enum Direction {
     Send,
 }
 
-/// Interval in which sockets are polled whose peer has ended its side while there is no space to send. Some
-/// systems report the end of the peer's side to all waits, and the wait would not wait.
+/// Interval between two polls for space to send to a client that has ended its side. Some systems report that end
+/// to every poll, which then does not wait for the space.
 #[cfg(not(linux_api))]
-pub(super) const HUNG_UP_INTERVAL: Duration = Duration::from_millis(10);
+pub(super) const SEND_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Waits until at least one of `fds` is readable or `timeout` expires. Returns for each whether it is
 /// readable. A descriptor with an error counts as readable, because a read then returns the error.
@@ -100,6 +101,7 @@ pub(crate) fn wait_for_hang_up(fd: BorrowedFd<'_>, waker: impl AsFd) -> io::Resu
 
 /// Returns whether the next read would return the end of the stream or an error.
 fn is_at_end(fd: BorrowedFd<'_>) -> bool {
+    descriptor::prepare_without_wait(fd);
     let flags = RecvFlags::PEEK | RECV_WITHOUT_WAIT;
     match rustix::net::recv(fd, &mut [0; 1][..], flags) {
         Ok((_, size)) => size == 0,
@@ -151,8 +153,8 @@ pub(super) fn poll(polled: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::
     loop {
         let time = remaining.map(|remaining| remaining.min(MAX_WAIT));
         let ready = match time {
-            // Windows fails if there is nothing to poll.
-            Some(time) if cfg!(windows) && polled.is_empty() => {
+            // Some systems fail if there is nothing to poll.
+            Some(time) if cfg!(not(linux_api)) && polled.is_empty() => {
                 thread::sleep(time);
                 Ok(0)
             }

@@ -230,15 +230,16 @@ mod platform {
 
 #[cfg(test)]
 mod tests {
-    use crate::sys::fd::AsFd;
     use std::net::UdpSocket;
 
     use super::*;
+    use crate::sys::fd::AsFd;
 
     #[test]
     fn datagrams_keep_their_order_and_senders() {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let socket = UdpSocket::bind(address).unwrap();
+            crate::sys::udp::prepare(socket.as_fd()).unwrap();
             let clients = [(); 2].map(|()| UdpSocket::bind(address).unwrap());
             let sent = ["one", "", "three", "four and more"];
             for (n, packet) in sent.iter().enumerate() {

@@ -1,15 +1,13 @@
 //! Receives from and sends to connections.
 
-use std::time::Duration;
-
 use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 
 use crate::errno::Errno;
+use crate::sys::descriptor;
 use crate::sys::fd::BorrowedFd;
 use crate::sys::flags::{NO_SIGNAL, RECV_WITHOUT_WAIT, SEND_WITHOUT_WAIT};
 use crate::sys::interrupt;
-use crate::sys::poll::Direction;
 
 /// Whether a receive or send can wait in the system call. Otherwise connections are in non-blocking mode, and
 /// threads wait with `poll(2)`, too, because a wait in the system call could not be ended by another thread.
@@ -18,7 +16,7 @@ pub(crate) const CAN_WAIT: bool = cfg!(kernel_waits);
 /// Receives available bytes. Returns 0 at the end of the stream, and after a shutdown of the reading side.
 #[inline]
 pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8], may_wait: bool) -> Result<usize, Errno> {
-    check_ready(fd, Direction::Receive, may_wait)?;
+    prepare(fd, may_wait);
     let received = rustix::net::recv(fd, buffer, recv_flags(may_wait));
     end_of_shut_down(received.map(|(size, _)| size))
 }
@@ -30,23 +28,9 @@ pub(crate) fn recv_spare(
     buffer: &mut Vec<u8>,
     may_wait: bool,
 ) -> Result<usize, Errno> {
-    check_ready(fd, Direction::Receive, may_wait)?;
+    prepare(fd, may_wait);
     let received = rustix::net::recv(fd, spare_capacity(buffer), recv_flags(may_wait));
     end_of_shut_down(received.map(|(_, size)| size))
-}
-
-/// Returns `WouldBlock` if a call that must not wait would. Windows has no flag for this, and a socket that the
-/// handler has made itself may be in blocking mode.
-#[inline]
-fn check_ready(fd: BorrowedFd<'_>, direction: Direction, may_wait: bool) -> Result<(), Errno> {
-    if cfg!(unix) || may_wait {
-        return Ok(());
-    }
-    match interrupt::wait(fd, direction, Some(Duration::ZERO)) {
-        Ok(false) => Err(Errno::AGAIN),
-        // The call itself returns the error.
-        Ok(true) | Err(_) => Ok(()),
-    }
 }
 
 /// Makes the result of a receive after a shutdown that of Unix systems.
@@ -55,6 +39,14 @@ fn end_of_shut_down(received: Result<usize, Errno>) -> Result<usize, Errno> {
     match received {
         Err(Errno::SHUTDOWN) if cfg!(windows) => Ok(0),
         received => received,
+    }
+}
+
+/// Prepares a call that must not wait.
+#[inline]
+fn prepare(fd: BorrowedFd<'_>, may_wait: bool) {
+    if !may_wait {
+        descriptor::prepare_without_wait(fd);
     }
 }
 
@@ -76,7 +68,7 @@ pub(crate) fn send(fd: BorrowedFd<'_>, data: &[u8], may_wait: bool) -> Result<us
     } else {
         SEND_WITHOUT_WAIT
     };
-    check_ready(fd, Direction::Send, may_wait)?;
+    prepare(fd, may_wait);
     rustix::net::send(fd, data, wait | NO_SIGNAL)
 }
 

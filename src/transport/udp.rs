@@ -52,7 +52,7 @@ pub struct Udp {
 impl Udp {
     fn new(socket: UdpSocket, options: &SocketOptions) -> io::Result<Self> {
         options.timeouts.check()?;
-        sys::datagram::prepare(socket.as_fd())?;
+        sys::udp::prepare(socket.as_fd())?;
         let address = socket.local_addr()?;
         let max_packet_size = options.max_packet_size.min(SocketOptions::MAX_PACKET_SIZE);
         let reports_destination = sys::pktinfo::report_destinations(socket.as_fd(), &address);

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags};
 
 use crate::sys::fd::{AsRawFd, BorrowedFd, RawFd};
-use crate::sys::poll::{HUNG_UP_INTERVAL, poll};
+use crate::sys::poll::{SEND_INTERVAL, poll};
 use crate::sys::poller::{Event, Watch};
 
 /// A table of descriptors, which each wait passes to `poll(2)`. A descriptor must be removed before it is
@@ -167,13 +166,9 @@ fn wait_for_any(
             .collect();
         let mut left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if fds.len() < polled.len() {
-            left = Some(left.map_or(HUNG_UP_INTERVAL, |left| left.min(HUNG_UP_INTERVAL)));
+            left = Some(left.map_or(SEND_INTERVAL, |left| left.min(SEND_INTERVAL)));
         }
-        match left {
-            // Some systems fail if there is nothing to poll.
-            Some(left) if fds.is_empty() => thread::sleep(left),
-            _ => poll(&mut fds, left)?,
-        }
+        poll(&mut fds, left)?;
         let mut results = fds.iter().map(PollFd::revents);
         let mut ready = Vec::new();
         for (polled, is_hung_up) in polled.iter().zip(&mut is_hung_up) {

@@ -16,3 +16,7 @@ pub(crate) fn set_close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
 pub(crate) fn placeholder() -> io::Result<OwnedFd> {
     Ok(UnixDatagram::unbound()?.into())
 }
+
+/// Does nothing, because the flags of a call tell it not to wait.
+#[inline]
+pub(crate) fn prepare_without_wait(_fd: BorrowedFd<'_>) {}

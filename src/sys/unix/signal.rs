@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use nix::libc;
 use nix::sys::signal::Signal;
 
+use crate::sys::stop_signal::StopSignal;
 use crate::sys::unix::fork_gate::{park, unparked};
 use crate::sys::unix::thread_list::wait_until_asleep;
 
@@ -19,30 +20,12 @@ const CTRLC_THREAD: &str = "ctrl-c";
 /// Signals that end a process by default, and for which programs install handlers.
 pub(super) const TERMINATION: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
-/// A signal that can stop a server: see [`Server::shutdown_on`](crate::Server::shutdown_on).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StopSignal {
-    /// SIGINT: Ctrl-C in a terminal.
-    #[doc(alias = "SIGINT")]
-    Interrupt,
-    /// SIGTERM, which service managers send.
-    #[doc(alias = "SIGTERM")]
-    Terminate,
-    /// SIGHUP: the terminal was closed.
-    #[doc(alias = "SIGHUP")]
-    HangUp,
-}
-
-impl StopSignal {
-    pub(crate) const ALL: [Self; 3] = [Self::Interrupt, Self::Terminate, Self::HangUp];
-
-    fn number(self) -> Signal {
-        match self {
-            Self::Interrupt => Signal::SIGINT,
-            Self::Terminate => Signal::SIGTERM,
-            Self::HangUp => Signal::SIGHUP,
-        }
+/// Returns the number of a signal.
+fn number(signal: StopSignal) -> Signal {
+    match signal {
+        StopSignal::Interrupt => Signal::SIGINT,
+        StopSignal::Terminate => Signal::SIGTERM,
+        StopSignal::HangUp => Signal::SIGHUP,
     }
 }
 
@@ -110,7 +93,7 @@ pub(crate) fn handle(signals: impl IntoIterator<Item = StopSignal>) {
     let Some(action) = CTRLC_ACTION.get() else {
         return;
     };
-    for signal in signals.into_iter().map(StopSignal::number) {
+    for signal in signals.into_iter().map(number) {
         if handler(signal) != libc::SIG_IGN {
             set_action(signal, action);
         }

@@ -206,13 +206,13 @@ fn terminal_piece(text: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use crate::sys::fd::OwnedFd;
     use std::io::Read;
     use std::os::unix::net::UnixStream;
     use std::ptr::null_mut;
     use std::sync::mpsc;
 
     use super::*;
+    use crate::sys::fd::OwnedFd;
     use crate::sys::poll::wait_readable;
 
     const REPORT: &str = "----\nException occurred\n----\n";

@@ -7,15 +7,11 @@
 
 use std::process;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
-use std::time::Duration;
 
 use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
-/// Time after the first signal in which further ones are repetitions of it, not a second one. Programs that
-/// start others pass Ctrl-C on, in addition to the terminal, and `timeout` signals first the program and
-/// then its process group. People do not press Ctrl-C twice so fast.
-const REPETITION: Duration = Duration::from_millis(100);
+use crate::sys::signal_order::SignalOrder;
 
 /// In one static, because every memory page that a child writes to is copied.
 static STATE: State = State {
@@ -31,31 +27,9 @@ struct State {
     first_at: AtomicU64,
 }
 
-/// Order of a termination signal among those that this process has received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Arrival {
-    First,
-    /// Repetition of the first one.
-    Repeated,
-    Second,
-}
-
-impl Arrival {
-    /// Records the arrival of a signal at a time, and returns its order. Async-signal-safe.
-    fn record(first_at: &AtomicU64, now: u64) -> Self {
-        match first_at.compare_exchange(0, now, Ordering::SeqCst, Ordering::SeqCst) {
-            Ok(_) => Self::First,
-            Err(first_at) if Duration::from_nanos(now.saturating_sub(first_at)) < REPETITION => {
-                Self::Repeated
-            }
-            Err(_) => Self::Second,
-        }
-    }
-
-    /// In the server process: records the arrival of a signal now, and returns its order.
-    pub(crate) fn now() -> Self {
-        Self::record(&STATE.first_at, now())
-    }
+/// In the server process: records a signal that has arrived now, and returns its place.
+pub(crate) fn record_signal() -> SignalOrder {
+    SignalOrder::record(&STATE.first_at, now())
 }
 
 /// In the server process: makes the next signal the first one.
@@ -105,7 +79,7 @@ extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut
     // The server sends a signal to force-close the request. A child that signals itself wants to end.
     let is_addressed = sender == server || sender == this;
     let has_server = parent == server;
-    if !is_addressed && has_server && Arrival::now() != Arrival::Second {
+    if !is_addressed && has_server && record_signal() != SignalOrder::Second {
         return;
     }
     // SAFETY: both calls are async-signal-safe. The signal is blocked now. It ends the process when this
@@ -119,19 +93,6 @@ extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_second_signal_comes_after_the_time_for_repetitions() {
-        let first_at = AtomicU64::new(0);
-        let arrival =
-            |millis| Arrival::record(&first_at, Duration::from_millis(millis).as_nanos() as u64);
-        assert_eq!(arrival(5000), Arrival::First);
-        assert_eq!(arrival(5000), Arrival::Repeated);
-        assert_eq!(arrival(5099), Arrival::Repeated);
-        assert_eq!(arrival(5100), Arrival::Second);
-        first_at.store(0, Ordering::SeqCst);
-        assert_eq!(arrival(5100), Arrival::First);
-    }
 
     #[test]
     fn the_clock_runs() {

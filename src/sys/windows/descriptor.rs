@@ -3,7 +3,7 @@
 use std::io;
 use std::net::UdpSocket;
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 use windows_sys::Win32::Networking::WinSock::{
     SO_EXCLUSIVEADDRUSE, SOCKET, SOL_SOCKET, setsockopt,
 };
@@ -39,4 +39,10 @@ pub(crate) fn set_close_on_exec(_fd: BorrowedFd<'_>) -> io::Result<()> {
 pub(crate) fn placeholder() -> io::Result<OwnedFd> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
     Ok(UdpSocket::from(socket).into())
+}
+
+/// Sets a socket to non-blocking mode, because no flag tells a call not to wait. Sockets of requests have this mode
+/// already. A socket that a handler has made itself may not.
+pub(crate) fn prepare_without_wait(fd: BorrowedFd<'_>) {
+    let _ = SockRef::from(&fd).set_nonblocking(true);
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
 
-use crate::sys::close_on_fork::{CloseOnFork, close_on_fork};
+use crate::sys::close_on_fork::CloseOnFork;
 use crate::sys::fd::impl_as_fd;
 
 /// Datagram socket that is connected to itself: a wake-up sends; the accept loops poll. The system drops
@@ -23,7 +23,7 @@ impl Waker {
     }
 
     pub(crate) fn close_on_fork(&self) -> CloseOnFork<2> {
-        close_on_fork([&self.socket, &self.socket], None)
+        CloseOnFork
     }
 
     /// Wakes every loop that polls this. Never blocks. The error of a full buffer is ignored, because

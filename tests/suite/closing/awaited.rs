@@ -91,7 +91,7 @@ over_streams_by_strategy!(a_grace_period_without_limit_is_waited_for,);
 // running.
 in_threads!(a_server_that_is_closing_does_not_listen,);
 
-/// As in Python, clients that nobody has accepted are reset, and the others are awaited without a limit.
+/// As in Python, clients that were not accepted are reset, and the others are awaited without a limit.
 #[test]
 fn stop_as_python_resets_the_backlog_and_waits_for_the_rest() {
     use std::io::{self, Read as _, Write as _};
