@@ -267,7 +267,7 @@ pub use request::StreamReader;
 #[doc(inline)]
 pub use request::StreamWriter;
 #[doc(inline)]
-pub use request::{Activity, RequestInfo, RequestKind};
+pub use request::{Activity, ConnectionInfo, RequestInfo, RequestKind};
 #[doc(inline)]
 pub use request::{DatagramRequest, StreamRequest, TcpRequest, UdpRequest};
 #[cfg(unix)]

@@ -1,6 +1,7 @@
 //! Requests: what a handler reads from and writes to.
 
 mod connection;
+mod connection_info;
 mod datagram;
 mod datagram_socket;
 mod direction;
@@ -21,6 +22,7 @@ use std::net::{TcpStream, UdpSocket};
 #[cfg(unix)]
 use std::os::unix::net::{UnixDatagram, UnixStream};
 
+pub use self::connection_info::ConnectionInfo;
 pub use self::datagram::DatagramRequest;
 pub use self::datagram_socket::DatagramSocket;
 pub use self::request_trait::Request;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::address::Address;
 use crate::coroutine::blocking;
-use crate::request::RequestLifecycle;
 use crate::request::while_connected::run_while_connected;
+use crate::request::{ConnectionInfo, RequestLifecycle};
 #[cfg(doc)]
 use crate::request::{DatagramRequest, DatagramSocket, StreamRequest, StreamSocket};
 use crate::state::{Sender, ServerHandle};
@@ -124,6 +124,13 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
     /// # Ok::<(), BoxError>(())
     /// ```
     fn server(&self) -> &ServerHandle;
+
+    /// How the request has come: the listener, and what its connection says about the client.
+    ///
+    /// See the [example](ConnectionInfo).
+    fn connection_info(&self) -> ConnectionInfo {
+        ConnectionInfo::new(self.server().server_address().clone())
+    }
 
     /// Returns a handle with which other threads, and the handlers of other clients, can write to this
     /// client. It is cheap to clone. The member list of a chat server is a map of such handles.

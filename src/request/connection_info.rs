@@ -1,0 +1,44 @@
+//! How a request has come: the listener, and what the connection itself says about the client.
+
+use crate::address::SocketAddress;
+
+/// How a request has come to its server: [`Request::connection_info`](crate::Request::connection_info).
+///
+/// ```
+/// use socketserver::{prelude::*, testing::converse};
+///
+/// let service = handler_fn(|request: &mut TcpRequest| {
+///     let info = request.connection_info();
+///     assert_eq!(info.listener(), request.server().server_address());
+///     assert!(!info.is_encrypted());
+///     Ok(request.send_all("hello")?)
+/// });
+/// assert_eq!(converse(service, "")?, b"hello");
+/// # Ok::<(), BoxError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ConnectionInfo {
+    listener: SocketAddress,
+}
+
+impl ConnectionInfo {
+    pub(crate) fn new(listener: SocketAddress) -> Self {
+        Self { listener }
+    }
+
+    /// The address of the listening socket that the request has come by. A server with one socket has one
+    /// listener, and a datagram server's listener is its socket.
+    ///
+    /// See the [example](Self).
+    pub fn listener(&self) -> &SocketAddress {
+        &self.listener
+    }
+
+    /// Whether the bytes of this connection are encrypted on their way. Always `false` without TLS.
+    ///
+    /// See the [example](Self).
+    #[doc(alias = "ssl")]
+    pub fn is_encrypted(&self) -> bool {
+        false
+    }
+}
