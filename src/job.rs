@@ -1,4 +1,6 @@
-//! Jobs: verified requests that are ready to run.
+//! Jobs: requests that are ready to run.
+
+pub(crate) mod handshake;
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -270,20 +272,36 @@ pub(crate) fn serve<R: Request, S: Service<R>, C: Borrow<Arc<ServerState>>>(
         connection_state.run();
     }
     // `finish_request` and `handle_error` catch panics. The drop of the handler's error can still panic.
-    let outcome = catch_panic(|| match finish_request(request, service) {
-        Ok(()) => Outcome::Completed,
-        Err(error) => {
-            handle_error(&**service, request, &error);
-            match error.is_disconnect() {
-                true => Outcome::Disconnected,
-                false => Outcome::Failed,
+    let outcome = catch_panic(|| {
+        if request.needs_handshake()
+            && let Err(outcome) = handshake::complete(request, &**service)
+        {
+            return outcome;
+        }
+        match finish_request(request, service) {
+            Ok(()) => Outcome::Completed,
+            Err(error) => {
+                handle_error(&**service, request, &error);
+                match error.is_disconnect() {
+                    true => Outcome::Disconnected,
+                    false => Outcome::Failed,
+                }
             }
         }
     });
+    end(request, in_flight, outcome.unwrap_or(Outcome::Failed));
+    drop(entered);
+}
+
+/// Closes the connection of a request that has been served or rejected, and records its outcome.
+pub(crate) fn end<R: Request, C: Borrow<Arc<ServerState>>>(
+    request: &mut R,
+    in_flight: &mut InFlight<C>,
+    outcome: Outcome,
+) {
     let was_force_closed = request.connection_state().is_some_and(ConnectionState::end);
     let _ = catch_panic(|| request.shutdown_request());
-    drop(entered);
-    in_flight.outcome = outcome.unwrap_or(Outcome::Failed);
+    in_flight.outcome = outcome;
     if was_force_closed {
         in_flight.record_force_closed(|| {
             let client_address = request.client_address().clone().into();

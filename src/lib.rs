@@ -212,6 +212,7 @@ mod error;
 mod escape;
 mod handler;
 mod handler_error;
+mod handshake_error;
 mod job;
 mod logging;
 mod panics;
@@ -225,6 +226,8 @@ pub mod strategy;
 mod sys;
 pub mod testing;
 mod timeout;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod transport;
 
 // Repeats the search aliases of types, because rustdoc drops those of items that are re-exported from
@@ -248,6 +251,7 @@ pub use error::{BoxError, Error, Result};
 pub use handler::RequestHandler;
 pub use handler::{FnService, StateService, handler_fn, handler_fn_with};
 pub use handler_error::{HandlerError, Stage};
+pub use handshake_error::{HandshakeError, HandshakeErrorKind};
 pub use job::{Job, Rejected};
 #[doc(alias = "request")]
 #[doc(alias = "makefile")]
@@ -266,6 +270,12 @@ pub use request::StreamReader;
 #[doc(alias = "_SocketWriter")]
 #[doc(inline)]
 pub use request::StreamWriter;
+#[cfg(feature = "tls")]
+#[doc(inline)]
+pub use request::TlsRequest;
+#[cfg(all(feature = "tls", unix))]
+#[doc(inline)]
+pub use request::UnixStreamTlsRequest;
 #[doc(inline)]
 pub use request::{Activity, ConnectionInfo, RequestInfo, RequestKind};
 #[doc(inline)]
@@ -295,6 +305,15 @@ pub use server::aliases::{
     TcpServer, ThreadPoolTcpServer, ThreadPoolUdpServer, ThreadingTcpServer, ThreadingUdpServer,
     UdpServer,
 };
+#[cfg(feature = "tls")]
+pub use server::tls_aliases::{
+    CoroutineTlsServer, ThreadPoolTlsServer, ThreadingTlsServer, TlsServer,
+};
+#[cfg(all(feature = "tls", unix))]
+pub use server::tls_aliases::{
+    CoroutineUnixStreamTlsServer, ForkingTlsServer, ForkingUnixStreamTlsServer,
+    ThreadPoolUnixStreamTlsServer, ThreadingUnixStreamTlsServer, UnixStreamTlsServer,
+};
 pub use server::{
     AnyServer, BacklogPolicy, DrainReport, Handled, Running, RunningServer, ServerOptions, Spawn,
 };
@@ -302,8 +321,8 @@ pub use server::{
 pub use service::Service;
 pub use service::{FnHandler, HandlerFactory, StateHandler};
 pub use state::{
-    AcceptErrorCounts, OverloadPolicy, Phase, Rejection, RejectionCounts, ServerHandle, Stats,
-    TimeoutCounts,
+    AcceptErrorCounts, HandshakeErrorCounts, OverloadPolicy, Phase, Rejection, RejectionCounts,
+    ServerHandle, Stats, TimeoutCounts,
 };
 #[cfg(unix)]
 #[doc(inline)]
@@ -340,6 +359,8 @@ pub use transport::Transport;
 pub mod prelude {
     pub use std::io::{BufRead, Read, Write};
 
+    #[cfg(all(feature = "tls", unix))]
+    pub use crate::ForkingTlsServer;
     pub use crate::{
         AnyServer, BacklogPolicy, BoxError, CoroutineTcpServer, Coroutines, DrainReport, Handled,
         HandlerError, OverloadPolicy, Rejection, Request, RequestHandler, Result, Running,
@@ -353,6 +374,10 @@ pub mod prelude {
         ForkingUnixDatagramServer, ForkingUnixStreamServer, ThreadPoolUnixDatagramServer,
         ThreadPoolUnixStreamServer, ThreadingUnixDatagramServer, ThreadingUnixStreamServer,
         UnixDatagramRequest, UnixDatagramServer, UnixStreamRequest, UnixStreamServer,
+    };
+    #[cfg(feature = "tls")]
+    pub use crate::{
+        CoroutineTlsServer, ThreadPoolTlsServer, ThreadingTlsServer, TlsRequest, TlsServer,
     };
 }
 

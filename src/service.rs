@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::handler::{FnService, RequestHandler, StateService};
 use crate::handler_error::HandlerError;
+use crate::handshake_error::HandshakeError;
 use crate::request::Request;
 
 /// Makes the handlers of a server, holds the state that they share, and has the server's hooks. In Python,
@@ -155,6 +156,16 @@ pub trait Service<R: Request>: Send + Sync + 'static {
     /// See the [example](Self::verify_request).
     fn handle_timeout(&self) {}
 
+    /// Called if a connection ends before its handler, because its handshake fails: see
+    /// [`HandshakeError`]. [`Stats::handshake_errors`](crate::Stats::handshake_errors) counts these. The default
+    /// does nothing, because every scanner of ports causes such errors. Python's servers drop them, too.
+    ///
+    /// See the [example](crate::tls).
+    #[doc(alias = "SSLError")]
+    fn handshake_error(&self, request: &R, error: &HandshakeError) {
+        let _ = (request, error);
+    }
+
     /// Called by `serve_forever` after each request that it accepted, and at least every
     /// [`poll_interval`](crate::Server::poll_interval). If the strategy has several accept loops (a thread
     /// pool of a datagram server), several threads call it at the same time. The default does nothing.
@@ -243,6 +254,10 @@ where
 
     fn handle_timeout(&self) {
         (**self).handle_timeout();
+    }
+
+    fn handshake_error(&self, request: &R, error: &HandshakeError) {
+        (**self).handshake_error(request, error);
     }
 
     fn service_actions(&self) {

@@ -142,7 +142,8 @@ impl fmt::Display for TimedOut {
 impl Error for TimedOut {}
 
 /// Timeouts of a server's connections: a part of
-/// [`SocketOptions`](crate::transport::SocketOptions). `None`, the default of each, means no limit.
+/// [`SocketOptions`](crate::transport::SocketOptions). `None` means no limit, and is the default of each but
+/// `handshake`.
 ///
 /// Programs set them through [`ServerOptions`](crate::ServerOptions), whose methods document each
 /// timeout. A custom transport passes them on to
@@ -152,7 +153,7 @@ impl Error for TimedOut {}
 /// > and `write`. The other timeouts have no counterpart.
 ///
 /// See the [example](Self::check).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TimeoutConfig {
     /// Maximum time that each read waits.
@@ -168,9 +169,30 @@ pub struct TimeoutConfig {
     /// Maximum time that the server waits, after the request, for the client to close its side.
     /// `None` does not wait.
     pub linger: Option<Duration>,
+    /// Maximum time of the handshake, from accept. Default: 10 seconds.
+    pub handshake: Option<Duration>,
+}
+
+impl Default for TimeoutConfig {
+    fn default() -> Self {
+        Self {
+            read: None,
+            write: None,
+            first_byte: None,
+            idle: None,
+            request: None,
+            linger: None,
+            handshake: Some(Self::DEFAULT_HANDSHAKE),
+        }
+    }
 }
 
 impl TimeoutConfig {
+    /// Default of `handshake`.
+    ///
+    /// See the [example](Self::check).
+    pub const DEFAULT_HANDSHAKE: Duration = Duration::from_secs(10);
+
     /// Rejects timeouts of zero. (`linger` may be zero.)
     ///
     /// ```
@@ -179,6 +201,7 @@ impl TimeoutConfig {
     ///
     /// let mut timeouts = TimeoutConfig::default();
     /// assert!(timeouts.check().is_ok());
+    /// assert_eq!(timeouts.handshake, Some(TimeoutConfig::DEFAULT_HANDSHAKE));
     /// timeouts.read = Some(Duration::ZERO);
     /// assert!(timeouts.check().is_err());
     /// ```
@@ -193,6 +216,7 @@ impl TimeoutConfig {
             ("`first_byte_timeout`", self.first_byte),
             ("`idle_timeout`", self.idle),
             ("`request_timeout`", self.request),
+            ("`handshake_timeout`", self.handshake),
         ];
         match timeouts
             .iter()
@@ -221,9 +245,14 @@ impl TimeoutConfig {
         )
     }
 
-    /// Returns whether no timeout is set.
+    /// Returns whether no timeout of reads and writes is set.
     pub(crate) fn is_empty(&self) -> bool {
-        *self == Self::default()
+        let Self { handshake, .. } = *self;
+        *self
+            == Self {
+                handshake,
+                ..Self::default()
+            }
     }
 }
 

@@ -64,6 +64,9 @@ impl<S: StreamSocket> Connection<S> {
         let Some((notice, socket)) = close_notice().zip(self.socket.descriptor()) else {
             return Ok(());
         };
+        if self.socket.has_pending_input() {
+            return Ok(());
+        }
         let timeout = self.socket.read_timeout();
         match wait_readable([notice, socket], timeout)? {
             [true, false] => self.end_idle(),

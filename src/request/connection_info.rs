@@ -1,6 +1,8 @@
 //! How a request has come: the listener, and what the connection itself says about the client.
 
 use crate::address::SocketAddress;
+#[cfg(feature = "tls")]
+use crate::tls::TlsInfo;
 
 /// How a request has come to its server: [`Request::connection_info`](crate::Request::connection_info).
 ///
@@ -19,11 +21,22 @@ use crate::address::SocketAddress;
 #[derive(Clone, Debug)]
 pub struct ConnectionInfo {
     listener: SocketAddress,
+    #[cfg(feature = "tls")]
+    tls: Option<TlsInfo>,
 }
 
 impl ConnectionInfo {
     pub(crate) fn new(listener: SocketAddress) -> Self {
-        Self { listener }
+        Self {
+            listener,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn with_tls(self, tls: Option<TlsInfo>) -> Self {
+        Self { tls, ..self }
     }
 
     /// The address of the listening socket that the request has come by. A server with one socket has one
@@ -39,6 +52,17 @@ impl ConnectionInfo {
     /// See the [example](Self).
     #[doc(alias = "ssl")]
     pub fn is_encrypted(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
         false
+    }
+
+    /// What the TLS handshake has agreed on. `None` without TLS.
+    ///
+    /// See the [example](TlsInfo).
+    #[cfg(feature = "tls")]
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.tls.as_ref()
     }
 }

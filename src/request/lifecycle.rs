@@ -1,7 +1,9 @@
 //! The methods of a request that only the server calls.
 
 use std::io;
+use std::time::Instant;
 
+use crate::request::HandshakeStep;
 use crate::state::{ConnectionState, Rejection};
 use crate::sys::fd::BorrowedFd;
 
@@ -12,6 +14,26 @@ pub trait RequestLifecycle {
     /// The descriptor of a connection, if the request is its only owner until it is dropped.
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
+    }
+
+    /// Returns whether a handshake precedes the first message, and is not complete.
+    fn needs_handshake(&self) -> bool {
+        false
+    }
+
+    /// Advances the handshake without waiting.
+    fn advance_handshake(&mut self) -> io::Result<HandshakeStep> {
+        Ok(HandshakeStep::Done)
+    }
+
+    /// Time when the handshake has to be advanced, whatever the client does.
+    fn next_handshake_check(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Completes the handshake, and waits for the client meanwhile.
+    fn complete_handshake(&mut self) -> io::Result<()> {
+        Ok(())
     }
 
     /// The state that the server and its handles see while the handler runs. `None` for a datagram.

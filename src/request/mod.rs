@@ -5,6 +5,7 @@ mod connection_info;
 mod datagram;
 mod datagram_socket;
 mod direction;
+mod handshake;
 mod lifecycle;
 mod live_connection;
 mod packet_buffers;
@@ -16,6 +17,8 @@ mod stream;
 mod stream_halves;
 mod stream_socket;
 mod timeouts;
+#[cfg(feature = "tls")]
+mod tls_socket;
 mod while_connected;
 
 use std::net::{TcpStream, UdpSocket};
@@ -28,7 +31,9 @@ pub use self::datagram_socket::DatagramSocket;
 pub use self::request_trait::Request;
 pub use self::stream::StreamRequest;
 pub use self::stream_halves::{StreamReader, StreamWriter};
-pub use self::stream_socket::StreamSocket;
+pub use self::stream_socket::{HandshakeStep, StreamSocket};
+#[cfg(feature = "tls")]
+pub use self::tls_socket::TlsSocket;
 pub use crate::state::{Activity, RequestInfo, Sender};
 
 pub(crate) use self::lifecycle::RequestLifecycle;
@@ -49,6 +54,16 @@ pub(crate) use self::route::LocalAddress;
 /// # Ok::<(), BoxError>(())
 /// ```
 pub type TcpRequest = StreamRequest<TcpStream>;
+/// A TLS connection of a TCP server.
+///
+/// See the [example](crate::tls::TlsSocket).
+#[cfg(feature = "tls")]
+pub type TlsRequest = StreamRequest<TlsSocket<TcpStream>>;
+/// A TLS connection of a Unix stream server.
+///
+/// See the [example](crate::UnixStreamTlsServer).
+#[cfg(all(feature = "tls", unix))]
+pub type UnixStreamTlsRequest = StreamRequest<TlsSocket<UnixStream>>;
 /// A datagram of a UDP server.
 ///
 /// ```

@@ -4,15 +4,16 @@ use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 use std::net::Shutdown;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::coroutine::fair_mutex::FairMutex;
 use crate::panics::CatchDropPanic;
 use crate::request::connection::Connection;
+use crate::request::handshake::PendingHandshake;
 use crate::request::stream_halves::{StreamReader, StreamWriter};
-use crate::request::stream_socket::StreamSocket;
+use crate::request::stream_socket::{HandshakeStep, StreamSocket};
 use crate::request::timeouts::ConnectionTimeouts;
-use crate::request::{Request, RequestLifecycle};
+use crate::request::{ConnectionInfo, Request, RequestLifecycle};
 use crate::state::live_connection::LiveConnection;
 use crate::state::{ConnectionState, Registration, Rejection, Sender, ServerHandle};
 use crate::sys;
@@ -27,6 +28,8 @@ use crate::timeout::TimeoutConfig;
 pub struct StreamRequest<S: StreamSocket> {
     reader: StreamReader<S>,
     writer: StreamWriter<S>,
+    /// `None` once it is complete, or if there is none.
+    handshake: Option<Box<PendingHandshake>>,
 }
 
 impl<S: StreamSocket> StreamRequest<S> {
@@ -72,6 +75,7 @@ impl<S: StreamSocket> StreamRequest<S> {
             client_address,
             server,
             timeouts,
+            config.handshake,
         ))
     }
 
@@ -87,6 +91,7 @@ impl<S: StreamSocket> StreamRequest<S> {
             client_address,
             server,
             ConnectionTimeouts::new(config),
+            config.handshake,
         )
     }
 
@@ -95,7 +100,11 @@ impl<S: StreamSocket> StreamRequest<S> {
         client_address: S::Address,
         server: &ServerHandle,
         timeouts: Option<ConnectionTimeouts>,
+        handshake_timeout: Option<Duration>,
     ) -> Self {
+        let handshake = socket
+            .needs_handshake()
+            .then(|| PendingHandshake::begin(handshake_timeout));
         // The connection and its entry in the registry refer to each other. `new_cyclic` allocates before
         // the registry is locked, and a force-close finds no connection until it has returned.
         let connection = Arc::new_cyclic(|connection: &Weak<Connection<S>>| Connection {
@@ -108,6 +117,7 @@ impl<S: StreamSocket> StreamRequest<S> {
         Self {
             reader: StreamReader::new(Arc::clone(&connection)),
             writer: StreamWriter { connection },
+            handshake,
         }
     }
 
@@ -179,7 +189,10 @@ impl<S: StreamSocket> StreamRequest<S> {
     /// resets the connection.
     fn shut_down(&self) {
         // Fails if the client is gone.
-        let _ = self.connection().socket.shutdown(Shutdown::Write);
+        let _ = match self.handshake {
+            None => self.connection().socket.finish(),
+            Some(_) => self.connection().socket.shutdown(Shutdown::Write),
+        };
         if !self.reader.ended {
             self.connection().socket.before_close();
         }
@@ -199,6 +212,13 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
 
     fn server(&self) -> &ServerHandle {
         &self.connection().state.server
+    }
+
+    fn connection_info(&self) -> ConnectionInfo {
+        let info = ConnectionInfo::new(self.server().server_address().clone());
+        #[cfg(feature = "tls")]
+        let info = info.with_tls(self.connection().socket.tls_info());
+        info
     }
 
     fn sender(&self) -> Sender {
@@ -239,6 +259,36 @@ impl<S: StreamSocket> RequestLifecycle for StreamRequest<S> {
         self.connection().socket.descriptor()
     }
 
+    fn needs_handshake(&self) -> bool {
+        self.handshake.is_some()
+    }
+
+    fn advance_handshake(&mut self) -> io::Result<HandshakeStep> {
+        let connection = &self.writer.connection;
+        let Some(handshake) = &mut self.handshake else {
+            return Ok(HandshakeStep::Done);
+        };
+        let step = handshake.advance(connection)?;
+        if step == HandshakeStep::Done {
+            self.handshake = None;
+        }
+        Ok(step)
+    }
+
+    fn next_handshake_check(&self) -> Option<Instant> {
+        self.handshake.as_ref()?.next_check(self.connection())
+    }
+
+    fn complete_handshake(&mut self) -> io::Result<()> {
+        loop {
+            let step = self.advance_handshake()?;
+            match &self.handshake {
+                None => return Ok(()),
+                Some(handshake) => handshake.wait(self.connection(), step)?,
+            }
+        }
+    }
+
     fn connection_state(&self) -> Option<&ConnectionState> {
         Some(&self.connection().state)
     }
@@ -250,7 +300,8 @@ impl<S: StreamSocket> RequestLifecycle for StreamRequest<S> {
             .timeouts
             .as_ref()
             .and_then(ConnectionTimeouts::linger);
-        if let (false, Some(time)) = (self.reader.ended, linger) {
+        let is_ended = self.reader.ended || self.handshake.is_some();
+        if let (false, Some(time)) = (is_ended, linger) {
             self.connection().linger(time);
         }
     }

@@ -1,21 +1,24 @@
 //! The sockets of stream requests.
 
-use std::io;
-use std::net::{Shutdown, SocketAddr, TcpStream};
-#[cfg(unix)]
+mod std_sockets;
+
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+#[cfg(doc)]
+use std::net::TcpStream;
+#[cfg(all(doc, unix))]
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use crate::address::Address;
-#[cfg(unix)]
-use crate::address::UnixAddress;
 use crate::coroutine::stream_io;
-use crate::sys;
-use crate::sys::fd::{AsFd, BorrowedFd};
+use crate::sys::fd::BorrowedFd;
 use crate::sys::poll::Direction;
+#[cfg(feature = "tls")]
+use crate::tls::TlsInfo;
 
-/// A connected stream socket: [`TcpStream`], [`UnixStream`], or a type of your own that wraps one, such as
-/// a TLS session.
+/// A connected stream socket: [`TcpStream`], [`UnixStream`], a `TlsSocket`, or a type of your own that
+/// wraps one.
 ///
 /// [`StreamRequest`] adds to it what all connections have: the read buffer, timeouts, senders, counters
 /// and force-close. [`Transport::get_request`] makes the request.
@@ -33,6 +36,9 @@ use crate::sys::poll::Direction;
 /// | [`before_close`](Self::before_close) | pass on | closing with unread input resets the connection |
 /// | [`wait_readable`](Self::wait_readable), [`wait_writable`](Self::wait_writable) | implement if the descriptor does not show readiness | wait for the descriptor |
 /// | [`recv_spare`](Self::recv_spare), [`before_recv`](Self::before_recv) | implement to save memory under [`Coroutines`](crate::Coroutines) | one buffer of 64 KiB for each waiting coroutine |
+/// | [`needs_handshake`](Self::needs_handshake), [`handshake`](Self::handshake) | implement if the client and the server negotiate before the first message | no handshake |
+/// | [`has_pending_input`](Self::has_pending_input), [`finish`](Self::finish) | implement if the socket keeps received input, or ends its output with a message | the descriptor shows input; `shutdown` ends the output |
+/// | [`try_recv`](Self::try_recv), [`try_send_vectored`](Self::try_send_vectored) | pass on | an additional system call |
 ///
 /// "Pass on" is for a socket that wraps another: call the method of the inner socket.
 ///
@@ -322,6 +328,177 @@ pub trait StreamSocket: Send + Sync + 'static {
         })
     }
 
+    /// Whether client and server negotiate before the first message, as for TLS. The server then completes
+    /// the [`handshake`](Self::handshake) before [`verify_request`](crate::Service::verify_request) and the
+    /// handler. Default: `false`.
+    ///
+    /// See the [example](Self::handshake).
+    fn needs_handshake(&self) -> bool {
+        false
+    }
+
+    /// Advances the handshake as far as possible without waiting. Called again when the socket is ready in
+    /// the way that the result says, until it is [`HandshakeStep::Done`] or an error, within
+    /// [`handshake_timeout`](crate::ServerOptions::handshake_timeout).
+    ///
+    /// A silent client occupies no worker of a [`ThreadPool`](crate::ThreadPool), no child process and not
+    /// the accept loop meanwhile.
+    ///
+    /// A socket whose clients begin with a password of four bytes:
+    ///
+    /// ```
+    /// use socketserver::request::{HandshakeStep, StreamSocket};
+    /// # use std::net::{Shutdown, SocketAddr, TcpStream};
+    /// # use std::time::Duration;
+    /// use std::{io, sync::Mutex};
+    ///
+    /// struct Guarded {
+    ///     inner: TcpStream,
+    ///     received: Mutex<Vec<u8>>,
+    /// }
+    ///
+    /// impl StreamSocket for Guarded {
+    ///     fn needs_handshake(&self) -> bool {
+    ///         true
+    ///     }
+    ///
+    ///     fn handshake(&self) -> io::Result<HandshakeStep> {
+    ///         let mut received = self.received.lock().unwrap();
+    ///         while received.len() < 4 {
+    ///             let mut bytes = [0; 4];
+    ///             let rest = 4 - received.len();
+    ///             match StreamSocket::try_recv(&self.inner, &mut bytes[..rest]) {
+    ///                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+    ///                 Ok(size) => received.extend(&bytes[..size]),
+    ///                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+    ///                     return Ok(HandshakeStep::WantRead);
+    ///                 }
+    ///                 Err(error) => return Err(error),
+    ///             }
+    ///         }
+    ///         match &**received {
+    ///             b"open" => Ok(HandshakeStep::Done),
+    ///             _ => Err(io::Error::new(io::ErrorKind::InvalidData, "wrong password")),
+    ///         }
+    ///     }
+    ///     // the other methods as in the example of the trait
+    /// #     type Address = SocketAddr;
+    /// #     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    /// #         StreamSocket::recv(&self.inner, buffer)
+    /// #     }
+    /// #     fn send(&self, data: &[u8]) -> io::Result<usize> {
+    /// #         StreamSocket::send(&self.inner, data)
+    /// #     }
+    /// #     fn try_send(&self, data: &[u8]) -> io::Result<usize> {
+    /// #         StreamSocket::try_send(&self.inner, data)
+    /// #     }
+    /// #     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+    /// #         StreamSocket::shutdown(&self.inner, how)
+    /// #     }
+    /// #     fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+    /// #         StreamSocket::set_timeout(&self.inner, timeout)
+    /// #     }
+    /// }
+    /// # use std::io::Write;
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # for (password, is_right) in [(b"open", true), (b"shut", false)] {
+    /// #     let mut client = TcpStream::connect(listener.local_addr()?)?;
+    /// #     let socket = Guarded { inner: listener.accept()?.0, received: Mutex::default() };
+    /// #     assert_eq!(socket.handshake()?, HandshakeStep::WantRead);
+    /// #     client.write_all(password)?;
+    /// #     assert!(socket.inner.wait_readable(None)?);
+    /// #     assert_eq!(socket.handshake().is_ok(), is_right);
+    /// # }
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Any error ends the connection: [`handshake_error`](crate::Service::handshake_error) is called, and no
+    /// handler runs.
+    fn handshake(&self) -> io::Result<HandshakeStep> {
+        Ok(HandshakeStep::Done)
+    }
+
+    /// Whether the next read finds input in the socket itself, which the
+    /// [`descriptor`](Self::descriptor) does not show. Default: `false`.
+    ///
+    /// See the [example](Self::try_recv).
+    #[doc(alias = "pending")]
+    fn has_pending_input(&self) -> bool {
+        false
+    }
+
+    /// Receives like [`recv`](Self::recv), without waiting. The default asks
+    /// [`wait_readable`](Self::wait_readable) first.
+    ///
+    /// ```
+    /// use socketserver::request::StreamSocket;
+    /// use std::io::{ErrorKind, IoSlice, Write};
+    /// use std::net::{TcpListener, TcpStream};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let mut client = TcpStream::connect(listener.local_addr()?)?;
+    /// let (socket, _) = listener.accept()?;
+    /// let mut buffer = [0; 100];
+    /// let nothing = StreamSocket::try_recv(&socket, &mut buffer).unwrap_err();
+    /// assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+    /// client.write_all(b"hello")?;
+    /// assert!(socket.wait_readable(None)?);
+    /// assert_eq!(StreamSocket::try_recv(&socket, &mut buffer)?, 5);
+    /// assert!(!socket.has_pending_input());
+    /// let parts = [IoSlice::new(b"an"), IoSlice::new(b"swer")];
+    /// assert_eq!(StreamSocket::try_send_vectored(&socket, &parts)?, 6);
+    /// StreamSocket::finish(&socket)?;
+    /// assert_eq!(std::io::read_to_string(client)?, "answer");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if nothing is available.
+    fn try_recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.wait_readable(Some(Duration::ZERO))? {
+            return self.recv(buffer);
+        }
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    /// Sends like [`try_send`](Self::try_send), from several buffers. The default sends from the first that
+    /// is not empty.
+    ///
+    /// See the [example](Self::try_recv).
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if there is no space.
+    fn try_send_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        match parts.iter().find(|part| !part.is_empty()) {
+            Some(part) => self.try_send(part),
+            None => Ok(0),
+        }
+    }
+
+    /// Ends the output in order, after the handler has returned. Unlike [`shutdown`](Self::shutdown), it can
+    /// wait until the client has taken what precedes the end. The default calls `shutdown` with `Write`.
+    ///
+    /// See the [example](Self::try_recv).
+    ///
+    /// # Errors
+    ///
+    /// Any error means that the end could not be sent. The connection is closed all the same.
+    fn finish(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+
+    /// What the TLS handshake has agreed on. Default: `None`.
+    ///
+    /// See the [example](crate::tls::TlsInfo).
+    #[cfg(feature = "tls")]
+    fn tls_info(&self) -> Option<TlsInfo> {
+        None
+    }
+
     /// Prepares the close, after the shutdown of the writing side, if the client has not ended its side: the
     /// place to discard unread input, so that closing does not reset the connection. Must not wait. The
     /// default does nothing.
@@ -330,84 +507,15 @@ pub trait StreamSocket: Send + Sync + 'static {
     fn before_close(&self) {}
 }
 
-macro_rules! stream_socket {
-    ($socket:ty, $address:ty, $to_address:expr, $max_send:expr) => {
-        impl StreamSocket for $socket {
-            type Address = $address;
-
-            fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-                stream_io::recv(self.as_fd(), buffer)
-            }
-
-            fn recv_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-                stream_io::recv_spare(self.as_fd(), buffer)
-            }
-
-            fn before_recv(&self, would_block: bool) -> io::Result<()> {
-                stream_io::before_recv(self.as_fd(), would_block)
-            }
-
-            fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-                Some(self.as_fd())
-            }
-
-            fn local_address(&self) -> io::Result<$address> {
-                self.local_addr().map($to_address)
-            }
-
-            fn send(&self, data: &[u8]) -> io::Result<usize> {
-                stream_io::send(self.as_fd(), &data[..data.len().min($max_send)])
-            }
-
-            fn try_send(&self, data: &[u8]) -> io::Result<usize> {
-                stream_io::try_send(self.as_fd(), data)
-            }
-
-            fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-                Ok(sys::transfer::shutdown(self.as_fd(), how)?)
-            }
-
-            fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-                sys::socket::set_timeout(self.as_fd(), timeout)
-            }
-
-            fn write_timeout(&self) -> Option<Duration> {
-                sys::socket::send_timeout(self.as_fd())
-            }
-
-            fn set_timeouts(
-                &self,
-                read: Option<Duration>,
-                write: Option<Duration>,
-            ) -> io::Result<()> {
-                sys::socket::set_receive_timeout(self.as_fd(), read)?;
-                sys::socket::set_send_timeout(self.as_fd(), write)
-            }
-
-            fn read_timeout(&self) -> Option<Duration> {
-                sys::socket::receive_timeout(self.as_fd())
-            }
-
-            fn before_close(&self) {
-                // Closing with unread input resets the connection. Then the client loses what it has not
-                // received yet.
-                sys::transfer::discard_input(self.as_fd());
-            }
-        }
-    };
+/// Progress of a handshake: [`StreamSocket::handshake`].
+///
+/// See the [example](StreamSocket::handshake).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HandshakeStep {
+    /// The handshake is complete.
+    Done,
+    /// The handshake continues when the client has sent something.
+    WantRead,
+    /// The handshake continues when the client has received something.
+    WantWrite,
 }
-
-/// Size in bytes of the largest single send to a Unix socket. The kernel begins the send timeout again
-/// with each part that it has space for, so that a larger send to a client that reads slowly would not
-/// time out.
-#[cfg(unix)]
-const MAX_UNIX_SEND: usize = 256 * 1024;
-
-stream_socket!(TcpStream, SocketAddr, |address| address, usize::MAX);
-#[cfg(unix)]
-stream_socket!(
-    UnixStream,
-    UnixAddress,
-    |address| sys::unix_address::unix_address(&address),
-    MAX_UNIX_SEND
-);

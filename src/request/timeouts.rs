@@ -199,6 +199,7 @@ impl ConnectionTimeouts {
             idle: self.idle,
             request: remaining.map(|remaining| remaining.max(4 * Self::TICK)),
             linger: None,
+            handshake: None,
         };
         let (receive, send) = config.socket_timeouts();
         socket.set_timeouts(receive, send)?;

@@ -23,6 +23,7 @@ use crate::panics::{catch_panic, catch_panic_io};
 use crate::reentrancy::{self, Role};
 use crate::request::RequestKind;
 use crate::server::accept_backoff::AcceptBackoff;
+use crate::server::handshakes::Handshakes;
 use crate::service::Service;
 use crate::state::connectionless::CurrentDatagram;
 use crate::state::life_cycle::RunKind;
@@ -54,6 +55,7 @@ pub(super) struct AcceptLoop<T: Transport, S: Service<T::Request>> {
     pub(super) strategy: Arc<dyn Strategy>,
     pub(super) handle: ServerHandle,
     pub(super) poll_interval: Option<Duration>,
+    pub(super) handshakes: Arc<Handshakes<T::Request>>,
 }
 
 /// The source of datagrams that a loop serves itself, and the entry that lists the current one. `None`
@@ -169,6 +171,9 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         if self.dispatch_buffered(inline) {
             return Ok(AcceptOutcome::Request);
         }
+        if self.handshakes.has_completed() {
+            return self.dispatch_completed(timeout, thread);
+        }
         if let Some(delay) = backoff.remaining_delay() {
             return self.wait_out_back_off(backoff, delay, timeout, thread);
         }
@@ -197,15 +202,16 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             Err(error) => return self.handle_accept_error(backoff, error),
         }
         let accepted = match inline {
-            Some((receiver, current_datagram)) => receiver
-                .receive(likely)
-                .map(|request| self.dispatch_inline(request, current_datagram)),
+            Some((receiver, current_datagram)) => receiver.receive(likely).map(|request| {
+                self.dispatch_inline(request, current_datagram);
+                AcceptOutcome::Request
+            }),
             None => self.accept_one(rejecting, || self.get_request(), thread),
         };
         match accepted {
-            Ok(()) => {
+            Ok(outcome) => {
                 backoff.record_request(likely);
-                Ok(AcceptOutcome::Request)
+                Ok(outcome)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 backoff.record_empty(likely);

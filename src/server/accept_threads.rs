@@ -154,6 +154,7 @@ impl<T: Transport, S: Service<T::Request>> Clone for AcceptLoop<T, S> {
             strategy: Arc::clone(&self.strategy),
             handle: self.handle.clone(),
             poll_interval: self.poll_interval,
+            handshakes: Arc::clone(&self.handshakes),
         }
     }
 }

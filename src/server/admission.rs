@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::job::handshake::log_rejection;
 use crate::panics::catch_panic;
 use crate::request::{Request, RequestKind, RequestLifecycle};
 use crate::server::accept_loop::{AcceptLoop, AcceptOutcome};
@@ -41,7 +42,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         rejecting: bool,
         accept: impl FnOnce() -> io::Result<T::Request>,
         thread: &LoopThread,
-    ) -> io::Result<()> {
+    ) -> io::Result<AcceptOutcome> {
         let state = self.state();
         let entry = match T::KIND {
             RequestKind::Connection => state.limits.try_admit(&state.counters, &state.waker),
@@ -50,27 +51,31 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         match entry {
             Entry::Unlimited => {
                 let request = accept()?;
-                self.dispatch(request, InFlight::begin(state), thread);
+                Ok(self.dispatch(request, InFlight::begin(state), thread))
             }
             // A place came free since the wait. The loop waits again, now also for the strategy.
-            Entry::Permit(_) if rejecting => return Err(io::ErrorKind::WouldBlock.into()),
+            Entry::Permit(_) if rejecting => Err(io::ErrorKind::WouldBlock.into()),
             Entry::Permit(permit) => {
                 let request = accept()?;
-                let _ = catch_panic(|| {
+                let admitted = catch_panic(|| {
                     let address = || request.client_address().clone().into().ip();
                     match permit.admit(address, |client| InFlight::begin_for(state, client)) {
                         Ok(in_flight) => self.dispatch(request, in_flight, thread),
-                        Err((reason, rejection)) => self.reject_client(request, reason, &rejection),
+                        Err((reason, rejection)) => {
+                            self.reject_client(request, reason, &rejection);
+                            AcceptOutcome::Request
+                        }
                     }
                 });
+                Ok(admitted.unwrap_or(AcceptOutcome::Request))
             }
-            Entry::Wait => return Err(io::ErrorKind::WouldBlock.into()),
+            Entry::Wait => Err(io::ErrorKind::WouldBlock.into()),
             Entry::Reject(reason, rejection) => {
                 let request = accept()?;
                 self.reject_client(request, reason, &rejection);
+                Ok(AcceptOutcome::Request)
             }
         }
-        Ok(())
     }
 
     /// Rejects a client without calling the service.
@@ -81,7 +86,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         rejection: &Rejection,
     ) {
         self.state().counters.count_rejected_on_accept(reason);
-        let _ = catch_panic(|| self.log_rejection(&request, reason));
+        let _ = catch_panic(|| log_rejection(self.state(), &request, reason));
         let _ = catch_panic(|| request.reject(rejection));
         let _ = catch_panic(|| drop(request));
     }

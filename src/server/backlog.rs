@@ -12,6 +12,7 @@ use crate::server::accept_backoff::AcceptBackoff;
 use crate::server::accept_loop::AcceptLoop;
 use crate::server::backlog_policy::BacklogPolicy;
 use crate::server::drain::DrainBacklog;
+use crate::server::handshakes::Handshakes;
 use crate::service::Service;
 use crate::state::counters::RejectionReason;
 use crate::state::limits::Admission;
@@ -40,10 +41,11 @@ pub(super) fn drain_on_close<T: Transport, S: Service<T::Request>>(
     transport: &Arc<T>,
     service: &Arc<S>,
     handle: &ServerHandle,
+    handshakes: &Arc<Handshakes<T::Request>>,
     close_on_fork: CloseOnFork<1>,
 ) -> DrainBacklog {
     let (transport, service) = (Arc::clone(transport), Arc::clone(service));
-    let handle = handle.clone();
+    let (handle, handshakes) = (handle.clone(), Arc::clone(handshakes));
     Box::new(move |strategy, policy, deadline| {
         let accept_loop = AcceptLoop {
             transport,
@@ -51,10 +53,12 @@ pub(super) fn drain_on_close<T: Transport, S: Service<T::Request>>(
             strategy: Arc::clone(strategy),
             handle,
             poll_interval: None,
+            handshakes,
         };
         // Declared after the socket, so that it is dropped before it.
         let _close_on_fork = close_on_fork;
         let _ = catch_panic(|| accept_loop.drain_backlog(policy, deadline));
+        let _ = catch_panic(|| accept_loop.finish_handshakes(deadline));
     })
 }
 
@@ -85,7 +89,9 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             }
             let accepted = match rejection {
                 Some(rejection) => self.reject_from_backlog(rejection),
-                None => self.accept_one(false, || self.get_request(), &thread),
+                None => self
+                    .accept_one(false, || self.get_request(), &thread)
+                    .map(drop),
             };
             match accepted {
                 Ok(()) => {
@@ -114,6 +120,31 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 Err(_) => break,
             }
         }
+    }
+
+    /// Passes the connections that complete their handshakes until the deadline to the strategy, and ends the
+    /// others.
+    fn finish_handshakes(&self, deadline: Option<Instant>) {
+        if !self.handshakes.has_any() {
+            return;
+        }
+        let state = self.state();
+        let _drains = state.serve_backlog();
+        let thread = LoopThread::Caller;
+        let _exit = self.exit_on_drop(&thread);
+        let _entered = reentrancy::enter(state.id(), Role::Loop);
+        while self.handshakes.has_any() && !has_expired(deadline) {
+            let timeout = remaining(deadline);
+            let waited = if self.handshakes.has_completed() {
+                self.dispatch_completed(timeout, &thread).map(drop)
+            } else {
+                self.wait_without_accepting(timeout, &thread).map(drop)
+            };
+            if waited.is_err() {
+                break;
+            }
+        }
+        self.handshakes.close();
     }
 
     /// Returns whether the accept rate allows the next connection only after the deadline.

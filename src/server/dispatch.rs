@@ -1,31 +1,39 @@
 //! From an accepted request to the strategy, or to its handler on this thread.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::escape::Escaped;
-use crate::handler_error::{HandlerError, Stage};
+use crate::error::Error;
 use crate::job::{self, Job};
 use crate::logging::log_event;
 use crate::panics::catch_panic;
 use crate::request::{Request, RequestKind, RequestLifecycle};
-use crate::server::accept_loop::AcceptLoop;
+use crate::server::accept_loop::{AcceptLoop, AcceptOutcome};
 use crate::service::Service;
 use crate::state::connectionless::{ConnectionlessRequest, CurrentDatagram};
 use crate::state::counters::{Outcome, RejectionReason};
-use crate::state::{InFlight, Rejection, ServerState};
-use crate::strategy::LoopThread;
+use crate::state::{InFlight, ServerState};
+use crate::strategy::{AcceptWait, LoopThread, Ready};
 use crate::transport::Transport;
 
 impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     /// Verifies a request and passes it to the strategy, or serves it on this thread if the strategy
-    /// runs requests inline. A panic of the strategy costs only this request.
+    /// runs requests inline. A panic of the strategy costs only this request. Returns [`AcceptOutcome::NoRequest`]
+    /// if the handshake comes first, on its thread.
     pub(super) fn dispatch(
         &self,
         request: T::Request,
-        in_flight: InFlight<&Arc<ServerState>>,
+        in_flight: InFlight<impl Borrow<Arc<ServerState>>>,
         thread: &LoopThread,
-    ) {
+    ) -> AcceptOutcome {
+        // A strategy for which a waiting connection costs little completes the handshake in its job.
+        if request.needs_handshake() && self.has_handshake_thread(&request) {
+            let _ = catch_panic(|| self.begin_handshake(request, in_flight.into_owned()));
+            return AcceptOutcome::NoRequest;
+        }
         let _ = catch_panic(|| self.verify_and_process(request, in_flight, thread));
+        AcceptOutcome::Request
     }
 
     /// Verifies a datagram that is lent by an inline receiver, and serves it on this thread.
@@ -46,7 +54,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     fn verify_and_process(
         &self,
         request: T::Request,
-        mut in_flight: InFlight<&Arc<ServerState>>,
+        mut in_flight: InFlight<impl Borrow<Arc<ServerState>>>,
         thread: &LoopThread,
     ) {
         let state = self.state();
@@ -60,7 +68,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let in_loop = (T::KIND == RequestKind::Connection).then(|| state.connection_in_loop());
         // Declared after `in_flight`, so that the request is closed before it is counted as ended.
         let mut request = request;
-        if !self.verify(&mut request, &mut in_flight) {
+        if !request.needs_handshake() && !self.verify(&mut request, &mut in_flight) {
             return;
         }
         if self
@@ -85,28 +93,62 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     fn verify(
         &self,
         request: &mut T::Request,
-        in_flight: &mut InFlight<&Arc<ServerState>>,
+        in_flight: &mut InFlight<impl Borrow<Arc<ServerState>>>,
     ) -> bool {
-        let verified = HandlerError::catch(Stage::VerifyRequest, || {
-            Ok(self.service.verify_request(request))
-        });
-        match verified {
-            Ok(true) => return true,
-            Ok(false) => {
-                self.log_rejection(request, RejectionReason::VerifyRequest);
-                in_flight.outcome = Outcome::Rejected(RejectionReason::VerifyRequest);
-            }
-            Err(error) => {
-                in_flight.outcome = Outcome::Failed;
-                job::handle_error(&*self.service, request, &error);
+        match job::handshake::verify(request, &*self.service) {
+            Ok(()) => true,
+            Err(outcome) => {
+                in_flight.outcome = outcome;
+                false
             }
         }
-        request.reject(&Rejection::Close);
-        false
     }
 
-    pub(super) fn log_rejection(&self, request: &T::Request, reason: RejectionReason) {
-        let (address, client) = (&self.state().address, Escaped(request.client_address()));
-        log_event!(Debug, "{address}: {client} was rejected: {reason}");
+    fn has_handshake_thread(&self, request: &T::Request) -> bool {
+        let waits_cheaply = catch_panic(|| self.strategy.scheduling().waits_cheaply());
+        waits_cheaply == Ok(false) && request.descriptor().is_some()
+    }
+
+    fn begin_handshake(&self, request: T::Request, in_flight: InFlight) {
+        let added = self
+            .handshakes
+            .add(request, in_flight, &self.service, &self.handle);
+        if let Err(refused) = added {
+            let (mut request, mut in_flight, error) = *refused;
+            log_event!(
+                Warn,
+                "{}: no thread for handshakes: {error}",
+                self.state().address
+            );
+            let outcome = Outcome::Rejected(RejectionReason::Descriptors);
+            job::end(&mut request, &mut in_flight, outcome);
+        }
+    }
+
+    /// Passes a connection whose handshake is complete to the strategy, once the strategy has a place.
+    pub(super) fn dispatch_completed(
+        &self,
+        timeout: Option<Duration>,
+        thread: &LoopThread,
+    ) -> Result<AcceptOutcome, Error> {
+        let wait = AcceptWait {
+            already_received: true,
+            ..self.wait(timeout, thread)
+        };
+        match self.wait_by_strategy(&wait) {
+            Ok(Ready::Request) => {
+                let Some(connection) = self.handshakes.take_completed() else {
+                    return Ok(AcceptOutcome::NoRequest);
+                };
+                let (request, in_flight) = connection.into_parts();
+                Ok(self.dispatch(request, in_flight, thread))
+            }
+            Ok(Ready::Woken) => {
+                self.state().acknowledge_wake();
+                Ok(AcceptOutcome::NoRequest)
+            }
+            Ok(Ready::TimedOut) => Ok(AcceptOutcome::TimedOut),
+            Err(source) => Err(Error::Accept { source }),
+        }
     }
 }

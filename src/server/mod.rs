@@ -13,9 +13,12 @@ mod dispatch;
 mod drain;
 mod drain_report;
 mod fd_exhaustion;
+mod handshakes;
 mod options;
 mod running;
 mod settings;
+#[cfg(feature = "tls")]
+pub(crate) mod tls_aliases;
 
 use std::fmt;
 use std::io;
@@ -32,6 +35,7 @@ pub use self::running::{Running, RunningServer, Spawn};
 
 use self::accept_loop::AcceptLoop;
 use self::drain::DrainOnDrop;
+use self::handshakes::Handshakes;
 use crate::error::Error;
 use crate::panics::catch_panic_io;
 use crate::request::RequestKind;
@@ -85,7 +89,7 @@ use crate::transport::{Bind, FromListener, Transport};
 /// ```
 #[doc(alias = "BaseServer")]
 #[must_use = "a bound server serves nothing until serve_forever(), handle_request() or spawn()"]
-pub struct Server<T, S, M: Strategy> {
+pub struct Server<T: Transport, S, M: Strategy> {
     // The order of the fields is the order in which they are dropped. The transport comes first, so that
     // `drain` has the last share of the socket: it drains the backlog, closes the socket, waits for
     // running requests and ends the threads of the strategy, in this order.
@@ -93,6 +97,7 @@ pub struct Server<T, S, M: Strategy> {
     drain: DrainOnDrop<M>,
     service: Arc<S>,
     handle: ServerHandle,
+    handshakes: Arc<Handshakes<T::Request>>,
     activated: AtomicBool,
     poll_interval: Option<Duration>,
     handle_request_timeout: Option<Duration>,
@@ -212,7 +217,9 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
         let needed_by = (T::KIND == RequestKind::Datagram).then(|| handle.0.id());
         let close_on_fork = close_on_fork([&transport.as_fd()], needed_by);
         let (transport, service) = (Arc::new(transport), Arc::new(service));
-        let drain_backlog = backlog::drain_on_close(&transport, &service, &handle, close_on_fork);
+        let handshakes = Arc::new(Handshakes::new());
+        let drain_backlog =
+            backlog::drain_on_close(&transport, &service, &handle, &handshakes, close_on_fork);
         if T::KIND == RequestKind::Connection {
             // On failure, clients are not rejected while there are no descriptors; all else works.
             handle.0.reserve.refill();
@@ -222,6 +229,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
             drain: DrainOnDrop::new(&handle, strategy, drain_backlog),
             service,
             handle,
+            handshakes,
             activated: AtomicBool::new(false),
             poll_interval: Some(DEFAULT_POLL_INTERVAL),
             handle_request_timeout: None,
@@ -516,6 +524,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
             strategy,
             handle: self.handle.clone(),
             poll_interval: self.poll_interval,
+            handshakes: Arc::clone(&self.handshakes),
         }
     }
 }

@@ -4,6 +4,8 @@ mod limits;
 #[cfg(unix)]
 mod socket_file;
 mod timeouts;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::fmt;
 use std::io;

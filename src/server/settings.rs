@@ -35,6 +35,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
             transport: self.transport,
             service: self.service,
             handle: self.handle,
+            handshakes: self.handshakes,
             activated: self.activated,
             poll_interval: self.poll_interval,
             handle_request_timeout: self.handle_request_timeout,

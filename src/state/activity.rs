@@ -22,18 +22,21 @@ pub enum Activity {
     /// The handler waits for the client's next message
     /// ([`wait_for_message`](crate::Request::wait_for_message)). A stop ends this.
     Idle,
+    /// The connection is in its handshake.
+    Handshaking,
 }
 
 impl Activity {
     /// Converts back from `activity as u8`.
     pub(super) fn from_u8(number: u8) -> Self {
-        const ALL: [Activity; 6] = [
+        const ALL: [Activity; 7] = [
             Activity::Queued,
             Activity::Running,
             Activity::Reading,
             Activity::Writing,
             Activity::Lingering,
             Activity::Idle,
+            Activity::Handshaking,
         ];
         ALL[usize::from(number) % ALL.len()]
     }
@@ -48,6 +51,7 @@ impl fmt::Display for Activity {
             Self::Writing => "writing",
             Self::Lingering => "lingering",
             Self::Idle => "idle",
+            Self::Handshaking => "handshaking",
         })
     }
 }

@@ -1,15 +1,18 @@
 //! The registry of live connections.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 use slab::Slab;
 
 use crate::state::live_connection::LiveConnection;
+use crate::sys::waker::Waker;
 
 #[derive(Default)]
 pub(crate) struct Connections {
     registry: Mutex<Registry>,
+    /// Wakes the thread of the handshakes, once there is one.
+    at_stop: OnceLock<Arc<Waker>>,
 }
 
 /// Every connection locks the registry twice. Registering and unregistering take constant time, because a
@@ -84,12 +87,25 @@ impl Connections {
         for connection in self.live() {
             connection.end_idle();
         }
+        self.wake();
     }
 
     /// Force-closes every connection. Handlers that wait for their clients get an error.
     pub(crate) fn force_close_all(&self) {
         for connection in self.live() {
             connection.force_close();
+        }
+        self.wake();
+    }
+
+    /// Wakes a thread when connections are ended, in addition to the events of their sockets.
+    pub(crate) fn wake_at_stop(&self, waker: Arc<Waker>) {
+        let _ = self.at_stop.set(waker);
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.at_stop.get() {
+            waker.wake();
         }
     }
 }

@@ -4,7 +4,10 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::accept_error::AcceptErrorKind;
-use crate::state::{AcceptErrorCounts, RejectionCounts, Stats, TimeoutCounts};
+use crate::handshake_error::HandshakeErrorKind;
+use crate::state::{
+    AcceptErrorCounts, HandshakeErrorCounts, RejectionCounts, Stats, TimeoutCounts,
+};
 use crate::timeout::TimeoutKind;
 
 /// The live counters behind [`Stats`].
@@ -19,6 +22,7 @@ pub(crate) struct Counters {
     rejected_on_accept: [AtomicU64; RejectionReason::COUNT],
     timeouts: [AtomicU64; TimeoutKind::COUNT],
     accept_errors: [AtomicU64; AcceptErrorKind::COUNT],
+    handshake_errors: [AtomicU64; HandshakeErrorKind::COUNT],
     /// Bytes of datagrams. The registry counts the bytes of connections.
     bytes_received: AtomicU64,
     bytes_sent: AtomicU64,
@@ -47,6 +51,7 @@ pub(crate) enum RejectionReason {
     MaxPerClient,
     AcceptRate,
     Descriptors,
+    Handshake,
     Closing,
 }
 
@@ -59,6 +64,7 @@ impl fmt::Display for RejectionReason {
             Self::MaxPerClient => "`max_per_client` is reached",
             Self::AcceptRate => "`accept_rate` is exceeded",
             Self::Descriptors => "no descriptor is available",
+            Self::Handshake => "the handshake failed",
             Self::Closing => "the server is being closed",
         })
     }
@@ -80,7 +86,7 @@ impl Outcome {
 }
 
 impl RejectionReason {
-    const COUNT: usize = 7;
+    const COUNT: usize = 8;
 }
 
 impl Counters {
@@ -106,6 +112,10 @@ impl Counters {
 
     pub(crate) fn count_accept_error(&self, kind: AcceptErrorKind) {
         self.accept_errors[kind as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_handshake_error(&self, kind: HandshakeErrorKind) {
+        self.handshake_errors[kind as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn count_bytes(&self, received: u64, sent: u64) {
@@ -165,6 +175,7 @@ impl Counters {
             max_per_client: rejected(RejectionReason::MaxPerClient),
             accept_rate: rejected(RejectionReason::AcceptRate),
             descriptors: rejected(RejectionReason::Descriptors),
+            handshake: rejected(RejectionReason::Handshake),
             closing: rejected(RejectionReason::Closing),
         };
         let mut stats = Stats {
@@ -193,6 +204,17 @@ impl Counters {
             retried: errors(AcceptErrorKind::Retry),
             backed_off: errors(AcceptErrorKind::BackOff),
             fatal: errors(AcceptErrorKind::Fatal),
+        };
+        let handshakes = |kind: HandshakeErrorKind| count(&self.handshake_errors[kind as usize]);
+        stats.handshake_errors = HandshakeErrorCounts {
+            timed_out: handshakes(HandshakeErrorKind::TimedOut),
+            disconnected: handshakes(HandshakeErrorKind::Disconnected),
+            proxy_header: handshakes(HandshakeErrorKind::ProxyHeader),
+            not_tls: handshakes(HandshakeErrorKind::NotTls),
+            incompatible: handshakes(HandshakeErrorKind::Incompatible),
+            client_certificate: handshakes(HandshakeErrorKind::ClientCertificate),
+            alert: handshakes(HandshakeErrorKind::Alert),
+            other: handshakes(HandshakeErrorKind::Other),
         };
         stats.bytes_received = count(&self.bytes_received);
         stats.bytes_sent = count(&self.bytes_sent);

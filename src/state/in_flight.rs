@@ -21,6 +21,8 @@ pub(crate) struct InFlight<C: Borrow<Arc<ServerState>> = Arc<ServerState>> {
     list_entry: Option<ListEntry>,
     /// The connection was force-closed before a child process took over the request.
     pub(crate) was_force_closed: bool,
+    /// Whether another value continues this one.
+    is_moved: bool,
 }
 
 impl<C: Borrow<Arc<ServerState>>> InFlight<C> {
@@ -39,6 +41,20 @@ impl<C: Borrow<Arc<ServerState>>> InFlight<C> {
             client,
             list_entry: None,
             was_force_closed: false,
+            is_moved: false,
+        }
+    }
+
+    /// Converts the request for use on another thread.
+    pub(crate) fn into_owned(mut self) -> InFlight {
+        self.is_moved = true;
+        InFlight {
+            state: Arc::clone(self.state()),
+            outcome: self.outcome,
+            client: self.client,
+            list_entry: self.list_entry.take(),
+            was_force_closed: self.was_force_closed,
+            is_moved: false,
         }
     }
 
@@ -70,24 +86,11 @@ impl<C: Borrow<Arc<ServerState>>> InFlight<C> {
     }
 }
 
-impl InFlight<&Arc<ServerState>> {
-    /// Converts the request for use on another thread.
-    pub(crate) fn into_owned(mut self) -> InFlight {
-        let owned = InFlight {
-            state: Arc::clone(self.state),
-            outcome: self.outcome,
-            client: self.client,
-            list_entry: self.list_entry.take(),
-            was_force_closed: self.was_force_closed,
-        };
-        // Dropping it would count the request as ended. No field is left that needs to be dropped.
-        std::mem::forget(self);
-        owned
-    }
-}
-
 impl<C: Borrow<Arc<ServerState>>> Drop for InFlight<C> {
     fn drop(&mut self) {
+        if self.is_moved {
+            return;
+        }
         drop(self.list_entry.take());
         let state = self.state();
         if let Some(client) = self.client {

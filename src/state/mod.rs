@@ -29,7 +29,9 @@ pub use self::limits::{OverloadPolicy, Rejection};
 pub use self::phase::Phase;
 pub use self::request_info::RequestInfo;
 pub use self::sender::Sender;
-pub use self::stats::{AcceptErrorCounts, RejectionCounts, Stats, TimeoutCounts};
+pub use self::stats::{
+    AcceptErrorCounts, HandshakeErrorCounts, RejectionCounts, Stats, TimeoutCounts,
+};
 
 pub(crate) use self::connection_state::ConnectionState;
 pub(crate) use self::in_flight::InFlight;

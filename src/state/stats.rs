@@ -37,6 +37,8 @@ pub struct Stats {
     pub timeouts: TimeoutCounts,
     /// Errors of the listening socket.
     pub accept_errors: AcceptErrorCounts,
+    /// Connections that ended before their handlers ran, by reason. The sum is `rejected_by.handshake`.
+    pub handshake_errors: HandshakeErrorCounts,
     /// Bytes received from clients, except by child processes.
     pub bytes_received: u64,
     /// Bytes sent to clients, except by child processes.
@@ -91,7 +93,10 @@ pub struct RejectionCounts {
     pub accept_rate: u64,
     /// The process had no free descriptor for longer than clients wait for one.
     pub descriptors: u64,
-    /// The connection, or the datagram, was in the backlog when the server was closed.
+    /// The handshake failed: [`handshake_errors`](Stats::handshake_errors) counts the reasons.
+    pub handshake: u64,
+    /// The connection, or the datagram, was in the backlog when the server was closed; or the client had sent
+    /// nothing yet of a handshake when the stop began.
     pub closing: u64,
 }
 
@@ -169,6 +174,39 @@ impl Stats {
 impl RejectionCounts {
     pub(super) fn total(&self) -> u64 {
         let limits = self.max_connections + self.max_per_client + self.accept_rate;
-        self.verify_request + self.strategy + limits + self.descriptors + self.closing
+        let others = self.verify_request + self.strategy + self.descriptors;
+        others + limits + self.handshake + self.closing
     }
+}
+
+/// Numbers of failed handshakes by reason, the kinds of [`HandshakeError`](crate::HandshakeError); a part of
+/// [`Stats`].
+///
+/// ```
+/// use socketserver::prelude::*;
+///
+/// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+/// let server = TcpServer::bind("127.0.0.1:0", service)?;
+/// assert_eq!(server.stats().handshake_errors.timed_out, 0); // plain TCP has no handshake
+/// # Ok::<(), BoxError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HandshakeErrorCounts {
+    /// [`HandshakeErrorKind::TimedOut`](crate::HandshakeErrorKind::TimedOut).
+    pub timed_out: u64,
+    /// [`HandshakeErrorKind::Disconnected`](crate::HandshakeErrorKind::Disconnected).
+    pub disconnected: u64,
+    /// [`HandshakeErrorKind::ProxyHeader`](crate::HandshakeErrorKind::ProxyHeader).
+    pub proxy_header: u64,
+    /// [`HandshakeErrorKind::NotTls`](crate::HandshakeErrorKind::NotTls).
+    pub not_tls: u64,
+    /// [`HandshakeErrorKind::Incompatible`](crate::HandshakeErrorKind::Incompatible).
+    pub incompatible: u64,
+    /// [`HandshakeErrorKind::ClientCertificate`](crate::HandshakeErrorKind::ClientCertificate).
+    pub client_certificate: u64,
+    /// [`HandshakeErrorKind::Alert`](crate::HandshakeErrorKind::Alert).
+    pub alert: u64,
+    /// [`HandshakeErrorKind::Other`](crate::HandshakeErrorKind::Other).
+    pub other: u64,
 }

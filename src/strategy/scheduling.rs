@@ -46,6 +46,12 @@ pub(crate) trait Schedule: Send + Sync {
         thread::Builder::new()
     }
 
+    /// Returns whether many requests can wait for their clients at the same time. Then connections complete
+    /// their handshakes where their requests run, otherwise on a thread for that purpose.
+    fn waits_cheaply(&self) -> bool {
+        false
+    }
+
     /// Runs on the thread of an accept loop that ends: it will wait for no further request.
     fn on_accept_loop_exit(&self, wait: &AcceptWait<'_>) {
         let _ = wait;
@@ -132,6 +138,10 @@ impl<'a> Scheduling<'a> {
 
     pub(crate) fn accept_loops(&self, kind: RequestKind) -> usize {
         self.schedule().accept_loops(kind)
+    }
+
+    pub(crate) fn waits_cheaply(&self) -> bool {
+        self.schedule().waits_cheaply()
     }
 
     pub(crate) fn accept_thread_builder(&self) -> thread::Builder {

@@ -8,8 +8,9 @@ use parking_lot::Mutex;
 
 use crate::coroutine::monitor::Monitor;
 use crate::job::{Job, Rejected};
+use crate::strategy::scheduling::Schedule;
 use crate::strategy::workers::Workers;
-use crate::strategy::{AcceptWait, Ready, Strategy};
+use crate::strategy::{AcceptWait, Ready, Scheduling, Strategy};
 
 /// Runs each request on a thread of its own. Python: `ThreadingMixIn`.
 ///
@@ -145,6 +146,17 @@ impl Strategy for Threading {
     fn server_close(&self, timeout: Duration) {
         self.idle_workers.close();
         self.workers.wait_until_ended(timeout);
+    }
+
+    fn scheduling(&self) -> Scheduling<'_> {
+        Scheduling::of(self)
+    }
+}
+
+impl Schedule for Threading {
+    /// With few threads, silent clients would occupy all of them.
+    fn waits_cheaply(&self) -> bool {
+        self.max_threads >= Self::DEFAULT_MAX_THREADS
     }
 }
 

@@ -1,7 +1,10 @@
 //! Receives from and sends to connections.
 
+use std::io::{self, IoSlice};
+
 use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
+use socket2::SockRef;
 
 use crate::errno::Errno;
 use crate::sys::descriptor;
@@ -70,6 +73,20 @@ pub(crate) fn send(fd: BorrowedFd<'_>, data: &[u8], may_wait: bool) -> Result<us
     };
     prepare(fd, may_wait);
     rustix::net::send(fd, data, wait | NO_SIGNAL)
+}
+
+/// Sends a part of several buffers, without waiting, and returns the number of bytes sent.
+pub(crate) fn send_vectored(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    prepare(fd, false);
+    let flags = SEND_WITHOUT_WAIT | NO_SIGNAL;
+    SockRef::from(&fd).send_vectored_with_flags(parts, flags.bits().cast_signed())
+}
+
+/// Copies available bytes without receiving them, and without waiting. Returns 0 at the end of the stream.
+pub(crate) fn peek(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    prepare(fd, false);
+    let peeked = rustix::net::recv(fd, buffer, RECV_WITHOUT_WAIT | RecvFlags::PEEK);
+    Ok(end_of_shut_down(peeked.map(|(size, _)| size))?)
 }
 
 /// Shuts down one or both directions, which ends the waits for them. (`std` would call the C library, and a

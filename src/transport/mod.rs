@@ -1,5 +1,6 @@
 //! Transports: where requests come from.
 
+mod accept;
 mod adopt;
 mod datagram;
 mod inet;
@@ -8,6 +9,8 @@ mod options;
 #[cfg(unix)]
 mod socket_file;
 mod tcp;
+#[cfg(feature = "tls")]
+mod tls;
 mod udp;
 mod udp_batch;
 #[cfg(unix)]
@@ -20,6 +23,8 @@ pub use self::inline_receiver::InlineReceiver;
 pub(crate) use self::inline_receiver::ReceiveInline;
 pub use self::options::{BeforeBind, SocketOptions};
 pub use self::tcp::Tcp;
+#[cfg(feature = "tls")]
+pub use self::tls::Tls;
 #[doc(alias = "SOCK_DGRAM")]
 pub use self::udp::Udp;
 #[cfg(unix)]

@@ -9,6 +9,8 @@ use crate::error::with_advice;
 use crate::sys;
 use crate::sys::fd::BorrowedFd;
 use crate::timeout::TimeoutConfig;
+#[cfg(feature = "tls")]
+use crate::tls::TlsConfig;
 
 /// The options that a transport reads while it creates its socket.
 ///
@@ -38,6 +40,9 @@ pub struct SocketOptions {
     pub max_packet_size: usize,
     /// Whether the file of a Unix socket that was closed is replaced.
     pub replace_stale: bool,
+    /// Certificates and protocols of TLS. `None`: the transport has no TLS.
+    #[cfg(feature = "tls")]
+    pub tls: Option<TlsConfig>,
     /// Called after the socket was created and before it is bound.
     pub before_bind: Option<BeforeBind>,
 }
@@ -80,6 +85,8 @@ impl Default for SocketOptions {
             timeouts: TimeoutConfig::default(),
             max_packet_size: Self::UDP_PACKET_SIZE,
             replace_stale: false,
+            #[cfg(feature = "tls")]
+            tls: None,
             before_bind: None,
         }
     }

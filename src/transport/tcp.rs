@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 
 use socket2::{SockRef, Type};
 
@@ -13,6 +13,7 @@ use crate::sys;
 use crate::sys::fd::{AsFd, impl_as_fd};
 use crate::sys::socket::AcceptedTimeouts;
 use crate::timeout::TimeoutConfig;
+use crate::transport::accept::Accept;
 use crate::transport::adopt::{SocketKind, adopt};
 use crate::transport::{Bind, FromListener, SocketOptions, Transport, inet};
 
@@ -75,8 +76,7 @@ impl Transport for Tcp {
     }
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<TcpRequest> {
-        let (stream, client_address) =
-            sys::accept::accept_tcp(&self.listener, self.accepted_timeouts)?;
+        let (stream, client_address) = self.accept()?;
         let timeouts = &self.timeouts;
         Ok(TcpRequest::accepted(
             stream,
@@ -84,6 +84,14 @@ impl Transport for Tcp {
             server,
             timeouts,
         ))
+    }
+}
+
+impl Accept for Tcp {
+    type Socket = TcpStream;
+
+    fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        sys::accept::accept_tcp(&self.listener, self.accepted_timeouts)
     }
 }
 

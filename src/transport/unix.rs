@@ -16,6 +16,7 @@ use crate::sys;
 use crate::sys::fd::{AsFd, BorrowedFd};
 use crate::sys::socket::AcceptedTimeouts;
 use crate::timeout::TimeoutConfig;
+use crate::transport::accept::Accept;
 use crate::transport::adopt::{SocketKind, adopt};
 use crate::transport::{Bind, FromListener, SocketOptions, Transport, datagram, socket_file};
 
@@ -73,8 +74,7 @@ impl Transport for UnixStream {
     }
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<UnixStreamRequest> {
-        let (stream, client_address) =
-            sys::unix_sockets::accept_unix(&self.listener, self.accepted_timeouts)?;
+        let (stream, client_address) = self.accept()?;
         let timeouts = &self.timeouts;
         Ok(UnixStreamRequest::accepted(
             stream,
@@ -82,6 +82,14 @@ impl Transport for UnixStream {
             server,
             timeouts,
         ))
+    }
+}
+
+impl Accept for UnixStream {
+    type Socket = net::UnixStream;
+
+    fn accept(&self) -> io::Result<(net::UnixStream, UnixAddress)> {
+        sys::unix_sockets::accept_unix(&self.listener, self.accepted_timeouts)
     }
 }
 

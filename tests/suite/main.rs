@@ -68,6 +68,8 @@ mod stalls;
 mod strategies;
 mod stream_requests;
 mod testing;
+#[cfg(feature = "tls")]
+mod tls;
 #[cfg(unix)]
 mod translations;
 #[cfg(unix)]

@@ -153,6 +153,32 @@ impl<T, S, M> ServerOptions<T, S, M> {
         self
     }
 
+    /// Sets how long the handshake may take, from accept: the header of a proxy and the TLS handshake. Default:
+    /// 10 seconds. `None` and [`Duration::MAX`] mean without limit. Zero is an error when binding. Has no effect
+    /// on connections without a handshake. Python has no such limit: a TLS client that says nothing holds up its
+    /// whole server.
+    ///
+    /// A handshake that takes longer ends the connection, and counts in
+    /// [`handshake_errors`](crate::Stats::handshake_errors).
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// use std::time::Duration;
+    ///
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let options = TcpServer::options().handshake_timeout(Duration::from_secs(5));
+    /// let server = options.bind("127.0.0.1:0", service)?;
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    #[doc(alias = "do_handshake_on_connect")]
+    pub fn handshake_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self
+    where
+        T: Stream,
+    {
+        self.socket.timeouts.handshake = timeout.into();
+        self
+    }
+
     /// Sets how long the server waits, after the handler has returned, for the client to end its side of
     /// the connection. Bytes that the client sends meanwhile are discarded. `None`, the default, and zero:
     /// it does not wait, as in Python.

@@ -261,6 +261,10 @@ impl Strategy for Coroutines {
 }
 
 impl Schedule for Coroutines {
+    fn waits_cheaply(&self) -> bool {
+        true
+    }
+
     fn accept_loops(&self, _kind: RequestKind) -> usize {
         self.workers
     }

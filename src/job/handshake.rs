@@ -1,0 +1,85 @@
+//! What precedes the handler of a connection: the handshake, and the checks that need its result.
+
+use std::io;
+
+use crate::escape::Escaped;
+use crate::handler_error::{HandlerError, Stage};
+use crate::handshake_error::HandshakeError;
+use crate::job;
+use crate::logging::log_event;
+use crate::panics::{catch_panic, catch_panic_io};
+use crate::request::Request;
+use crate::service::Service;
+use crate::state::counters::{Outcome, RejectionReason};
+use crate::state::{ConnectionState, Rejection, ServerState};
+
+/// Completes the handshake of a request on this thread, or in this coroutine, and calls `verify_request`.
+///
+/// # Errors
+///
+/// The outcome of a request that has no handler.
+pub(super) fn complete<R: Request, S: Service<R>>(
+    request: &mut R,
+    service: &S,
+) -> Result<(), Outcome> {
+    let handshake = || request.complete_handshake();
+    let completed = catch_panic_io("StreamSocket::handshake", io::ErrorKind::Other, handshake);
+    completed.map_err(|error| failed(request, service, error))?;
+    verify(request, service)
+}
+
+/// Reports a failed handshake. Returns the outcome of its request.
+pub(crate) fn failed<R: Request, S: Service<R>>(
+    request: &mut R,
+    service: &S,
+    error: io::Error,
+) -> Outcome {
+    let connection_state = request.connection_state();
+    if connection_state.is_some_and(ConnectionState::is_force_closed) {
+        return Outcome::ForceClosed;
+    }
+    if connection_state.is_some_and(ConnectionState::reads_are_ended) {
+        return Outcome::Rejected(RejectionReason::Closing);
+    }
+    let error = HandshakeError::new(error);
+    let state = &request.server().0;
+    state.counters.count_handshake_error(error.kind());
+    let (address, client) = (&state.address, Escaped(request.client_address()));
+    log_event!(Debug, "{address}: {client}: {}", Escaped(&error));
+    let _ = (address, client);
+    let _ = catch_panic(|| service.handshake_error(request, &error));
+    Outcome::Rejected(RejectionReason::Handshake)
+}
+
+/// Calls `verify_request`, and rejects the request if it returns `false` or panics.
+///
+/// # Errors
+///
+/// The outcome of a rejected request.
+pub(crate) fn verify<R: Request, S: Service<R>>(
+    request: &mut R,
+    service: &S,
+) -> Result<(), Outcome> {
+    let verified =
+        HandlerError::catch(Stage::VerifyRequest, || Ok(service.verify_request(request)));
+    let outcome = match verified {
+        Ok(true) => return Ok(()),
+        Ok(false) => {
+            let reason = RejectionReason::VerifyRequest;
+            log_rejection(&request.server().0, request, reason);
+            Outcome::Rejected(reason)
+        }
+        Err(error) => {
+            job::handle_error(service, request, &error);
+            Outcome::Failed
+        }
+    };
+    request.reject(&Rejection::Close);
+    Err(outcome)
+}
+
+pub(crate) fn log_rejection<R: Request>(state: &ServerState, request: &R, reason: RejectionReason) {
+    let (address, client) = (&state.address, Escaped(request.client_address()));
+    log_event!(Debug, "{address}: {client} was rejected: {reason}");
+    let _ = (address, client, reason);
+}

@@ -1,0 +1,526 @@
+//! A stream socket with TLS.
+//!
+//! The state of the session is behind a lock that is held while bytes are encrypted or decrypted, and while they
+//! are passed to a socket that has space. It is never held during a wait, so that one thread can read while another
+//! one writes or shuts the connection down.
+//!
+//! Encrypted bytes wait in the session until the socket takes them. A write is complete when it has. If a write
+//! times out before that, its bytes are on their way all the same: the next write sends them first, and a
+//! repetition of the write is then complete without another encryption (see [`Session::repeated`]).
+
+use std::fmt;
+use std::io::{self, BufRead, IoSlice, Read, Write};
+use std::mem;
+use std::net::Shutdown;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rustls::ServerConnection;
+
+use crate::coroutine::stream_io::timed_out;
+use crate::handshake_error;
+use crate::request::stream_socket::{HandshakeStep, StreamSocket};
+use crate::sys::fd::BorrowedFd;
+use crate::sys::poll::Direction;
+use crate::tls::{TlsConfig, TlsInfo};
+
+/// Size in bytes of the buffer for encrypted input: one record of the largest size.
+const INPUT_SIZE: usize = 16 * 1024 + 512;
+/// Number of bytes that are encrypted at a time.
+const OUTPUT_SIZE: usize = 64 * 1024;
+/// Number of bytes that are encrypted at a time if the caller does not wait.
+const MESSAGE_SIZE: usize = 16 * 1024;
+/// Longest time that the end of the output waits for a client that does not read, unless the write timeout is
+/// shorter.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A stream socket with TLS: the socket of a [`TlsRequest`](crate::TlsRequest).
+///
+/// ```
+/// use socketserver::{TlsRequest, prelude::*};
+///
+/// fn show(request: &mut TlsRequest) -> Result {
+///     let socket = request.socket();
+///     let peer = socket.get_ref().peer_addr()?; // the socket below
+///     assert!(!socket.has_close_notify());
+///     Ok(writeln!(request, "you are {peer}")?)
+/// }
+/// ```
+#[doc(alias = "SSLSocket")]
+pub struct TlsSocket<S> {
+    inner: S,
+    config: TlsConfig,
+    session: Mutex<Session>,
+    info: OnceLock<TlsInfo>,
+}
+
+/// A session, and the bytes that are not in it yet or no more.
+#[derive(Default)]
+struct Session {
+    /// `None` before the first bytes of the client, which so costs no memory before.
+    connection: Option<Box<ServerConnection>>,
+    /// Encrypted bytes that were received, from `input_read` on. Without memory while it is empty and the reader
+    /// waits.
+    input: Vec<u8>,
+    input_read: usize,
+    /// Time when the first bytes of a record arrived that is not complete.
+    incomplete_since: Option<Instant>,
+    /// Bytes of a write that timed out after their encryption. A write that begins with them repeats it.
+    repeated: Vec<u8>,
+    has_close_notify: bool,
+    is_finished: bool,
+}
+
+impl<S: StreamSocket> TlsSocket<S> {
+    /// Wraps a connected socket. The handshake follows: [`StreamSocket::handshake`].
+    ///
+    /// ```
+    /// use socketserver::request::{TlsSocket};
+    /// use socketserver::tls::TlsConfig;
+    /// use std::net::TcpStream;
+    ///
+    /// fn wrap(socket: TcpStream, tls: &TlsConfig) -> TlsSocket<TcpStream> {
+    ///     TlsSocket::new(socket, tls)
+    /// }
+    /// # let _ = wrap;
+    /// ```
+    #[doc(alias = "wrap_socket")]
+    pub fn new(inner: S, config: &TlsConfig) -> Self {
+        Self {
+            inner,
+            config: config.clone(),
+            session: Mutex::default(),
+            info: OnceLock::new(),
+        }
+    }
+
+    /// The socket below. Its own reads and writes would break the session.
+    ///
+    /// See the [example](Self).
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Whether the client has ended its output in order, by `close_notify`. If a read has found the end of the
+    /// stream without it, the connection was closed, possibly by someone on the way: a protocol that does not say
+    /// how long a message is cannot know whether it has the whole message.
+    ///
+    /// See the [example](Self).
+    #[doc(alias = "suppress_ragged_eofs")]
+    #[doc(alias = "SSLEOFError")]
+    pub fn has_close_notify(&self) -> bool {
+        self.session.lock().has_close_notify
+    }
+
+    /// Receives into `buffer` what is available after decryption, and waits by `receive` for encrypted bytes.
+    fn receive<B: Destination + ?Sized>(
+        &self,
+        buffer: &mut B,
+        receive: impl Fn(&S, &mut Vec<u8>) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        loop {
+            let mut session = self.session.lock();
+            if let Some(size) = session.read(&self.inner, buffer)? {
+                session.incomplete_since = None;
+                return Ok(size);
+            }
+            let mut input = mem::take(&mut session.input);
+            session.input_read = 0;
+            let incomplete_since = session.incomplete_since;
+            drop(session);
+            self.check_read_timeout(incomplete_since)?;
+            input.clear();
+            input.reserve_exact(INPUT_SIZE);
+            let received = receive(&self.inner, &mut input);
+            let mut session = self.session.lock();
+            match received {
+                Ok(0) => session.end_input(&self.inner)?,
+                Ok(_) => {
+                    session.input = input;
+                    session.incomplete_since.get_or_insert_with(Instant::now);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Ends a read that has received encrypted bytes for the whole read timeout, but no complete record: a client
+    /// that sends a byte at a time would occupy its handler without limit.
+    fn check_read_timeout(&self, incomplete_since: Option<Instant>) -> io::Result<()> {
+        let Some(since) = incomplete_since else {
+            return Ok(());
+        };
+        match self.inner.read_timeout() {
+            Some(timeout) if since.elapsed() >= timeout => {
+                self.session.lock().incomplete_since = None;
+                Err(timed_out(Direction::Receive))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Passes the encrypted bytes of the session to the socket, and waits for space, at most for the time that
+    /// `timeout` returns.
+    fn flush(&self, timeout: impl Fn() -> Option<Duration>) -> io::Result<()> {
+        loop {
+            if self.session.lock().flush(&self.inner)? {
+                return Ok(());
+            }
+            if !self.inner.wait_writable(timeout())? {
+                return Err(timed_out(Direction::Send));
+            }
+        }
+    }
+}
+
+/// Destination of decrypted bytes.
+trait Destination {
+    /// Stores a part of `bytes`, and returns its size.
+    fn store(&mut self, bytes: &[u8]) -> usize;
+}
+
+impl Destination for [u8] {
+    fn store(&mut self, bytes: &[u8]) -> usize {
+        let size = bytes.len().min(self.len());
+        self[..size].copy_from_slice(&bytes[..size]);
+        size
+    }
+}
+
+/// The spare capacity.
+impl Destination for Vec<u8> {
+    fn store(&mut self, bytes: &[u8]) -> usize {
+        let size = bytes.len().min(self.capacity() - self.len());
+        self.extend_from_slice(&bytes[..size]);
+        size
+    }
+}
+
+impl Session {
+    fn connection(&mut self) -> io::Result<&mut ServerConnection> {
+        match &mut self.connection {
+            Some(connection) => Ok(connection),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Returns decrypted bytes, 0 at the end of the stream. `None`: more input is needed.
+    fn read<B: Destination + ?Sized>(
+        &mut self,
+        socket: &impl StreamSocket,
+        buffer: &mut B,
+    ) -> io::Result<Option<usize>> {
+        loop {
+            let connection = self.connection()?;
+            let mut reader = connection.reader();
+            match reader.fill_buf() {
+                Ok([]) => {
+                    self.has_close_notify = true;
+                    return Ok(Some(0));
+                }
+                Ok(bytes) => {
+                    let size = buffer.store(bytes);
+                    reader.consume(size);
+                    return Ok(Some(size));
+                }
+                // The client has left without `close_notify`.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Some(0)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+            if self.input_read == self.input.len() {
+                return Ok(None);
+            }
+            self.process(socket)?;
+        }
+    }
+
+    /// Passes received bytes to the session, and sends its answers as far as there is space.
+    fn process(&mut self, socket: &impl StreamSocket) -> io::Result<()> {
+        let mut input = &self.input[self.input_read..];
+        let before = input.len();
+        let Some(connection) = &mut self.connection else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        connection.read_tls(&mut input)?;
+        self.input_read += before - input.len();
+        let processed = connection.process_new_packets();
+        // Sends an alert, too. If the client does not take it now, a later write sends it.
+        let _ = self.flush(socket);
+        match processed {
+            Ok(_) => Ok(()),
+            Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+        }
+    }
+
+    /// Records that the client has closed its side.
+    fn end_input(&mut self, socket: &impl StreamSocket) -> io::Result<()> {
+        self.connection()?.read_tls(&mut io::empty())?;
+        let processed = self.connection()?.process_new_packets();
+        let _ = self.flush(socket);
+        processed
+            .map(drop)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    /// Passes encrypted bytes to the socket as far as it has space. Returns whether none is left.
+    fn flush(&mut self, socket: &impl StreamSocket) -> io::Result<bool> {
+        let Some(connection) = &mut self.connection else {
+            return Ok(true);
+        };
+        while connection.wants_write() {
+            match connection.write_tls(&mut Output(socket)) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes `data` as repeated, if it repeats a write that has timed out. Returns its size.
+    fn take_repeated(&mut self, data: &[u8]) -> Option<usize> {
+        if self.repeated.is_empty() {
+            return None;
+        }
+        let repeated = mem::take(&mut self.repeated);
+        data.starts_with(&repeated).then_some(repeated.len())
+    }
+
+    /// Encrypts a part of `data`, and returns its size.
+    fn encrypt(&mut self, data: &[u8], limit: usize) -> io::Result<usize> {
+        if self.is_finished {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let data = &data[..data.len().min(limit)];
+        self.connection()?.writer().write(data)
+    }
+}
+
+/// The socket, as a destination of encrypted bytes that takes as many as it has space for.
+struct Output<'a, S>(&'a S);
+
+impl<S: StreamSocket> Write for Output<'_, S> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.0.try_send(data)
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_send_vectored(parts)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The socket, as a source of the encrypted bytes that are available.
+struct Input<'a, S>(&'a S);
+
+impl<S: StreamSocket> Read for Input<'_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.try_recv(buffer)
+    }
+}
+
+impl<S: StreamSocket> StreamSocket for TlsSocket<S> {
+    type Address = S::Address;
+
+    fn needs_handshake(&self) -> bool {
+        self.info.get().is_none()
+    }
+
+    fn handshake(&self) -> io::Result<HandshakeStep> {
+        let mut session = self.session.lock();
+        loop {
+            if !session.flush(&self.inner)? {
+                return Ok(HandshakeStep::WantWrite);
+            }
+            if let Some(connection) = &session.connection
+                && !connection.is_handshaking()
+            {
+                let _ = self.info.set(TlsInfo::of(connection));
+                return Ok(HandshakeStep::Done);
+            }
+            if session.connection.is_none() {
+                if !self.inner.wait_readable(Some(Duration::ZERO))? {
+                    return Ok(HandshakeStep::WantRead);
+                }
+                let connection = ServerConnection::new(self.config.present());
+                session.connection = Some(Box::new(connection.map_err(io::Error::other)?));
+            }
+            let connection = session.connection()?;
+            match connection.read_tls(&mut Input(&self.inner)) {
+                Ok(0) => return Err(handshake_error::disconnected()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(HandshakeStep::WantRead);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+            if let Err(error) = connection.process_new_packets() {
+                // Sends the alert, so that the client can say what is wrong.
+                let _ = session.flush(&self.inner);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            }
+        }
+    }
+
+    fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.receive(buffer, |socket, input| {
+            input.resize(input.capacity(), 0);
+            let received = socket.recv(input);
+            input.truncate(*received.as_ref().unwrap_or(&0));
+            received
+        })
+    }
+
+    fn recv_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        self.receive(buffer, S::recv_spare)
+    }
+
+    fn before_recv(&self, would_block: bool) -> io::Result<()> {
+        if self.has_pending_input() {
+            return Ok(());
+        }
+        self.inner.before_recv(would_block)
+    }
+
+    fn try_recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.receive(buffer, |socket, input| {
+            input.resize(input.capacity(), 0);
+            let received = socket.try_recv(input);
+            input.truncate(*received.as_ref().unwrap_or(&0));
+            received
+        })
+    }
+
+    fn has_pending_input(&self) -> bool {
+        let mut session = self.session.lock();
+        let has_input = session.input_read < session.input.len();
+        let connection = session.connection.as_mut();
+        has_input
+            || connection.is_some_and(|connection| {
+                let available = connection.reader().fill_buf().map(<[u8]>::len);
+                !matches!(available, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+            })
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.inner.descriptor()
+    }
+
+    fn local_address(&self) -> io::Result<S::Address> {
+        self.inner.local_address()
+    }
+
+    fn send(&self, data: &[u8]) -> io::Result<usize> {
+        self.flush(|| self.inner.write_timeout())?;
+        let mut session = self.session.lock();
+        if let Some(size) = session.take_repeated(data) {
+            return Ok(size);
+        }
+        let size = session.encrypt(data, OUTPUT_SIZE)?;
+        drop(session);
+        let sent = self.flush(|| self.inner.write_timeout());
+        if sent.is_err() {
+            self.session.lock().repeated = data[..size].to_vec();
+        }
+        sent.map(|()| size)
+    }
+
+    fn try_send(&self, data: &[u8]) -> io::Result<usize> {
+        let mut session = self.session.lock();
+        if !session.flush(&self.inner)? {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        if let Some(size) = session.take_repeated(data) {
+            return Ok(size);
+        }
+        let size = session.encrypt(data, MESSAGE_SIZE)?;
+        if session.flush(&self.inner)? {
+            return Ok(size);
+        }
+        session.repeated = data[..size].to_vec();
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        if how == Shutdown::Write && !self.needs_handshake() {
+            let mut session = self.session.lock();
+            session.send_close_notify();
+            let _ = session.flush(&self.inner);
+        }
+        self.inner.shutdown(how)
+    }
+
+    fn finish(&self) -> io::Result<()> {
+        self.session.lock().send_close_notify();
+        let timeout = || match self.inner.write_timeout() {
+            Some(timeout) => Some(timeout.min(FINISH_TIMEOUT)),
+            None => Some(FINISH_TIMEOUT),
+        };
+        let flushed = self.flush(timeout);
+        self.inner.finish()?;
+        flushed
+    }
+
+    fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.inner.set_timeout(timeout)
+    }
+
+    fn set_timeouts(&self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
+        self.inner.set_timeouts(read, write)
+    }
+
+    fn read_timeout(&self) -> Option<Duration> {
+        self.inner.read_timeout()
+    }
+
+    fn write_timeout(&self) -> Option<Duration> {
+        self.inner.write_timeout()
+    }
+
+    fn wait_readable(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        if self.has_pending_input() {
+            return Ok(true);
+        }
+        self.inner.wait_readable(timeout)
+    }
+
+    fn wait_writable(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        self.inner.wait_writable(timeout)
+    }
+
+    fn before_close(&self) {
+        self.inner.before_close();
+    }
+
+    fn tls_info(&self) -> Option<TlsInfo> {
+        self.info.get().cloned()
+    }
+}
+
+impl Session {
+    /// Queues the message that ends the output in order.
+    fn send_close_notify(&mut self) {
+        if let Some(connection) = &mut self.connection
+            && !mem::replace(&mut self.is_finished, true)
+        {
+            connection.send_close_notify();
+        }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for TlsSocket<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsSocket")
+            .field("inner", &self.inner)
+            .field("info", &self.info.get())
+            .finish_non_exhaustive()
+    }
+}

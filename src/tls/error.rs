@@ -1,0 +1,95 @@
+//! Errors of certificates, and the kinds of failed handshakes.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::BoxError;
+use crate::handshake_error::HandshakeErrorKind;
+
+/// Why a [`TlsConfig`](crate::tls::TlsConfig) could not be made or reloaded. The message names the file and the
+/// next step.
+///
+/// ```
+/// use socketserver::tls::TlsConfig;
+///
+/// let error = TlsConfig::from_pem_files("missing.pem", "missing.key").unwrap_err();
+/// assert_eq!(error.path().unwrap().to_str(), Some("missing.pem"));
+/// assert!(error.to_string().contains("openssl req"));
+/// ```
+pub struct TlsError {
+    what: &'static str,
+    path: Option<PathBuf>,
+    advice: &'static str,
+    source: BoxError,
+}
+
+impl TlsError {
+    pub(super) fn new(what: &'static str, source: impl Into<BoxError>) -> Self {
+        Self {
+            what,
+            path: None,
+            advice: "",
+            source: source.into(),
+        }
+    }
+
+    pub(super) fn at(mut self, path: &Path) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    pub(super) fn with_advice(mut self, advice: &'static str) -> Self {
+        self.advice = advice;
+        self
+    }
+
+    /// The file that is the cause, if one is.
+    ///
+    /// See the [example](Self).
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)?;
+        if let Some(path) = &self.path {
+            write!(f, " {}", path.display())?;
+        }
+        write!(f, ": {}", self.source)?;
+        if !self.advice.is_empty() {
+            write!(f, "; {}", self.advice)?;
+        }
+        Ok(())
+    }
+}
+
+/// Like `Display`, because Rust prints `Debug` when `main` returns an error.
+impl fmt::Debug for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error for TlsError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+/// Returns the kind of a failed handshake, if its error is one of TLS.
+pub(crate) fn error_kind(error: &io::Error) -> Option<HandshakeErrorKind> {
+    use rustls::Error as Tls;
+    Some(match error.get_ref()?.downcast_ref::<Tls>()? {
+        Tls::InvalidMessage(_) => HandshakeErrorKind::NotTls,
+        Tls::PeerIncompatible(_) | Tls::NoApplicationProtocol => HandshakeErrorKind::Incompatible,
+        Tls::InvalidCertificate(_)
+        | Tls::NoCertificatesPresented
+        | Tls::InvalidCertRevocationList(_) => HandshakeErrorKind::ClientCertificate,
+        Tls::AlertReceived(_) => HandshakeErrorKind::Alert,
+        _ => HandshakeErrorKind::Other,
+    })
+}

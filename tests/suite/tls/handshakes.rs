@@ -1,0 +1,324 @@
+//! Handshakes: clients that do not complete them, and what the others see meanwhile.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use socketserver::{
+    Coroutines, HandshakeError, HandshakeErrorKind, Phase, Request, RequestHandler, Result,
+    Sequential, Server, Service, Strategy, ThreadPool, Threading, TlsRequest,
+};
+
+use super::*;
+#[cfg(unix)]
+use crate::support::alone::{apart, test_name};
+
+/// Reports failed handshakes.
+struct Reporting(mpsc::SyncSender<HandshakeErrorKind>);
+
+struct Echo;
+
+impl RequestHandler<TlsRequest> for Echo {
+    fn handle(&mut self, request: &mut TlsRequest) -> Result {
+        echo_lines(request)
+    }
+}
+
+impl Service<TlsRequest> for Reporting {
+    type Handler = Echo;
+
+    fn request_handler(self: &Arc<Self>) -> Echo {
+        Echo
+    }
+
+    fn handshake_error(&self, _: &TlsRequest, error: &HandshakeError) {
+        self.0.send(error.kind()).unwrap();
+    }
+}
+
+fn reporting() -> (Reporting, mpsc::Receiver<HandshakeErrorKind>) {
+    let (sender, errors) = mpsc::sync_channel(1000);
+    (Reporting(sender), errors)
+}
+
+/// Two hundred clients that say nothing, or stop in the middle, delay no other client.
+fn silent_clients_delay_no_other_client<M: Strategy + Default>() {
+    serve_beside_silent_clients(M::default());
+}
+
+fn serve_beside_silent_clients(strategy: impl Strategy) {
+    let server = options::<_, Sequential>()
+        .handshake_timeout(None)
+        .bind(own_loopback(), echo())
+        .unwrap()
+        .strategy(strategy)
+        .grace_period(Duration::ZERO)
+        .spawn()
+        .unwrap();
+    let address = *server.server_address();
+    let silent: Vec<_> = (0..200).map(|_| silent(&address)).collect();
+    for mut client in silent.iter().skip(1).step_by(2) {
+        client.write_all(b"\x16\x03\x01\x02\x00\x01\x00").unwrap();
+    }
+    let mut good = connect(&address);
+    assert_eq!(good.ask("hello\n"), "hello\n");
+    good.finish();
+    assert_eq!(good.rest().unwrap(), b"");
+    drop(good);
+    let handle = server.handle();
+    eventually("the good client has been served", || handle.stats().completed == 1);
+    server.stop().unwrap();
+    let stats = handle.stats();
+    assert_eq!((stats.completed, stats.active), (1, 0), "{stats:?}");
+    assert_eq!(
+        stats.accepted,
+        stats.completed + stats.rejected + stats.force_closed,
+        "{stats:?}"
+    );
+    for mut client in silent {
+        let mut buffer = [0; 100];
+        // The end, or the reset that follows the unread half of a handshake.
+        while let Ok(1..) = client.read(&mut buffer) {}
+    }
+}
+
+fn a_late_client_is_disconnected<M: Strategy + Default>() {
+    let (service, errors) = reporting();
+    let server = options::<_, M>()
+        .handshake_timeout(Duration::from_millis(20))
+        .bind(own_loopback(), service)
+        .unwrap()
+        .spawn()
+        .unwrap();
+    let mut late = silent(server.server_address());
+    assert_eq!(next(&errors), HandshakeErrorKind::TimedOut);
+    assert_eq!(late.read(&mut [0; 10]).unwrap(), 0);
+    let handle = server.handle();
+    server.stop().unwrap();
+    let stats = handle.stats();
+    assert_eq!(stats.handshake_errors.timed_out, 1);
+    assert_eq!((stats.rejected_by.handshake, stats.rejected), (1, 1));
+}
+
+fn failed_handshakes_are_counted_by_reason<M: Strategy + Default>() {
+    let (service, errors) = reporting();
+    let server = options::<_, M>()
+        .bind(own_loopback(), service)
+        .unwrap()
+        .spawn()
+        .unwrap();
+    let address = *server.server_address();
+
+    let mut http = silent(&address);
+    http.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
+    assert_eq!(next(&errors), HandshakeErrorKind::NotTls);
+
+    let gone = silent(&address);
+    gone.shutdown(Shutdown::Both).unwrap();
+    assert_eq!(next(&errors), HandshakeErrorKind::Disconnected);
+
+    let distrustful = TlsClient::connect_to(address, &Authority::unknown(), "localhost");
+    assert!(distrustful.is_err());
+    assert_eq!(next(&errors), HandshakeErrorKind::Alert);
+
+    assert_eq!(connect(&address).ask("hello\n"), "hello\n");
+    let handle = server.handle();
+    server.stop().unwrap();
+    let stats = handle.stats();
+    let counts = stats.handshake_errors;
+    assert_eq!(
+        (counts.not_tls, counts.disconnected, counts.alert),
+        (1, 1, 1)
+    );
+    assert_eq!((stats.failed, stats.rejected_by.handshake), (0, 3));
+}
+
+/// A client that has sent nothing is ended when the stop begins; one in the middle of its handshake has the grace
+/// period.
+fn a_stop_ends_handshakes<M: Strategy + Default>() {
+    let server = options::<_, M>()
+        .handshake_timeout(None)
+        .bind(own_loopback(), echo())
+        .unwrap()
+        .grace_period(PATIENCE)
+        .spawn()
+        .unwrap();
+    let mut silent = silent(server.server_address());
+    let handle = server.handle();
+    eventually("the client is accepted", || handle.stats().accepted == 1);
+    let report = in_time(move || server.stop().unwrap());
+    assert_eq!(silent.read(&mut [0; 10]).unwrap(), 0);
+    assert_eq!((report.rejected, report.force_closed.len()), (1, 0));
+    assert_eq!(handle.phase(), Phase::Stopped);
+}
+
+fn a_handshake_is_force_closed_after_the_grace_period<M: Strategy + Default>() {
+    let server = options::<_, M>()
+        .handshake_timeout(None)
+        .bind(own_loopback(), echo())
+        .unwrap()
+        .grace_period(Duration::from_millis(20))
+        .spawn()
+        .unwrap();
+    let mut half = silent(server.server_address());
+    half.write_all(b"\x16\x03\x01\x02\x00\x01\x00").unwrap();
+    let handle = server.handle();
+    eventually("the client is accepted", || handle.stats().accepted == 1);
+    let report = in_time(move || server.stop().unwrap());
+    assert_eq!(
+        (report.rejected, report.force_closed.len()),
+        (0, 1),
+        "{report}"
+    );
+    while let Ok(1..) = half.read(&mut [0; 10]) {}
+}
+
+/// The handshakes of the backlog are completed when the server is closed.
+fn the_backlog_is_served<M: Strategy + Default>() {
+    let server = options::<_, M>()
+        .bind(own_loopback(), echo())
+        .unwrap()
+        .grace_period(PATIENCE);
+    let address = *server.server_address();
+    let client = std::thread::spawn(move || {
+        let mut client = connect(&address);
+        let answer = client.ask("hello\n");
+        client.finish();
+        client.rest().unwrap();
+        answer
+    });
+    let backlog = || {
+        rustix::event::poll(
+            &mut [rustix::event::PollFd::new(
+                &server,
+                rustix::event::PollFlags::IN,
+            )],
+            None,
+        )
+    };
+    backlog().unwrap();
+    let report = server.server_close();
+    assert_eq!(client.join().unwrap(), "hello\n");
+    assert_eq!((report.completed, report.rejected), (1, 0), "{report}");
+}
+
+by_strategy!(
+    silent_clients_delay_no_other_client,
+    a_late_client_is_disconnected,
+    failed_handshakes_are_counted_by_reason,
+    a_stop_ends_handshakes,
+    a_handshake_is_force_closed_after_the_grace_period,
+    the_backlog_is_served,
+);
+
+#[cfg(unix)]
+#[test]
+fn silent_clients_occupy_no_child_processes() {
+    apart(
+        test_name!("silent_clients_occupy_no_child_processes"),
+        || {
+            serve_beside_silent_clients(forking());
+        },
+    );
+}
+
+/// Each of the few threads would otherwise wait for a silent client.
+#[test]
+fn silent_clients_occupy_no_thread_of_few() {
+    let server = options::<_, Threading>()
+        .handshake_timeout(None)
+        .bind(own_loopback(), echo())
+        .unwrap()
+        .strategy(Threading::new().max_threads(2))
+        .grace_period(Duration::ZERO)
+        .spawn()
+        .unwrap();
+    let _silent: Vec<_> = (0..10).map(|_| silent(server.server_address())).collect();
+    assert_eq!(connect(server.server_address()).ask("hello\n"), "hello\n");
+}
+
+#[test]
+fn handle_request_serves_one_client_after_its_handshake() {
+    let server = options::<_, Sequential>()
+        .bind(own_loopback(), echo())
+        .unwrap();
+    let address = *server.server_address();
+    let _silent = silent(&address);
+    let client = std::thread::spawn(move || {
+        let mut client = connect(&address);
+        let answer = client.ask("hello\n");
+        client.finish();
+        answer
+    });
+    let server = server.handle_request_timeout(PATIENCE);
+    assert_eq!(
+        server.handle_request().unwrap(),
+        socketserver::Handled::Request
+    );
+    assert_eq!(client.join().unwrap(), "hello\n");
+    assert_eq!(server.stats().completed, 1);
+}
+
+#[test]
+fn verify_request_knows_what_the_handshake_has_agreed_on() {
+    struct OnlyNamed;
+
+    impl Service<TlsRequest> for OnlyNamed {
+        type Handler = Echo;
+
+        fn request_handler(self: &Arc<Self>) -> Echo {
+            Echo
+        }
+
+        fn verify_request(&self, request: &TlsRequest) -> bool {
+            let info = request.connection_info();
+            info.is_encrypted() && info.tls().unwrap().server_name() == Some("localhost")
+        }
+    }
+
+    for_both(|server| {
+        assert_eq!(connect(server).ask("hello\n"), "hello\n");
+        let mut nameless =
+            TlsClient::connect_to(*server, &Authority::known(), "127.0.0.1").unwrap();
+        assert!(nameless.line().is_err_and(|_| true) || nameless.rest().is_ok());
+    });
+
+    fn for_both(check: impl Fn(&SocketAddr)) {
+        let threading = options::<_, Threading>()
+            .bind("127.0.0.1:0", OnlyNamed)
+            .unwrap()
+            .spawn()
+            .unwrap();
+        check(threading.server_address());
+        let pool = options::<_, ThreadPool>()
+            .bind("127.0.0.1:0", OnlyNamed)
+            .unwrap()
+            .spawn()
+            .unwrap();
+        check(pool.server_address());
+        let coroutines = options::<_, Coroutines>()
+            .bind("127.0.0.1:0", OnlyNamed)
+            .unwrap()
+            .spawn()
+            .unwrap();
+        check(coroutines.server_address());
+        for (name, stats) in [
+            ("threading", threading.handle()),
+            ("pool", pool.handle()),
+            ("coroutines", coroutines.handle()),
+        ] {
+            eventually(name, || stats.stats().rejected_by.verify_request == 1);
+        }
+    }
+}
+
+#[test]
+fn a_server_without_a_certificate_says_what_is_missing() {
+    let error = Server::<Tls<Tcp>, _, Sequential>::bind("127.0.0.1:0", echo()).unwrap_err();
+    assert!(
+        error.to_string().contains("TlsConfig::from_pem_files"),
+        "{error}"
+    );
+}

@@ -1,0 +1,345 @@
+//! Reads and writes of TLS connections, and what a handshake agrees on.
+
+use std::io::{ErrorKind, Write};
+use std::net::Shutdown;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use socketserver::tls::{ClientCertificates, TlsInfo};
+use socketserver::{Request, Sender, Strategy, Threading, TimeoutKind, TlsRequest, handler_fn};
+
+use super::*;
+
+/// Serves with a configuration, and returns what one client's handshake has agreed on.
+fn agreed(
+    tls: TlsConfig,
+    client: impl FnOnce(SocketAddr) -> std::io::Result<TlsClient>,
+) -> Option<TlsInfo> {
+    let (sender, infos) = mpsc::channel();
+    let service = handler_fn(move |request: &mut TlsRequest| {
+        let info = request.connection_info();
+        sender.send(info.tls().cloned())?;
+        Ok(request.send_all("hello\n")?)
+    });
+    let server = Server::<Tls<Tcp>, _, Threading>::options().tls(tls);
+    let server = server
+        .bind(own_loopback(), service)
+        .unwrap()
+        .spawn()
+        .unwrap();
+    // With TLS 1.3, a client learns only after its handshake that the server has rejected its certificate.
+    let answer = client(*server.server_address()).and_then(|mut client| client.line());
+    match answer {
+        Ok(answer) if answer == "hello\n" => next(&infos),
+        _ => {
+            let handle = server.handle();
+            eventually("the server rejects the client", || {
+                handle.stats().rejected_by.handshake == 1
+            });
+            None
+        }
+    }
+}
+
+#[test]
+fn a_handshake_agrees_on_version_cipher_name_and_protocol() {
+    let tls = || {
+        TlsConfig::builder()
+            .certificate(file("server.pem"), file("server.key"))
+            .alpn_protocols(["h2", "http/1.1"])
+            .build()
+            .unwrap()
+    };
+    let mut config = Arc::unwrap_or_clone(Authority::known());
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let config = Arc::new(config);
+    let info = agreed(tls(), |address| {
+        TlsClient::connect_to(address, &config, "localhost")
+    })
+    .unwrap();
+    assert_eq!(info.version(), "TLSv1.3");
+    assert!(info.cipher_suite().starts_with("TLS13_"), "{info:?}");
+    assert_eq!(info.server_name(), Some("localhost"));
+    assert_eq!(info.alpn_protocol(), Some(&b"http/1.1"[..]));
+    assert!(info.peer_certificates().is_empty() && !info.is_resumed());
+
+    let old = Authority::new().only(&rustls::version::TLS12).config(None);
+    let info = agreed(tls(), |address| {
+        TlsClient::connect_to(address, &old, "localhost")
+    })
+    .unwrap();
+    assert_eq!(info.version(), "TLSv1.2");
+}
+
+#[test]
+fn old_versions_can_be_rejected() {
+    let builder = TlsConfig::builder().certificate(file("server.pem"), file("server.key"));
+    let tls = builder.only_tls_1_3().build().unwrap();
+    let old = Authority::new().only(&rustls::version::TLS12).config(None);
+    assert!(
+        agreed(tls, |address| TlsClient::connect_to(
+            address,
+            &old,
+            "localhost"
+        ))
+        .is_none()
+    );
+}
+
+#[test]
+fn certificates_are_chosen_by_name() {
+    let tls = TlsConfig::builder()
+        .certificate(file("server.pem"), file("server.key"))
+        .certificate_for("other.test", file("other.pem"), file("other.key"))
+        .certificate_for("*.other.test", file("other.pem"), file("other.key"))
+        .build()
+        .unwrap();
+    for name in ["localhost", "other.test", "www.other.test"] {
+        // The client checks that the certificate is for this name.
+        let connect = |address| TlsClient::connect_to(address, &Authority::known(), name);
+        let info = agreed(tls.clone(), connect).unwrap();
+        assert_eq!(info.server_name(), Some(name));
+    }
+}
+
+#[test]
+fn client_certificates_are_optional_or_required() {
+    let tls = |clients| {
+        let builder = TlsConfig::builder().certificate(file("server.pem"), file("server.key"));
+        builder.client_certificates(clients).build().unwrap()
+    };
+    let number = |clients, certificate: Option<&str>| {
+        let config = Authority::new().config(certificate);
+        let connect = |address| TlsClient::connect_to(address, &config, "localhost");
+        agreed(tls(clients), connect).map(|info| info.peer_certificates().len())
+    };
+    let optional = || ClientCertificates::Optional(file("authority.pem"));
+    let required = || ClientCertificates::Required(file("authority.pem"));
+    assert_eq!(number(ClientCertificates::None, Some("client")), Some(0));
+    assert_eq!(number(optional(), None), Some(0));
+    assert_eq!(number(optional(), Some("client")), Some(1));
+    assert_eq!(number(optional(), Some("stranger")), None);
+    assert_eq!(number(required(), Some("client")), Some(1));
+    assert_eq!(number(required(), None), None);
+    assert_eq!(number(required(), Some("stranger")), None);
+}
+
+fn sessions_are_resumed<M: Strategy + Default>() {
+    let service = handler_fn(|request: &mut TlsRequest| {
+        let info = request.connection_info();
+        let is_resumed = info.tls().is_some_and(TlsInfo::is_resumed);
+        Ok(writeln!(request, "{is_resumed}")?)
+    });
+    let server = options::<_, M>()
+        .bind(own_loopback(), service)
+        .unwrap()
+        .spawn()
+        .unwrap();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let config = Authority::new().only(version).config(None);
+        let ask = || {
+            TlsClient::connect(*server.server_address(), &config)
+                .line()
+                .unwrap()
+        };
+        assert_eq!(ask(), "false\n");
+        assert_eq!(ask(), "true\n");
+    }
+}
+
+/// Connections that begin during the exchange get the old certificate or the new one.
+fn certificates_are_exchanged_under_load<M: Strategy + Default>() {
+    let directory = std::env::temp_dir().join(format!("tls-{}", unique_name()));
+    std::fs::create_dir(&directory).unwrap();
+    let own = |name: &str| directory.join(name);
+    let install = |name: &str| {
+        std::fs::copy(file(&format!("{name}.pem")), own("server.pem")).unwrap();
+        std::fs::copy(file(&format!("{name}.key")), own("server.key")).unwrap();
+    };
+    install("server");
+    let tls = TlsConfig::from_pem_files(own("server.pem"), own("server.key")).unwrap();
+    let server = Server::<Tls<Tcp>, _, M>::options().tls(tls.clone());
+    let server = server
+        .bind(own_loopback(), echo())
+        .unwrap()
+        .spawn()
+        .unwrap();
+    let address = *server.server_address();
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        assert_eq!(connect(&address).ask("hello\n"), "hello\n");
+                    }
+                })
+            })
+            .collect();
+        while !clients.iter().all(|client| client.is_finished()) {
+            install("renewed");
+            tls.reload().unwrap();
+            install("server");
+            tls.reload().unwrap();
+        }
+    });
+    // An error keeps what is in use.
+    std::fs::write(own("server.key"), "nonsense").unwrap();
+    tls.reload().unwrap_err();
+    assert_eq!(connect(&address).ask("after\n"), "after\n");
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+/// The writes of another thread do not wait for the handler's read.
+fn a_sender_writes_while_the_handler_reads<M: Strategy + Default>() {
+    let (senders, all) = mpsc::channel::<Sender>();
+    let service = handler_fn(move |request: &mut TlsRequest| {
+        senders.send(request.sender())?;
+        let line = request.next_line(100)?.unwrap_or_default();
+        Ok(request.send_all(line)?)
+    });
+    let server = options::<_, M>()
+        .bind(own_loopback(), service)
+        .unwrap()
+        .spawn()
+        .unwrap();
+    let mut client = connect(server.server_address());
+    let sender = next(&all);
+    for number in 0..10 {
+        sender.send_all(format!("{number}\n")).unwrap();
+        assert_eq!(client.line().unwrap(), format!("{number}\n"));
+    }
+    let results = server.handle().broadcast("to all\n", PATIENCE);
+    assert!(results.iter().all(|(_, result)| result.is_ok()));
+    assert_eq!(client.line().unwrap(), "to all\n");
+    assert_eq!(client.ask("end\n"), "end\n");
+    assert_eq!(client.rest().unwrap(), b"");
+}
+
+/// Both directions at the same time, with more than any buffer holds.
+fn large_messages_arrive_in_both_directions<M: Strategy + Default>() {
+    const SIZE: usize = 3_000_000;
+    let service = handler_fn(|request: &mut TlsRequest| {
+        let data = request.read_exactly(SIZE)?;
+        Ok(request.send_all(data)?)
+    });
+    let server = options::<_, M>()
+        .bind(own_loopback(), service)
+        .unwrap()
+        .spawn()
+        .unwrap();
+    let mut client = connect(server.server_address());
+    let data: Vec<u8> = (0..SIZE).map(|n| (n * 7 + n / 256) as u8).collect();
+    client.send(&data);
+    assert!(client.rest().unwrap() == data);
+}
+
+fn the_end_without_close_notify_can_be_told<M: Strategy + Default>() {
+    let (sender, ends) = mpsc::channel();
+    let service = handler_fn(move |request: &mut TlsRequest| {
+        let line = request.next_line(100)?;
+        let end = request.recv(100)?;
+        Ok(sender.send((line, end, request.socket().has_close_notify()))?)
+    });
+    let server = options::<_, M>()
+        .bind(own_loopback(), service)
+        .unwrap()
+        .spawn()
+        .unwrap();
+    for orderly in [true, false] {
+        let mut client = connect(server.server_address());
+        client.send("hello\n");
+        match orderly {
+            true => client.finish(),
+            false => client.socket().shutdown(Shutdown::Write).unwrap(),
+        }
+        assert_eq!(
+            next(&ends),
+            (Some(b"hello\n".to_vec()), Vec::new(), orderly)
+        );
+        assert_eq!(client.rest().unwrap(), b"", "the server ends in order");
+    }
+    let handle = server.handle();
+    server.stop().unwrap();
+    assert_eq!((handle.stats().completed, handle.stats().failed), (2, 0));
+}
+
+/// A client that is cut does not take the end for an orderly one.
+fn a_force_closed_client_gets_no_close_notify<M: Strategy + Default>() {
+    let server = options::<_, M>().bind(own_loopback(), echo()).unwrap();
+    let server = server.grace_period(Duration::ZERO).spawn().unwrap();
+    let mut client = connect(server.server_address());
+    assert_eq!(client.ask("hello\n"), "hello\n");
+    client.send("no end of line");
+    let handle = server.handle();
+    eventually("the server has the half line", || {
+        handle.stats().bytes_received >= 20
+    });
+    let report = server.stop().unwrap();
+    assert_eq!(report.force_closed.len(), 1);
+    let end = client.rest().unwrap_err().kind();
+    assert!(
+        matches!(end, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset),
+        "{end}"
+    );
+}
+
+/// Each record of a client that sends a byte at a time takes longer than a read may.
+fn a_byte_at_a_time_is_no_way_around_timeouts<M: Strategy + Default>() {
+    let (sender, errors) = mpsc::channel();
+    let service = handler_fn(move |request: &mut TlsRequest| {
+        let error = request.recv(100).unwrap_err();
+        Ok(sender.send(TimeoutKind::of(&error))?)
+    });
+    let options = options::<_, M>().read_timeout(Duration::from_millis(50));
+    let server = options
+        .bind(own_loopback(), service)
+        .unwrap()
+        .spawn()
+        .unwrap();
+    let client = connect(server.server_address());
+    let mut socket = client.socket();
+    // A record of 4096 bytes.
+    socket.write_all(b"\x17\x03\x03\x10\x00").unwrap();
+    loop {
+        match errors.recv_timeout(Duration::from_millis(10)) {
+            Ok(error) => break assert_eq!(error, Some(TimeoutKind::Read)),
+            Err(_) => socket.write_all(b"x").unwrap(),
+        }
+    }
+}
+
+/// A write that times out and is tried again sends each byte once.
+fn a_write_continues_after_a_timeout<M: Strategy + Default>() {
+    const SIZE: usize = 8_000_000;
+    let (sender, timeouts) = mpsc::channel();
+    let service = handler_fn(move |request: &mut TlsRequest| {
+        let data: Vec<u8> = (0..SIZE).map(|n| (n / 1000) as u8).collect();
+        // A limit for the whole request, so that the timeout of the socket is shorter than that of the write.
+        sender.send(())?;
+        Ok(request.send_all(data)?)
+    });
+    let options = options::<_, M>()
+        .write_timeout(PATIENCE)
+        .idle_timeout(Duration::from_millis(10));
+    let options = options.request_timeout(PATIENCE);
+    let server = options
+        .bind(own_loopback(), service)
+        .unwrap()
+        .spawn()
+        .unwrap();
+    let mut client = connect(server.server_address());
+    next(&timeouts);
+    let data = client.rest().unwrap();
+    assert!(data.len() == SIZE && (0..SIZE).all(|n| data[n] == (n / 1000) as u8));
+}
+
+by_strategy!(
+    sessions_are_resumed,
+    certificates_are_exchanged_under_load,
+    a_sender_writes_while_the_handler_reads,
+    large_messages_arrive_in_both_directions,
+    the_end_without_close_notify_can_be_told,
+    a_force_closed_client_gets_no_close_notify,
+    a_byte_at_a_time_is_no_way_around_timeouts,
+    a_write_continues_after_a_timeout,
+);
