@@ -324,6 +324,7 @@ pub use state::{
     AcceptErrorCounts, HandshakeErrorCounts, OverloadPolicy, Phase, Rejection, RejectionCounts,
     ServerHandle, Stats, TimeoutCounts,
 };
+pub use state::{AccessList, NetworkError, ToNetwork};
 #[cfg(unix)]
 #[doc(inline)]
 pub use strategy::ChildExit;

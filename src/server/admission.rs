@@ -1,6 +1,7 @@
 //! Admission: how an accept loop applies the limits.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::error::Error;
@@ -10,7 +11,7 @@ use crate::request::{Request, RequestKind, RequestLifecycle};
 use crate::server::accept_loop::{AcceptLoop, AcceptOutcome};
 use crate::service::Service;
 use crate::state::counters::RejectionReason;
-use crate::state::limits::{Admission, Entry};
+use crate::state::limits::{Admission, Client, Entry, Permit};
 use crate::state::{InFlight, Rejection};
 use crate::strategy::{LoopThread, Ready};
 use crate::transport::Transport;
@@ -29,7 +30,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         }
     }
 
-    /// Accepts a request with `accept`, and dispatches or rejects it, as the limits decide.
+    /// Accepts a request with `accept`, and dispatches or rejects it, as the access list and the limits decide.
     ///
     /// `rejecting`: the loop expects to reject the request, so it has not waited for capacity of the
     /// strategy.
@@ -49,46 +50,110 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             RequestKind::Datagram => Entry::Unlimited,
         };
         match entry {
-            Entry::Unlimited => {
-                let request = accept()?;
-                Ok(self.dispatch(request, InFlight::begin(state), thread))
-            }
-            // A place came free since the wait. The loop waits again, now also for the strategy.
-            Entry::Permit(_) if rejecting => Err(io::ErrorKind::WouldBlock.into()),
-            Entry::Permit(permit) => {
-                let request = accept()?;
-                let admitted = catch_panic(|| {
-                    let address = || request.client_address().clone().into().ip();
-                    match permit.admit(address, |client| InFlight::begin_for(state, client)) {
-                        Ok(in_flight) => self.dispatch(request, in_flight, thread),
-                        Err((reason, rejection)) => {
-                            self.reject_client(request, reason, &rejection);
-                            AcceptOutcome::Request
-                        }
-                    }
-                });
-                Ok(admitted.unwrap_or(AcceptOutcome::Request))
-            }
             Entry::Wait => Err(io::ErrorKind::WouldBlock.into()),
+            // A place came free since the wait, or the limits have changed. The loop waits again, now also
+            // for the strategy.
+            Entry::Unlimited | Entry::Permit(_) if rejecting => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            Entry::Unlimited => Ok(self.admit(accept()?, None, thread)),
+            Entry::Permit(permit) => Ok(self.admit(accept()?, Some(permit), thread)),
             Entry::Reject(reason, rejection) => {
-                let request = accept()?;
-                self.reject_client(request, reason, &rejection);
+                self.reject_on_accept(accept()?, reason, &rejection);
                 Ok(AcceptOutcome::Request)
             }
         }
     }
 
+    /// Admits an accepted request by the address of its client, and dispatches or rejects it.
+    fn admit(
+        &self,
+        request: T::Request,
+        permit: Option<Permit<'_>>,
+        thread: &LoopThread,
+    ) -> AcceptOutcome {
+        let admitted = catch_panic(|| match self.admit_client(&request) {
+            Ok(client) => {
+                let begin = || InFlight::begin_for(self.state(), client);
+                let in_flight = match permit {
+                    Some(permit) => permit.admit(begin),
+                    None => begin(),
+                };
+                self.dispatch(request, in_flight, thread)
+            }
+            Err((reason, rejection)) => {
+                drop(permit);
+                self.reject_client(request, reason, &rejection);
+                AcceptOutcome::Request
+            }
+        });
+        admitted.unwrap_or(AcceptOutcome::Request)
+    }
+
+    /// Applies the limits by the address of a client. Returns the client for which the connection was counted.
+    fn admit_client(
+        &self,
+        request: &T::Request,
+    ) -> Result<Option<Client>, (RejectionReason, Rejection)> {
+        match T::KIND {
+            RequestKind::Connection => match address_at_accept(request) {
+                Some(address) => self.state().limits.admit_client(address),
+                None => Ok(None),
+            },
+            RequestKind::Datagram => match self.denial(request) {
+                Some(rejection) => Err((RejectionReason::AccessList, rejection)),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// Returns how a request is rejected that the access list denies; `None` if it is admitted.
+    #[inline]
+    pub(super) fn denial(&self, request: &T::Request) -> Option<Rejection> {
+        let limits = &self.state().limits;
+        if !limits.has_access_list() {
+            return None;
+        }
+        let denial = limits.check_access(address_at_accept(request)?).err()?;
+        match T::KIND {
+            RequestKind::Connection => Some(denial),
+            // A reply would help an attacker that has forged the address.
+            RequestKind::Datagram => Some(Rejection::Close),
+        }
+    }
+
+    /// Rejects a request for a reason that does not depend on its client. For a denied client, the access list
+    /// is the reason nevertheless.
+    pub(super) fn reject_on_accept(
+        &self,
+        request: T::Request,
+        reason: RejectionReason,
+        rejection: &Rejection,
+    ) {
+        match catch_panic(|| self.denial(&request)) {
+            Ok(Some(denial)) => {
+                self.reject_client(request, RejectionReason::AccessList, &denial);
+            }
+            _ => self.reject_client(request, reason, rejection),
+        }
+    }
+
     /// Rejects a client without calling the service.
-    pub(super) fn reject_client(
+    fn reject_client(
         &self,
         mut request: T::Request,
         reason: RejectionReason,
         rejection: &Rejection,
     ) {
-        self.state().counters.count_rejected_on_accept(reason);
-        let _ = catch_panic(|| log_rejection(self.state(), &request, reason));
+        self.count_rejected(&request, reason);
         let _ = catch_panic(|| request.reject(rejection));
         let _ = catch_panic(|| drop(request));
+    }
+
+    /// Counts and logs a request that was accepted only to be rejected.
+    pub(super) fn count_rejected(&self, request: &T::Request, reason: RejectionReason) {
+        self.state().counters.count_rejected_on_accept(reason);
+        let _ = catch_panic(|| log_rejection(self.state(), request, reason));
     }
 
     /// Leaves connections in the backlog until the decision of the limits may have changed. A stop
@@ -118,4 +183,9 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             _ => Ok(on_expiry),
         }
     }
+}
+
+/// The address by which a request is admitted when it was accepted; `None` if there is none, as on Unix sockets.
+fn address_at_accept(request: &impl Request) -> Option<IpAddr> {
+    request.client_address().clone().into().ip()
 }

@@ -208,7 +208,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             }
             accepted => accepted,
         };
-        self.reject_client(request?, RejectionReason::Closing, rejection);
+        self.reject_on_accept(request?, RejectionReason::Closing, rejection);
         Ok(())
     }
 }

@@ -43,6 +43,9 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         current_datagram: &CurrentDatagram,
     ) {
         let _ = catch_panic(|| {
+            if self.denial(request).is_some() {
+                return self.count_rejected(request, RejectionReason::AccessList);
+            }
             let _in_progress = current_datagram.begin(request.client_address().clone().into());
             let mut in_flight = InFlight::begin(self.state());
             if self.verify(request, &mut in_flight) {

@@ -99,7 +99,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         for _ in 0..AcceptBackoff::MAX_SHED_AT_ONCE {
             let reject_next = || {
                 self.get_request().map(|request| {
-                    self.reject_client(request, RejectionReason::Descriptors, &Rejection::Close);
+                    self.reject_on_accept(request, RejectionReason::Descriptors, &Rejection::Close);
                 })
             };
             let rejected = reserve.with_released(reject_next);

@@ -1,5 +1,6 @@
 //! The options of a server before it is bound: the builder and the socket options.
 
+mod access;
 mod limits;
 #[cfg(unix)]
 mod socket_file;
@@ -66,6 +67,7 @@ use crate::transport::{
 /// | [`max_packet_size`](Self::max_packet_size) | 8192 | 65535; Unix sockets 256 KiB | Python truncates longer datagrams without notice |
 /// | [`replace_stale`](Self::replace_stale), Unix sockets | not available | `false` | |
 /// | [`max_connections`](Self::max_connections), [`max_per_client`](Self::max_per_client), [`accept_rate`](Self::accept_rate) | not available | none | |
+/// | [`access_list`](Self::access_list) | not available | empty: all clients are admitted | |
 #[must_use = "options do nothing until `bind`"]
 pub struct ServerOptions<T, S, M> {
     socket: SocketOptions,

@@ -50,6 +50,7 @@ pub(crate) enum RejectionReason {
     MaxConnections,
     MaxPerClient,
     AcceptRate,
+    AccessList,
     Descriptors,
     Handshake,
     Closing,
@@ -63,6 +64,7 @@ impl fmt::Display for RejectionReason {
             Self::MaxConnections => "`max_connections` is reached",
             Self::MaxPerClient => "`max_per_client` is reached",
             Self::AcceptRate => "`accept_rate` is exceeded",
+            Self::AccessList => "the access list denies its address",
             Self::Descriptors => "no descriptor is available",
             Self::Handshake => "the handshake failed",
             Self::Closing => "the server is being closed",
@@ -86,7 +88,7 @@ impl Outcome {
 }
 
 impl RejectionReason {
-    const COUNT: usize = 8;
+    const COUNT: usize = 9;
 }
 
 impl Counters {
@@ -174,6 +176,7 @@ impl Counters {
             max_connections: rejected(RejectionReason::MaxConnections),
             max_per_client: rejected(RejectionReason::MaxPerClient),
             accept_rate: rejected(RejectionReason::AcceptRate),
+            access_list: rejected(RejectionReason::AccessList),
             descriptors: rejected(RejectionReason::Descriptors),
             handshake: rejected(RejectionReason::Handshake),
             closing: rejected(RejectionReason::Closing),

@@ -1,5 +1,7 @@
 //! Controlling a server while it serves.
 
+mod limits;
+
 use std::fmt;
 use std::io;
 use std::sync::Arc;

@@ -15,7 +15,7 @@ use crate::state::{RequestInfo, ServerState};
 pub(crate) struct InFlight<C: Borrow<Arc<ServerState>> = Arc<ServerState>> {
     state: C,
     pub(crate) outcome: Outcome,
-    /// The client, if connections per client are counted.
+    /// The client for which the connection is counted, if it has an IP address.
     client: Option<Client>,
     /// The entry in the list of connectionless requests, if it is one.
     list_entry: Option<ListEntry>,

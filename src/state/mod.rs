@@ -25,7 +25,7 @@ mod stats;
 
 pub use self::activity::Activity;
 pub use self::handle::ServerHandle;
-pub use self::limits::{OverloadPolicy, Rejection};
+pub use self::limits::{AccessList, NetworkError, OverloadPolicy, Rejection, ToNetwork};
 pub use self::phase::Phase;
 pub use self::request_info::RequestInfo;
 pub use self::sender::Sender;

@@ -91,6 +91,9 @@ pub struct RejectionCounts {
     pub max_per_client: u64,
     /// [`accept_rate`](crate::ServerOptions::accept_rate) was exceeded.
     pub accept_rate: u64,
+    /// The [`access_list`](crate::ServerOptions::access_list) denied the address of the client. Datagrams of
+    /// denied clients count too.
+    pub access_list: u64,
     /// The process had no free descriptor for longer than clients wait for one.
     pub descriptors: u64,
     /// The handshake failed: [`handshake_errors`](Stats::handshake_errors) counts the reasons.
@@ -174,6 +177,7 @@ impl Stats {
 impl RejectionCounts {
     pub(super) fn total(&self) -> u64 {
         let limits = self.max_connections + self.max_per_client + self.accept_rate;
+        let limits = limits + self.access_list;
         let others = self.verify_request + self.strategy + self.descriptors;
         others + limits + self.handshake + self.closing
     }

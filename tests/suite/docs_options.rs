@@ -15,8 +15,9 @@ use socketserver::{
 };
 
 /// The sources of settings, and the type that has them.
-const SOURCES: [(&str, &str); 9] = [
+const SOURCES: [(&str, &str); 10] = [
     ("ServerOptions", "src/server/options.rs"),
+    ("ServerOptions", "src/server/options/access.rs"),
     ("ServerOptions", "src/server/options/limits.rs"),
     ("ServerOptions", "src/server/options/socket_file.rs"),
     ("ServerOptions", "src/server/options/timeouts.rs"),

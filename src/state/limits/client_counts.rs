@@ -3,6 +3,10 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
+use parking_lot::Mutex;
+
+use crate::state::Rejection;
+
 /// The addresses that count as one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Client {
@@ -23,9 +27,62 @@ impl Client {
     }
 }
 
+/// The limit of connections per client.
+///
+/// Connections are counted without a limit too, so that a limit that is set later counts those that are open.
+/// This costs about 0.1 µs per connection.
+#[derive(Debug)]
+pub(super) struct ClientLimit(Mutex<Limited>);
+
+#[derive(Debug)]
+struct Limited {
+    counts: ClientCounts,
+    most: Option<usize>,
+    at_most: Rejection,
+}
+
+impl ClientLimit {
+    pub(super) fn new(most: Option<usize>, at_most: Rejection) -> Self {
+        Self(Mutex::new(Limited {
+            counts: ClientCounts::default(),
+            most,
+            at_most,
+        }))
+    }
+
+    /// Counts a connection of a client. If the client has as many connections as it may have, returns how this one
+    /// is rejected.
+    pub(super) fn add(&self, client: Client) -> Result<(), Rejection> {
+        let mut limited = self.0.lock();
+        let most = limited.most.unwrap_or(usize::MAX);
+        match limited.counts.add(client, most) {
+            true => Ok(()),
+            false => Err(limited.at_most.clone()),
+        }
+    }
+
+    /// Removes a connection that was counted.
+    pub(super) fn remove(&self, client: Client) {
+        self.0.lock().counts.remove(client);
+    }
+
+    pub(super) fn set_most(&self, most: Option<usize>) {
+        self.0.lock().most = most;
+    }
+
+    pub(super) fn set_at_most(&self, rejection: Rejection) {
+        self.0.lock().at_most = rejection;
+    }
+
+    #[cfg(test)]
+    pub(super) fn clients(&self) -> usize {
+        self.0.lock().counts.len()
+    }
+}
+
 /// Number of connections of each client. Contains no clients without connections.
 #[derive(Debug, Default)]
-pub(super) struct ClientCounts {
+struct ClientCounts {
     connections: HashMap<Client, usize>,
 }
 
@@ -34,12 +91,12 @@ impl ClientCounts {
     const SMALL: usize = 64;
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.connections.len()
     }
 
     /// Adds a connection. Returns `false` if the client has `most` already.
-    pub(super) fn add(&mut self, client: Client, most: usize) -> bool {
+    fn add(&mut self, client: Client, most: usize) -> bool {
         let connections = self.connections.entry(client).or_insert(0);
         let has_capacity = *connections < most;
         *connections += usize::from(has_capacity);
@@ -47,7 +104,7 @@ impl ClientCounts {
     }
 
     /// Removes a connection that was added.
-    pub(super) fn remove(&mut self, client: Client) {
+    fn remove(&mut self, client: Client) {
         if let Some(connections) = self.connections.get_mut(&client) {
             *connections -= 1;
             if *connections > 0 {

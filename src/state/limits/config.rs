@@ -1,6 +1,6 @@
 //! Configuration of the limits.
 
-use crate::state::limits::TokenBucket;
+use crate::state::limits::{AccessList, TokenBucket};
 use crate::state::{OverloadPolicy, Rejection};
 
 /// The settings of [`ServerOptions`](crate::ServerOptions) for limits.
@@ -12,15 +12,8 @@ pub(crate) struct LimitConfig {
     pub(crate) at_max_per_client: Rejection,
     pub(crate) accept_rate: Option<TokenBucket>,
     pub(crate) at_accept_rate: OverloadPolicy,
-}
-
-impl LimitConfig {
-    /// Returns whether any limit is set.
-    pub(super) fn is_limited(&self) -> bool {
-        self.max_connections.is_some()
-            || self.max_per_client.is_some()
-            || self.accept_rate.is_some()
-    }
+    pub(crate) access_list: AccessList,
+    pub(crate) at_denied: Rejection,
 }
 
 impl Default for LimitConfig {
@@ -32,6 +25,8 @@ impl Default for LimitConfig {
             at_max_per_client: Rejection::Close,
             accept_rate: None,
             at_accept_rate: OverloadPolicy::Wait,
+            access_list: AccessList::new(),
+            at_denied: Rejection::Close,
         }
     }
 }

@@ -103,6 +103,7 @@ pub(crate) fn adds_up(handle: &ServerHandle) {
         + by.max_connections
         + by.max_per_client
         + by.accept_rate
+        + by.access_list
         + by.descriptors
         + by.closing;
     assert_eq!(stats.rejected, rejected, "{stats:?}");
