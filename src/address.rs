@@ -28,9 +28,29 @@ pub trait Address:
     /// # Ok::<(), std::net::AddrParseError>(())
     /// ```
     fn to_python(&self) -> String;
+
+    /// The address of a client, as the header of a proxy says it. `None`, the default, if this kind of address has
+    /// no such value: [`client_address`](crate::Request::client_address) then stays as it is.
+    ///
+    /// ```
+    /// use socketserver::{Address, UnixAddress};
+    /// use std::net::SocketAddr;
+    ///
+    /// let client = SocketAddr::from(([192, 0, 2, 1], 80));
+    /// assert_eq!(SocketAddr::from_proxy(client), Some(client));
+    /// assert_eq!(UnixAddress::from_proxy(client), None);
+    /// ```
+    fn from_proxy(client: SocketAddr) -> Option<Self> {
+        let _ = client;
+        None
+    }
 }
 
 impl Address for SocketAddr {
+    fn from_proxy(client: SocketAddr) -> Option<Self> {
+        Some(client)
+    }
+
     fn to_python(&self) -> String {
         match self {
             Self::V4(address) => format!("('{}', {})", address.ip(), address.port()),

@@ -274,13 +274,16 @@ pub(crate) fn serve<R: Request, S: Service<R>, C: Borrow<Arc<ServerState>>>(
     // `finish_request` and `handle_error` catch panics. The drop of the handler's error can still panic.
     let outcome = catch_panic(|| {
         if request.needs_handshake()
-            && let Err(outcome) = handshake::complete(request, &**service)
+            && let Err(outcome) = handshake::complete(request, &**service, in_flight)
         {
             return outcome;
         }
         match finish_request(request, service) {
             Ok(()) => Outcome::Completed,
             Err(error) => {
+                if let Some(forbidden) = request.forbidden_header() {
+                    return handshake::failed(request, &**service, forbidden);
+                }
                 handle_error(&**service, request, &error);
                 match error.is_disconnect() {
                     true => Outcome::Disconnected,

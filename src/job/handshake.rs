@@ -1,6 +1,8 @@
 //! What precedes the handler of a connection: the handshake, and the checks that need its result.
 
+use std::borrow::Borrow;
 use std::io;
+use std::sync::Arc;
 
 use crate::escape::Escaped;
 use crate::handler_error::{HandlerError, Stage};
@@ -11,21 +13,22 @@ use crate::panics::{catch_panic, catch_panic_io};
 use crate::request::Request;
 use crate::service::Service;
 use crate::state::counters::{Outcome, RejectionReason};
-use crate::state::{ConnectionState, Rejection, ServerState};
+use crate::state::{ConnectionState, InFlight, Rejection, ServerState};
 
 /// Completes the handshake of a request on this thread, or in this coroutine, and calls `verify_request`.
 ///
 /// # Errors
 ///
 /// The outcome of a request that has no handler.
-pub(super) fn complete<R: Request, S: Service<R>>(
+pub(super) fn complete<R: Request, S: Service<R>, C: Borrow<Arc<ServerState>>>(
     request: &mut R,
     service: &S,
+    in_flight: &mut InFlight<C>,
 ) -> Result<(), Outcome> {
     let handshake = || request.complete_handshake();
     let completed = catch_panic_io("StreamSocket::handshake", io::ErrorKind::Other, handshake);
     completed.map_err(|error| failed(request, service, error))?;
-    verify(request, service)
+    verify(request, service, in_flight)
 }
 
 /// Reports a failed handshake. Returns the outcome of its request.
@@ -51,15 +54,27 @@ pub(crate) fn failed<R: Request, S: Service<R>>(
     Outcome::Rejected(RejectionReason::Handshake)
 }
 
-/// Calls `verify_request`, and rejects the request if it returns `false` or panics.
+/// Applies the limits by the client's address, if that was not known before, and calls `verify_request`. Rejects the
+/// request if it returns `false` or panics.
 ///
 /// # Errors
 ///
 /// The outcome of a rejected request.
-pub(crate) fn verify<R: Request, S: Service<R>>(
+pub(crate) fn verify<R: Request, S: Service<R>, C: Borrow<Arc<ServerState>>>(
     request: &mut R,
     service: &S,
+    in_flight: &mut InFlight<C>,
 ) -> Result<(), Outcome> {
+    if let Some(address) = request.take_awaited_address() {
+        match in_flight.state().limits.admit_client(address) {
+            Ok(client) => in_flight.set_client(client),
+            Err((reason, rejection)) => {
+                log_rejection(in_flight.state(), request, reason);
+                request.reject(&rejection);
+                return Err(Outcome::Rejected(reason));
+            }
+        }
+    }
     let verified =
         HandlerError::catch(Stage::VerifyRequest, || Ok(service.verify_request(request)));
     let outcome = match verified {

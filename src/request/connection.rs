@@ -9,6 +9,8 @@ use crate::disconnect::{ClientGone, ShuttingDown};
 use crate::panics::CatchDropPanic;
 use crate::request::direction::timed_out;
 use crate::request::pending_io::PendingIo;
+#[cfg(feature = "proxy-protocol")]
+use crate::request::proxy_header::ProxyState;
 use crate::request::stream_socket::StreamSocket;
 use crate::request::timeouts::ConnectionTimeouts;
 use crate::state::live_connection::{LiveConnection, Recipient};
@@ -26,7 +28,10 @@ const SHORT_WRITE: usize = 1024;
 /// registry hold it weakly, so that it closes when the request ends.
 pub(super) struct Connection<S: StreamSocket> {
     pub(super) socket: CatchDropPanic<S>,
-    pub(super) client_address: S::Address,
+    /// The address from which the connection has come.
+    pub(super) peer_address: S::Address,
+    #[cfg(feature = "proxy-protocol")]
+    pub(super) proxy: ProxyState<S::Address>,
     /// Held while a message is sent, so that messages of the handler and of senders do not mix.
     pub(super) sending: FairMutex,
     /// `None`: the only timeouts are those of the socket.
@@ -36,11 +41,24 @@ pub(super) struct Connection<S: StreamSocket> {
 }
 
 impl<S: StreamSocket> Connection<S> {
+    /// The address of the client, which a proxy may have told.
+    pub(super) fn client_address(&self) -> &S::Address {
+        #[cfg(feature = "proxy-protocol")]
+        if let Some(client_address) = self.proxy.client_address() {
+            return client_address;
+        }
+        &self.peer_address
+    }
+
     pub(super) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let received = self.read_within_timeouts(|| {
             let read = || retry_interrupted(|| self.socket.recv(buffer));
             self.state.during(Activity::Reading, read)
         });
+        #[cfg(feature = "proxy-protocol")]
+        if let Ok(size) = received {
+            self.proxy.check_start(&buffer[..size])?;
+        }
         self.record_received(received)
     }
 
@@ -49,6 +67,10 @@ impl<S: StreamSocket> Connection<S> {
     pub(super) fn recv_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         let read = || retry_interrupted(|| self.socket.recv_spare(buffer));
         let received = self.state.during(Activity::Reading, read);
+        #[cfg(feature = "proxy-protocol")]
+        if let Ok(size) = received {
+            self.proxy.check_start(&buffer[buffer.len() - size..])?;
+        }
         self.record_received(received)
     }
 

@@ -1,6 +1,8 @@
 //! How a request has come: the listener, and what the connection itself says about the client.
 
 use crate::address::SocketAddress;
+#[cfg(feature = "proxy-protocol")]
+use crate::request::ProxyInfo;
 #[cfg(feature = "tls")]
 use crate::tls::TlsInfo;
 
@@ -23,6 +25,8 @@ pub struct ConnectionInfo {
     listener: SocketAddress,
     #[cfg(feature = "tls")]
     tls: Option<TlsInfo>,
+    #[cfg(feature = "proxy-protocol")]
+    proxy: Option<ProxyInfo>,
 }
 
 impl ConnectionInfo {
@@ -31,7 +35,14 @@ impl ConnectionInfo {
             listener,
             #[cfg(feature = "tls")]
             tls: None,
+            #[cfg(feature = "proxy-protocol")]
+            proxy: None,
         }
+    }
+
+    #[cfg(feature = "proxy-protocol")]
+    pub(super) fn with_proxy(self, proxy: Option<ProxyInfo>) -> Self {
+        Self { proxy, ..self }
     }
 
     #[cfg(feature = "tls")]
@@ -64,5 +75,13 @@ impl ConnectionInfo {
     #[cfg(feature = "tls")]
     pub fn tls(&self) -> Option<&TlsInfo> {
         self.tls.as_ref()
+    }
+
+    /// What the header of a proxy says. `None` if the connection did not begin with one.
+    ///
+    /// See the [example](crate::transport::ProxyProtocol).
+    #[cfg(feature = "proxy-protocol")]
+    pub fn proxy(&self) -> Option<&ProxyInfo> {
+        self.proxy.as_ref()
     }
 }

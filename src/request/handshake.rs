@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use crate::coroutine::stream_io;
 use crate::handshake_error;
 use crate::request::connection::Connection;
+#[cfg(feature = "proxy-protocol")]
+use crate::request::proxy_header::{ProxyHeader, ProxyHeaderReader};
 use crate::request::stream_socket::{HandshakeStep, StreamSocket};
 use crate::state::Activity;
 use crate::state::live_connection::LiveConnection;
@@ -20,6 +22,26 @@ pub(super) struct PendingHandshake {
     timeout: Option<Duration>,
     /// Whether the client has sent something.
     has_input: bool,
+    /// The header of a proxy, which comes first.
+    #[cfg(feature = "proxy-protocol")]
+    header: Option<(ProxyHeaderReader, Duration)>,
+    /// Bytes of a connection that could have begun with a header, and did not.
+    #[cfg(feature = "proxy-protocol")]
+    start: Vec<u8>,
+}
+
+/// Whether a connection begins with the header of a proxy.
+#[cfg(feature = "proxy-protocol")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ExpectedHeader {
+    /// A header is an error.
+    Never,
+    /// A header comes within a time from accept; without one, the connection is that of a client if it is not
+    /// required.
+    Within {
+        timeout: Duration,
+        is_required: bool,
+    },
 }
 
 impl PendingHandshake {
@@ -29,6 +51,10 @@ impl PendingHandshake {
             accepted: Instant::now(),
             timeout,
             has_input: false,
+            #[cfg(feature = "proxy-protocol")]
+            header: None,
+            #[cfg(feature = "proxy-protocol")]
+            start: Vec::new(),
         })
     }
 
@@ -44,7 +70,54 @@ impl PendingHandshake {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.accepted.checked_add(self.timeout?)
+        let timeout = self.timeout;
+        #[cfg(feature = "proxy-protocol")]
+        let timeout = match (timeout, &self.header) {
+            (Some(timeout), Some((_, header))) => Some(timeout.min(*header)),
+            (None, Some((_, header))) => Some(*header),
+            (timeout, None) => timeout,
+        };
+        self.accepted.checked_add(timeout?)
+    }
+
+    #[cfg(feature = "proxy-protocol")]
+    pub(super) fn expect(&mut self, expected: ExpectedHeader) {
+        if let ExpectedHeader::Within {
+            timeout,
+            is_required,
+        } = expected
+        {
+            self.header = Some((ProxyHeaderReader::new(is_required), timeout));
+        }
+    }
+
+    /// Returns the bytes that belong to the first message.
+    #[cfg(feature = "proxy-protocol")]
+    pub(super) fn take_start(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.start)
+    }
+
+    /// Reads the header of a proxy. Returns whether it is complete, or absent.
+    #[cfg(feature = "proxy-protocol")]
+    fn read_header<S: StreamSocket>(&mut self, connection: &Connection<S>) -> io::Result<bool> {
+        let Some((reader, _)) = &mut self.header else {
+            return Ok(true);
+        };
+        let Some(descriptor) = connection.socket.descriptor() else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        match reader.advance(descriptor, || connection.peer_address.clone().into())? {
+            ProxyHeader::Incomplete => return Ok(false),
+            ProxyHeader::Complete(info) => connection.proxy.set(info),
+            ProxyHeader::Absent(start) => self.start = start,
+        }
+        self.header = None;
+        Ok(true)
+    }
+
+    #[cfg(not(feature = "proxy-protocol"))]
+    fn read_header<S: StreamSocket>(&mut self, _: &Connection<S>) -> io::Result<bool> {
+        Ok(true)
     }
 
     /// Advances the handshake without waiting.
@@ -60,7 +133,10 @@ impl PendingHandshake {
             connection.state.while_idle(|| connection.end_idle());
             return Err(handshake_error::disconnected());
         }
-        let step = connection.socket.handshake()?;
+        let step = match self.read_header(connection)? {
+            true => connection.socket.handshake()?,
+            false => HandshakeStep::WantRead,
+        };
         let is_late = || {
             self.deadline()
                 .is_some_and(|deadline| deadline <= Instant::now())

@@ -1,6 +1,7 @@
 //! The methods of a request that only the server calls.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use crate::request::HandshakeStep;
@@ -19,6 +20,21 @@ pub trait RequestLifecycle {
     /// Returns whether a handshake precedes the first message, and is not complete.
     fn needs_handshake(&self) -> bool {
         false
+    }
+
+    /// Returns whether the header of a proxy is going to tell the client's address.
+    fn awaits_client_address(&self) -> bool {
+        false
+    }
+
+    /// After the handshake, returns the client's address if the checks of it were put off. Returns it once.
+    fn take_awaited_address(&self) -> Option<IpAddr> {
+        None
+    }
+
+    /// Returns the error of a connection that has turned out to begin with a header that it must not have.
+    fn forbidden_header(&self) -> Option<io::Error> {
+        None
     }
 
     /// Advances the handshake without waiting.

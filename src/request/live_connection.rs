@@ -19,7 +19,7 @@ impl<S: StreamSocket> LiveConnection for Connection<S> {
     }
 
     fn client_address(&self) -> SocketAddress {
-        self.client_address.clone().into()
+        self.client_address().clone().into()
     }
 
     fn shutdown(&self) {

@@ -10,6 +10,8 @@ mod lifecycle;
 mod live_connection;
 mod packet_buffers;
 mod pending_io;
+#[cfg(feature = "proxy-protocol")]
+mod proxy_header;
 mod read_buffer;
 mod request_trait;
 mod route;
@@ -28,6 +30,8 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 pub use self::connection_info::ConnectionInfo;
 pub use self::datagram::DatagramRequest;
 pub use self::datagram_socket::DatagramSocket;
+#[cfg(feature = "proxy-protocol")]
+pub use self::proxy_header::ProxyInfo;
 pub use self::request_trait::Request;
 pub use self::stream::StreamRequest;
 pub use self::stream_halves::{StreamReader, StreamWriter};
@@ -36,6 +40,8 @@ pub use self::stream_socket::{HandshakeStep, StreamSocket};
 pub use self::tls_socket::TlsSocket;
 pub use crate::state::{Activity, RequestInfo, Sender};
 
+#[cfg(feature = "proxy-protocol")]
+pub(crate) use self::handshake::ExpectedHeader;
 pub(crate) use self::lifecycle::RequestLifecycle;
 #[cfg(unix)]
 pub(crate) use self::read_buffer::ensure_read_buffer;

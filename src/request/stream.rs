@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
+#[cfg(feature = "proxy-protocol")]
+use std::net::IpAddr;
 use std::net::Shutdown;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -9,7 +11,11 @@ use std::time::{Duration, Instant};
 use crate::coroutine::fair_mutex::FairMutex;
 use crate::panics::CatchDropPanic;
 use crate::request::connection::Connection;
+#[cfg(feature = "proxy-protocol")]
+use crate::request::handshake::ExpectedHeader;
 use crate::request::handshake::PendingHandshake;
+#[cfg(feature = "proxy-protocol")]
+use crate::request::proxy_header::ProxyState;
 use crate::request::stream_halves::{StreamReader, StreamWriter};
 use crate::request::stream_socket::{HandshakeStep, StreamSocket};
 use crate::request::timeouts::ConnectionTimeouts;
@@ -109,7 +115,9 @@ impl<S: StreamSocket> StreamRequest<S> {
         // the registry is locked, and a force-close finds no connection until it has returned.
         let connection = Arc::new_cyclic(|connection: &Weak<Connection<S>>| Connection {
             socket: CatchDropPanic::new(socket),
-            client_address,
+            peer_address: client_address,
+            #[cfg(feature = "proxy-protocol")]
+            proxy: ProxyState::default(),
             sending: FairMutex::default(),
             timeouts,
             state: Registration::new(server, connection.clone()),
@@ -181,6 +189,26 @@ impl<S: StreamSocket> StreamRequest<S> {
         (&mut self.reader, &mut self.writer)
     }
 
+    /// Prepares a connection of a server behind a proxy.
+    #[cfg(feature = "proxy-protocol")]
+    pub(crate) fn expect_proxy_header(
+        &mut self,
+        expected: ExpectedHeader,
+        handshake_timeout: Option<Duration>,
+    ) {
+        let connection = &self.writer.connection;
+        match expected {
+            // A header before a TLS handshake fails the handshake.
+            ExpectedHeader::Never if self.handshake.is_some() => {}
+            ExpectedHeader::Never => connection.proxy.forbid(),
+            ExpectedHeader::Within { .. } => {
+                connection.proxy.expect();
+                let begin = || PendingHandshake::begin(handshake_timeout);
+                self.handshake.get_or_insert_with(begin).expect(expected);
+            }
+        }
+    }
+
     fn connection(&self) -> &Arc<Connection<S>> {
         &self.writer.connection
     }
@@ -203,7 +231,7 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
     type Address = S::Address;
 
     fn client_address(&self) -> &S::Address {
-        &self.connection().client_address
+        self.connection().client_address()
     }
 
     fn local_address(&self) -> io::Result<S::Address> {
@@ -218,6 +246,8 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
         let info = ConnectionInfo::new(self.server().server_address().clone());
         #[cfg(feature = "tls")]
         let info = info.with_tls(self.connection().socket.tls_info());
+        #[cfg(feature = "proxy-protocol")]
+        let info = info.with_proxy(self.connection().proxy.info());
         info
     }
 
@@ -270,9 +300,27 @@ impl<S: StreamSocket> RequestLifecycle for StreamRequest<S> {
         };
         let step = handshake.advance(connection)?;
         if step == HandshakeStep::Done {
+            #[cfg(feature = "proxy-protocol")]
+            self.reader.unread(handshake.take_start())?;
             self.handshake = None;
         }
         Ok(step)
+    }
+
+    #[cfg(feature = "proxy-protocol")]
+    fn awaits_client_address(&self) -> bool {
+        self.connection().proxy.is_expected()
+    }
+
+    #[cfg(feature = "proxy-protocol")]
+    fn take_awaited_address(&self) -> Option<IpAddr> {
+        let connection = self.connection();
+        connection.proxy.take_address(&connection.peer_address)
+    }
+
+    #[cfg(feature = "proxy-protocol")]
+    fn forbidden_header(&self) -> Option<io::Error> {
+        self.connection().proxy.violation()
     }
 
     fn next_handshake_check(&self) -> Option<Instant> {

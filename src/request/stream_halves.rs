@@ -60,6 +60,19 @@ impl<S: StreamSocket> StreamReader<S> {
         Ok(())
     }
 
+    /// Puts bytes that were received before the first read in front of it.
+    #[cfg(feature = "proxy-protocol")]
+    pub(super) fn unread(&mut self, start: Vec<u8>) -> io::Result<()> {
+        if start.is_empty() {
+            return Ok(());
+        }
+        self.connection.state.count_received(start.len());
+        self.buffer.fill(|buffer| {
+            buffer.extend(start);
+            Ok(())
+        })
+    }
+
     /// Waits for the client's next message. Returns `false` at the end of the stream, and if a stop ends the
     /// wait.
     pub(super) fn wait_for_message(&mut self) -> io::Result<bool> {

@@ -185,7 +185,11 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     }
 }
 
-/// The address by which a request is admitted when it was accepted; `None` if there is none, as on Unix sockets.
+/// The address by which a request is admitted when it was accepted; `None` if there is none, as on Unix sockets, or
+/// if a proxy is going to tell it.
 fn address_at_accept(request: &impl Request) -> Option<IpAddr> {
+    if request.awaits_client_address() {
+        return None;
+    }
     request.client_address().clone().into().ip()
 }

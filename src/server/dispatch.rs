@@ -98,7 +98,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         request: &mut T::Request,
         in_flight: &mut InFlight<impl Borrow<Arc<ServerState>>>,
     ) -> bool {
-        match job::handshake::verify(request, &*self.service) {
+        match job::handshake::verify(request, &*self.service, in_flight) {
             Ok(()) => true,
             Err(outcome) => {
                 in_flight.outcome = outcome;

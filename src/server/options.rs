@@ -2,6 +2,8 @@
 
 mod access;
 mod limits;
+#[cfg(feature = "proxy-protocol")]
+mod proxy_protocol;
 #[cfg(unix)]
 mod socket_file;
 mod timeouts;

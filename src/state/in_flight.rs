@@ -58,6 +58,11 @@ impl<C: Borrow<Arc<ServerState>>> InFlight<C> {
         }
     }
 
+    /// Records the client for which the request was counted.
+    pub(crate) fn set_client(&mut self, client: Option<Client>) {
+        self.client = client;
+    }
+
     pub(crate) fn state(&self) -> &Arc<ServerState> {
         self.state.borrow()
     }

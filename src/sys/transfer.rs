@@ -83,6 +83,7 @@ pub(crate) fn send_vectored(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Re
 }
 
 /// Copies available bytes without receiving them, and without waiting. Returns 0 at the end of the stream.
+#[cfg(feature = "proxy-protocol")]
 pub(crate) fn peek(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     prepare(fd, false);
     let peeked = rustix::net::recv(fd, buffer, RECV_WITHOUT_WAIT | RecvFlags::PEEK);

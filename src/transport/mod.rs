@@ -6,6 +6,8 @@ mod datagram;
 mod inet;
 mod inline_receiver;
 mod options;
+#[cfg(feature = "proxy-protocol")]
+mod proxy_protocol;
 #[cfg(unix)]
 mod socket_file;
 mod tcp;
@@ -22,6 +24,8 @@ use std::time::Duration;
 pub use self::inline_receiver::InlineReceiver;
 pub(crate) use self::inline_receiver::ReceiveInline;
 pub use self::options::{BeforeBind, SocketOptions};
+#[cfg(feature = "proxy-protocol")]
+pub use self::proxy_protocol::ProxyProtocol;
 pub use self::tcp::Tcp;
 #[cfg(feature = "tls")]
 pub use self::tls::Tls;

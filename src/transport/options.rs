@@ -11,6 +11,8 @@ use crate::sys::fd::BorrowedFd;
 use crate::timeout::TimeoutConfig;
 #[cfg(feature = "tls")]
 use crate::tls::TlsConfig;
+#[cfg(feature = "proxy-protocol")]
+use crate::transport::ProxyProtocol;
 
 /// The options that a transport reads while it creates its socket.
 ///
@@ -40,6 +42,9 @@ pub struct SocketOptions {
     pub max_packet_size: usize,
     /// Whether the file of a Unix socket that was closed is replaced.
     pub replace_stale: bool,
+    /// Which connections begin with the header of a proxy.
+    #[cfg(feature = "proxy-protocol")]
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Certificates and protocols of TLS. `None`: the transport has no TLS.
     #[cfg(feature = "tls")]
     pub tls: Option<TlsConfig>,
@@ -85,6 +90,8 @@ impl Default for SocketOptions {
             timeouts: TimeoutConfig::default(),
             max_packet_size: Self::UDP_PACKET_SIZE,
             replace_stale: false,
+            #[cfg(feature = "proxy-protocol")]
+            proxy_protocol: None,
             #[cfg(feature = "tls")]
             tls: None,
             before_bind: None,

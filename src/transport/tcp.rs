@@ -12,8 +12,7 @@ use crate::state::ServerHandle;
 use crate::sys;
 use crate::sys::fd::{AsFd, impl_as_fd};
 use crate::sys::socket::AcceptedTimeouts;
-use crate::timeout::TimeoutConfig;
-use crate::transport::accept::Accept;
+use crate::transport::accept::{Accept, RequestConfig};
 use crate::transport::adopt::{SocketKind, adopt};
 use crate::transport::{Bind, FromListener, SocketOptions, Transport, inet};
 
@@ -26,7 +25,7 @@ pub struct Tcp {
     listener: TcpListener,
     address: SocketAddr,
     request_queue_size: u32,
-    timeouts: TimeoutConfig,
+    requests: RequestConfig,
     accepted_timeouts: AcceptedTimeouts,
 }
 
@@ -44,7 +43,7 @@ impl Tcp {
             address: listener.local_addr()?,
             listener,
             request_queue_size: options.request_queue_size,
-            timeouts: options.timeouts,
+            requests: RequestConfig::new(options),
             accepted_timeouts,
         })
     }
@@ -77,13 +76,7 @@ impl Transport for Tcp {
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<TcpRequest> {
         let (stream, client_address) = self.accept()?;
-        let timeouts = &self.timeouts;
-        Ok(TcpRequest::accepted(
-            stream,
-            client_address,
-            server,
-            timeouts,
-        ))
+        Ok(self.requests.request(stream, client_address, server))
     }
 }
 

@@ -7,9 +7,8 @@ use crate::error::{Error, with_advice};
 use crate::request::{RequestKind, StreamRequest, TlsSocket};
 use crate::state::ServerHandle;
 use crate::sys::fd::{AsFd, BorrowedFd};
-use crate::timeout::TimeoutConfig;
 use crate::tls::TlsConfig;
-use crate::transport::accept::Accept;
+use crate::transport::accept::{Accept, RequestConfig};
 use crate::transport::{Bind, FromListener, Inet, SocketOptions, Stream, Tcp, Transport};
 #[cfg(unix)]
 use crate::transport::{Unix, UnixStream};
@@ -21,7 +20,7 @@ use crate::transport::{Unix, UnixStream};
 pub struct Tls<T> {
     inner: T,
     config: TlsConfig,
-    timeouts: TimeoutConfig,
+    requests: RequestConfig,
 }
 
 impl<T> Tls<T> {
@@ -29,7 +28,7 @@ impl<T> Tls<T> {
         Self {
             inner,
             config,
-            timeouts: options.timeouts,
+            requests: RequestConfig::new(options),
         }
     }
 }
@@ -72,13 +71,7 @@ impl<T: Accept> Transport for Tls<T> {
     fn get_request(&self, server: &ServerHandle) -> io::Result<Self::Request> {
         let (socket, client_address) = self.inner.accept()?;
         let socket = TlsSocket::new(socket, &self.config);
-        let timeouts = &self.timeouts;
-        Ok(StreamRequest::accepted(
-            socket,
-            client_address,
-            server,
-            timeouts,
-        ))
+        Ok(self.requests.request(socket, client_address, server))
     }
 }
 

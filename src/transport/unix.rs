@@ -15,8 +15,7 @@ use crate::state::ServerHandle;
 use crate::sys;
 use crate::sys::fd::{AsFd, BorrowedFd};
 use crate::sys::socket::AcceptedTimeouts;
-use crate::timeout::TimeoutConfig;
-use crate::transport::accept::Accept;
+use crate::transport::accept::{Accept, RequestConfig};
 use crate::transport::adopt::{SocketKind, adopt};
 use crate::transport::{Bind, FromListener, SocketOptions, Transport, datagram, socket_file};
 
@@ -37,7 +36,7 @@ pub struct UnixStream {
     listener: net::UnixListener,
     address: UnixAddress,
     request_queue_size: u32,
-    timeouts: TimeoutConfig,
+    requests: RequestConfig,
     accepted_timeouts: AcceptedTimeouts,
 }
 
@@ -49,7 +48,7 @@ impl UnixStream {
             address: sys::unix_address::unix_address(&listener.local_addr()?),
             listener,
             request_queue_size: options.request_queue_size,
-            timeouts: options.timeouts,
+            requests: RequestConfig::new(options),
             accepted_timeouts,
         })
     }
@@ -75,13 +74,7 @@ impl Transport for UnixStream {
 
     fn get_request(&self, server: &ServerHandle) -> io::Result<UnixStreamRequest> {
         let (stream, client_address) = self.accept()?;
-        let timeouts = &self.timeouts;
-        Ok(UnixStreamRequest::accepted(
-            stream,
-            client_address,
-            server,
-            timeouts,
-        ))
+        Ok(self.requests.request(stream, client_address, server))
     }
 }
 

@@ -52,6 +52,8 @@ mod lingering;
 mod no_leaks;
 mod options;
 mod phases;
+#[cfg(feature = "proxy-protocol")]
+mod proxies;
 mod python_gaps;
 #[cfg(unix)]
 mod python_interop;

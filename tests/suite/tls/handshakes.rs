@@ -67,7 +67,9 @@ fn serve_beside_silent_clients(strategy: impl Strategy) {
     assert_eq!(good.rest().unwrap(), b"");
     drop(good);
     let handle = server.handle();
-    eventually("the good client has been served", || handle.stats().completed == 1);
+    eventually("the good client has been served", || {
+        handle.stats().completed == 1
+    });
     server.stop().unwrap();
     let stats = handle.stats();
     assert_eq!((stats.completed, stats.active), (1, 0), "{stats:?}");

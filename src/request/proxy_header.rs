@@ -1,0 +1,375 @@
+//! The header by which a proxy says for whom it has connected (PROXY protocol, versions 1 and 2).
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crate::address::{Address, SocketAddress};
+use crate::handshake_error::{disconnected, proxy_header};
+use crate::sys::fd::BorrowedFd;
+use crate::sys::transfer;
+
+const V1_SIGNATURE: &[u8] = b"PROXY ";
+const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+/// Size in bytes of the longest header of version 1.
+const V1_MAX: usize = 107;
+/// Size in bytes of the part of a header of version 2 that has the length of the rest.
+const V2_FIXED: usize = 16;
+/// Offset of the version and command, and of the address family, in a header of version 2.
+const V2_COMMAND: usize = 12;
+const V2_FAMILY: usize = 13;
+/// Command of connections that the proxy has made for itself.
+const V2_LOCAL: u8 = 0x20;
+/// Number of bytes that are looked at in one step.
+const STEP: usize = 512;
+
+/// What the header of a proxy says: [`ConnectionInfo::proxy`](crate::request::ConnectionInfo::proxy). Cheap to
+/// clone.
+///
+/// See the [example](crate::transport::ProxyProtocol).
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProxyInfo(Arc<Header>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Header {
+    proxy: SocketAddress,
+    version: u8,
+    addresses: Option<(SocketAddr, SocketAddr)>,
+    fields: Vec<(u8, Vec<u8>)>,
+}
+
+impl ProxyInfo {
+    /// The address of the proxy, from which the connection has come.
+    ///
+    /// See the [example](crate::transport::ProxyProtocol).
+    pub fn proxy_address(&self) -> &SocketAddress {
+        &self.0.proxy
+    }
+
+    /// The version of the header: 1 (text) or 2 (binary).
+    ///
+    /// See the [example](crate::transport::ProxyProtocol).
+    pub fn version(&self) -> u8 {
+        self.0.version
+    }
+
+    /// The address of the proxy's client. `None` if the proxy has connected for itself, for example to check
+    /// that the server runs (`LOCAL`), or does not know it (`UNKNOWN`).
+    ///
+    /// See the [example](crate::transport::ProxyProtocol).
+    pub fn client_address(&self) -> Option<SocketAddr> {
+        self.0.addresses.map(|(client, _)| client)
+    }
+
+    /// The address of the proxy to which its client has connected.
+    ///
+    /// See the [example](crate::transport::ProxyProtocol).
+    pub fn destination(&self) -> Option<SocketAddr> {
+        self.0.addresses.map(|(_, destination)| destination)
+    }
+
+    /// The fields of a header of version 2 (TLVs): type and value, in their order. For example, type 0x02 is the
+    /// host name that the client asked for, and type 0x05 a number of the connection.
+    ///
+    /// See the [example](crate::transport::ProxyProtocol).
+    #[doc(alias = "TLV")]
+    pub fn fields(&self) -> &[(u8, Vec<u8>)] {
+        &self.0.fields
+    }
+
+    /// The value of the first field of a type.
+    ///
+    /// See the [example](crate::transport::ProxyProtocol).
+    pub fn field(&self, kind: u8) -> Option<&[u8]> {
+        let found = self.0.fields.iter().find(|(each, _)| *each == kind);
+        found.map(|(_, value)| &**value)
+    }
+}
+
+impl fmt::Debug for ProxyInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Reads the header of a connection, and nothing that follows it.
+pub(super) struct ProxyHeaderReader {
+    is_required: bool,
+    /// A part of the header.
+    received: Vec<u8>,
+}
+
+/// Progress of a [`ProxyHeaderReader`].
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum ProxyHeader {
+    Complete(ProxyInfo),
+    /// The client has to send more.
+    Incomplete,
+    /// The connection begins without a header, with these bytes.
+    Absent(Vec<u8>),
+}
+
+/// Extent of a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// At least so many bytes belong to it.
+    AtLeast(usize),
+    /// It has this size.
+    Exactly(usize),
+    NoHeader,
+    TooLong,
+}
+
+impl ProxyHeaderReader {
+    pub(super) fn new(is_required: bool) -> Self {
+        Self {
+            is_required,
+            received: Vec::new(),
+        }
+    }
+
+    /// Reads what is available.
+    pub(super) fn advance(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        proxy: impl Fn() -> SocketAddress,
+    ) -> io::Result<ProxyHeader> {
+        loop {
+            let mut buffer = [0; STEP];
+            let available = match transfer::peek(socket, &mut buffer) {
+                Ok(0) => return self.end(),
+                Ok(size) => &buffer[..size],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(ProxyHeader::Incomplete);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            let known = self.received.len();
+            self.received.extend_from_slice(available);
+            let extent = extent(&self.received);
+            let size = match extent {
+                Extent::AtLeast(size) | Extent::Exactly(size) => size.min(self.received.len()),
+                Extent::NoHeader => {
+                    self.received.truncate(known);
+                    return self.none();
+                }
+                Extent::TooLong => return Err(proxy_header("the header of the proxy is too long")),
+            };
+            self.received.truncate(size);
+            // These bytes are available, so that one call receives all of them.
+            transfer::recv(socket, &mut buffer[..size - known], false)?;
+            if extent == Extent::Exactly(self.received.len()) {
+                return parse(&self.received, proxy()).map(ProxyHeader::Complete);
+            }
+        }
+    }
+
+    /// The connection does not begin with a header.
+    fn none(&mut self) -> io::Result<ProxyHeader> {
+        if self.is_required {
+            let message = "the connection does not begin with the header of a proxy";
+            return Err(proxy_header(message));
+        }
+        Ok(ProxyHeader::Absent(std::mem::take(&mut self.received)))
+    }
+
+    /// The client has ended its side.
+    fn end(&mut self) -> io::Result<ProxyHeader> {
+        match (self.received.is_empty(), self.is_required) {
+            (_, false) => Ok(ProxyHeader::Absent(std::mem::take(&mut self.received))),
+            (true, true) => Err(disconnected()),
+            (false, true) => Err(proxy_header("the header of the proxy is incomplete")),
+        }
+    }
+}
+
+/// Returns whether a connection begins with the header of a proxy.
+pub(super) fn is_header(start: &[u8]) -> bool {
+    start.starts_with(V2_SIGNATURE)
+        || start.starts_with(b"PROXY TCP")
+        || start.starts_with(b"PROXY UNK")
+}
+
+fn extent(start: &[u8]) -> Extent {
+    let begins = |signature: &[u8]| {
+        let size = start.len().min(signature.len());
+        start[..size] == signature[..size]
+    };
+    if begins(V2_SIGNATURE) {
+        let Some(fixed) = start.get(..V2_FIXED) else {
+            return Extent::AtLeast(V2_FIXED);
+        };
+        let rest = u16::from_be_bytes([fixed[V2_FIXED - 2], fixed[V2_FIXED - 1]]);
+        return Extent::Exactly(V2_FIXED + usize::from(rest));
+    }
+    if begins(V1_SIGNATURE) {
+        let line = &start[..start.len().min(V1_MAX)];
+        return match line.windows(2).position(|pair| pair == b"\r\n") {
+            Some(end) => Extent::Exactly(end + 2),
+            None if start.len() >= V1_MAX => Extent::TooLong,
+            None => Extent::AtLeast(start.len()),
+        };
+    }
+    Extent::NoHeader
+}
+
+/// Parses a header of known extent.
+fn parse(header: &[u8], proxy: SocketAddress) -> io::Result<ProxyInfo> {
+    let parsed = match header.starts_with(V2_SIGNATURE) {
+        true => parse_v2(header, proxy),
+        false => parse_v1(header, proxy),
+    };
+    let parsed = parsed.ok_or_else(|| proxy_header("the header of the proxy is malformed"))?;
+    Ok(ProxyInfo(Arc::new(parsed)))
+}
+
+fn parse_v1(header: &[u8], proxy: SocketAddress) -> Option<Header> {
+    use ppp::v1::Addresses;
+    let parsed = ppp::v1::Header::try_from(header).ok()?;
+    let addresses = match parsed.addresses {
+        Addresses::Unknown => None,
+        Addresses::Tcp4(pair) => Some((
+            (pair.source_address, pair.source_port).into(),
+            (pair.destination_address, pair.destination_port).into(),
+        )),
+        Addresses::Tcp6(pair) => Some((
+            (pair.source_address, pair.source_port).into(),
+            (pair.destination_address, pair.destination_port).into(),
+        )),
+    };
+    Some(Header {
+        proxy,
+        version: 1,
+        addresses,
+        fields: Vec::new(),
+    })
+}
+
+fn parse_v2(header: &[u8], proxy: SocketAddress) -> Option<Header> {
+    use ppp::v2::{Addresses, Command, Protocol};
+    let mut header = header.to_vec();
+    if header[V2_COMMAND] == V2_LOCAL {
+        // The addresses of such a header have no meaning, and may be missing.
+        header[V2_FAMILY] = 0;
+    }
+    let parsed = ppp::v2::Header::try_from(&*header).ok()?;
+    let is_datagram = parsed.protocol == Protocol::Datagram;
+    let addresses = match parsed.addresses {
+        _ if parsed.command == Command::Local => None,
+        _ if is_datagram => return None,
+        Addresses::Unspecified | Addresses::Unix(_) => None,
+        Addresses::IPv4(pair) => Some((
+            (pair.source_address, pair.source_port).into(),
+            (pair.destination_address, pair.destination_port).into(),
+        )),
+        Addresses::IPv6(pair) => Some((
+            (pair.source_address, pair.source_port).into(),
+            (pair.destination_address, pair.destination_port).into(),
+        )),
+    };
+    let mut fields = Vec::new();
+    for field in parsed.tlvs() {
+        let field = field.ok()?;
+        fields.push((field.kind, field.value.into_owned()));
+    }
+    Some(Header {
+        proxy,
+        version: 2,
+        addresses,
+        fields,
+    })
+}
+
+/// What is known of the proxy of a connection.
+pub(super) struct ProxyState<A> {
+    /// The header, and the client's address in it.
+    header: OnceLock<(ProxyInfo, Option<A>)>,
+    expectation: AtomicU8,
+}
+
+/// No header is expected, and none is looked for.
+const UNAWARE: u8 = 0;
+/// The header of a trusted proxy comes first, and tells the client's address.
+const EXPECTED: u8 = 1;
+/// The first bytes must not be a header.
+const FORBIDDEN: u8 = 2;
+/// The first bytes were a header.
+const VIOLATED: u8 = 3;
+
+impl<A> Default for ProxyState<A> {
+    fn default() -> Self {
+        Self {
+            header: OnceLock::new(),
+            expectation: AtomicU8::new(UNAWARE),
+        }
+    }
+}
+
+impl<A: Address> ProxyState<A> {
+    pub(super) fn expect(&self) {
+        self.expectation.store(EXPECTED, Ordering::Relaxed);
+    }
+
+    pub(super) fn forbid(&self) {
+        self.expectation.store(FORBIDDEN, Ordering::Relaxed);
+    }
+
+    /// Records the header of a trusted proxy.
+    pub(super) fn set(&self, info: ProxyInfo) {
+        let client = info.client_address().and_then(A::from_proxy);
+        let _ = self.header.set((info, client));
+    }
+
+    pub(super) fn info(&self) -> Option<ProxyInfo> {
+        self.header.get().map(|(info, _)| info.clone())
+    }
+
+    pub(super) fn client_address(&self) -> Option<&A> {
+        self.header.get()?.1.as_ref()
+    }
+
+    pub(super) fn is_expected(&self) -> bool {
+        self.expectation.load(Ordering::Relaxed) == EXPECTED
+    }
+
+    /// After the handshake, returns the address of the client of a trusted proxy, or of a connection without a
+    /// header. The proxy's own connections have none. Returns it once.
+    pub(super) fn take_address(&self, peer: &A) -> Option<IpAddr> {
+        if !self.is_expected() {
+            return None;
+        }
+        self.expectation.store(UNAWARE, Ordering::Relaxed);
+        match self.header.get() {
+            Some((info, _)) => info.client_address().map(|client| client.ip()),
+            None => peer.clone().into().ip(),
+        }
+    }
+
+    /// Checks the first bytes of a connection that must not begin with a header.
+    ///
+    /// # Errors
+    ///
+    /// If they are a header.
+    #[inline]
+    pub(super) fn check_start(&self, start: &[u8]) -> io::Result<()> {
+        if self.expectation.load(Ordering::Relaxed) < FORBIDDEN {
+            return Ok(());
+        }
+        let now = if is_header(start) { VIOLATED } else { UNAWARE };
+        self.expectation.store(now, Ordering::Relaxed);
+        self.violation().map_or(Ok(()), Err)
+    }
+
+    pub(super) fn violation(&self) -> Option<io::Error> {
+        let is_violated = self.expectation.load(Ordering::Relaxed) == VIOLATED;
+        is_violated
+            .then(|| proxy_header("the header of a proxy comes from a source that is not trusted"))
+    }
+}
+
+#[cfg(test)]
+#[path = "proxy_header/tests.rs"]
+mod tests;

@@ -1,0 +1,266 @@
+//! Servers behind a proxy that says for whom it has connected (PROXY protocol).
+
+#[cfg(unix)]
+mod haproxy;
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use socketserver::transport::{ProxyProtocol, Tcp};
+use socketserver::{
+    AccessList, HandshakeError, HandshakeErrorKind, Rejection, Request, RequestHandler, Result,
+    RunningServer, Sequential, Server, ServerOptions, Service, Strategy, TcpRequest, Threading,
+};
+
+use crate::support::net::*;
+use crate::support::process::PATIENCE;
+
+const ADA: &str = "PROXY TCP4 203.0.113.7 192.0.2.1 50000 443\r\n";
+const BOB: &str = "PROXY TCP4 203.0.113.8 192.0.2.1 50000 443\r\n";
+
+/// Answers each line with the address of the client and that of the proxy.
+struct Show;
+
+impl RequestHandler<TcpRequest> for Show {
+    fn handle(&mut self, request: &mut TcpRequest) -> Result {
+        while let Some(line) = request.next_text_line(100)? {
+            let info = request.connection_info();
+            let client = *request.client_address();
+            let client = match info.proxy() {
+                Some(proxy) if proxy.client_address().is_none() => "the proxy".to_owned(),
+                _ => client.ip().to_string(),
+            };
+            writeln!(request, "{client} {line}")?;
+        }
+        Ok(())
+    }
+}
+
+struct ShowAll(mpsc::SyncSender<HandshakeErrorKind>);
+
+impl Service<TcpRequest> for ShowAll {
+    type Handler = Show;
+
+    fn request_handler(self: &Arc<Self>) -> Show {
+        Show
+    }
+
+    fn verify_request(&self, request: &TcpRequest) -> bool {
+        request.client_address().ip() != IpAddr::from([203, 0, 113, 66])
+    }
+
+    fn handshake_error(&self, _: &TcpRequest, error: &HandshakeError) {
+        self.0.send(error.kind()).unwrap();
+    }
+}
+
+type Running<M> = RunningServer<Tcp, ShowAll, M>;
+
+fn serve<M: Strategy + Default>(
+    configure: impl FnOnce(ServerOptions<Tcp, ShowAll, M>) -> ServerOptions<Tcp, ShowAll, M>,
+) -> (Running<M>, mpsc::Receiver<HandshakeErrorKind>) {
+    let (sender, errors) = mpsc::sync_channel(1000);
+    let options = configure(Server::<Tcp, ShowAll, M>::options());
+    let server = options.bind(own_loopback(), ShowAll(sender)).unwrap();
+    (server.grace_period(PATIENCE).spawn().unwrap(), errors)
+}
+
+fn required() -> ProxyProtocol {
+    ProxyProtocol::required_from(["127.0.0.0/8"]).unwrap()
+}
+
+fn client(address: &SocketAddr) -> TcpStream {
+    let client = TcpStream::connect(address).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client
+}
+
+/// Sends all of `data` and reads to the end.
+fn exchange(address: &SocketAddr, data: &str) -> String {
+    let mut client = client(address);
+    client.write_all(data.as_bytes()).unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    // A reset, if the server has closed with unread input.
+    let _ = client.read_to_string(&mut answer);
+    answer
+}
+
+fn the_client_is_that_of_the_proxy<M: Strategy + Default>() {
+    let (server, _errors) = serve::<M>(|options| options.proxy_protocol(required()));
+    let address = server.server_address();
+    assert_eq!(
+        exchange(address, &format!("{ADA}hello\n")),
+        "203.0.113.7 hello\n"
+    );
+    assert_eq!(
+        exchange(address, "PROXY UNKNOWN\r\nhello\n"),
+        "the proxy hello\n"
+    );
+    // `verify_request` knows the address.
+    assert_eq!(
+        exchange(address, &format!("{}hello\n", ADA.replace(".7", ".66"))),
+        ""
+    );
+    let handle = server.handle();
+    eventually("all have ended", || handle.stats().active == 0);
+    let stats = handle.stats();
+    assert_eq!((stats.completed, stats.rejected_by.verify_request), (2, 1));
+}
+
+fn a_bad_header_costs_its_connection<M: Strategy + Default>() {
+    let (server, errors) = serve::<M>(|options| options.proxy_protocol(required()));
+    let address = server.server_address();
+    let long = format!("PROXY TCP4 {}", "1".repeat(200));
+    for bad in ["hello\n", "PROXY TCP4 1\r\nhello\n", &long, "PROXY TCP4"] {
+        assert_eq!(exchange(address, bad), "", "{bad}");
+        assert_eq!(next(&errors), HandshakeErrorKind::ProxyHeader, "{bad}");
+    }
+    assert_eq!(exchange(address, ""), "");
+    assert_eq!(next(&errors), HandshakeErrorKind::Disconnected);
+    assert_eq!(
+        exchange(address, &format!("{ADA}hello\n")),
+        "203.0.113.7 hello\n"
+    );
+    let counts = server.stats().handshake_errors;
+    assert_eq!((counts.proxy_header, counts.disconnected), (4, 1));
+}
+
+fn a_late_header_costs_its_connection<M: Strategy + Default>() {
+    let limited = required().header_timeout(Duration::from_millis(20));
+    let (server, errors) = serve::<M>(|options| options.proxy_protocol(limited));
+    let mut silent = client(server.server_address());
+    let mut half = client(server.server_address());
+    half.write_all(b"PROXY TCP4").unwrap();
+    assert_eq!(
+        [next(&errors), next(&errors)],
+        [HandshakeErrorKind::TimedOut; 2]
+    );
+    assert_eq!(silent.read(&mut [0; 10]).unwrap(), 0);
+    assert_eq!(half.read(&mut [0; 10]).unwrap(), 0);
+}
+
+/// A header from elsewhere is never believed.
+fn an_untrusted_source_is_served_without_header<M: Strategy + Default>() {
+    let elsewhere = ProxyProtocol::required_from(["192.0.2.0/24"]).unwrap();
+    let (server, errors) = serve::<M>(|options| options.proxy_protocol(elsewhere));
+    let address = server.server_address();
+    let own = address.ip();
+    let answer = exchange(address, "hello\nPROXY TCP4 is no header here\n");
+    assert_eq!(
+        answer.lines().next().unwrap().split(' ').nth(1),
+        Some("hello")
+    );
+    assert!(!answer.contains(&own.to_string()) || own.is_loopback());
+    let v2 = "\r\n\r\n\0\r\nQUIT\n\u{21}\u{11}\0\u{c}\u{1}\u{1}\u{1}\u{1}\u{2}\u{2}\u{2}\u{2}\0\u{1}\0\u{2}hello\n";
+    for spoofed in [&*format!("{ADA}hello\n"), v2] {
+        assert_eq!(exchange(address, spoofed), "");
+        assert_eq!(next(&errors), HandshakeErrorKind::ProxyHeader);
+    }
+    let handle = server.handle();
+    eventually("all have ended", || handle.stats().active == 0);
+    let stats = handle.stats();
+    assert_eq!(
+        (stats.completed, stats.failed, stats.rejected_by.handshake),
+        (1, 0, 2)
+    );
+}
+
+fn a_header_can_be_optional<M: Strategy + Default>() {
+    let optional = ProxyProtocol::optional_from(["127.0.0.0/8"]).unwrap();
+    let (server, _errors) = serve::<M>(|options| options.proxy_protocol(optional));
+    let address = server.server_address();
+    assert_eq!(
+        exchange(address, &format!("{ADA}hello\n")),
+        "203.0.113.7 hello\n"
+    );
+    assert_eq!(exchange(address, "\r\n").split(' ').count(), 2);
+    let mut direct = client(address);
+    for part in ["P", "RO", "\n"] {
+        direct.write_all(part.as_bytes()).unwrap();
+    }
+    let mut answer = [0; 100];
+    let size = direct.read(&mut answer).unwrap();
+    assert!(answer[..size].ends_with(b" PRO\n"));
+}
+
+fn limits_go_by_the_client_of_the_proxy<M: Strategy + Default>() {
+    let (server, _errors) = serve::<M>(|options| {
+        options
+            .proxy_protocol(required())
+            .max_per_client(1)
+            .at_max_per_client(Rejection::message("one is enough\n"))
+    });
+    let address = server.server_address();
+    let mut first = client(address);
+    first.write_all(format!("{ADA}one\n").as_bytes()).unwrap();
+    let mut answer = [0; 16];
+    first.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"203.0.113.7 one\n");
+    if std::any::type_name::<M>() != std::any::type_name::<Sequential>() {
+        assert_eq!(exchange(address, &format!("{ADA}two\n")), "one is enough\n");
+        assert_eq!(
+            exchange(address, &format!("{BOB}two\n")),
+            "203.0.113.8 two\n"
+        );
+        assert_eq!(server.stats().rejected_by.max_per_client, 1);
+    }
+    drop(first);
+    let handle = server.handle();
+    eventually("the first has ended", || handle.stats().active == 0);
+    assert_eq!(
+        exchange(address, &format!("{ADA}three\n")),
+        "203.0.113.7 three\n"
+    );
+}
+
+fn access_lists_go_by_the_client_of_the_proxy<M: Strategy + Default>() {
+    let list = AccessList::new().allow("203.0.113.7").unwrap();
+    let (server, _errors) =
+        serve::<M>(|options| options.proxy_protocol(required()).access_list(list));
+    let address = server.server_address();
+    assert_eq!(
+        exchange(address, &format!("{ADA}hello\n")),
+        "203.0.113.7 hello\n"
+    );
+    assert_eq!(exchange(address, &format!("{BOB}hello\n")), "");
+    // The proxy checks that the server runs.
+    assert_eq!(
+        exchange(address, "PROXY UNKNOWN\r\nhello\n"),
+        "the proxy hello\n"
+    );
+    let handle = server.handle();
+    eventually("all have ended", || handle.stats().active == 0);
+    assert_eq!(handle.stats().rejected_by.access_list, 1);
+}
+
+by_strategy!(
+    the_client_is_that_of_the_proxy,
+    a_bad_header_costs_its_connection,
+    a_late_header_costs_its_connection,
+    an_untrusted_source_is_served_without_header,
+    a_header_can_be_optional,
+    limits_go_by_the_client_of_the_proxy,
+    access_lists_go_by_the_client_of_the_proxy,
+);
+
+/// The list of the server's requests has the address of the client.
+#[test]
+fn requests_are_listed_with_the_client_of_the_proxy() {
+    let (server, _errors) = serve::<Threading>(|options| options.proxy_protocol(required()));
+    let mut client = client(server.server_address());
+    client
+        .write_all(format!("{ADA}hello\n").as_bytes())
+        .unwrap();
+    client.read_exact(&mut [0; 18]).unwrap();
+    let requests = server.handle().requests();
+    assert!(
+        requests[0]
+            .client_address()
+            .to_string()
+            .starts_with("203.0.113.7:"),
+        "{requests:?}"
+    );
+}
