@@ -15,9 +15,9 @@ use super::*;
 use crate::support::alone::{apart, test_name};
 
 /// Reports failed handshakes.
-struct Reporting(mpsc::SyncSender<HandshakeErrorKind>);
+pub(super) struct Reporting(mpsc::SyncSender<HandshakeErrorKind>);
 
-struct Echo;
+pub(super) struct Echo;
 
 impl RequestHandler<TlsRequest> for Echo {
     fn handle(&mut self, request: &mut TlsRequest) -> Result {
@@ -37,7 +37,7 @@ impl Service<TlsRequest> for Reporting {
     }
 }
 
-fn reporting() -> (Reporting, mpsc::Receiver<HandshakeErrorKind>) {
+pub(super) fn reporting() -> (Reporting, mpsc::Receiver<HandshakeErrorKind>) {
     let (sender, errors) = mpsc::sync_channel(1000);
     (Reporting(sender), errors)
 }
