@@ -3,11 +3,11 @@
 //! Each test has a process of its own, because a child process has copies of all sockets that are open at
 //! its fork. Sockets of other tests would stay open for as long as it runs.
 
-use socketserver::Rejection;
-use socketserver::transport::{Stream, UnixStream};
+use socketserver::transport::{Stream, Tcp, UnixStream};
+use socketserver::{AccessList, Rejection, Request, TcpRequest};
 
-use crate::limits::checks;
 use crate::limits::common::*;
+use crate::limits::{access, checks, live};
 use crate::support::alone::{apart, test_name};
 use crate::support::net::*;
 
@@ -63,6 +63,48 @@ fn clients_have_their_own_shares() {
         for rejection in [Rejection::Close, Rejection::Reset] {
             checks::every_client_has_its_own_share(forking(), &rejection);
         }
+    });
+}
+
+#[test]
+fn a_denied_client_costs_no_process() {
+    apart(test_name!("a_denied_client_costs_no_process"), || {
+        access::a_denied_client_costs_nothing_with(forking);
+    });
+}
+
+#[test]
+fn limits_change_while_processes_run() {
+    apart(test_name!("limits_change_while_processes_run"), || {
+        live::a_raised_limit_admits_waiting_clients::<UnixStream>(|| Box::new(forking()));
+        live::a_limit_per_client_counts_open_connections(|| Box::new(forking()));
+    });
+}
+
+/// The server belongs to the parent.
+#[test]
+fn a_child_process_changes_no_limit() {
+    apart(test_name!("a_child_process_changes_no_limit"), || {
+        let service = Hooks::new(|request: &mut TcpRequest| {
+            let server = request.server().clone();
+            server.set_max_connections(1);
+            server.set_at_max_connections(Rejection::Close);
+            server.set_max_per_client(1);
+            server.set_at_max_per_client(Rejection::Close);
+            server.set_accept_rate(0.0, 1);
+            server.set_at_accept_rate(Rejection::Close);
+            server.set_access_list(access::deny("127.0.0.1"));
+            server.set_at_denied(Rejection::Close);
+            server.update_access_list(|list| list.deny("127.0.0.1"))?;
+            assert_eq!(server.access_list(), AccessList::new());
+            echo_lines(request)
+        });
+        let host = start::<Tcp, _, _>(forking(), service, |options| options);
+        let handle = host.server.handle();
+        leave(fill(&host, 3));
+        assert_eq!(handle.access_list(), AccessList::new());
+        assert_eq!(handle.stats().rejected, 0);
+        host.stop();
     });
 }
 

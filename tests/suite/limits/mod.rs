@@ -15,6 +15,7 @@ use socketserver::{
 
 use self::checks::*;
 use self::common::*;
+use self::live::a_raised_limit_admits_waiting_clients;
 use crate::support::net::*;
 
 /// Makes tests of a check for each stream transport, under each strategy that serves several connections at
@@ -45,10 +46,12 @@ macro_rules! for_concurrent_strategies {
     };
 }
 
+pub(crate) mod access;
 mod capacity;
 pub(crate) mod checks;
 pub(crate) mod common;
 mod connections;
+pub(crate) mod live;
 mod rate;
 mod stopping;
 
@@ -60,6 +63,7 @@ for_concurrent_strategies!(
     handle_request_rejects_at_a_limit,
     a_stop_ends_the_wait_of_handle_request,
     a_limit_can_be_changed_and_taken_back,
+    a_raised_limit_admits_waiting_clients,
 );
 
 /// Number of connections that a strategy serves at once under a limit of `limit`.
