@@ -19,6 +19,8 @@ mod docs_explanation_tests {}
 mod docs_faq {}
 #[doc = include_str!("../docs/how-to/README.md")]
 mod docs_how_to_readme {}
+#[doc = include_str!("../docs/how-to/access-lists.md")]
+mod docs_how_to_access_lists {}
 #[doc = include_str!("../docs/how-to/bytes-and-text.md")]
 mod docs_how_to_bytes_and_text {}
 #[doc = include_str!("../docs/how-to/databases.md")]
