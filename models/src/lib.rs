@@ -64,5 +64,5 @@ mod sys;
 mod timeout;
 
 #[cfg(feature = "server")]
-pub use self::models::shutdown;
+pub use self::models::{limits, shutdown};
 pub use self::models::{fair_mutex, life_cycle, monitor, thread_pool, threading};

@@ -45,6 +45,11 @@ models! {
         a_lame_duck_is_stopped,
         a_watch_ends_with_its_run,
         a_notified_waiter_sees_the_change;
+    alone limits:
+        a_raised_limit_wakes_the_loop,
+        a_removed_limit_wakes_the_loop,
+        a_limit_counts_requests_that_run,
+        no_place_is_lost_while_limits_change;
     alone shutdown:
         all_clients_are_served_in_threads,
         all_clients_are_served_inline,

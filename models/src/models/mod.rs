@@ -7,6 +7,8 @@ mod connection;
 pub mod fair_mutex;
 pub(crate) mod ledger;
 pub mod life_cycle;
+#[cfg(feature = "server")]
+pub mod limits;
 pub mod monitor;
 #[cfg(feature = "server")]
 pub mod shutdown;

@@ -9,7 +9,8 @@ use crate::transport::Stream;
 
 /// # Limits
 ///
-/// Servers with connections have them. Datagram servers have not: a datagram has no connection that could
+/// [`ServerHandle`](crate::ServerHandle#limits) can change them while the server serves. Servers with
+/// connections have them. Datagram servers have not: a datagram has no connection that could
 /// wait or be rejected, and the kernel drops datagrams for which the socket's buffer has no space.
 impl<T, S, M> ServerOptions<T, S, M> {
     /// Limits the number of connections at the same time, whatever their state: being served, waiting
