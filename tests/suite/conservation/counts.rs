@@ -12,7 +12,7 @@ pub(crate) fn add_up(stats: &Stats) {
     assert_eq!(stats.accepted, ended(stats) + stats.active, "{stats:?}");
     let by = &stats.rejected_by;
     let limits = by.max_connections + by.max_per_client + by.accept_rate + by.access_list;
-    let others = by.verify_request + by.strategy + by.descriptors + by.closing;
+    let others = by.verify_request + by.strategy + by.descriptors + by.handshake + by.closing;
     assert_eq!(stats.rejected, limits + others, "{stats:?}");
 }
 

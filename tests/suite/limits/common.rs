@@ -105,6 +105,7 @@ pub(crate) fn adds_up(handle: &ServerHandle) {
         + by.accept_rate
         + by.access_list
         + by.descriptors
+        + by.handshake
         + by.closing;
     assert_eq!(stats.rejected, rejected, "{stats:?}");
 }
