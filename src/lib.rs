@@ -277,7 +277,7 @@ pub use request::TlsRequest;
 #[doc(inline)]
 pub use request::UnixStreamTlsRequest;
 #[doc(inline)]
-pub use request::{Activity, ConnectionInfo, RequestInfo, RequestKind};
+pub use request::{Activity, ConnectionInfo, PeerCredentials, RequestInfo, RequestKind};
 #[doc(inline)]
 pub use request::{DatagramRequest, StreamRequest, TcpRequest, UdpRequest};
 #[cfg(unix)]

@@ -1,8 +1,10 @@
 //! How a request has come: the listener, and what the connection itself says about the client.
 
 use crate::address::SocketAddress;
+use crate::request::PeerCredentials;
 #[cfg(feature = "proxy-protocol")]
 use crate::request::ProxyInfo;
+use crate::sys::fd::BorrowedFd;
 #[cfg(feature = "tls")]
 use crate::tls::TlsInfo;
 
@@ -27,6 +29,7 @@ pub struct ConnectionInfo {
     tls: Option<TlsInfo>,
     #[cfg(feature = "proxy-protocol")]
     proxy: Option<ProxyInfo>,
+    peer_credentials: Option<PeerCredentials>,
 }
 
 impl ConnectionInfo {
@@ -37,6 +40,7 @@ impl ConnectionInfo {
             tls: None,
             #[cfg(feature = "proxy-protocol")]
             proxy: None,
+            peer_credentials: None,
         }
     }
 
@@ -48,6 +52,14 @@ impl ConnectionInfo {
     #[cfg(feature = "tls")]
     pub(super) fn with_tls(self, tls: Option<TlsInfo>) -> Self {
         Self { tls, ..self }
+    }
+
+    /// Adds what the system reports about the other side of a Unix socket.
+    pub(crate) fn with_peer(mut self, socket: Option<BorrowedFd<'_>>) -> Self {
+        if let SocketAddress::Unix(_) = self.listener {
+            self.peer_credentials = socket.and_then(PeerCredentials::of);
+        }
+        self
     }
 
     /// The address of the listening socket that the request has come by. A server with one socket has one
@@ -83,5 +95,17 @@ impl ConnectionInfo {
     #[cfg(feature = "proxy-protocol")]
     pub fn proxy(&self) -> Option<&ProxyInfo> {
         self.proxy.as_ref()
+    }
+
+    /// The process and the user that have connected to a Unix stream server. Python: the socket option
+    /// `SO_PEERCRED`. `None` for TCP, for datagrams, and on systems that do not report them.
+    ///
+    /// The system is asked by [`connection_info`](crate::Request::connection_info), for Unix sockets only.
+    ///
+    /// See the [example](PeerCredentials).
+    #[doc(alias = "SO_PEERCRED")]
+    #[doc(alias = "getpeereid")]
+    pub fn peer_credentials(&self) -> Option<PeerCredentials> {
+        self.peer_credentials
     }
 }

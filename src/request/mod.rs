@@ -9,6 +9,7 @@ mod handshake;
 mod lifecycle;
 mod live_connection;
 mod packet_buffers;
+mod peer_credentials;
 mod pending_io;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_header;
@@ -30,6 +31,7 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 pub use self::connection_info::ConnectionInfo;
 pub use self::datagram::DatagramRequest;
 pub use self::datagram_socket::DatagramSocket;
+pub use self::peer_credentials::PeerCredentials;
 #[cfg(feature = "proxy-protocol")]
 pub use self::proxy_header::ProxyInfo;
 pub use self::request_trait::Request;

@@ -129,7 +129,7 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
     ///
     /// See the [example](ConnectionInfo).
     fn connection_info(&self) -> ConnectionInfo {
-        ConnectionInfo::new(self.server().server_address().clone())
+        ConnectionInfo::new(self.server().server_address().clone()).with_peer(self.descriptor())
     }
 
     /// Returns a handle with which other threads, and the handlers of other clients, can write to this

@@ -244,6 +244,7 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
 
     fn connection_info(&self) -> ConnectionInfo {
         let info = ConnectionInfo::new(self.server().server_address().clone());
+        let info = info.with_peer(self.connection().socket.descriptor());
         #[cfg(feature = "tls")]
         let info = info.with_tls(self.connection().socket.tls_info());
         #[cfg(feature = "proxy-protocol")]

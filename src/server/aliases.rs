@@ -44,8 +44,9 @@ pub type TcpServer<S> = Server<Tcp, S, Sequential>;
 pub type UdpServer<S> = Server<Udp, S, Sequential>;
 /// Unix stream sockets, one client at a time. Python: `UnixStreamServer`.
 ///
-/// The socket file stays when the server is closed, as in Python. The next server can bind to this path
-/// only with the option [`replace_stale`](crate::ServerOptions::replace_stale).
+/// The socket file stays when the server is closed, as in Python, unless
+/// [`remove_on_close`](crate::ServerOptions::remove_on_close) is set. The next server can bind to a path with a
+/// file only with the option [`replace_stale`](crate::ServerOptions::replace_stale).
 ///
 /// ```
 /// use socketserver::{prelude::*, testing::TestServer};

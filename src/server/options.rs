@@ -67,7 +67,8 @@ use crate::transport::{
 /// | [`request_timeout`](Self::request_timeout) | not available | none | |
 /// | [`linger`](Self::linger) | not available | none | |
 /// | [`max_packet_size`](Self::max_packet_size) | 8192 | 65535; Unix sockets 256 KiB | Python truncates longer datagrams without notice |
-/// | [`replace_stale`](Self::replace_stale), Unix sockets | not available | `false` | |
+/// | [`replace_stale`](Self::replace_stale), [`remove_on_close`](Self::remove_on_close), Unix sockets | not available | `false` | |
+/// | [`mode`](Self::mode), [`owner`](Self::owner), [`group`](Self::group), Unix sockets | not available | those of the process | |
 /// | [`max_connections`](Self::max_connections), [`max_per_client`](Self::max_per_client), [`accept_rate`](Self::accept_rate) | not available | none | |
 /// | [`access_list`](Self::access_list) | not available | empty: all clients are admitted | |
 #[must_use = "options do nothing until `bind`"]

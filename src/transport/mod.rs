@@ -9,6 +9,8 @@ mod options;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_protocol;
 #[cfg(unix)]
+mod socket_access;
+#[cfg(unix)]
 mod socket_file;
 mod tcp;
 #[cfg(feature = "tls")]

@@ -48,6 +48,14 @@ pub struct SocketOptions {
     /// Certificates and protocols of TLS. `None`: the transport has no TLS.
     #[cfg(feature = "tls")]
     pub tls: Option<TlsConfig>,
+    /// Whether the file of a Unix socket is removed when its server is closed.
+    pub remove_on_close: bool,
+    /// The mode of the file of a Unix socket; `None` leaves it to the umask.
+    pub mode: Option<u32>,
+    /// The user to whom the file of a Unix socket is given.
+    pub owner: Option<u32>,
+    /// The group to which the file of a Unix socket is given.
+    pub group: Option<u32>,
     /// Called after the socket was created and before it is bound.
     pub before_bind: Option<BeforeBind>,
 }
@@ -94,6 +102,10 @@ impl Default for SocketOptions {
             proxy_protocol: None,
             #[cfg(feature = "tls")]
             tls: None,
+            remove_on_close: false,
+            mode: None,
+            owner: None,
+            group: None,
             before_bind: None,
         }
     }

@@ -2,28 +2,81 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::mem;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::address::UnixAddress;
 use crate::error::with_advice;
+use crate::escape::escape_bytes;
+use crate::logging::log_event;
 use crate::sys::fd::BorrowedFd;
-use crate::sys::socket_file::{DirectoryLock, FileId, Occupant, examine, remove};
+use crate::sys::socket_access::bind_with_mode;
+use crate::sys::socket_file::{CreatedFile, DirectoryLock, FileId, Occupant, examine, remove};
 use crate::sys::unix_sockets::bind_unix;
+use crate::transport::SocketOptions;
+use crate::transport::socket_access::Access;
 
 /// How long a server waits for another one that is replacing a file in the same directory, which takes
 /// some microseconds.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Binds a socket. With `replace_stale`, replaces the file of a socket that was closed. If the address
-/// is in use, the error states what uses it.
+/// File of a server. Dropping it removes the file, which must be before the socket is closed.
+#[derive(Debug)]
+pub(super) struct OwnFile(CreatedFile);
+
+impl OwnFile {
+    /// Returns the file of a server that was made, if it is to be removed at the end. Else, it stays.
+    pub(super) fn to_remove(file: Option<Self>, options: &SocketOptions) -> Option<Self> {
+        if options.remove_on_close {
+            return file;
+        }
+        mem::forget(file);
+        None
+    }
+}
+
+impl Drop for OwnFile {
+    fn drop(&mut self) {
+        if let Err(_error) = self.0.remove() {
+            log_event!(
+                Warn,
+                "{}: the file of the socket cannot be removed: {_error}",
+                escape_bytes(self.0.path().as_os_str().as_encoded_bytes())
+            );
+        }
+    }
+}
+
+/// Binds a socket. Returns the file, if there is one, so that it is removed if the server cannot be made.
+/// With `replace_stale`, replaces the file of a socket that was closed. If the address is in use, the error
+/// states what uses it.
 pub(super) fn bind(
     socket: BorrowedFd<'_>,
     address: &UnixAddress,
+    options: &SocketOptions,
+) -> io::Result<Option<OwnFile>> {
+    check_first_byte(address)?;
+    let access = Access::of(options, address)?;
+    bind_unless_in_use(socket, address, access, options.replace_stale)?;
+    let Some(path) = address.as_path() else {
+        return Ok(None);
+    };
+    let file = OwnFile(CreatedFile::at(path)?);
+    access.apply(path)?;
+    Ok(Some(file))
+}
+
+fn bind_unless_in_use(
+    socket: BorrowedFd<'_>,
+    address: &UnixAddress,
+    access: Access,
     replace_stale: bool,
 ) -> io::Result<()> {
-    check_first_byte(address)?;
-    let bind = || bind_unix(socket, address);
+    let bind = || match access.first_mode() {
+        Some(mode) => bind_with_mode(socket, address, mode),
+        None => bind_unix(socket, address),
+    };
     let error = match bind() {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => error,
         result => return result,

@@ -17,6 +17,7 @@ use crate::sys::fd::{AsFd, BorrowedFd};
 use crate::sys::socket::AcceptedTimeouts;
 use crate::transport::accept::{Accept, RequestConfig};
 use crate::transport::adopt::{SocketKind, adopt};
+use crate::transport::socket_file::OwnFile;
 use crate::transport::{Bind, FromListener, SocketOptions, Transport, datagram, socket_file};
 
 /// The default timeout of a reply to a Unix datagram. Where UDP drops datagrams that the receiver has no
@@ -25,14 +26,17 @@ const DATAGRAM_SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Unix stream sockets: each request is a connection. Python: `UnixStreamServer`.
 ///
-/// The socket file stays after the server has ended, as in Python. The next server can bind to it only with
-/// the option [`replace_stale`](crate::ServerOptions::replace_stale).
+/// The socket file stays after the server has ended, as in Python, unless
+/// [`remove_on_close`](crate::ServerOptions::remove_on_close) is set. The next server can bind to a file that
+/// was left only with [`replace_stale`](crate::ServerOptions::replace_stale).
 ///
 /// See the [example](crate::UnixStreamServer).
 #[derive(Debug)]
 #[doc(alias = "UnixStreamServer")]
 #[doc(alias = "AF_UNIX")]
 pub struct UnixStream {
+    /// Dropped first: see [`OwnFile`].
+    _file: Option<OwnFile>,
     listener: net::UnixListener,
     address: UnixAddress,
     request_queue_size: u32,
@@ -41,11 +45,17 @@ pub struct UnixStream {
 }
 
 impl UnixStream {
-    fn new(listener: net::UnixListener, options: &SocketOptions) -> io::Result<Self> {
+    fn new(
+        listener: net::UnixListener,
+        file: Option<OwnFile>,
+        options: &SocketOptions,
+    ) -> io::Result<Self> {
         let accepted_timeouts = AcceptedTimeouts::new(listener.as_fd(), &options.timeouts)?;
         listener.set_nonblocking(true)?;
+        let address = sys::unix_address::unix_address(&listener.local_addr()?);
         Ok(Self {
-            address: sys::unix_address::unix_address(&listener.local_addr()?),
+            _file: OwnFile::to_remove(file, options),
+            address,
             listener,
             request_queue_size: options.request_queue_size,
             requests: RequestConfig::new(options),
@@ -89,8 +99,8 @@ impl Accept for UnixStream {
 #[diagnostic::do_not_recommend]
 impl<A: IntoUnixAddress> Bind<A> for UnixStream {
     fn server_bind(address: A, options: &SocketOptions) -> Result<Self, Error> {
-        bind(address, Type::STREAM, options, |socket| {
-            Self::new(socket.into(), options)
+        bind(address, Type::STREAM, options, |socket, file| {
+            Self::new(socket.into(), file, options)
         })
     }
 }
@@ -98,7 +108,7 @@ impl<A: IntoUnixAddress> Bind<A> for UnixStream {
 impl FromListener<net::UnixListener> for UnixStream {
     fn from_listener(listener: net::UnixListener, options: &SocketOptions) -> Result<Self, Error> {
         adopt(listener, SocketKind::UnixStream, |listener| {
-            Self::new(listener, options)
+            Self::new(listener, None, options)
         })
     }
 }
@@ -120,6 +130,8 @@ impl AsFd for UnixStream {
 #[derive(Debug)]
 #[doc(alias = "UnixDatagramServer")]
 pub struct UnixDatagram {
+    /// Dropped first: see [`OwnFile`].
+    _file: Option<OwnFile>,
     /// Shared with the requests, which reply through it.
     socket: Arc<net::UnixDatagram>,
     address: UnixAddress,
@@ -127,13 +139,18 @@ pub struct UnixDatagram {
 }
 
 impl UnixDatagram {
-    fn new(socket: net::UnixDatagram, options: &SocketOptions) -> io::Result<Self> {
+    fn new(
+        socket: net::UnixDatagram,
+        file: Option<OwnFile>,
+        options: &SocketOptions,
+    ) -> io::Result<Self> {
         socket.set_write_timeout(Some(
             options.timeouts.write.unwrap_or(DATAGRAM_SEND_TIMEOUT),
         ))?;
         let address = sys::unix_address::unix_address(&socket.local_addr()?);
         let max_packet_size = options.max_packet_size.min(SocketOptions::MAX_PACKET_SIZE);
         Ok(Self {
+            _file: OwnFile::to_remove(file, options),
             socket: Arc::new(socket),
             address,
             max_packet_size,
@@ -179,8 +196,8 @@ impl Transport for UnixDatagram {
 #[diagnostic::do_not_recommend]
 impl<A: IntoUnixAddress> Bind<A> for UnixDatagram {
     fn server_bind(address: A, options: &SocketOptions) -> Result<Self, Error> {
-        bind(address, Type::DGRAM, options, |socket| {
-            Self::new(socket.into(), options)
+        bind(address, Type::DGRAM, options, |socket, file| {
+            Self::new(socket.into(), file, options)
         })
     }
 }
@@ -188,7 +205,7 @@ impl<A: IntoUnixAddress> Bind<A> for UnixDatagram {
 impl FromListener<net::UnixDatagram> for UnixDatagram {
     fn from_listener(socket: net::UnixDatagram, options: &SocketOptions) -> Result<Self, Error> {
         adopt(socket, SocketKind::UnixDatagram, |socket| {
-            Self::new(socket, options)
+            Self::new(socket, None, options)
         })
     }
 }
@@ -235,16 +252,16 @@ fn bind<T>(
     address: impl IntoUnixAddress,
     kind: Type,
     options: &SocketOptions,
-    make: impl FnOnce(Socket) -> io::Result<T>,
+    make: impl FnOnce(Socket, Option<OwnFile>) -> io::Result<T>,
 ) -> Result<T, Error> {
     let address = address.into_unix_address();
-    let bound = || -> io::Result<Socket> {
+    let bound = || -> io::Result<T> {
         let socket = Socket::new(Domain::UNIX, kind, None)?;
         options.configure_before_bind(socket.as_fd())?;
-        socket_file::bind(socket.as_fd(), &address, options.replace_stale)?;
-        Ok(socket)
+        let file = socket_file::bind(socket.as_fd(), &address, options)?;
+        make(socket, file)
     };
-    bound().and_then(make).map_err(|source| Error::Bind {
+    bound().map_err(|source| Error::Bind {
         address: address.to_string(),
         source,
     })

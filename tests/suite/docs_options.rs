@@ -188,6 +188,20 @@ fn the_defaults_of_sockets_are_those_of_the_transports() {
         &format!("`{}`", stream.replace_stale),
     );
     assert_eq!(datagram.replace_stale, stream.replace_stale);
+    assert_states(
+        "ServerOptions::remove_on_close",
+        &format!("`{}`", stream.remove_on_close),
+    );
+    assert_eq!(datagram.remove_on_close, stream.remove_on_close);
+    for setting in ["mode", "owner", "group"] {
+        assert_states(&format!("ServerOptions::{setting}"), "not set");
+    }
+    for options in [&stream, &datagram] {
+        assert_eq!(
+            (options.mode, options.owner, options.group),
+            (None, None, None)
+        );
+    }
     assert!(tcp.before_bind.is_none());
     for options in [tcp, udp, stream, datagram] {
         let times = options.timeouts;

@@ -11,15 +11,18 @@
 use std::fs::{self, File, FileType, Metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::Path;
+use std::path::{self, Path, PathBuf};
+use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
+use rustix::process::{Pid, test_kill_process};
 use socket2::{Domain, Socket, Type};
 
+use crate::sys::unix::child_channel::OriginProcess;
 use crate::sys::unix::fork_gate::parked;
 
 /// The kinds of files that the path of a socket can lead to.
@@ -53,6 +56,12 @@ impl FileId {
     fn new(file: &Metadata) -> Self {
         let time = [file.ctime(), file.ctime_nsec()].map(i64::cast_unsigned);
         Self([file.dev(), file.ino(), time[0], time[1]])
+    }
+
+    /// Returns whether both are the same file, if one of them has existed since the other was examined.
+    /// Its mode and owner may have changed.
+    fn has_inode_of(self, other: Self) -> bool {
+        self.0[..2] == other.0[..2]
     }
 }
 
@@ -145,6 +154,55 @@ pub(crate) fn remove(path: &Path, id: FileId) -> io::Result<bool> {
         fs::remove_file(path)?;
     }
     Ok(is_same)
+}
+
+/// File that this process has created by binding a socket, which is still open.
+#[derive(Debug)]
+pub(crate) struct CreatedFile {
+    /// Absolute, because the working directory can change.
+    path: PathBuf,
+    id: FileId,
+    origin: OriginProcess,
+    process: u32,
+}
+
+impl CreatedFile {
+    /// Returns the file to which a socket was bound just now.
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            path: path::absolute(path)?,
+            id: FileId::new(&fs::symlink_metadata(path)?),
+            origin: OriginProcess::here(),
+            process: process::id(),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes the file, unless another file is at its path or the server belongs to another process.
+    ///
+    /// The socket must still be open, because no other file can have its number until then. So no server
+    /// that uses [`DirectoryLock`] can lose its file.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        let is_own = FileId::of(&self.path).is_some_and(|id| id.has_inode_of(self.id));
+        if is_own && self.belongs_to_this_process() {
+            fs::remove_file(&self.path)?;
+        }
+        Ok(())
+    }
+
+    /// Returns whether this process has created the file, or has been forked from a process that has ended
+    /// since, as daemons are.
+    fn belongs_to_this_process(&self) -> bool {
+        if self.process == process::id() {
+            return true;
+        }
+        let creator = Pid::from_raw(self.process.cast_signed());
+        let has_ended = |creator| test_kill_process(creator) == Err(Errno::SRCH);
+        self.origin.is_current() && creator.is_some_and(has_ended)
+    }
 }
 
 /// Lock on the directory of a socket file, for the servers that replace such files. The system removes

@@ -5,6 +5,7 @@ pub(crate) mod close_on_fork;
 pub(crate) mod descriptor;
 pub(crate) mod flags;
 pub(crate) mod fork_gate;
+pub(crate) mod peer_credentials;
 pub(crate) mod signal;
 pub(crate) mod stderr;
 pub(crate) mod termination;

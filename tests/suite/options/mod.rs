@@ -13,6 +13,8 @@ mod from_listener;
 mod programs;
 mod reuse;
 #[cfg(unix)]
+mod socket_access;
+#[cfg(unix)]
 mod socket_file;
 
 use std::io::{self, ErrorKind};

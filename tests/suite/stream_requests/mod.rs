@@ -4,6 +4,8 @@
 #![allow(unsafe_code)]
 
 mod client_gone;
+#[cfg(unix)]
+mod credentials;
 mod ends;
 mod lines;
 mod reading;
