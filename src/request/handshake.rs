@@ -20,8 +20,6 @@ pub(super) struct PendingHandshake {
     accepted: Instant,
     /// `None`: without limit.
     timeout: Option<Duration>,
-    /// Whether the client has sent something.
-    has_input: bool,
     /// The header of a proxy, which comes first.
     #[cfg(feature = "proxy-protocol")]
     header: Option<(ProxyHeaderReader, Duration)>,
@@ -50,7 +48,6 @@ impl PendingHandshake {
         Box::new(Self {
             accepted: Instant::now(),
             timeout,
-            has_input: false,
             #[cfg(feature = "proxy-protocol")]
             header: None,
             #[cfg(feature = "proxy-protocol")]
@@ -63,8 +60,9 @@ impl PendingHandshake {
         &self,
         connection: &Connection<S>,
     ) -> Option<Instant> {
-        if !self.has_input && connection.state.server.0.life_cycle.is_draining() {
-            return Some(self.accepted + TIME_TO_BEGIN);
+        let begin = self.accepted + TIME_TO_BEGIN;
+        if connection.state.server.0.life_cycle.is_draining() && begin > Instant::now() {
+            return Some(begin);
         }
         self.deadline()
     }
@@ -120,16 +118,30 @@ impl PendingHandshake {
         Ok(true)
     }
 
+    /// Returns whether the client has sent something that was received.
+    fn has_begun<S: StreamSocket>(&self, connection: &Connection<S>) -> bool {
+        #[cfg(feature = "proxy-protocol")]
+        if let Some((reader, _)) = &self.header {
+            return reader.has_begun();
+        }
+        connection.socket.has_pending_input()
+    }
+
+    /// Returns whether the client has sent nothing.
+    fn is_silent<S: StreamSocket>(&self, connection: &Connection<S>) -> io::Result<bool> {
+        Ok(
+            !self.has_begun(connection)
+                && !connection.socket.wait_readable(Some(Duration::ZERO))?,
+        )
+    }
+
     /// Advances the handshake without waiting.
     pub(super) fn advance<S: StreamSocket>(
         &mut self,
         connection: &Connection<S>,
     ) -> io::Result<HandshakeStep> {
-        if !self.has_input {
-            self.has_input = connection.socket.wait_readable(Some(Duration::ZERO))?;
-        }
-        let is_draining = || connection.state.server.0.life_cycle.is_draining();
-        if !self.has_input && self.accepted.elapsed() >= TIME_TO_BEGIN && is_draining() {
+        let is_draining = connection.state.server.0.life_cycle.is_draining();
+        if is_draining && self.accepted.elapsed() >= TIME_TO_BEGIN && self.is_silent(connection)? {
             connection.state.while_idle(|| connection.end_idle());
             return Err(handshake_error::disconnected());
         }
@@ -166,7 +178,7 @@ impl PendingHandshake {
                 })
         };
         let begin = self.accepted + TIME_TO_BEGIN;
-        let waited = if self.has_input {
+        let waited = if self.has_begun(connection) {
             wait(timeout)
         } else if begin > now {
             let time_to_begin = remaining(begin);

@@ -130,6 +130,10 @@ impl ProxyHeaderReader {
         }
     }
 
+    pub(super) fn has_begun(&self) -> bool {
+        !self.received.is_empty()
+    }
+
     /// Reads what is available.
     pub(super) fn advance(
         &mut self,

@@ -420,8 +420,8 @@ pub trait StreamSocket: Send + Sync + 'static {
         Ok(HandshakeStep::Done)
     }
 
-    /// Whether the next read finds input in the socket itself, which the
-    /// [`descriptor`](Self::descriptor) does not show. Default: `false`.
+    /// Whether the socket itself has input that the [`descriptor`](Self::descriptor) does not show: what the next
+    /// read finds, or a part of a handshake that is not complete. Default: `false`.
     ///
     /// See the [example](Self::try_recv).
     #[doc(alias = "pending")]

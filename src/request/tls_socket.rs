@@ -9,7 +9,7 @@
 //! repetition of the write is then complete without another encryption (see [`Session::repeated`]).
 
 use std::fmt;
-use std::io::{self, BufRead, IoSlice, Read, Write};
+use std::io::{self, BufRead, IoSlice, Write};
 use std::mem;
 use std::net::Shutdown;
 use std::sync::OnceLock;
@@ -27,10 +27,14 @@ use crate::tls::{TlsConfig, TlsInfo};
 
 /// Size in bytes of the buffer for encrypted input: one record of the largest size.
 const INPUT_SIZE: usize = 16 * 1024 + 512;
+/// Number of bytes that are received at a time during the handshake. The session takes at most so many at once.
+const HANDSHAKE_SIZE: usize = 4096;
 /// Number of bytes that are encrypted at a time.
 const OUTPUT_SIZE: usize = 64 * 1024;
 /// Number of bytes that are encrypted at a time if the caller does not wait.
 const MESSAGE_SIZE: usize = 16 * 1024;
+/// Time in which the rest of a record arrives from most clients.
+const COMPLETION_TIME: Duration = Duration::from_millis(10);
 /// Longest time that the end of the output waits for a client that does not read, unless the write timeout is
 /// shorter.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -151,8 +155,13 @@ impl<S: StreamSocket> TlsSocket<S> {
         let Some(since) = incomplete_since else {
             return Ok(());
         };
+        let elapsed = since.elapsed();
+        // Spares the usual case the look at the timeout, which is a system call.
+        if elapsed < COMPLETION_TIME {
+            return Ok(());
+        }
         match self.inner.read_timeout() {
-            Some(timeout) if since.elapsed() >= timeout => {
+            Some(timeout) if elapsed >= timeout => {
                 self.session.lock().incomplete_since = None;
                 Err(timed_out(Direction::Receive))
             }
@@ -317,15 +326,6 @@ impl<S: StreamSocket> Write for Output<'_, S> {
     }
 }
 
-/// The socket, as a source of the encrypted bytes that are available.
-struct Input<'a, S>(&'a S);
-
-impl<S: StreamSocket> Read for Input<'_, S> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.try_recv(buffer)
-    }
-}
-
 impl<S: StreamSocket> StreamSocket for TlsSocket<S> {
     type Address = S::Address;
 
@@ -345,24 +345,29 @@ impl<S: StreamSocket> StreamSocket for TlsSocket<S> {
                 let _ = self.info.set(TlsInfo::of(connection));
                 return Ok(HandshakeStep::Done);
             }
-            if session.connection.is_none() {
-                if !self.inner.wait_readable(Some(Duration::ZERO))? {
-                    return Ok(HandshakeStep::WantRead);
-                }
-                let connection = ServerConnection::new(self.config.present());
-                session.connection = Some(Box::new(connection.map_err(io::Error::other)?));
-            }
-            let connection = session.connection()?;
-            match connection.read_tls(&mut Input(&self.inner)) {
+            let mut buffer = [0; HANDSHAKE_SIZE];
+            let mut input = match self.inner.try_recv(&mut buffer) {
                 Ok(0) => return Err(handshake_error::disconnected()),
-                Ok(_) => {}
+                Ok(size) => &buffer[..size],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Ok(HandshakeStep::WantRead);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
+            };
+            let connection = match &mut session.connection {
+                Some(connection) => connection,
+                none => {
+                    let connection = ServerConnection::new(self.config.present());
+                    none.insert(Box::new(connection.map_err(io::Error::other)?))
+                }
+            };
+            let mut processed = Ok(());
+            while processed.is_ok() && !input.is_empty() {
+                connection.read_tls(&mut input)?;
+                processed = connection.process_new_packets().map(drop);
             }
-            if let Err(error) = connection.process_new_packets() {
+            if let Err(error) = processed {
                 // Sends the alert, so that the client can say what is wrong.
                 let _ = session.flush(&self.inner);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));
@@ -372,10 +377,14 @@ impl<S: StreamSocket> StreamSocket for TlsSocket<S> {
 
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.receive(buffer, |socket, input| {
-            input.resize(input.capacity(), 0);
-            let received = socket.recv(input);
-            input.truncate(*received.as_ref().unwrap_or(&0));
-            received
+            let mut would_block = false;
+            loop {
+                socket.before_recv(would_block)?;
+                match socket.recv_spare(input) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => would_block = true,
+                    received => return received,
+                }
+            }
         })
     }
 
@@ -405,6 +414,9 @@ impl<S: StreamSocket> StreamSocket for TlsSocket<S> {
         let connection = session.connection.as_mut();
         has_input
             || connection.is_some_and(|connection| {
+                if connection.is_handshaking() {
+                    return true;
+                }
                 let available = connection.reader().fill_buf().map(<[u8]>::len);
                 !matches!(available, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
             })
@@ -486,7 +498,7 @@ impl<S: StreamSocket> StreamSocket for TlsSocket<S> {
     }
 
     fn wait_readable(&self, timeout: Option<Duration>) -> io::Result<bool> {
-        if self.has_pending_input() {
+        if !self.needs_handshake() && self.has_pending_input() {
             return Ok(true);
         }
         self.inner.wait_readable(timeout)

@@ -97,10 +97,6 @@ impl TlsClient {
         })
     }
 
-    pub(super) fn connection(&mut self) -> &mut ClientConnection {
-        &mut self.stream.get_mut().conn
-    }
-
     pub(super) fn socket(&self) -> &TcpStream {
         &self.stream.get_ref().sock
     }

@@ -54,6 +54,7 @@ fn serve_beside_silent_clients(strategy: impl Strategy) {
         .unwrap()
         .strategy(strategy)
         .grace_period(Duration::ZERO)
+        .force_close_timeout(PATIENCE)
         .spawn()
         .unwrap();
     let address = *server.server_address();
