@@ -55,17 +55,30 @@ impl ConnectionInfo {
     }
 
     /// Adds what the system reports about the other side of a Unix socket.
-    pub(crate) fn with_peer(mut self, socket: Option<BorrowedFd<'_>>) -> Self {
+    pub(super) fn with_peer(mut self, socket: Option<BorrowedFd<'_>>) -> Self {
         if let SocketAddress::Unix(_) = self.listener {
             self.peer_credentials = socket.and_then(PeerCredentials::of);
         }
         self
     }
 
-    /// The address of the listening socket that the request has come by. A server with one socket has one
-    /// listener, and a datagram server's listener is its socket.
+    /// The address of the listening socket that the request has come by: one of
+    /// [`server_addresses`](crate::ServerHandle::server_addresses). A datagram server's listener is its socket.
     ///
-    /// See the [example](Self).
+    /// ```
+    /// use socketserver::prelude::*;
+    ///
+    /// let service = handler_fn(|request: &mut TcpRequest| {
+    ///     let info = request.connection_info();
+    ///     Ok(write!(request, "{}", info.listener())?)
+    /// });
+    /// let server = TcpServer::bind(["127.0.0.1:0", "127.0.0.1:0"], service)?.spawn()?;
+    /// for address in server.server_addresses() {
+    ///     let client = std::net::TcpStream::connect(address)?;
+    ///     assert_eq!(std::io::read_to_string(client)?, address.to_string());
+    /// }
+    /// # Ok::<(), BoxError>(())
+    /// ```
     pub fn listener(&self) -> &SocketAddress {
         &self.listener
     }

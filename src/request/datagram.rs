@@ -51,6 +51,8 @@ pub struct DatagramRequest<S: DatagramSocket> {
     server: ServerHandle,
     /// A handler has called [`socket`](Self::socket).
     socket_used: AtomicBool,
+    /// Number of the listener.
+    listener: usize,
 }
 
 impl<S: DatagramSocket> DatagramRequest<S> {
@@ -85,6 +87,7 @@ impl<S: DatagramSocket> DatagramRequest<S> {
             socket,
             server,
             socket_used: AtomicBool::new(false),
+            listener: 0,
         }
     }
 
@@ -265,6 +268,14 @@ impl<S: DatagramSocket> Request for DatagramRequest<S> {
 }
 
 impl<S: DatagramSocket> RequestLifecycle for DatagramRequest<S> {
+    fn set_listener(&mut self, number: usize) {
+        self.listener = number;
+    }
+
+    fn listener(&self) -> usize {
+        self.listener
+    }
+
     fn reply(&mut self) -> io::Result<()> {
         if self.reply.is_empty() {
             return Ok(());

@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use crate::request::HandshakeStep;
+use crate::request::{ConnectionInfo, HandshakeStep};
 use crate::state::{ConnectionState, Rejection};
 use crate::sys::fd::BorrowedFd;
 
@@ -56,6 +56,17 @@ pub trait RequestLifecycle {
     fn connection_state(&self) -> Option<&ConnectionState> {
         None
     }
+
+    /// Adds what the connection says about its client.
+    fn complete_info(&self, info: ConnectionInfo) -> ConnectionInfo {
+        info
+    }
+
+    /// Records by which listener of the server the request has come, from 0 on.
+    fn set_listener(&mut self, number: usize);
+
+    /// Number of the listener by which the request has come.
+    fn listener(&self) -> usize;
 
     /// Sends the collected reply, if there is one. Called once, after the handler has succeeded.
     fn reply(&mut self) -> io::Result<()> {

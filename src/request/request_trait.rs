@@ -129,7 +129,10 @@ pub trait Request: RequestLifecycle + BufRead + Write + Send + Sized + 'static {
     ///
     /// See the [example](ConnectionInfo).
     fn connection_info(&self) -> ConnectionInfo {
-        ConnectionInfo::new(self.server().server_address().clone()).with_peer(self.descriptor())
+        let server = self.server();
+        let listener = server.server_addresses().get(self.listener());
+        let listener = listener.unwrap_or(server.server_address());
+        self.complete_info(ConnectionInfo::new(listener.clone()))
     }
 
     /// Returns a handle with which other threads, and the handlers of other clients, can write to this

@@ -36,6 +36,8 @@ pub struct StreamRequest<S: StreamSocket> {
     writer: StreamWriter<S>,
     /// `None` once it is complete, or if there is none.
     handshake: Option<Box<PendingHandshake>>,
+    /// Number of the listener.
+    listener: usize,
 }
 
 impl<S: StreamSocket> StreamRequest<S> {
@@ -126,6 +128,7 @@ impl<S: StreamSocket> StreamRequest<S> {
             reader: StreamReader::new(Arc::clone(&connection)),
             writer: StreamWriter { connection },
             handshake,
+            listener: 0,
         }
     }
 
@@ -242,16 +245,6 @@ impl<S: StreamSocket> Request for StreamRequest<S> {
         &self.connection().state.server
     }
 
-    fn connection_info(&self) -> ConnectionInfo {
-        let info = ConnectionInfo::new(self.server().server_address().clone());
-        let info = info.with_peer(self.connection().socket.descriptor());
-        #[cfg(feature = "tls")]
-        let info = info.with_tls(self.connection().socket.tls_info());
-        #[cfg(feature = "proxy-protocol")]
-        let info = info.with_proxy(self.connection().proxy.info());
-        info
-    }
-
     fn sender(&self) -> Sender {
         let connection: Weak<Connection<S>> = Arc::downgrade(self.connection());
         Sender::stream(connection)
@@ -340,6 +333,23 @@ impl<S: StreamSocket> RequestLifecycle for StreamRequest<S> {
 
     fn connection_state(&self) -> Option<&ConnectionState> {
         Some(&self.connection().state)
+    }
+
+    fn complete_info(&self, info: ConnectionInfo) -> ConnectionInfo {
+        let info = info.with_peer(self.descriptor());
+        #[cfg(feature = "tls")]
+        let info = info.with_tls(self.connection().socket.tls_info());
+        #[cfg(feature = "proxy-protocol")]
+        let info = info.with_proxy(self.connection().proxy.info());
+        info
+    }
+
+    fn set_listener(&mut self, number: usize) {
+        self.listener = number;
+    }
+
+    fn listener(&self) -> usize {
+        self.listener
     }
 
     fn shutdown_request(&mut self) {

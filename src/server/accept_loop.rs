@@ -24,6 +24,7 @@ use crate::reentrancy::{self, Role};
 use crate::request::RequestKind;
 use crate::server::accept_backoff::AcceptBackoff;
 use crate::server::handshakes::Handshakes;
+use crate::server::listeners::Listeners;
 use crate::service::Service;
 use crate::state::connectionless::CurrentDatagram;
 use crate::state::life_cycle::RunKind;
@@ -31,7 +32,6 @@ use crate::state::limits::Admission;
 use crate::state::server_state::Serving;
 use crate::state::{ServerHandle, ServerState};
 use crate::strategy::{AcceptWait, LoopThread, Ready, Strategy};
-use crate::sys;
 use crate::transport::{ReceiveInline, Transport};
 
 /// How a call of [`Server::handle_request`](super::Server::handle_request) ended.
@@ -50,7 +50,7 @@ pub enum Handled {
 
 /// The parts of a server that its accept loops share.
 pub(super) struct AcceptLoop<T: Transport, S: Service<T::Request>> {
-    pub(super) transport: Arc<T>,
+    pub(super) listeners: Arc<Listeners<T>>,
     pub(super) service: Arc<S>,
     pub(super) strategy: Arc<dyn Strategy>,
     pub(super) handle: ServerHandle,
@@ -118,7 +118,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let thread = LoopThread::Caller;
         let _exit = self.exit_on_drop(&thread);
         let _entered = reentrancy::enter(state.id(), Role::Loop);
-        let timeout = match (timeout, self.transport.timeout()) {
+        let timeout = match (timeout, self.listeners.timeout()) {
             (Some(server), Some(socket)) => Some(server.min(socket)),
             (server, socket) => server.or(socket),
         };
@@ -224,16 +224,13 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                     self.report_queued_errors();
                 }
                 if backoff.is_suspiciously_empty()
-                    && let Some(error) = sys::socket::shutdown_error(self.transport.as_fd())
+                    && let Some(error) = self.listeners.shutdown_error()
                 {
                     return self.handle_accept_error(backoff, error);
                 }
                 Ok(AcceptOutcome::NoRequest)
             }
-            Err(error)
-                if T::KIND == RequestKind::Datagram
-                    && sys::error_queue::is_queued(self.transport.as_fd(), &error) =>
-            {
+            Err(error) if T::KIND == RequestKind::Datagram && self.listeners.is_queued(&error) => {
                 self.report_queued_errors();
                 Ok(AcceptOutcome::NoRequest)
             }
@@ -278,7 +275,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     /// Reports errors of earlier replies. They do not make the loop back off, because each was taken from the
     /// socket, and others wait behind them.
     fn report_queued_errors(&self) {
-        sys::error_queue::take_errors(self.transport.as_fd(), |error| {
+        self.listeners.take_errors(|error| {
             self.report_accept_error(&error);
         });
     }
@@ -305,7 +302,9 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             return None;
         }
         let is_only_loop = !thread.is_dedicated();
-        let receiver = self.transport.inline_receiver(&self.handle, is_only_loop);
+        // It waits for datagrams of its own socket only.
+        let transport = self.listeners.only()?;
+        let receiver = transport.inline_receiver(&self.handle, is_only_loop);
         let receiver = receiver.into_inner()?;
         Some((receiver, self.state().connectionless.register_loop()))
     }
@@ -313,7 +312,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     /// Accepts one request. A panic of a transport outside this crate is an error that concerns one
     /// client.
     pub(super) fn get_request(&self) -> io::Result<T::Request> {
-        let get_request = || self.transport.get_request(&self.handle);
+        let get_request = || self.listeners.get_request(&self.handle);
         let kind = io::ErrorKind::ConnectionAborted;
         catch_panic_io("Transport::get_request", kind, get_request)
     }
@@ -330,7 +329,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         thread: &'a LoopThread,
     ) -> AcceptWait<'a> {
         AcceptWait {
-            listener: self.transport.as_fd(),
+            listeners: self.listeners.fds(),
             handle: &self.handle,
             timeout,
             likely: false,

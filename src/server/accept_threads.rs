@@ -127,7 +127,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
 
     fn run_own_loop(&self, loops: usize, run: u64) -> Result<(), Error> {
         let state = self.state();
-        let thread = LoopThread::dedicated(loops, self.transport.as_fd(), state.waker.as_fd());
+        let thread = LoopThread::dedicated(loops, self.listeners.fds(), state.waker.as_fd());
         // However this loop ends, the other loops end too.
         let _stop = StopOnDrop(state);
         let _exit = self.exit_on_drop(&thread);
@@ -149,7 +149,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
 impl<T: Transport, S: Service<T::Request>> Clone for AcceptLoop<T, S> {
     fn clone(&self) -> Self {
         Self {
-            transport: Arc::clone(&self.transport),
+            listeners: Arc::clone(&self.listeners),
             service: Arc::clone(&self.service),
             strategy: Arc::clone(&self.strategy),
             handle: self.handle.clone(),

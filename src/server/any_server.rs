@@ -81,6 +81,13 @@ impl AnyServer {
         self.handle.server_address()
     }
 
+    /// Returns all addresses that the server is bound to.
+    ///
+    /// See the [example](ServerHandle::server_addresses).
+    pub fn server_addresses(&self) -> &[SocketAddress] {
+        self.handle.server_addresses()
+    }
+
     /// Returns a handle that stops and observes the server from other threads.
     ///
     /// See the [example](Self::join).

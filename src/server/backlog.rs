@@ -1,4 +1,4 @@
-//! The backlog of the listening socket while the server is being closed.
+//! The backlogs of the listening sockets while the server is being closed.
 
 use std::io;
 use std::sync::Arc;
@@ -13,13 +13,14 @@ use crate::server::accept_loop::AcceptLoop;
 use crate::server::backlog_policy::BacklogPolicy;
 use crate::server::drain::DrainBacklog;
 use crate::server::handshakes::Handshakes;
+use crate::server::listeners::Listeners;
 use crate::service::Service;
 use crate::state::counters::RejectionReason;
 use crate::state::limits::Admission;
 use crate::state::{Rejection, ServerHandle};
 use crate::strategy::{AcceptWait, LoopThread, Ready};
 use crate::sys::close_on_fork::CloseOnFork;
-use crate::sys::poll::wait_readable;
+use crate::sys::poll::wait_any_readable;
 use crate::transport::Transport;
 
 /// Number of errors in a row after which the backlog is given up, because the cause is not a client.
@@ -34,28 +35,28 @@ const MAX_CONNECTIONS: usize = 1 << 16;
 /// answer and try again only after a second, so a longer wait harms more of them.
 const HANDSHAKE_TIME: Duration = Duration::from_micros(100);
 
-/// Returns the function that drains the backlog and closes the listening socket.
+/// Returns the function that drains the backlogs and closes the listening sockets.
 ///
-/// `close_on_fork` is the registration of the socket's descriptor. It ends before the socket is closed.
+/// `close_on_fork` are the registrations of the sockets' descriptors. They end before the sockets are closed.
 pub(super) fn drain_on_close<T: Transport, S: Service<T::Request>>(
-    transport: &Arc<T>,
+    listeners: &Arc<Listeners<T>>,
     service: &Arc<S>,
     handle: &ServerHandle,
     handshakes: &Arc<Handshakes<T::Request>>,
-    close_on_fork: CloseOnFork<1>,
+    close_on_fork: Vec<CloseOnFork<1>>,
 ) -> DrainBacklog {
-    let (transport, service) = (Arc::clone(transport), Arc::clone(service));
+    let (listeners, service) = (Arc::clone(listeners), Arc::clone(service));
     let (handle, handshakes) = (handle.clone(), Arc::clone(handshakes));
     Box::new(move |strategy, policy, deadline| {
         let accept_loop = AcceptLoop {
-            transport,
+            listeners,
             service,
             strategy: Arc::clone(strategy),
             handle,
             poll_interval: None,
             handshakes,
         };
-        // Declared after the socket, so that it is dropped before it.
+        // Declared after the sockets, so that it is dropped before them.
         let _close_on_fork = close_on_fork;
         let _ = catch_panic(|| accept_loop.drain_backlog(policy, deadline));
         let _ = catch_panic(|| accept_loop.finish_handshakes(deadline));
@@ -71,8 +72,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             BacklogPolicy::Serve => None,
             BacklogPolicy::Reject(rejection) => Some(rejection),
         };
-        // On failure, connections are lost that arrive while the last one is served.
-        let _ = catch_panic(|| self.transport.stop_new_connections());
+        let _ = catch_panic(|| self.listeners.stop_new_connections());
         let state = self.state();
         let _drains = state.serve_backlog();
         let thread = LoopThread::Caller;
@@ -115,7 +115,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                     if error.kind() == io::ErrorKind::WouldBlock && !has_waited_for_handshakes =>
                 {
                     has_waited_for_handshakes = true;
-                    let _ = wait_readable([self.transport.as_fd()], Some(HANDSHAKE_TIME));
+                    let _ = wait_any_readable(self.listeners.fds().iter(), Some(HANDSHAKE_TIME));
                 }
                 Err(_) => break,
             }

@@ -14,6 +14,7 @@ mod drain;
 mod drain_report;
 mod fd_exhaustion;
 mod handshakes;
+mod listeners;
 mod options;
 mod running;
 mod settings;
@@ -21,7 +22,6 @@ mod settings;
 pub(crate) mod tls_aliases;
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -36,8 +36,8 @@ pub use self::running::{Running, RunningServer, Spawn};
 use self::accept_loop::AcceptLoop;
 use self::drain::DrainOnDrop;
 use self::handshakes::Handshakes;
+use self::listeners::Listeners;
 use crate::error::Error;
-use crate::panics::catch_panic_io;
 use crate::request::RequestKind;
 use crate::service::Service;
 use crate::state::limits::LimitConfig;
@@ -45,7 +45,7 @@ use crate::state::{ServerHandle, ServerState, Stats, servers};
 #[cfg(unix)]
 use crate::strategy::Forking;
 use crate::strategy::Strategy;
-use crate::sys::close_on_fork::close_on_fork;
+use crate::sys::close_on_fork;
 use crate::sys::fd::impl_as_fd;
 use crate::sys::stop_signal::StopSignal;
 use crate::transport::{Bind, FromListener, Transport};
@@ -90,10 +90,10 @@ use crate::transport::{Bind, FromListener, Transport};
 #[doc(alias = "BaseServer")]
 #[must_use = "a bound server serves nothing until serve_forever(), handle_request() or spawn()"]
 pub struct Server<T: Transport, S, M: Strategy> {
-    // The order of the fields is the order in which they are dropped. The transport comes first, so that
-    // `drain` has the last share of the socket: it drains the backlog, closes the socket, waits for
+    // The order of the fields is the order in which they are dropped. The listeners come first, so that
+    // `drain` has the last share of the sockets: it drains the backlogs, closes the sockets, waits for
     // running requests and ends the threads of the strategy, in this order.
-    transport: Arc<T>,
+    listeners: Arc<Listeners<T>>,
     drain: DrainOnDrop<M>,
     service: Arc<S>,
     handle: ServerHandle,
@@ -120,7 +120,8 @@ where
     ///   path. Port 0 selects a free port, which [`server_address`](Self::server_address) returns.
     ///   The address determines the family, so `"[::1]:9999"` makes an IPv6 server. A host name stands
     ///   for its IPv4 address, if it has one. All interfaces are `("", 9999)`, as in Python, or
-    ///   `"0.0.0.0:9999"`; `"[::]:9999"` for IPv4 and IPv6.
+    ///   `"0.0.0.0:9999"`; `"[::]:9999"` for IPv4 and IPv6. An array, a slice or a `Vec` of addresses binds one
+    ///   server to all of them: `["0.0.0.0:9999", "[::]:9999"]`.
     /// - `service`: makes the handlers: `|| MyHandler`, [`handler_fn`](crate::handler_fn), or a
     ///   [`Service`] of your own.
     ///
@@ -146,6 +147,34 @@ where
         T: Bind<A>,
     {
         Self::options().bind(address, service)
+    }
+
+    /// Binds one server to all addresses of an iterator, of one kind. For addresses that are in an array, a slice
+    /// or a `Vec`, [`bind`](Self::bind) does the same.
+    ///
+    /// ```
+    /// use socketserver::prelude::*;
+    ///
+    /// let hello = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hello")?));
+    /// let hosts = ["127.0.0.1", "localhost"];
+    /// let server = TcpServer::bind_all(hosts.iter().map(|host| (*host, 0)), hello)?.spawn()?;
+    /// for address in server.server_addresses() {
+    ///     let client = std::net::TcpStream::connect(address)?;
+    ///     assert_eq!(std::io::read_to_string(client)?, "hello");
+    /// }
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`bind`](Self::bind); also if there is no address. If one address fails, the error names it, and
+    /// nothing stays bound.
+    #[doc(alias = "create_server")]
+    pub fn bind_all<A>(addresses: impl IntoIterator<Item = A>, service: S) -> Result<Self, Error>
+    where
+        T: Bind<A>,
+    {
+        Self::options().bind_all(addresses, service)
     }
 
     /// Makes a server from a socket that is already bound: a std `TcpListener`, `UdpSocket`,
@@ -199,33 +228,36 @@ where
 
 impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     fn assemble(
-        transport: T,
+        listeners: Listeners<T>,
         service: S,
         strategy: M,
         limits: LimitConfig,
         activate: bool,
     ) -> Result<Self, Error> {
-        let state = ServerState::new(transport.server_address().clone().into(), limits).map_err(
-            |source| Error::Resources {
-                what: "descriptors to wake the server",
-                source,
-            },
-        )?;
+        let addresses = listeners.iter().map(|one| one.server_address().clone());
+        let addresses = addresses.map(Into::into).collect();
+        let state = ServerState::new(addresses, limits).map_err(|source| Error::Resources {
+            what: "descriptors to wake the server",
+            source,
+        })?;
         let handle = ServerHandle(Arc::new(state));
         servers::register(&handle.0);
         // Child processes of a datagram server reply through the socket of the server.
         let needed_by = (T::KIND == RequestKind::Datagram).then(|| handle.0.id());
-        let close_on_fork = close_on_fork([&transport.as_fd()], needed_by);
-        let (transport, service) = (Arc::new(transport), Arc::new(service));
+        let close_on_fork = listeners.iter();
+        let close_on_fork =
+            close_on_fork.map(|one| close_on_fork::close_on_fork([&one.as_fd()], needed_by));
+        let close_on_fork = close_on_fork.collect();
+        let (listeners, service) = (Arc::new(listeners), Arc::new(service));
         let handshakes = Arc::new(Handshakes::new());
         let drain_backlog =
-            backlog::drain_on_close(&transport, &service, &handle, &handshakes, close_on_fork);
+            backlog::drain_on_close(&listeners, &service, &handle, &handshakes, close_on_fork);
         if T::KIND == RequestKind::Connection {
             // On failure, clients are not rejected while there are no descriptors; all else works.
             handle.0.reserve.refill();
         }
         let server = Self {
-            transport,
+            listeners,
             drain: DrainOnDrop::new(&handle, strategy, drain_backlog),
             service,
             handle,
@@ -253,7 +285,25 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     /// # Ok::<(), BoxError>(())
     /// ```
     pub fn server_address(&self) -> &T::Address {
-        self.transport.server_address()
+        self.listeners.first().server_address()
+    }
+
+    /// Returns all addresses that the server is bound to, in the order of [`bind`](Self::bind). The first is
+    /// the [`server_address`](Self::server_address).
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let server = TcpServer::bind(["127.0.0.1:0", "127.0.0.1:0"], service)?;
+    /// for address in server.server_addresses() {
+    ///     println!("listening on {address}");
+    /// }
+    /// assert_eq!(server.server_addresses().count(), 2);
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    #[doc(alias = "sockets")]
+    pub fn server_addresses(&self) -> impl Iterator<Item = &T::Address> {
+        self.listeners.iter().map(Transport::server_address)
     }
 
     /// Returns the service that was passed to `bind`, for access to shared state outside the handlers.
@@ -326,12 +376,10 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
         if self.activated.swap(true, Ordering::SeqCst) {
             return Ok(());
         }
-        let listen = || self.transport.server_activate();
-        let result = catch_panic_io("Transport::server_activate", io::ErrorKind::Other, listen);
-        result.map_err(|source| {
+        self.listeners.activate().map_err(|(transport, source)| {
             self.activated.store(false, Ordering::SeqCst);
             Error::Activate {
-                address: self.server_address().to_string(),
+                address: transport.server_address().to_string(),
                 source,
             }
         })
@@ -501,11 +549,11 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     #[doc(alias = "__exit__")]
     pub fn server_close(self) -> DrainReport {
         let Self {
-            transport,
+            listeners,
             mut drain,
             ..
         } = self;
-        drop(transport);
+        drop(listeners);
         drain.drain()
     }
 
@@ -519,7 +567,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     fn accept_loop(&self) -> AcceptLoop<T, S> {
         let strategy = Arc::clone(&self.drain.strategy);
         AcceptLoop {
-            transport: Arc::clone(&self.transport),
+            listeners: Arc::clone(&self.listeners),
             service: Arc::clone(&self.service),
             strategy,
             handle: self.handle.clone(),
@@ -548,11 +596,11 @@ impl<T: Transport, S: Service<T::Request>> Server<T, S, Forking> {
 }
 
 impl_as_fd!(
-    /// The listening socket, for example to wait for several servers at once or to read its options. Python:
+    /// The listening socket, the first if there are several, for example to wait for several servers at once or to read its options. Python:
     /// `fileno()`. (Datagrams that [`serve_forever`](Server::serve_forever) had received when it was stopped
     /// do not make it readable. The next call serves them.)
     {T: Transport, S: Service<T::Request>, M: Strategy} Server<T, S, M>,
-    transport
+    listeners
 );
 
 impl<T: Transport, S: Service<T::Request>, M: Strategy> fmt::Debug for Server<T, S, M> {

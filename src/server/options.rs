@@ -13,12 +13,15 @@ mod tls;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::address::SocketAddress;
 use crate::error::{Error, GIVEN_SOCKET, with_advice};
 use crate::server::Server;
 use crate::server::backlog_policy::BacklogPolicy;
+use crate::server::listeners::Listeners;
 use crate::service::Service;
 use crate::state::limits::LimitConfig;
 use crate::strategy::Strategy;
@@ -137,8 +140,47 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
     where
         T: Bind<A>,
     {
-        let transport = T::server_bind(address, &self.socket)?;
-        Server::assemble(transport, service, M::default(), self.limits, self.activate)
+        self.assemble(service, |socket| T::server_bind_all(address, socket))
+    }
+
+    /// Binds one server to all addresses of an iterator: see [`Server::bind_all`].
+    ///
+    /// See the [example](Server::bind_all).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Server::bind_all`].
+    #[doc(alias = "create_server")]
+    pub fn bind_all<A>(
+        self,
+        addresses: impl IntoIterator<Item = A>,
+        service: S,
+    ) -> Result<Server<T, S, M>, Error>
+    where
+        T: Bind<A>,
+    {
+        let addresses: Vec<A> = addresses.into_iter().collect();
+        self.assemble(service, |socket| {
+            let options = socket.for_sockets(addresses.len());
+            let bind = |address| T::server_bind_all(address, &options);
+            let bound: Result<Vec<_>, _> = addresses.into_iter().map(bind).collect();
+            Ok(bound?.into_iter().flatten().collect())
+        })
+    }
+
+    /// Makes a server of the transports that `bind` returns. If this fails, nothing stays bound.
+    fn assemble(
+        mut self,
+        service: S,
+        bind: impl FnOnce(&SocketOptions) -> Result<Vec<T>, Error>,
+    ) -> Result<Server<T, S, M>, Error> {
+        let is_complete = Arc::<AtomicBool>::default();
+        self.socket.is_complete = Some(Arc::clone(&is_complete));
+        let listeners = Listeners::new(bind(&self.socket)?)?;
+        let server =
+            Server::assemble(listeners, service, M::default(), self.limits, self.activate)?;
+        is_complete.store(true, Ordering::SeqCst);
+        Ok(server)
     }
 
     /// Makes a server from a socket that is already bound. Options that are set on a socket before it is
@@ -172,8 +214,9 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy + Default> ServerOptions<
                 source: with_advice(error, advice),
             });
         }
+        let listeners = Listeners::new([transport])?;
         let server =
-            Server::assemble(transport, service, M::default(), self.limits, self.activate)?;
+            Server::assemble(listeners, service, M::default(), self.limits, self.activate)?;
         // Another process may have this socket too.
         Ok(server.backlog_policy(BacklogPolicy::Leave))
     }

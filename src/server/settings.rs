@@ -32,7 +32,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Server<T, S, M> {
     pub fn strategy<N: Strategy>(self, strategy: N) -> Server<T, S, N> {
         Server {
             drain: self.drain.with(strategy),
-            transport: self.transport,
+            listeners: self.listeners,
             service: self.service,
             handle: self.handle,
             handshakes: self.handshakes,

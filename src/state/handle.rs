@@ -255,6 +255,22 @@ impl ServerHandle {
         &self.0.address
     }
 
+    /// Returns all addresses to which the server is bound, in the order of `bind`.
+    ///
+    /// ```
+    /// use socketserver::prelude::*;
+    ///
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let server = TcpServer::bind(["127.0.0.1:0", "127.0.0.1:0"], service)?;
+    /// let handle = server.handle();
+    /// assert_eq!(handle.server_addresses().len(), 2);
+    /// assert_eq!(&handle.server_addresses()[0], handle.server_address());
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    pub fn server_addresses(&self) -> &[SocketAddress] {
+        &self.0.addresses
+    }
+
     /// Returns a snapshot of the server's counters.
     ///
     /// See the [example](crate::Server::stats).

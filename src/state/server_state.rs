@@ -26,7 +26,10 @@ use crate::sys::waker::Waker;
 
 /// Shared by the server, its [`ServerHandle`](crate::ServerHandle)s and its requests.
 pub(crate) struct ServerState {
+    /// The first of `addresses`, which names the server in logs.
     pub(crate) address: SocketAddress,
+    /// The addresses of all listening sockets. Not empty.
+    pub(crate) addresses: Box<[SocketAddress]>,
     pub(crate) counters: Counters,
     pub(crate) life_cycle: LifeCycle<Stats>,
     /// Number of connections that accept loops serve inline. Such a loop cannot leave before its handler
@@ -55,13 +58,14 @@ pub(crate) struct ServerState {
 }
 
 impl ServerState {
-    pub(crate) fn new(address: SocketAddress, limits: LimitConfig) -> io::Result<Self> {
+    pub(crate) fn new(addresses: Box<[SocketAddress]>, limits: LimitConfig) -> io::Result<Self> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
         prepare_for_forks();
         let waker = Waker::new()?;
         Ok(Self {
-            address,
+            address: addresses[0].clone(),
+            addresses,
             counters: Counters::default(),
             life_cycle: LifeCycle::new(),
             in_loop: AtomicUsize::new(0),

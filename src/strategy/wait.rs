@@ -1,6 +1,7 @@
 //! The wait of an accept loop for its next request.
 
 use std::io;
+use std::iter;
 use std::time::Duration;
 
 use crate::coroutine::AcceptFds;
@@ -8,9 +9,8 @@ use crate::state::ServerHandle;
 use crate::sys::exclusive::ExclusiveWait;
 use crate::sys::fd::{AsFd, BorrowedFd};
 use crate::sys::fork_gate::parked;
-#[cfg(unix)]
-use crate::sys::poll::wait_any_readable;
-use crate::sys::poll::wait_readable;
+use crate::sys::listener_fds::ListenerFds;
+use crate::sys::poll::{wait_any_readable, wait_readable};
 
 /// The wait of an accept loop for its next request; passed to
 /// [`Strategy::wait`](crate::Strategy::wait).
@@ -18,8 +18,8 @@ use crate::sys::poll::wait_readable;
 /// See the [example](crate::Strategy::wait).
 #[derive(Debug)]
 pub struct AcceptWait<'a> {
-    /// The listening socket: readable when a request has arrived.
-    pub(crate) listener: BorrowedFd<'a>,
+    /// The listening sockets: readable when a request has arrived.
+    pub(crate) listeners: ListenerFds<'a>,
     /// The server, whose waker becomes readable on a stop or a notification.
     pub(crate) handle: &'a ServerHandle,
     /// The longest time to wait; `None` is without limit.
@@ -68,15 +68,23 @@ impl AcceptWait<'_> {
         if self.likely || self.already_received {
             return Ok(Ready::Request);
         }
-        let ready = parked(|| match self.loop_thread {
-            LoopThread::Dedicated(Some(exclusive)) => exclusive.wait_readable(self.timeout),
-            _ => wait_readable([self.wake_fd(), self.listener], self.timeout),
+        let ready = parked(|| match (self.loop_thread, self.listeners.only()) {
+            (LoopThread::Dedicated(Some(exclusive)), _) => exclusive.wait_readable(self.timeout),
+            (_, Some(listener)) => wait_readable([self.wake_fd(), listener], self.timeout),
+            (_, None) => self.wait_for_each(),
         });
         Ok(match ready? {
             [true, _] => Ready::Woken,
             [false, true] => Ready::Request,
             [false, false] => Ready::TimedOut,
         })
+    }
+
+    /// Waits for several listeners. Returns whether the loop is woken, and whether one of them is readable.
+    fn wait_for_each(&self) -> io::Result<[bool; 2]> {
+        let fds = iter::once(self.wake_fd()).chain(self.listeners.iter());
+        let ready = wait_any_readable(fds, self.timeout)?;
+        Ok([ready[0], ready[1..].contains(&true)])
     }
 
     /// Waits until the loop is woken or the timeout expires. Requests stay in the kernel meanwhile:
@@ -109,12 +117,12 @@ impl AcceptWait<'_> {
         timeout: Option<Duration>,
     ) -> io::Result<(Ready, Vec<bool>)> {
         let has_capacity = has_capacity && !self.starved;
-        let listener = has_capacity.then_some(self.listener);
+        let listeners = has_capacity.then_some(self.listeners);
         let fds = strategy_fds
             .iter()
             .copied()
             .chain([self.wake_fd()])
-            .chain(listener);
+            .chain(listeners.into_iter().flat_map(ListenerFds::iter));
         let already_received = has_capacity && self.already_received;
         let timeout = if already_received {
             Some(Duration::ZERO)
@@ -122,7 +130,8 @@ impl AcceptWait<'_> {
             timeout
         };
         let mut ready = parked(|| wait_any_readable(fds, timeout))?;
-        let request = has_capacity && (ready.pop() == Some(true) || already_received);
+        let is_listener_ready = ready.drain(strategy_fds.len() + 1..).any(|ready| ready);
+        let request = is_listener_ready || already_received;
         let woken = ready.pop() == Some(true);
         let outcome = match (woken, request) {
             (true, _) => Ready::Woken,
@@ -152,7 +161,7 @@ impl AcceptWait<'_> {
     /// Returns the descriptors to wait for, for a strategy that waits by other means than `poll(2)`.
     pub(super) fn accept_fds(&self) -> AcceptFds<'_> {
         AcceptFds {
-            listener: self.listener,
+            listeners: self.listeners,
             waker: self.wake_fd(),
         }
     }
@@ -194,9 +203,13 @@ impl LoopThread {
     /// rate of a C loop with `poll(2)`, and 0.87 with epoll sets.
     const MAX_POLLING_LOOPS: usize = 8;
 
-    pub(crate) fn dedicated(loops: usize, listener: BorrowedFd<'_>, waker: BorrowedFd<'_>) -> Self {
+    pub(crate) fn dedicated(
+        loops: usize,
+        listeners: ListenerFds<'_>,
+        waker: BorrowedFd<'_>,
+    ) -> Self {
         let exclusive =
-            (loops > Self::MAX_POLLING_LOOPS).then(|| ExclusiveWait::new(waker, listener).ok());
+            (loops > Self::MAX_POLLING_LOOPS).then(|| ExclusiveWait::new(waker, listeners).ok());
         Self::Dedicated(exclusive.flatten())
     }
 

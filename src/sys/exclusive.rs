@@ -1,6 +1,6 @@
-//! Wait for one listener on several threads, of which each request wakes one.
+//! Wait for the listeners of a server on several threads, of which each request wakes one.
 //!
-//! `poll(2)` wakes every thread that waits for the listener, and all but one of them find no request.
+//! `poll(2)` wakes every thread that waits for a listener, and all but one of them find no request.
 //! On Linux, an epoll set for each thread with `EPOLLEXCLUSIVE` avoids this. Only accept loops on
 //! threads of their own use such a set, because a forked child inherits it and could disturb it.
 
@@ -8,6 +8,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::sys::fd::BorrowedFd;
+use crate::sys::listener_fds::ListenerFds;
 use crate::sys::poller::{Poller, Watch};
 
 /// The wait of one thread.
@@ -20,20 +21,22 @@ impl ExclusiveWait {
     const WAKER: u64 = 0;
     const LISTENER: u64 = 1;
 
-    /// Watches `waker` for every thread, and `listener` exclusively.
+    /// Watches `waker` for every thread, and each of `listeners` exclusively.
     ///
     /// # Errors
     ///
     /// No descriptor is left, or the system has no epoll. [`wait_readable`](crate::sys::poll::wait_readable)
     /// is the replacement.
-    pub(crate) fn new(waker: BorrowedFd<'_>, listener: BorrowedFd<'_>) -> io::Result<Self> {
+    pub(crate) fn new(waker: BorrowedFd<'_>, listeners: ListenerFds<'_>) -> io::Result<Self> {
         let poller = Poller::new()?;
         poller.add(waker, Self::WAKER, Watch::Level)?;
-        poller.add(listener, Self::LISTENER, Watch::LevelExclusive)?;
+        for listener in listeners.iter() {
+            poller.add(listener, Self::LISTENER, Watch::LevelExclusive)?;
+        }
         Ok(Self { poller })
     }
 
-    /// Waits until the waker or the listener is readable (or broken), or `timeout` has passed. `None`
+    /// Waits until the waker or a listener is readable (or broken), or `timeout` has passed. `None`
     /// waits without limit. Returns which of the two are readable, in this order. A signal does not end
     /// the wait.
     pub(crate) fn wait_readable(&self, timeout: Option<Duration>) -> io::Result<[bool; 2]> {
@@ -71,7 +74,11 @@ mod tests {
     fn the_wait_reports_which_of_both_is_readable() {
         let (waker, mut wake) = UnixStream::pair().unwrap();
         let (listener, mut client) = UnixStream::pair().unwrap();
-        let wait = ExclusiveWait::new(waker.as_fd(), listener.as_fd()).unwrap();
+        let (other, _other_client) = UnixStream::pair().unwrap();
+        let wait = {
+            let listeners = [other.as_fd(), listener.as_fd()];
+            ExclusiveWait::new(waker.as_fd(), ListenerFds::new(&listeners)).unwrap()
+        };
         let soon = Some(Duration::from_millis(5));
         assert_eq!(wait.wait_readable(soon).unwrap(), [false, false]);
         client.write_all(b"a").unwrap();

@@ -15,7 +15,8 @@
 //! | [`pktinfo`] | reports the destinations of datagrams, and sends from a given address |
 //! | [`poll`] | waits for descriptors with `poll(2)` |
 //! | [`poller`] | waits for many sockets |
-//! | [`exclusive`] | waits for one listener on several threads; a request wakes one of them |
+//! | [`listener_fds`] | the listening sockets of one server |
+//! | [`exclusive`] | waits for listeners on several threads; a request wakes one of them |
 //! | [`coarse_clock`] | measures ages and idle times cheaply |
 //! | [`stop_signal`], [`signal_order`] | signals that can stop a server; which of them is the first |
 //!
@@ -48,6 +49,7 @@ pub(crate) mod error_queue;
 pub(crate) mod exclusive;
 pub(crate) mod fd;
 pub(crate) mod interrupt;
+pub(crate) mod listener_fds;
 pub(crate) mod pktinfo;
 pub(crate) mod poll;
 pub(crate) mod poller;

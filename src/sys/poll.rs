@@ -48,7 +48,6 @@ pub(crate) fn wait_writable<const N: usize>(
 }
 
 /// Waits for any number of descriptors; see [`wait_readable`].
-#[cfg(unix)]
 pub(crate) fn wait_any_readable<'a>(
     fds: impl IntoIterator<Item = BorrowedFd<'a>>,
     timeout: Option<Duration>,

@@ -1,8 +1,7 @@
-//! Resolving an address, and binding a TCP or UDP socket to it.
+//! Binding TCP and UDP sockets to addresses.
 
-use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 
 use rustix::io::Errno;
 use socket2::{Domain, Socket, Type};
@@ -10,30 +9,49 @@ use socket2::{Domain, Socket, Type};
 use crate::error::{Error, with_advice};
 use crate::sys;
 use crate::sys::fd::AsFd;
-use crate::transport::SocketOptions;
+use crate::transport::addresses::{FirstOf, InetAddresses};
+use crate::transport::{SocketOptions, only};
 
-/// Binds a socket to the first address that works, IPv4 addresses first. Python resolves host names to
-/// IPv4 addresses too, so that Python clients find a server on `localhost`. The socket has the family of
-/// the address.
+/// Binds one socket; see [`bind_all`].
 pub(super) fn bind<T>(
-    address: impl ToSocketAddrs + fmt::Debug,
+    address: impl InetAddresses,
     kind: Type,
     options: &SocketOptions,
     make: impl Fn(Socket) -> io::Result<T>,
 ) -> Result<T, Error> {
-    let text = format!("{address:?}");
+    bind_first(only(address.sockets())?, kind, options, &make)
+}
+
+/// Binds a socket for each address: to the first address that works, IPv4 addresses first. Python resolves host
+/// names to IPv4 addresses too, so that Python clients find a server on `localhost`. The socket has the family
+/// of the address.
+pub(super) fn bind_all<T>(
+    addresses: impl InetAddresses,
+    kind: Type,
+    options: &SocketOptions,
+    make: impl Fn(Socket) -> io::Result<T>,
+) -> Result<Vec<T>, Error> {
+    let sockets = addresses.sockets();
+    let options = options.for_sockets(sockets.len());
+    let bind = |socket| bind_first(socket, kind, &options, &make);
+    sockets.into_iter().map(bind).collect()
+}
+
+/// Binds a socket to the first of its addresses that works.
+fn bind_first<T>(
+    socket: FirstOf,
+    kind: Type,
+    options: &SocketOptions,
+    make: &impl Fn(Socket) -> io::Result<T>,
+) -> Result<T, Error> {
+    let (text, candidates) = socket.into_parts();
     let unresolved = |source| Error::Resolve {
         address: text.clone(),
         source,
     };
-    let mut candidates: Vec<_> = match all_interfaces(&text) {
-        Some(address) => vec![address],
-        None => address.to_socket_addrs().map_err(unresolved)?.collect(),
-    };
-    candidates.sort_by_key(SocketAddr::is_ipv6);
     let mut errors = Vec::new();
-    for candidate in candidates {
-        match bind_one(candidate, kind, options).and_then(&make) {
+    for candidate in candidates.map_err(unresolved)? {
+        match bind_one(candidate, kind, options).and_then(make) {
             Ok(transport) => return Ok(transport),
             Err(source) => errors.push((candidate, source)),
         }
@@ -47,13 +65,6 @@ pub(super) fn bind<T>(
     let (candidate, source) = errors.swap_remove(reported.unwrap_or(0));
     let address = candidate.to_string();
     Err(Error::Bind { address, source })
-}
-
-/// Returns the address of all interfaces for Python's empty host, `("", 9999)`. `text` is the debug format of the
-/// address. A resolver finds nothing for such a host, or the loopback address, depending on the system.
-fn all_interfaces(text: &str) -> Option<SocketAddr> {
-    let port = text.strip_prefix("(\"\", ")?.strip_suffix(')')?;
-    Some((Ipv4Addr::UNSPECIFIED, port.parse().ok()?).into())
 }
 
 fn bind_one(address: SocketAddr, kind: Type, options: &SocketOptions) -> io::Result<Socket> {

@@ -1,6 +1,7 @@
 //! Transports: where requests come from.
 
 mod accept;
+mod addresses;
 mod adopt;
 mod datagram;
 mod inet;
@@ -19,10 +20,13 @@ mod udp;
 mod udp_batch;
 #[cfg(unix)]
 mod unix;
+#[cfg(unix)]
+mod unix_addresses;
 
 use std::io;
 use std::time::Duration;
 
+pub use self::addresses::{FirstOf, InetAddresses};
 pub use self::inline_receiver::InlineReceiver;
 pub(crate) use self::inline_receiver::ReceiveInline;
 pub use self::options::{BeforeBind, SocketOptions};
@@ -34,7 +38,9 @@ pub use self::tls::Tls;
 #[doc(alias = "SOCK_DGRAM")]
 pub use self::udp::Udp;
 #[cfg(unix)]
-pub use self::unix::{IntoUnixAddress, UnixDatagram, UnixStream};
+pub use self::unix::{UnixDatagram, UnixStream};
+#[cfg(unix)]
+pub use self::unix_addresses::UnixAddresses;
 pub use crate::timeout::TimeoutConfig;
 
 use crate::address::Address;
@@ -226,7 +232,8 @@ pub trait Transport: AsFd + Send + Sync + Sized + 'static {
 
 /// A transport that can be bound to addresses of type `A`.
 ///
-/// TCP and UDP accept every [`ToSocketAddrs`](std::net::ToSocketAddrs) type, Unix sockets accept paths and [`UnixAddress`](crate::UnixAddress)es.
+/// TCP and UDP accept [`InetAddresses`], Unix sockets accept paths and
+/// [`UnixAddress`](crate::UnixAddress)es, each also in an array, a slice or a `Vec`.
 ///
 /// See the [example](Transport).
 #[diagnostic::on_unimplemented(
@@ -235,6 +242,7 @@ pub trait Transport: AsFd + Send + Sync + Sized + 'static {
     note = "a TCP or UDP server is bound to `\"127.0.0.1:9999\"` or `(\"127.0.0.1\", 9999)`, the port \
             being a `u16`",
     note = "a Unix server is bound to a path: `\"/run/my.sock\"`",
+    note = "several addresses are an array, a slice or a `Vec` of them",
     note = "a socket that is open already goes to `from_listener`"
 )]
 pub trait Bind<A>: Transport {
@@ -244,8 +252,50 @@ pub trait Bind<A>: Transport {
     ///
     /// # Errors
     ///
-    /// [`Error::Resolve`] or [`Error::Bind`]; no descriptor is left open.
+    /// [`Error::Resolve`] or [`Error::Bind`], also for a list of several addresses; no descriptor is left open.
     fn server_bind(address: A, options: &SocketOptions) -> Result<Self, Error>;
+
+    /// Creates and binds a transport for each address of a list. The server calls this method. The default binds
+    /// one by [`server_bind`](Self::server_bind).
+    ///
+    /// A transport that wraps another one passes the call on:
+    ///
+    /// ```
+    /// # use socketserver::{Error, transport::{Bind, SocketOptions, Tcp}};
+    /// # struct Wrapper(Tcp);
+    /// # impl Wrapper {
+    /// fn server_bind_all<A>(addresses: A, options: &SocketOptions) -> Result<Vec<Wrapper>, Error>
+    /// where
+    ///     Tcp: Bind<A>,
+    /// {
+    ///     Ok(Tcp::server_bind_all(addresses, options)?.into_iter().map(Wrapper).collect())
+    /// }
+    /// # }
+    /// let addresses = ["127.0.0.1:0", "127.0.0.1:0"];
+    /// assert_eq!(Wrapper::server_bind_all(addresses, &SocketOptions::default())?.len(), 2);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`server_bind`](Self::server_bind). Nothing stays bound.
+    fn server_bind_all(addresses: A, options: &SocketOptions) -> Result<Vec<Self>, Error> {
+        Ok(vec![Self::server_bind(addresses, options)?])
+    }
+}
+
+/// Returns the only element of a list of addresses.
+fn only<A>(addresses: Vec<A>) -> Result<A, Error> {
+    <[A; 1]>::try_from(addresses)
+        .map(|[address]| address)
+        .map_err(|addresses| {
+            let problem =
+                "`server_bind` binds one socket, and `server_bind_all` one for each address";
+            Error::Bind {
+                address: format!("a list of {} addresses", addresses.len()),
+                source: io::Error::new(io::ErrorKind::InvalidInput, problem),
+            }
+        })
 }
 
 /// A transport that can be made from an existing socket of type `L`: one that was inherited from a

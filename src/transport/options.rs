@@ -1,8 +1,10 @@
 //! The options of a socket.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::error::with_advice;
@@ -58,6 +60,9 @@ pub struct SocketOptions {
     pub group: Option<u32>,
     /// Called after the socket was created and before it is bound.
     pub before_bind: Option<BeforeBind>,
+    /// Set when the whole server is made. Files of sockets that were bound before it are removed with their
+    /// sockets if it is not. `None`: the files stay.
+    pub(crate) is_complete: Option<Arc<AtomicBool>>,
 }
 
 impl SocketOptions {
@@ -71,6 +76,18 @@ impl SocketOptions {
 }
 
 impl SocketOptions {
+    /// Returns the options of a server with this number of sockets. With several, an IPv6 socket leaves the IPv4
+    /// clients to others, unless the options say something else.
+    pub(crate) fn for_sockets(&self, sockets: usize) -> Cow<'_, Self> {
+        if sockets < 2 || self.only_v6.is_some() {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self {
+            only_v6: Some(true),
+            ..self.clone()
+        })
+    }
+
     /// Calls the function `before_bind`, if there is one.
     pub(super) fn configure_before_bind(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
         let Some(before_bind) = &self.before_bind else {
@@ -107,6 +124,7 @@ impl Default for SocketOptions {
             owner: None,
             group: None,
             before_bind: None,
+            is_complete: None,
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::mem;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::address::UnixAddress;
@@ -21,28 +22,49 @@ use crate::transport::socket_access::Access;
 /// some microseconds.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// File of a server. Dropping it removes the file, which must be before the socket is closed.
+/// File of a server. Dropping it removes the file if it has to go, which must be before the socket is closed.
 #[derive(Debug)]
-pub(super) struct OwnFile(CreatedFile);
+pub(super) struct OwnFile {
+    file: CreatedFile,
+    remove_on_close: bool,
+    /// The socket could not be made ready.
+    is_failed: bool,
+    /// See [`SocketOptions::is_complete`].
+    is_server_complete: Option<Arc<AtomicBool>>,
+}
 
 impl OwnFile {
-    /// Returns the file of a server that was made, if it is to be removed at the end. Else, it stays.
-    pub(super) fn to_remove(file: Option<Self>, options: &SocketOptions) -> Option<Self> {
-        if options.remove_on_close {
-            return file;
-        }
-        mem::forget(file);
-        None
+    fn new(path: &Path, options: &SocketOptions) -> io::Result<Self> {
+        Ok(Self {
+            file: CreatedFile::at(path)?,
+            remove_on_close: options.remove_on_close,
+            is_failed: true,
+            is_server_complete: options.is_complete.clone(),
+        })
+    }
+
+    /// Records that the socket is ready. Until then, dropping removes the file.
+    pub(super) fn bound(mut self) -> Self {
+        self.is_failed = false;
+        self
+    }
+
+    fn is_to_go(&self) -> bool {
+        let is_complete = |complete: &Arc<AtomicBool>| complete.load(Ordering::SeqCst);
+        let is_complete = self.is_server_complete.as_ref().is_none_or(is_complete);
+        self.remove_on_close || self.is_failed || !is_complete
     }
 }
 
 impl Drop for OwnFile {
     fn drop(&mut self) {
-        if let Err(_error) = self.0.remove() {
+        if self.is_to_go()
+            && let Err(_error) = self.file.remove()
+        {
             log_event!(
                 Warn,
                 "{}: the file of the socket cannot be removed: {_error}",
-                escape_bytes(self.0.path().as_os_str().as_encoded_bytes())
+                escape_bytes(self.file.path().as_os_str().as_encoded_bytes())
             );
         }
     }
@@ -62,7 +84,7 @@ pub(super) fn bind(
     let Some(path) = address.as_path() else {
         return Ok(None);
     };
-    let file = OwnFile(CreatedFile::at(path)?);
+    let file = OwnFile::new(path, options)?;
     access.apply(path)?;
     Ok(Some(file))
 }

@@ -1,8 +1,7 @@
 //! TCP.
 
-use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use socket2::{SockRef, Type};
 
@@ -13,6 +12,7 @@ use crate::sys;
 use crate::sys::fd::{AsFd, impl_as_fd};
 use crate::sys::socket::AcceptedTimeouts;
 use crate::transport::accept::{Accept, RequestConfig};
+use crate::transport::addresses::InetAddresses;
 use crate::transport::adopt::{SocketKind, adopt};
 use crate::transport::{Bind, FromListener, SocketOptions, Transport, inet};
 
@@ -89,9 +89,15 @@ impl Accept for Tcp {
 }
 
 #[diagnostic::do_not_recommend]
-impl<A: ToSocketAddrs + fmt::Debug> Bind<A> for Tcp {
+impl<A: InetAddresses> Bind<A> for Tcp {
     fn server_bind(address: A, options: &SocketOptions) -> Result<Self, Error> {
         inet::bind(address, Type::STREAM, options, |socket| {
+            Self::new(socket.into(), options)
+        })
+    }
+
+    fn server_bind_all(addresses: A, options: &SocketOptions) -> Result<Vec<Self>, Error> {
+        inet::bind_all(addresses, Type::STREAM, options, |socket| {
             Self::new(socket.into(), options)
         })
     }

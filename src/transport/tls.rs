@@ -82,6 +82,14 @@ impl<A: fmt::Debug, T: Accept + Bind<A>> Bind<A> for Tls<T> {
         let inner = T::server_bind(address, options)?;
         Ok(Self::new(inner, config, options))
     }
+
+    fn server_bind_all(addresses: A, options: &SocketOptions) -> Result<Vec<Self>, Error> {
+        let config = config(options, &addresses)?;
+        let inner = T::server_bind_all(addresses, options)?.into_iter();
+        Ok(inner
+            .map(|inner| Self::new(inner, config.clone(), options))
+            .collect())
+    }
 }
 
 impl<L: fmt::Debug, T: Accept + FromListener<L>> FromListener<L> for Tls<T> {

@@ -1,9 +1,8 @@
 //! UDP.
 
-use std::fmt;
 use std::io;
 use std::mem;
-use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use socket2::Type;
@@ -16,6 +15,7 @@ use crate::sys::datagram::{recv_arrival, recv_whole_inet};
 use crate::sys::fd::{AsFd, impl_as_fd};
 use crate::sys::pktinfo::Arrival;
 use crate::sys::recv_batch::RecvBatch;
+use crate::transport::addresses::InetAddresses;
 use crate::transport::adopt::{SocketKind, adopt};
 use crate::transport::inline_receiver::ReceiveInline;
 use crate::transport::udp_batch::{BatchSizer, LeftoverDatagrams};
@@ -227,9 +227,15 @@ impl Drop for UdpInlineReceiver<'_> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<A: ToSocketAddrs + fmt::Debug> Bind<A> for Udp {
+impl<A: InetAddresses> Bind<A> for Udp {
     fn server_bind(address: A, options: &SocketOptions) -> Result<Self, Error> {
         inet::bind(address, Type::DGRAM, options, |socket| {
+            Self::new(socket.into(), options)
+        })
+    }
+
+    fn server_bind_all(addresses: A, options: &SocketOptions) -> Result<Vec<Self>, Error> {
+        inet::bind_all(addresses, Type::DGRAM, options, |socket| {
             Self::new(socket.into(), options)
         })
     }

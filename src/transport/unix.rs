@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::unix::net;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +17,8 @@ use crate::sys::socket::AcceptedTimeouts;
 use crate::transport::accept::{Accept, RequestConfig};
 use crate::transport::adopt::{SocketKind, adopt};
 use crate::transport::socket_file::OwnFile;
-use crate::transport::{Bind, FromListener, SocketOptions, Transport, datagram, socket_file};
+use crate::transport::unix_addresses::UnixAddresses;
+use crate::transport::{Bind, FromListener, SocketOptions, Transport, datagram, only, socket_file};
 
 /// The default timeout of a reply to a Unix datagram. Where UDP drops datagrams that the receiver has no
 /// buffer for, a Unix socket waits without limit.
@@ -54,7 +54,7 @@ impl UnixStream {
         listener.set_nonblocking(true)?;
         let address = sys::unix_address::unix_address(&listener.local_addr()?);
         Ok(Self {
-            _file: OwnFile::to_remove(file, options),
+            _file: file.map(OwnFile::bound),
             address,
             listener,
             request_queue_size: options.request_queue_size,
@@ -97,11 +97,19 @@ impl Accept for UnixStream {
 }
 
 #[diagnostic::do_not_recommend]
-impl<A: IntoUnixAddress> Bind<A> for UnixStream {
+impl<A: UnixAddresses> Bind<A> for UnixStream {
     fn server_bind(address: A, options: &SocketOptions) -> Result<Self, Error> {
-        bind(address, Type::STREAM, options, |socket, file| {
-            Self::new(socket.into(), file, options)
-        })
+        bind(
+            &only(address.unix_addresses())?,
+            Type::STREAM,
+            options,
+            Self::new,
+        )
+    }
+
+    fn server_bind_all(addresses: A, options: &SocketOptions) -> Result<Vec<Self>, Error> {
+        let bind = |address| bind(&address, Type::STREAM, options, Self::new);
+        addresses.unix_addresses().into_iter().map(bind).collect()
     }
 }
 
@@ -150,7 +158,7 @@ impl UnixDatagram {
         let address = sys::unix_address::unix_address(&socket.local_addr()?);
         let max_packet_size = options.max_packet_size.min(SocketOptions::MAX_PACKET_SIZE);
         Ok(Self {
-            _file: OwnFile::to_remove(file, options),
+            _file: file.map(OwnFile::bound),
             socket: Arc::new(socket),
             address,
             max_packet_size,
@@ -194,11 +202,19 @@ impl Transport for UnixDatagram {
 }
 
 #[diagnostic::do_not_recommend]
-impl<A: IntoUnixAddress> Bind<A> for UnixDatagram {
+impl<A: UnixAddresses> Bind<A> for UnixDatagram {
     fn server_bind(address: A, options: &SocketOptions) -> Result<Self, Error> {
-        bind(address, Type::DGRAM, options, |socket, file| {
-            Self::new(socket.into(), file, options)
-        })
+        bind(
+            &only(address.unix_addresses())?,
+            Type::DGRAM,
+            options,
+            Self::new,
+        )
+    }
+
+    fn server_bind_all(addresses: A, options: &SocketOptions) -> Result<Vec<Self>, Error> {
+        let bind = |address| bind(&address, Type::DGRAM, options, Self::new);
+        addresses.unix_addresses().into_iter().map(bind).collect()
     }
 }
 
@@ -216,50 +232,17 @@ impl AsFd for UnixDatagram {
     }
 }
 
-/// An address that a Unix server can be bound to: every kind of path, and a [`UnixAddress`], which also
-/// has names in the abstract namespace of Linux.
-///
-/// A path that begins with `@` is an error of binding, because names in the abstract namespace are printed
-/// like this. Write the path of a file of such a name as `"./@name"`.
-///
-/// See the [example](Self::into_unix_address).
-pub trait IntoUnixAddress {
-    /// Converts into the address.
-    ///
-    /// ```
-    /// use socketserver::{UnixAddress, transport::IntoUnixAddress};
-    ///
-    /// assert_eq!("/run/my.sock".into_unix_address(), UnixAddress::Path("/run/my.sock".into()));
-    /// let hidden = UnixAddress::Abstract(b"my".to_vec());
-    /// assert_eq!(hidden.clone().into_unix_address(), hidden);
-    /// ```
-    fn into_unix_address(self) -> UnixAddress;
-}
-
-impl IntoUnixAddress for UnixAddress {
-    fn into_unix_address(self) -> UnixAddress {
-        self
-    }
-}
-
-impl<P: AsRef<Path>> IntoUnixAddress for P {
-    fn into_unix_address(self) -> UnixAddress {
-        UnixAddress::Path(self.as_ref().to_owned())
-    }
-}
-
-fn bind<T>(
-    address: impl IntoUnixAddress,
+fn bind<S: From<Socket>, T>(
+    address: &UnixAddress,
     kind: Type,
     options: &SocketOptions,
-    make: impl FnOnce(Socket, Option<OwnFile>) -> io::Result<T>,
+    make: impl FnOnce(S, Option<OwnFile>, &SocketOptions) -> io::Result<T>,
 ) -> Result<T, Error> {
-    let address = address.into_unix_address();
     let bound = || -> io::Result<T> {
         let socket = Socket::new(Domain::UNIX, kind, None)?;
         options.configure_before_bind(socket.as_fd())?;
-        let file = socket_file::bind(socket.as_fd(), &address, options)?;
-        make(socket, file)
+        let file = socket_file::bind(socket.as_fd(), address, options)?;
+        make(socket.into(), file, options)
     };
     bound().map_err(|source| Error::Bind {
         address: address.to_string(),

@@ -65,6 +65,7 @@ mod registry;
 #[cfg(unix)]
 mod restarts;
 mod senders;
+mod several_addresses;
 #[cfg(unix)]
 mod stalls;
 mod strategies;

@@ -45,7 +45,7 @@ impl Server {
     fn new(strategy: ServerStrategy, handler: Handler, grace_period: Duration) -> Self {
         thread::limit(None);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        let state = ServerState::new(address.into(), LimitConfig::default());
+        let state = ServerState::new([address.into()].into(), LimitConfig::default());
         let state = state.expect("a model does not run out of resources");
         state.life_cycle.configure_shutdown(|config| {
             config.grace_period = grace_period;

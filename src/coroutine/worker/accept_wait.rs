@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use crate::coroutine::worker::{Worker, key};
 use crate::sys::fd::BorrowedFd;
+use crate::sys::listener_fds::ListenerFds;
 use crate::sys::poller::Watch;
 
 /// The descriptors of an accept loop.
 #[derive(Clone, Copy)]
 pub(crate) struct AcceptFds<'a> {
     /// Readable when a request can be accepted.
-    pub(crate) listener: BorrowedFd<'a>,
+    pub(crate) listeners: ListenerFds<'a>,
     /// Readable when another thread wakes the accept loop.
     pub(crate) waker: BorrowedFd<'a>,
 }
@@ -21,7 +22,7 @@ pub(crate) struct AcceptFds<'a> {
 pub(super) enum AcceptInterest {
     Nothing,
     Waker,
-    WakerAndListener,
+    WakerAndListeners,
 }
 
 /// Events for an accept loop.
@@ -60,7 +61,7 @@ impl Worker {
         }
         self.speculative_accepts.set(0);
         let interest = if has_capacity {
-            AcceptInterest::WakerAndListener
+            AcceptInterest::WakerAndListeners
         } else {
             AcceptInterest::Waker
         };
@@ -95,14 +96,17 @@ impl Worker {
             self.accept_interest.set(AcceptInterest::Waker);
         }
         match (current, interest) {
-            (AcceptInterest::WakerAndListener, _) => {
-                self.poller.remove(accept_fds.listener, key::LISTENER)
+            (AcceptInterest::WakerAndListeners, _) => {
+                for (listener, key) in accept_fds.listeners.iter().zip(key::listeners()) {
+                    self.poller.remove(listener, key);
+                }
             }
             // Not `LevelExclusive`, although one worker is enough for a request. The kernel could wake a
             // worker that a handler blocks, or that reaches its capacity before the backlog is empty.
-            (_, AcceptInterest::WakerAndListener) => {
-                self.poller
-                    .add(accept_fds.listener, key::LISTENER, Watch::Level)?
+            (_, AcceptInterest::WakerAndListeners) => {
+                for (listener, key) in accept_fds.listeners.iter().zip(key::listeners()) {
+                    self.poller.add(listener, key, Watch::Level)?;
+                }
             }
             _ => {}
         }

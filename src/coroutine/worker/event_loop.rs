@@ -90,10 +90,10 @@ impl Worker {
         let mut has_foreign_events = false;
         let scheduler = &mut *self.scheduler();
         self.poller.wait(timeout, |event| match event.key {
-            key::LISTENER => accept_events.request = true,
             key::WAKER => accept_events.woken = true,
             key::MAILBOX => self.mailbox.drain_waker(),
             key::FOREIGN_FDS => has_foreign_events = true,
+            listener if listener > key::LAST_LISTENER => accept_events.request = true,
             _ => scheduler.record_event(event),
         })?;
         if has_foreign_events {

@@ -48,10 +48,19 @@ use crate::sys::poller::{Poller, Watch};
 /// Keys of the descriptors in a worker's poller that are not sockets of coroutines. No
 /// [`Token::key`] has these values.
 mod key {
-    pub(super) const LISTENER: u64 = u64::MAX;
-    pub(super) const WAKER: u64 = u64::MAX - 1;
-    pub(super) const MAILBOX: u64 = u64::MAX - 2;
-    pub(super) const FOREIGN_FDS: u64 = u64::MAX - 3;
+    pub(super) const WAKER: u64 = u64::MAX;
+    pub(super) const MAILBOX: u64 = u64::MAX - 1;
+    pub(super) const FOREIGN_FDS: u64 = u64::MAX - 2;
+    /// Key of the first listener. Those of the others follow downwards.
+    const LISTENER: u64 = u64::MAX - 3;
+    /// More listeners than a process has descriptors.
+    const MAX_LISTENERS: u64 = 1 << 31;
+    pub(super) const LAST_LISTENER: u64 = LISTENER - MAX_LISTENERS;
+
+    /// The keys of listeners.
+    pub(super) fn listeners() -> impl Iterator<Item = u64> {
+        (0..MAX_LISTENERS).map(|number| LISTENER - number)
+    }
 }
 
 /// Runs the coroutines of one thread, each until it waits.

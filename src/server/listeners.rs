@@ -1,0 +1,157 @@
+//! The transports of one server: one for each address that it is bound to.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::panics::catch_panic_io;
+use crate::request::RequestLifecycle;
+use crate::state::ServerHandle;
+use crate::sys;
+use crate::sys::fd::{AsFd, BorrowedFd, impl_as_fd};
+use crate::sys::listener_fds::{ListenerFds, ListenerList};
+use crate::transport::Transport;
+
+/// The transports of one server. Requests are taken from them in turn.
+pub(super) struct Listeners<T> {
+    first: T,
+    others: Box<[T]>,
+    /// Number of the transport that is tried first for the next request.
+    next: AtomicUsize,
+}
+
+impl<T: Transport> Listeners<T> {
+    /// # Errors
+    ///
+    /// There is no transport.
+    pub(super) fn new(transports: impl IntoIterator<Item = T>) -> Result<Self, Error> {
+        let mut transports = transports.into_iter();
+        let Some(first) = transports.next() else {
+            let problem = "the list of addresses is empty";
+            return Err(Error::Bind {
+                address: "no address".into(),
+                source: io::Error::new(io::ErrorKind::InvalidInput, problem),
+            });
+        };
+        Ok(Self {
+            first,
+            others: transports.collect(),
+            next: AtomicUsize::new(0),
+        })
+    }
+
+    /// The transport of the first address.
+    pub(super) fn first(&self) -> &T {
+        &self.first
+    }
+
+    /// Returns the transport if it is the only one.
+    pub(super) fn only(&self) -> Option<&T> {
+        self.others.is_empty().then_some(&self.first)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> + Clone {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    fn get(&self, number: usize) -> Option<&T> {
+        match number.checked_sub(1) {
+            None => Some(&self.first),
+            Some(other) => self.others.get(other),
+        }
+    }
+
+    /// Returns the sockets, to wait for them.
+    pub(super) fn fds(&self) -> ListenerFds<'_> {
+        ListenerFds::new(self)
+    }
+
+    /// Takes one request. With several transports, each is tried, beginning with the one behind that of
+    /// the last request, so that none is left out while another one always has requests.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if there is no request; the first other error of a transport.
+    #[inline]
+    pub(super) fn get_request(&self, server: &ServerHandle) -> io::Result<T::Request> {
+        if self.others.is_empty() {
+            return self.first.get_request(server);
+        }
+        self.get_request_in_turn(server)
+    }
+
+    fn get_request_in_turn(&self, server: &ServerHandle) -> io::Result<T::Request> {
+        let count = self.others.len() + 1;
+        let begin = self.next.load(Ordering::Relaxed);
+        for number in (begin..begin + count).map(|number| number % count) {
+            let Some(transport) = self.get(number) else {
+                continue;
+            };
+            // Before the call, because it may panic.
+            self.next.store((number + 1) % count, Ordering::Relaxed);
+            match transport.get_request(server) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                taken => {
+                    return taken.map(|mut request| {
+                        request.set_listener(number);
+                        request
+                    });
+                }
+            }
+        }
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    /// Makes all sockets listen. Returns the transport that has failed with its error.
+    pub(super) fn activate(&self) -> Result<(), (&T, io::Error)> {
+        for transport in self.iter() {
+            let listen = || transport.server_activate();
+            let listened =
+                catch_panic_io("Transport::server_activate", io::ErrorKind::Other, listen);
+            listened.map_err(|error| (transport, error))?;
+        }
+        Ok(())
+    }
+
+    /// Stops new connections on all sockets. Those in the backlogs stay.
+    pub(super) fn stop_new_connections(&self) {
+        for transport in self.iter() {
+            // On failure, connections are lost that arrive while the last one is served.
+            let _ = transport.stop_new_connections();
+        }
+    }
+
+    /// The shortest receive timeout of the sockets.
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        self.iter().filter_map(Transport::timeout).min()
+    }
+
+    /// Returns the error of a socket that other code has shut down.
+    pub(super) fn shutdown_error(&self) -> Option<io::Error> {
+        let mut sockets = self.iter().map(AsFd::as_fd);
+        sockets.find_map(sys::socket::shutdown_error)
+    }
+
+    /// Returns whether an error of `get_request` belongs to an earlier reply of one of the sockets.
+    pub(super) fn is_queued(&self, error: &io::Error) -> bool {
+        let mut sockets = self.iter().map(AsFd::as_fd);
+        sockets.any(|socket| sys::error_queue::is_queued(socket, error))
+    }
+
+    /// Takes the errors of earlier replies from the sockets.
+    pub(super) fn take_errors(&self, mut on_error: impl FnMut(io::Error)) {
+        for transport in self.iter() {
+            sys::error_queue::take_errors(transport.as_fd(), &mut on_error);
+        }
+    }
+}
+
+impl<T: Transport> ListenerList for Listeners<T> {
+    #[inline]
+    fn listener(&self, number: usize) -> Option<BorrowedFd<'_>> {
+        Some(self.get(number)?.as_fd())
+    }
+}
+
+impl_as_fd!({T: Transport} Listeners<T>, first);
