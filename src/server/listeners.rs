@@ -28,9 +28,9 @@ impl<T: Transport> Listeners<T> {
     pub(super) fn new(transports: impl IntoIterator<Item = T>) -> Result<Self, Error> {
         let mut transports = transports.into_iter();
         let Some(first) = transports.next() else {
-            let problem = "the list of addresses is empty";
+            let problem = "it names no address";
             return Err(Error::Bind {
-                address: "no address".into(),
+                address: "an empty list".into(),
                 source: io::Error::new(io::ErrorKind::InvalidInput, problem),
             });
         };

@@ -124,7 +124,8 @@ mod tests {
     use crate::state::server_state::ServerState;
 
     fn server() -> ServerHandle {
-        let state = ServerState::new(UnixAddress::Unnamed.into(), LimitConfig::default()).unwrap();
+        let state =
+            ServerState::new([UnixAddress::Unnamed.into()].into(), LimitConfig::default()).unwrap();
         ServerHandle(Arc::new(state))
     }
 

@@ -382,7 +382,7 @@ mod tests {
     /// A pending wake-up would end every wait of the loop that serves the backlog at once.
     #[test]
     fn a_stop_requested_before_the_close_leaves_no_wake_up_while_the_backlog_is_served() {
-        let address = crate::address::UnixAddress::Unnamed.into();
+        let address = [crate::address::UnixAddress::Unnamed.into()].into();
         let state = Arc::new(ServerState::new(address, LimitConfig::default()).unwrap());
         state.request_stop();
         let _serving = state.serve_backlog();

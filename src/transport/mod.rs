@@ -242,7 +242,7 @@ pub trait Transport: AsFd + Send + Sync + Sized + 'static {
     note = "a TCP or UDP server is bound to `\"127.0.0.1:9999\"` or `(\"127.0.0.1\", 9999)`, the port \
             being a `u16`",
     note = "a Unix server is bound to a path: `\"/run/my.sock\"`",
-    note = "several addresses are an array, a slice or a `Vec` of them",
+    note = "several addresses of one kind are an array, a slice or a `Vec`; `bind_all` takes any iterator",
     note = "a socket that is open already goes to `from_listener`"
 )]
 pub trait Bind<A>: Transport {

@@ -6,6 +6,8 @@
 //! expect: a TCP or UDP server is bound to `"127.0.0.1:9999"` or `("127.0.0.1", 9999)`, the port being a `u16`
 //! expect: a `Tcp` server cannot be bound to a `(&str, i32)`
 //! expect: a `Tcp` server cannot be bound to a `TcpListener`
+//! expect: a `Tcp` server cannot be bound to a `[&std::path::Path; 1]`
+//! expect: several addresses of one kind are an array, a slice or a `Vec`; `bind_all` takes any iterator
 //! expect: a socket that is open already goes to `from_listener`
 use socketserver::prelude::*;
 use std::net::TcpListener;
@@ -25,5 +27,6 @@ fn main() -> Result {
     UdpServer::bind(9999, || MyHandler)?;
     TcpServer::bind(("localhost", 9999_i32), || MyHandler)?;
     TcpServer::bind(TcpListener::bind("127.0.0.1:0")?, || MyHandler)?;
+    TcpServer::bind([Path::new("/run/my.sock")], || MyHandler)?;
     Ok(())
 }

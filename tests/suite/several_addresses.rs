@@ -14,7 +14,7 @@ use socketserver::transport::{Bind, FirstOf, SocketOptions, Tcp, Udp};
 use socketserver::transport::{UnixDatagram, UnixStream};
 use socketserver::{
     Error, Handled, Request, RequestKind, Sequential, Server, ServerHandle, ServerOptions, Service,
-    SocketAddress, TcpRequest, TcpServer, ThreadPool, Threading, Transport, UdpServer,
+    SocketAddress, Strategy, TcpRequest, TcpServer, ThreadPool, Threading, Transport, UdpServer,
 };
 #[cfg(unix)]
 use socketserver::{ForkingTcpServer, UnixAddress, UnixStreamServer};
@@ -130,14 +130,11 @@ fn every_address_is_served(kind: Kind) {
     }
 }
 
+type Bound<T> = Server<T, Hooks<<T as Transport>::Request>, Box<dyn Strategy>>;
+
 /// Binds a server to two loopback addresses. The order in which it accepts requests, as numbers of the listeners,
 /// goes to the receiver.
-fn two_listeners<T>(
-    kind: Kind,
-) -> (
-    Server<T, impl Service<T::Request>, Box<dyn socketserver::Strategy>>,
-    mpsc::Receiver<usize>,
-)
+fn two_listeners<T>(kind: Kind) -> (Bound<T>, mpsc::Receiver<usize>)
 where
     T: Reachable<Address = SocketAddr> + Bind<[SocketAddr; 2]>,
 {
@@ -154,7 +151,7 @@ where
     (server.strategy(kind.strategy()), accepted)
 }
 
-fn addresses_of<T: Transport, S: Service<T::Request>, M: socketserver::Strategy>(
+fn addresses_of<T: Transport, S: Service<T::Request>, M: Strategy>(
     server: &Server<T, S, M>,
 ) -> Vec<T::Address> {
     server.server_addresses().cloned().collect()

@@ -138,9 +138,9 @@ fn unix_addresses() {
 fn all_addresses_of_a_name_are_tried() {
     let first = TcpServer::bind(own_loopback(), || LineEcho).unwrap();
     let addresses = [*first.server_address(), own_loopback()];
-    let server = TcpServer::bind(&addresses[..], || LineEcho).unwrap();
+    let server = TcpServer::bind(FirstOf::new(&addresses[..]), || LineEcho).unwrap();
     assert_eq!(server.server_address().ip(), addresses[1].ip());
-    let error = error_of(TcpServer::bind(&addresses[..1], || LineEcho));
+    let error = error_of(TcpServer::bind(FirstOf::new(&addresses[..1]), || LineEcho));
     assert_eq!(kind_of(&error), ErrorKind::AddrInUse);
 }
 

@@ -64,7 +64,7 @@ fn the_error_of_an_address_of_this_machine_is_reported() {
     let used = *server.server_address();
     let elsewhere = "192.0.2.1:0".parse().unwrap();
     for addresses in [[used, elsewhere], [elsewhere, used]] {
-        let error = error_of(TcpServer::bind(&addresses[..], || LineEcho));
+        let error = error_of(TcpServer::bind(FirstOf::new(&addresses[..]), || LineEcho));
         expect_message(&error, &[&used.to_string(), "another socket"]);
     }
 }

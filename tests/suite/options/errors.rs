@@ -69,8 +69,10 @@ fn an_unresolvable_address_is_reported_with_the_right_form() {
         expect_message(&error, &["HOST:PORT"]);
     }
     let nothing: &[SocketAddr] = &[];
-    let error = error_of(UdpServer::bind(nothing, || LineEcho));
+    let error = error_of(UdpServer::bind(FirstOf::new(nothing), || LineEcho));
     assert!(matches!(error, Error::Resolve { .. }), "{error:?}");
+    let error = error_of(UdpServer::bind(nothing, || LineEcho));
+    expect_message(&error, &["an empty list"]);
 }
 
 #[cfg(unix)]

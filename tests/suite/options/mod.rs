@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 use nix::libc;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
-use socketserver::transport::{Bind, FromListener, Inet, Tcp, Udp};
+use socketserver::transport::{Bind, FirstOf, FromListener, Inet, Tcp, Udp};
 #[cfg(unix)]
 use socketserver::transport::{UnixDatagram, UnixStream};
 use socketserver::{

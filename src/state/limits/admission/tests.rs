@@ -12,7 +12,7 @@ use crate::sys::poll::wait_readable;
 
 fn server(limits: LimitConfig) -> Arc<ServerState> {
     let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
-    Arc::new(ServerState::new(address.into(), limits).unwrap())
+    Arc::new(ServerState::new([address.into()].into(), limits).unwrap())
 }
 
 fn max_connections(most: usize) -> LimitConfig {
