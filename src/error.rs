@@ -4,6 +4,7 @@ mod advice;
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
+use std::sync::Arc;
 use std::{fmt, io};
 
 pub(crate) use self::advice::with_advice;
@@ -113,6 +114,16 @@ pub enum Error {
         /// The error of the system or of the strategy.
         source: io::Error,
     },
+    /// A server of a [`ServerGroup`](crate::ServerGroup) could not serve, or had to stop. The group has stopped because
+    /// of it.
+    Member {
+        /// The name of the server in the group.
+        name: String,
+        /// The error of the server.
+        source: Arc<Self>,
+    },
+    /// The [`ServerGroup`](crate::ServerGroup) has no servers.
+    EmptyGroup,
     /// The system did not provide a thread or a descriptor that the server itself needs.
     Resources {
         /// Name and purpose of the missing resource.
@@ -149,7 +160,10 @@ impl Error {
             | Self::Activate { source, .. }
             | Self::Accept { source }
             | Self::Resources { source, .. } => Some(source),
-            Self::NotActivated | Self::AlreadyServing | Self::Signal { .. } => None,
+            Self::Member { source, .. } => source.io_error(),
+            Self::NotActivated | Self::AlreadyServing | Self::EmptyGroup | Self::Signal { .. } => {
+                None
+            }
         }
     }
 }
@@ -190,6 +204,8 @@ impl fmt::Display for Error {
                 let advice = advice::accept(source);
                 write!(f, "cannot accept requests any more ({advice})")
             }
+            Self::Member { name, source } => write!(f, "{}: {source}", Escaped(name)),
+            Self::EmptyGroup => f.write_str("the group has no servers: call add() first"),
             Self::Resources { what, source } => {
                 write!(f, "cannot get {what}")?;
                 write_advice(f, advice::resources(source))
@@ -247,6 +263,7 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Signal { source } => Some(&**source),
+            Self::Member { source, .. } => source.source(),
             _ => self.io_error().map(|error| error as _),
         }
     }

@@ -315,14 +315,15 @@ pub use server::tls_aliases::{
     ThreadPoolUnixStreamTlsServer, ThreadingUnixStreamTlsServer, UnixStreamTlsServer,
 };
 pub use server::{
-    AnyServer, BacklogPolicy, DrainReport, Handled, Running, RunningServer, ServerOptions, Spawn,
+    AnyServer, BacklogPolicy, DrainReport, GroupError, GroupReport, Handled, MemberReport, Running,
+    RunningGroup, RunningServer, ServerGroup, ServerOptions, Spawn,
 };
 #[doc(alias = "partial")]
 pub use service::Service;
 pub use service::{FnHandler, HandlerFactory, StateHandler};
 pub use state::{
-    AcceptErrorCounts, HandshakeErrorCounts, OverloadPolicy, Phase, Rejection, RejectionCounts,
-    ServerHandle, Stats, TimeoutCounts,
+    AcceptErrorCounts, GroupHandle, HandshakeErrorCounts, OverloadPolicy, Phase, Rejection,
+    RejectionCounts, ServerHandle, Stats, TimeoutCounts,
 };
 pub use state::{AccessList, NetworkError, ToNetwork};
 #[cfg(unix)]
@@ -363,11 +364,12 @@ pub mod prelude {
     #[cfg(all(feature = "tls", unix))]
     pub use crate::ForkingTlsServer;
     pub use crate::{
-        AnyServer, BacklogPolicy, BoxError, CoroutineTcpServer, Coroutines, DrainReport, Handled,
-        HandlerError, OverloadPolicy, Rejection, Request, RequestHandler, Result, Running,
-        RunningServer, Sender, Sequential, Server, ServerHandle, Service, Stats, Strategy,
-        TcpRequest, TcpServer, ThreadPool, ThreadPoolTcpServer, ThreadPoolUdpServer, Threading,
-        ThreadingTcpServer, ThreadingUdpServer, UdpRequest, UdpServer, handler_fn, handler_fn_with,
+        AnyServer, BacklogPolicy, BoxError, CoroutineTcpServer, Coroutines, DrainReport,
+        GroupHandle, GroupReport, Handled, HandlerError, OverloadPolicy, Rejection, Request,
+        RequestHandler, Result, Running, RunningGroup, RunningServer, Sender, Sequential, Server,
+        ServerGroup, ServerHandle, Service, Stats, Strategy, TcpRequest, TcpServer, ThreadPool,
+        ThreadPoolTcpServer, ThreadPoolUdpServer, Threading, ThreadingTcpServer,
+        ThreadingUdpServer, UdpRequest, UdpServer, handler_fn, handler_fn_with,
     };
     #[cfg(unix)]
     pub use crate::{

@@ -12,6 +12,7 @@ use crate::server::accept_loop::{AcceptLoop, AcceptOutcome};
 use crate::service::Service;
 use crate::state::counters::RejectionReason;
 use crate::state::limits::{Admission, Client, Entry, Permit};
+use crate::state::server_state::in_group::{GroupEntry, GroupPermit};
 use crate::state::{InFlight, Rejection};
 use crate::strategy::{LoopThread, Ready};
 use crate::transport::Transport;
@@ -25,7 +26,12 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     #[inline]
     pub(super) fn admission(&self) -> Admission {
         match T::KIND {
-            RequestKind::Connection => self.state().limits.admission(&self.state().counters),
+            RequestKind::Connection => {
+                match self.state().limits.admission(&self.state().counters) {
+                    Admission::Admit => self.state().group_admission(),
+                    other => other,
+                }
+            }
             RequestKind::Datagram => Admission::Admit,
         }
     }
@@ -49,6 +55,26 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             RequestKind::Connection => state.limits.try_admit(&state.counters, &state.waker),
             RequestKind::Datagram => Entry::Unlimited,
         };
+        let group_permit = match (&entry, T::KIND) {
+            (Entry::Unlimited | Entry::Permit(_), RequestKind::Connection) => {
+                match state.try_admit_to_group() {
+                    GroupEntry::Unlimited => None,
+                    // A place came free since the wait, as below.
+                    GroupEntry::Permit(_) if rejecting => {
+                        return Err(io::ErrorKind::WouldBlock.into());
+                    }
+                    GroupEntry::Permit(permit) => Some(permit),
+                    GroupEntry::Wait => return Err(io::ErrorKind::WouldBlock.into()),
+                    GroupEntry::Reject(reason, rejection) => {
+                        drop(entry);
+                        let request = accept()?;
+                        self.reject_on_accept(request, reason, &rejection);
+                        return Ok(AcceptOutcome::Request);
+                    }
+                }
+            }
+            _ => None,
+        };
         match entry {
             Entry::Wait => Err(io::ErrorKind::WouldBlock.into()),
             // A place came free since the wait, or the limits have changed. The loop waits again, now also
@@ -56,8 +82,8 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             Entry::Unlimited | Entry::Permit(_) if rejecting => {
                 Err(io::ErrorKind::WouldBlock.into())
             }
-            Entry::Unlimited => Ok(self.admit(accept()?, None, thread)),
-            Entry::Permit(permit) => Ok(self.admit(accept()?, Some(permit), thread)),
+            Entry::Unlimited => Ok(self.admit(accept()?, None, group_permit, thread)),
+            Entry::Permit(permit) => Ok(self.admit(accept()?, Some(permit), group_permit, thread)),
             Entry::Reject(reason, rejection) => {
                 self.reject_on_accept(accept()?, reason, &rejection);
                 Ok(AcceptOutcome::Request)
@@ -70,11 +96,16 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         &self,
         request: T::Request,
         permit: Option<Permit<'_>>,
+        group_permit: Option<GroupPermit>,
         thread: &LoopThread,
     ) -> AcceptOutcome {
         let admitted = catch_panic(|| match self.admit_client(&request) {
             Ok(client) => {
                 let begin = || InFlight::begin_for(self.state(), client);
+                let begin = || match group_permit {
+                    Some(permit) => permit.admit(begin),
+                    None => begin(),
+                };
                 let in_flight = match permit {
                     Some(permit) => permit.admit(begin),
                     None => begin(),
@@ -82,7 +113,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 self.dispatch(request, in_flight, thread)
             }
             Err((reason, rejection)) => {
-                drop(permit);
+                drop((permit, group_permit));
                 self.reject_client(request, reason, &rejection);
                 AcceptOutcome::Request
             }

@@ -146,6 +146,32 @@ impl DrainReport {
         self.running + self.accepted == ended + listed
     }
 
+    /// Adds the numbers and the lists of another report. The longer duration stays.
+    pub(super) fn add(&mut self, other: &Self) {
+        let Self {
+            running,
+            accepted,
+            completed,
+            failed,
+            disconnected,
+            rejected,
+            dropped,
+            force_closed,
+            abandoned,
+            took,
+        } = other;
+        self.running += running;
+        self.accepted += accepted;
+        self.completed += completed;
+        self.failed += failed;
+        self.disconnected += disconnected;
+        self.rejected += rejected;
+        self.dropped += dropped;
+        self.force_closed.extend_from_slice(force_closed);
+        self.abandoned.extend_from_slice(abandoned);
+        self.took = self.took.max(*took);
+    }
+
     pub(super) fn log(&self, state: &ServerState) {
         let address = &state.address;
         if self.force_closed.is_empty() && self.abandoned.is_empty() {

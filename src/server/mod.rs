@@ -13,6 +13,7 @@ mod dispatch;
 mod drain;
 mod drain_report;
 mod fd_exhaustion;
+mod group;
 mod handshakes;
 mod listeners;
 mod options;
@@ -30,6 +31,7 @@ pub use self::accept_loop::Handled;
 pub use self::any_server::AnyServer;
 pub use self::backlog_policy::BacklogPolicy;
 pub use self::drain_report::DrainReport;
+pub use self::group::{GroupError, GroupReport, MemberReport, RunningGroup, ServerGroup};
 pub use self::options::ServerOptions;
 pub use self::running::{Running, RunningServer, Spawn};
 

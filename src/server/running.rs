@@ -13,6 +13,7 @@ use crate::server::drain_report::DrainReport;
 use crate::service::Service;
 use crate::state::life_cycle::RunKind;
 use crate::strategy::Strategy;
+use crate::sys::fork_gate::parked;
 use crate::transport::Transport;
 
 /// A server that serves on a thread of its own, from [`Server::spawn`].
@@ -72,9 +73,32 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Spawn for Server<T, S, M
     type Running = RunningServer<T, S, M>;
 }
 
-struct Parts<T: Transport, S: Service<T::Request>, M: Strategy> {
-    server: Arc<Server<T, S, M>>,
-    thread: JoinHandle<Result<(), Error>>,
+/// The thread of an accept loop.
+pub(super) type LoopThread = JoinHandle<Result<(), Error>>;
+
+pub(super) struct Parts<T: Transport, S: Service<T::Request>, M: Strategy> {
+    pub(super) server: Arc<Server<T, S, M>>,
+    pub(super) thread: LoopThread,
+}
+
+/// Starts the thread of an accept loop.
+pub(super) fn start_thread(
+    serve: impl FnOnce() -> Result<(), Error> + Send + 'static,
+) -> Result<LoopThread, Error> {
+    let thread = std::thread::Builder::new().name("socketserver".into());
+    thread.spawn(serve).map_err(|source| Error::Resources {
+        what: "a thread to serve on",
+        source,
+    })
+}
+
+/// Returns the result of an accept loop that has ended.
+pub(super) fn join_thread(thread: LoopThread) -> Result<(), Error> {
+    parked(|| thread.join()).unwrap_or_else(|_| {
+        Err(Error::Accept {
+            source: io::Error::other("the accept loop panicked"),
+        })
+    })
 }
 
 impl<T: Transport, S: Service<T::Request>, M: Strategy> RunningServer<T, S, M> {
@@ -84,13 +108,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> RunningServer<T, S, M> {
         let serving = server.handle.0.begin_serving(RunKind::Forever)?;
         let server = Arc::new(server);
         let own = Arc::clone(&server);
-        let thread = std::thread::Builder::new()
-            .name("socketserver".into())
-            .spawn(move || own.accept_loop().run_until_stop(serving))
-            .map_err(|source| Error::Resources {
-                what: "a thread to serve on",
-                source,
-            })?;
+        let thread = start_thread(move || own.accept_loop().run_until_stop(serving))?;
         Ok(Self {
             parts: Some(Parts { server, thread }),
         })
@@ -160,14 +178,22 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> RunningServer<T, S, M> {
 
 impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
     fn stop(self) -> Result<DrainReport, Error> {
-        let Self { server, thread } = self;
-        let state = Arc::clone(&server.handle.0);
+        let state = Arc::clone(&self.server.handle.0);
         if state.in_forked_child() {
             // A forked child has no such thread, and the server belongs to the parent process.
-            std::mem::forget((server, thread));
+            std::mem::forget(self);
             return Ok(DrainReport::default());
         }
         state.request_stop();
+        let (report, result) = self.close();
+        result.map(|()| report)
+    }
+
+    /// Waits for the loop, after a stop was requested, and closes the server. Returns the report, and the result of
+    /// the loop.
+    pub(super) fn close(self) -> (DrainReport, Result<(), Error>) {
+        let Self { server, thread } = self;
+        let state = Arc::clone(&server.handle.0);
         // A handler in the loop is force-closed after the grace period. If it does not return then, it
         // is abandoned together with the loop and the server. A handler that stops its own server is
         // abandoned at once, because waiting for it would take for ever.
@@ -179,19 +205,14 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
             state.life_cycle.finish_closing(|| state.waker.wake());
             let report = DrainReport::of(&state);
             report.log(&state);
-            return Ok(report);
+            return (report, Ok(()));
         }
-        let result = thread.join();
+        let result = join_thread(thread);
         // The thread has dropped its reference, so this is the last one.
         let report = Arc::into_inner(server)
             .map(Server::server_close)
             .unwrap_or_default();
-        match result {
-            Ok(result) => result.map(|()| report),
-            Err(_) => Err(Error::Accept {
-                source: io::Error::other("the accept loop panicked"),
-            }),
-        }
+        (report, result)
     }
 }
 

@@ -279,7 +279,7 @@ impl ServerHandle {
     }
 }
 
-fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
+pub(super) fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|timeout| Instant::now().checked_add(timeout))
 }
 

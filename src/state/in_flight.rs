@@ -103,6 +103,7 @@ impl<C: Borrow<Arc<ServerState>>> Drop for InFlight<C> {
         }
         state.counters.count_ended(self.outcome);
         state.limits.notify_place_free(&state.waker);
+        state.notify_group_place_free();
         state.notify_request_ended();
     }
 }

@@ -357,6 +357,16 @@ impl<Baseline: Clone> LifeCycle<Baseline> {
         drop(self.state.wait_while(state, None, serving));
     }
 
+    /// Waits until a stop is requested, or until the present run has ended.
+    pub(crate) fn wait_until_shutting_down_or_ended(&self) {
+        let state = self.state.lock();
+        let run = state.run;
+        let serving = |state: &LifeCycleState<Baseline>| {
+            !state.stop && !state.lame_duck_pending && state.is_serving(run)
+        };
+        drop(self.state.wait_while(state, None, serving));
+    }
+
     /// Waits until the present run has ended, at most until `deadline`. Returns whether it has ended.
     pub(crate) fn wait_until_stopped(&self, deadline: Option<Instant>) -> bool {
         let state = self.state.lock();

@@ -1,10 +1,11 @@
 //! The state of one server.
 
 mod forked_child;
+pub(crate) mod in_group;
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use crate::state::connections::Connections;
 use crate::state::counters::Counters;
 use crate::state::descriptor_reserve::DescriptorReserve;
 use crate::state::failure_log::FailureLog;
+use crate::state::group::Group;
 use crate::state::life_cycle::{LifeCycle, RunKind, Stop};
 use crate::state::limits::{LimitConfig, Limits};
 use crate::state::{RequestInfo, ShutdownConfig, Stats};
@@ -23,6 +25,9 @@ use crate::sys::child_channel::{OriginProcess, wait_for_close};
 use crate::sys::close_on_fork::CloseOnFork;
 use crate::sys::fork_gate::prepare_for_forks;
 use crate::sys::waker::Waker;
+
+/// The servers of a group. It owns the states of its members, and a member does not own it.
+pub(crate) type ServerGroupState = Group<Arc<ServerState>>;
 
 /// Shared by the server, its [`ServerHandle`](crate::ServerHandle)s and its requests.
 pub(crate) struct ServerState {
@@ -49,6 +54,8 @@ pub(crate) struct ServerState {
     pub(crate) failures: FailureLog,
     /// Requests that the current stop has force-closed and that have ended since.
     force_closed: parking_lot::Mutex<Vec<RequestInfo>>,
+    /// The group that this server is in.
+    group: OnceLock<Weak<ServerGroupState>>,
     /// Unique in this process. Not reused by later servers.
     id: u64,
     /// In a child process: the last stop request that was sent to the parent.
@@ -78,6 +85,7 @@ impl ServerState {
             reserve: DescriptorReserve::default(),
             failures: FailureLog::default(),
             force_closed: parking_lot::Mutex::default(),
+            group: OnceLock::new(),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             last_stop_request: AtomicU64::new(0),
             origin: OriginProcess::here(),
@@ -126,8 +134,12 @@ impl ServerState {
 
     // ---- stopping ----
 
-    /// Requests that the accept loops leave. Does not wait for that.
+    /// Requests that the accept loops leave, of this server and of all others of its group. Does not wait for that.
     pub(crate) fn request_stop(self: &Arc<Self>) {
+        self.for_group(Self::request_own_stop);
+    }
+
+    fn request_own_stop(self: &Arc<Self>) {
         if self.in_forked_child() {
             return self.send_stop_request();
         }
@@ -136,7 +148,7 @@ impl ServerState {
 
     /// Requests a stop because of a signal. Unlike other requests, it is also remembered between two runs.
     pub(crate) fn request_stop_by_signal(self: &Arc<Self>) {
-        self.stop(true);
+        self.for_group(|server| server.stop(true));
     }
 
     fn stop(self: &Arc<Self>, by_signal: bool) {
@@ -147,6 +159,8 @@ impl ServerState {
             log_event!(Info, "{}: a stop was requested", self.address);
         }
         match stop {
+            // A lame duck still serves.
+            Stop::AlreadyRequested if !self.life_cycle.is_draining() => {}
             Stop::Requested | Stop::AlreadyRequested => self.begin_draining(),
             Stop::Deferred { run } => {
                 let time = self.life_cycle.shutdown_config().lame_duck;

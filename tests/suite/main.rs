@@ -40,6 +40,7 @@ mod examples;
 mod faults;
 #[cfg(unix)]
 mod forking;
+mod groups;
 mod handlers;
 #[cfg(unix)]
 mod isolation;

@@ -22,6 +22,7 @@ mod admission;
 mod client_counts;
 mod config;
 mod policy;
+mod shared;
 mod token_bucket;
 
 pub use self::access::{AccessList, NetworkError, ToNetwork};
@@ -31,4 +32,5 @@ pub(crate) use self::admission::{Entry, Limits, Permit};
 pub(crate) use self::client_counts::Client;
 pub(crate) use self::config::LimitConfig;
 pub(crate) use self::policy::Admission;
+pub(crate) use self::shared::{SharedEntry, SharedLimit};
 pub(crate) use self::token_bucket::TokenBucket;
