@@ -13,9 +13,11 @@ use rustls::sign::CertifiedKey;
 
 use crate::tls::TlsError;
 
+/// Clients with rustls accept no certificate of an authority as that of a server, hence `CA:FALSE`.
 const MAKE_ONE: &str = "a certificate for trying: openssl req -x509 -newkey ec -pkeyopt \
                         ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=localhost \
-                        -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout key.pem -out cert.pem";
+                        -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+                        -addext basicConstraints=critical,CA:FALSE -keyout key.pem -out cert.pem";
 
 /// The files of one certificate.
 #[derive(Clone, Debug)]
