@@ -6,6 +6,13 @@ import re
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
+# Pages whose code needs a feature. `cargo test --doc` without it leaves them out.
+FEATURES = {
+    "docs/how-to/proxies.md": "proxy-protocol",
+    "docs/how-to/tls-certificates.md": "tls",
+    "docs/how-to/tls.md": "tls",
+}
+
 
 def main():
     pages = sorted(page.relative_to(ROOT).as_posix() for page in ROOT.glob("docs/**/*.md"))
@@ -15,6 +22,8 @@ def main():
     lines += ["//! `.ci/documentation.py` writes this file.", ""]
     for page in pages:
         name = re.sub(r"\W", "_", page.removesuffix(".md").lower())
+        if feature := FEATURES.get(page):
+            lines += [f'#[cfg(feature = "{feature}")]']
         lines += [f'#[doc = include_str!("../{page}")]', f"mod {name} {{}}"]
     (ROOT / "src/documentation.rs").write_text("\n".join(lines) + "\n")
 
