@@ -44,8 +44,8 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
+use socketserver::Stats;
 use socketserver::prelude::*;
-use socketserver::{DrainReport, Stats};
 
 /// Sends received data back, over TCP and UDP
 #[derive(Parser)]
@@ -145,16 +145,15 @@ fn main() -> Result {
     let strategies = (arguments.strategy(), arguments.strategy());
     let ctime = arguments.ctime;
     let (tcp, udp) = bind(&arguments, move || Echo { ctime })?;
-    let tcp = tcp.strategy(strategies.0).grace_period(arguments.grace);
-    let udp = udp.strategy(strategies.1).grace_period(arguments.grace);
-    tcp.shutdown_on_ctrl_c()?;
-    udp.shutdown_on_ctrl_c()?;
     let (connections, datagrams) = (tcp.handle(), udp.handle());
-
-    // Serves UDP on another thread and TCP on this one, until Ctrl-C stops both.
-    let udp = udp.spawn()?;
-    print_usage(tcp.server_address())?;
-    tcp.serve_forever()?;
+    let address = *tcp.server_address();
+    let group = ServerGroup::new()
+        .add(tcp.strategy(strategies.0))
+        .add(udp.strategy(strategies.1))
+        .grace_period(arguments.grace);
+    group.shutdown_on_ctrl_c()?;
+    print_usage(&address)?;
+    group.serve_forever()?; // until Ctrl-C stops both
 
     // Ignores write errors from here on, because the reader of standard output may be gone.
     let open = connections.stats().active;
@@ -165,16 +164,16 @@ fn main() -> Result {
             "waiting for {open}; press Ctrl-C again to end at once"
         );
     }
-    let reports = [tcp.server_close(), udp.stop()?];
+    let report = group.server_close().total();
     let mut out = io::stdout().lock();
-    for request in reports.iter().flat_map(|report| &report.force_closed) {
+    for request in &report.force_closed {
         let _ = writeln!(out, "force-closed: {request}");
     }
-    for request in reports.iter().flat_map(|report| &report.abandoned) {
+    for request in &report.abandoned {
         let _ = writeln!(out, "abandoned: {request}");
     }
     let summary = summary(connections.stats(), datagrams.stats());
-    let _ = writeln!(out, "{summary}\n{}", drained(&reports));
+    let _ = writeln!(out, "{summary}\n{}", drained(&report));
     Ok(())
 }
 
@@ -192,16 +191,15 @@ fn summary(connections: Stats, datagrams: Stats) -> String {
 }
 
 /// Summarizes the outcome of the requests that were running or waiting when the stop began.
-fn drained(reports: &[DrainReport]) -> String {
-    let sum = |number: fn(&DrainReport) -> usize| reports.iter().map(number).sum::<usize>();
+fn drained(report: &DrainReport) -> String {
     format!(
         "drained: {} completed, {} failed, {} disconnected, {} rejected, {} force-closed, {} abandoned",
-        sum(|report| report.completed),
-        sum(|report| report.failed),
-        sum(|report| report.disconnected),
-        sum(|report| report.rejected + report.dropped),
-        sum(|report| report.force_closed.len()),
-        sum(|report| report.abandoned.len()),
+        report.completed,
+        report.failed,
+        report.disconnected,
+        report.rejected + report.dropped,
+        report.force_closed.len(),
+        report.abandoned.len(),
     )
 }
 

@@ -12,7 +12,8 @@ use std::time::Duration;
 use chrono::Local;
 use socketserver::Transport;
 use socketserver::prelude::{
-    Result, Server, Service, Strategy, TcpRequest, ThreadingTcpServer, UdpRequest, UdpServer,
+    Result, Server, ServerGroup, Service, Strategy, TcpRequest, ThreadingTcpServer, UdpRequest,
+    UdpServer,
 };
 
 /// Returns the address on a server's command line, or `default`.
@@ -89,11 +90,11 @@ pub(crate) fn serve_both<S>((tcp, udp): BothServers<S>) -> Result
 where
     S: Service<TcpRequest> + Service<UdpRequest>,
 {
-    udp.shutdown_on_ctrl_c()?;
-    let udp = udp.spawn()?;
-    serve_until_ctrl_c(&tcp)?;
-    udp.stop()?;
-    Ok(())
+    let address = *tcp.server_address();
+    let group = ServerGroup::new().add(tcp).add(udp);
+    group.shutdown_on_ctrl_c()?;
+    println!("listening on {address}");
+    Ok(group.serve_forever()?)
 }
 
 /// Raises the limit of open descriptors from the usual 1024 to the highest number that this process

@@ -13,6 +13,8 @@ use crate::transport::Transport;
 /// A server that runs in the background, without the types of its transport, service and strategy. Servers
 /// of several kinds fit into one collection. Made by [`RunningServer::into_any`].
 ///
+/// Servers that serve and stop together are a [`ServerGroup`](crate::ServerGroup).
+///
 /// Dropping it stops the server, as for a `RunningServer`. To stop several servers, tell all of them first,
 /// so that their grace periods run at the same time:
 ///

@@ -60,18 +60,14 @@ use crate::transport::Transport;
 /// use socketserver::{Error, prelude::*};
 ///
 /// # let hello = || handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hello")?));
-/// # let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-/// # let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
-/// # let taken = taken.local_addr()?;
-/// # let _taken = TcpServer::bind(("127.0.0.1", 0), hello())?;
-/// # let in_use = *_taken.server_address();
+/// # let other = TcpServer::bind("127.0.0.1:0", hello())?;
+/// # let in_use = other.server_address();
 /// let bind = || -> Result<ServerGroup, Error> {
 ///     Ok(ServerGroup::new()
-///         .add(TcpServer::bind(free, hello())?)
-///         .add(TcpServer::bind(in_use, hello())?))
+///         .add(TcpServer::bind("127.0.0.1:0", hello())?)
+///         .add(TcpServer::bind(in_use, hello())?)) // fails, which closes the first server
 /// };
 /// assert!(matches!(bind(), Err(Error::Bind { .. })));
-/// TcpServer::bind(free, hello())?; // not bound any more
 /// # Ok::<(), BoxError>(())
 /// ```
 ///

@@ -23,6 +23,7 @@ const SOURCES: [(&str, &str); 10] = [
     ("ServerOptions", "src/server/options/timeouts.rs"),
     ("Server", "src/server/settings.rs"),
     ("Server", "src/server/mod.rs"),
+    ("ServerGroup", "src/server/group.rs"),
     ("Threading", "src/strategy/threading.rs"),
     ("ThreadPool", "src/strategy/thread_pool.rs"),
     ("Forking", "src/strategy/forking.rs"),
