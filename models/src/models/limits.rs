@@ -14,7 +14,7 @@ fn server(max_connections: Option<usize>) -> Arc<ServerState> {
         max_connections,
         ..LimitConfig::default()
     };
-    let state = ServerState::new(address.into(), limits);
+    let state = ServerState::new([address.into()].into(), limits);
     Arc::new(state.expect("a model does not run out of resources"))
 }
 
