@@ -6,7 +6,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use socketserver::tls::{ClientCertificates, TlsInfo};
-use socketserver::{Request, Sender, Strategy, Threading, TimeoutKind, TlsRequest, handler_fn};
+use socketserver::{
+    Coroutines, Request, Sender, Sequential, Strategy, ThreadPool, Threading, TimeoutKind,
+    TlsRequest, handler_fn,
+};
 
 use super::*;
 
@@ -343,3 +346,35 @@ by_strategy!(
     a_byte_at_a_time_is_no_way_around_timeouts,
     a_write_continues_after_a_timeout,
 );
+
+/// Handlers see by which address a client has come, also after a handshake on a thread of the server.
+#[test]
+fn every_address_of_a_server_has_tls() {
+    let strategies: [Box<dyn Strategy>; 3] = [
+        Box::new(Threading::new()),
+        Box::new(ThreadPool::new(2)),
+        Box::new(Coroutines::new().workers(2)),
+    ];
+    for strategy in strategies {
+        let service = Hooks::new(|request: &mut TlsRequest| {
+            let info = request.connection_info();
+            Ok(writeln!(
+                request,
+                "{} {}",
+                info.listener(),
+                info.is_encrypted()
+            )?)
+        });
+        let options = options::<_, Sequential>();
+        let server = options
+            .bind([LOOPBACK, LOOPBACK, LOOPBACK], service)
+            .unwrap();
+        let server = server.strategy(strategy).spawn().unwrap();
+        assert_eq!(server.server_addresses().count(), 3);
+        for address in server.server_addresses() {
+            let mut client = connect(address);
+            assert_eq!(client.line().unwrap(), format!("{address} true\n"));
+        }
+        server.stop().unwrap();
+    }
+}
