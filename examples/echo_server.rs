@@ -26,6 +26,24 @@
 //! drained: 1 completed, 0 failed, 0 disconnected, 0 rejected, 1 force-closed, 0 abandoned
 //! ```
 //!
+//! With `--listen`, the server has other listeners, each in the way that its scheme says:
+//!
+//! ```text
+//! $ cargo run --features tls --example echo_server -- --tls-cert cert.pem --tls-key key.pem \
+//!       --listen tcp://127.0.0.1:7000 --listen tls://127.0.0.1:7443 --listen unix:/tmp/echo.sock
+//! listening on tcp://127.0.0.1:7000
+//! listening on tls://127.0.0.1:7443
+//! listening on unix:/tmp/echo.sock
+//! ```
+//!
+//! A certificate for trying:
+//!
+//! ```text
+//! $ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=localhost \
+//!       -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE \
+//!       -keyout key.pem -out cert.pem
+//! ```
+//!
 //! Things to try:
 //!
 //! - two clients at once with `--strategy sequential`;
@@ -33,19 +51,26 @@
 //! - `--ctime`, and the client of the tutorial (`binary_tcp_client_v2`);
 //! - Ctrl-C while a client is connected;
 //! - a second client with `--max-connections 1`;
-//! - a client that sends nothing with `--timeout 5`.
+//! - a client that sends nothing with `--timeout 5`;
+//! - `--deny 127.0.0.1`, and a client on this machine;
+//! - with `--features proxy-protocol`, HAProxy in front and `--proxy-protocol 127.0.0.1`.
 
 mod common;
+#[path = "echo_server/listeners.rs"]
+mod listeners;
 
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
-use socketserver::Stats;
 use socketserver::prelude::*;
+
+use crate::listeners::{Listen, Listeners};
 
 /// Sends received data back, over TCP and UDP
 #[derive(Parser)]
@@ -62,6 +87,25 @@ struct Arguments {
     /// Port for both TCP and UDP; with 0 the kernel picks a free port
     #[arg(long, default_value_t = 6969)]
     port: u16,
+    /// Listener: tcp://ADDRESS, udp://ADDRESS, tls://ADDRESS or unix:PATH; several are possible, and `--host` and
+    /// `--port` have no effect then
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["host", "port"])]
+    listen: Vec<Listen>,
+    /// PEM file with the certificate for tls://
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// PEM file with the private key for tls://
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Network of proxies, whose connections must begin with the header of the PROXY protocol
+    #[arg(long, value_name = "NETWORK")]
+    proxy_protocol: Vec<String>,
+    /// Network of clients that are served; all others are not then
+    #[arg(long, value_name = "NETWORK")]
+    allow: Vec<String>,
+    /// Network of clients that are not served
+    #[arg(long, value_name = "NETWORK")]
+    deny: Vec<String>,
     /// Answer `[data]` and the time instead of the data alone
     #[arg(long)]
     ctime: bool,
@@ -120,8 +164,18 @@ impl Arguments {
     }
 }
 
-struct Echo {
+/// Both what makes the handlers, for every kind of listener, and the handler.
+#[derive(Clone, Copy)]
+pub(crate) struct Echo {
     ctime: bool,
+}
+
+impl<R: Request> Service<R> for Echo {
+    type Handler = Self;
+
+    fn request_handler(self: &Arc<Self>) -> Self {
+        **self
+    }
 }
 
 impl<R: Request> RequestHandler<R> for Echo {
@@ -142,21 +196,22 @@ impl<R: Request> RequestHandler<R> for Echo {
 
 fn main() -> Result {
     let arguments = Arguments::parse();
-    let strategies = (arguments.strategy(), arguments.strategy());
     let ctime = arguments.ctime;
-    let (tcp, udp) = bind(&arguments, move || Echo { ctime })?;
-    let (connections, datagrams) = (tcp.handle(), udp.handle());
-    let address = *tcp.server_address();
-    let group = ServerGroup::new()
-        .add(tcp.strategy(strategies.0))
-        .add(udp.strategy(strategies.1))
-        .grace_period(arguments.grace);
+    let listeners = Listeners::bind(&arguments, Echo { ctime })?;
+    let group = &listeners.group;
     group.shutdown_on_ctrl_c()?;
-    print_usage(&address)?;
-    group.serve_forever()?; // until Ctrl-C stops both
+    match arguments.listen.is_empty() {
+        true => print_usage(&listeners.addresses[0])?,
+        false => {
+            for address in &listeners.addresses {
+                writeln!(io::stdout(), "listening on {address}")?;
+            }
+        }
+    }
+    group.serve_forever()?; // until Ctrl-C stops all
 
     // Ignores write errors from here on, because the reader of standard output may be gone.
-    let open = connections.stats().active;
+    let open = listeners.connections().active;
     if open > 0 {
         let open = count(open, "open connection");
         let _ = writeln!(
@@ -164,7 +219,7 @@ fn main() -> Result {
             "waiting for {open}; press Ctrl-C again to end at once"
         );
     }
-    let report = group.server_close().total();
+    let (summary, report) = listeners.close();
     let mut out = io::stdout().lock();
     for request in &report.force_closed {
         let _ = writeln!(out, "force-closed: {request}");
@@ -172,22 +227,8 @@ fn main() -> Result {
     for request in &report.abandoned {
         let _ = writeln!(out, "abandoned: {request}");
     }
-    let summary = summary(connections.stats(), datagrams.stats());
     let _ = writeln!(out, "{summary}\n{}", drained(&report));
     Ok(())
-}
-
-fn summary(connections: Stats, datagrams: Stats) -> String {
-    let mut summary = format!(
-        "served {} and {}, {} failed",
-        count(connections.completed, "connection"),
-        count(datagrams.completed, "datagram"),
-        connections.failed + datagrams.failed,
-    );
-    if connections.force_closed > 0 {
-        summary += &format!(", {} force-closed", connections.force_closed);
-    }
-    summary
 }
 
 /// Summarizes the outcome of the requests that were running or waiting when the stop began.
@@ -203,29 +244,8 @@ fn drained(report: &DrainReport) -> String {
     )
 }
 
-/// Binds a TCP and a UDP server to the same port number.
-fn bind<S>(arguments: &Arguments, service: S) -> Result<(TcpServer<S>, UdpServer<S>)>
-where
-    S: Service<TcpRequest> + Service<UdpRequest> + Copy,
-{
-    let mut attempts = if arguments.port == 0 { 20 } else { 1 };
-    loop {
-        let address = (arguments.host.as_str(), arguments.port);
-        let tcp = TcpServer::options()
-            .timeout(arguments.timeout)
-            .max_connections(arguments.max_connections.map(NonZeroUsize::get))
-            .bind(address, service)?;
-        attempts -= 1;
-        match UdpServer::bind(tcp.server_address(), service) {
-            Ok(udp) => return Ok((tcp, udp)),
-            // The port is free for TCP but not for UDP. Tries another port.
-            Err(_) if attempts > 0 => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-fn print_usage(address: &SocketAddr) -> io::Result<()> {
+fn print_usage(address: &str) -> Result {
+    let address: SocketAddr = address.parse()?;
     let (host, port) = (address.ip(), address.port());
     let mut out = io::stdout();
     writeln!(out, "listening on {address}")?;
@@ -237,7 +257,8 @@ fn print_usage(address: &SocketAddr) -> io::Result<()> {
     writeln!(
         out,
         "UDP: nc -u {host} {port}  or  {client} udp_echo_client {address} hello"
-    )
+    )?;
+    Ok(())
 }
 
 /// Formats a number and its noun: `1 datagram`, `2 datagrams`.

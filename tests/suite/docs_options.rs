@@ -15,7 +15,7 @@ use socketserver::{
 };
 
 /// The sources of settings, and the type that has them.
-const SOURCES: [(&str, &str); 10] = [
+const SOURCES: [(&str, &str); 11] = [
     ("ServerOptions", "src/server/options.rs"),
     ("ServerOptions", "src/server/options/access.rs"),
     ("ServerOptions", "src/server/options/limits.rs"),

@@ -2,6 +2,7 @@
 
 mod chat;
 mod echo;
+mod listeners;
 mod python_docs;
 mod shared;
 mod tutorial;
