@@ -32,7 +32,7 @@ def documentation():
     """Returns rustdoc's description of the crate. Its format is unstable, so stable tools need a permission."""
     flags = "-Zunstable-options --output-format json"
     environment = {**os.environ, "RUSTC_BOOTSTRAP": "1", "RUSTDOCFLAGS": flags, "CARGO_TARGET_DIR": str(TARGET)}
-    subprocess.run(["cargo", "doc", "--locked", "--no-deps", "--quiet"], cwd=ROOT, env=environment, check=True)
+    subprocess.run(["cargo", "doc", "--locked", "--no-deps", "--all-features", "--quiet"], cwd=ROOT, env=environment, check=True)
     return json.loads((TARGET / "doc" / "socketserver.json").read_text())
 
 

@@ -23,6 +23,10 @@ mod disconnect;
 mod error;
 #[cfg(feature = "server")]
 #[allow(dead_code)]
+#[path = "../../src/handshake_error.rs"]
+mod handshake_error;
+#[cfg(feature = "server")]
+#[allow(dead_code)]
 #[path = "../../src/escape.rs"]
 mod escape;
 mod job;

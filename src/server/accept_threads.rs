@@ -26,7 +26,10 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let _entered = reentrancy::enter(state.id(), Role::Loop);
         let (results_in, results) = mpsc::channel();
         let threads = {
-            let _stop = StopOnDrop(state);
+            let _stop = StopOnDrop {
+                state,
+                run: state.life_cycle.ended_runs(),
+            };
             let threads = self.start_loop_threads(loops, results_in)?;
             while !state.life_cycle.wait_until_stopping(self.poll_interval) {
                 self.service_actions();
@@ -129,7 +132,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let state = self.state();
         let thread = LoopThread::dedicated(loops, self.listeners.fds(), state.waker.as_fd());
         // However this loop ends, the other loops end too.
-        let _stop = StopOnDrop(state);
+        let _stop = StopOnDrop { state, run };
         let _exit = self.exit_on_drop(&thread);
         let _entered = reentrancy::enter(state.id(), Role::Loop);
         let mut backoff = AcceptBackoff::default();
@@ -159,11 +162,18 @@ impl<T: Transport, S: Service<T::Request>> Clone for AcceptLoop<T, S> {
     }
 }
 
-/// Requests a stop when it is dropped, also by a panic.
-struct StopOnDrop<'a>(&'a Arc<ServerState>);
+/// Requests a stop when it is dropped, also by a panic. An abandoned loop may end in a later run, which it leaves
+/// alone.
+struct StopOnDrop<'a> {
+    state: &'a Arc<ServerState>,
+    /// Number of runs that had ended when this one began.
+    run: u64,
+}
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.request_stop();
+        if self.state.life_cycle.ended_runs() == self.run {
+            self.state.request_stop();
+        }
     }
 }
