@@ -11,6 +11,7 @@ FEATURES = {
     "docs/how-to/proxies.md": "proxy-protocol",
     "docs/how-to/tls-certificates.md": "tls",
     "docs/how-to/tls.md": "tls",
+    "docs/tutorial/21-tls.md": "tls",
 }
 
 

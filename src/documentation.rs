@@ -132,6 +132,9 @@ mod docs_tutorial_18_a_program_of_your_own {}
 mod docs_tutorial_19_testing_your_server {}
 #[doc = include_str!("../docs/tutorial/20-before-others-use-it.md")]
 mod docs_tutorial_20_before_others_use_it {}
+#[cfg(feature = "tls")]
+#[doc = include_str!("../docs/tutorial/21-tls.md")]
+mod docs_tutorial_21_tls {}
 #[doc = include_str!("../docs/tutorial/README.md")]
 mod docs_tutorial_readme {}
 #[doc = include_str!("../docs/tutorial/solutions-1.md")]

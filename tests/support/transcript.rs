@@ -28,7 +28,11 @@ pub(crate) fn is_run_by_the_tutorial(name: &str) -> bool {
     PAGES
         .iter()
         .flat_map(|(_, page)| page.lines())
-        .filter_map(|line| line.strip_prefix("$ cargo run -q --example "))
+        .filter_map(|line| line.strip_prefix("$ cargo run -q "))
+        .filter_map(|line| {
+            let line = line.strip_prefix("--features tls ").unwrap_or(line);
+            line.strip_prefix("--example ")
+        })
         .any(|command| command.split(' ').next() == Some(name))
         || ["tutorial_own", "tutorial_ready"].contains(&name) // The tutorial runs them by `cargo run -q` alone.
 }

@@ -20,6 +20,9 @@
 //! The servers on a Unix socket have the file `tutorial.sock` on the page, and a file of their own here. All sessions
 //! of a page use one file, which `ls` and `rm` may name.
 //!
+//! The programs with TLS have the files `cert.pem` and `key.pem` on the page, and get those of `tests/support/certificates`
+//! as their last arguments here.
+//!
 //! `text` blocks are the errors of programs that cannot start, and of tests that fail.
 
 /// The reader's own program with its tests, as the page about testing has it.
@@ -51,6 +54,9 @@ const PROMPT: &str = ">>:";
 
 /// File of the servers on a Unix socket.
 const SOCKET_FILE: &str = "tutorial.sock";
+
+/// Argument with which `cargo` builds the programs that need TLS. Their certificate is that of these tests.
+const TLS: &str = "--features tls ";
 
 /// Files with the program that is, on the page, the reader's own, and that `cargo run` starts: the last of them that
 /// the page shows.
@@ -148,6 +154,11 @@ impl Session {
     fn runs_python(&self) -> bool {
         self.commands()
             .any(|command| command.starts_with("python3"))
+    }
+
+    /// Returns whether its programs were built with the features of these tests.
+    fn can_run(&self) -> bool {
+        cfg!(feature = "tls") || !self.commands().any(|command| command.contains(TLS))
     }
 
     /// Returns whether each program has a Python original.
