@@ -9,14 +9,15 @@ fn read(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Returns the source of a module of the suite, which is a file or a directory of files.
+/// Returns the source of a module of the suite, which is a file, a directory of files, or both.
 pub(crate) fn source_of(module: &str) -> String {
     let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite");
     let directory = suite.join(module);
-    if directory.is_dir() {
-        sources_under(&directory)
-    } else {
-        read(&format!("tests/suite/{module}.rs"))
+    let file = format!("tests/suite/{module}.rs");
+    match directory.is_dir() {
+        true if directory.with_extension("rs").exists() => read(&file) + &sources_under(&directory),
+        true => sources_under(&directory),
+        false => read(&file),
     }
 }
 
@@ -111,6 +112,93 @@ fn every_test_that_the_pages_on_reliability_name_exists() {
     for name in named {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
         assert!(path.exists(), "there is no {name}");
+    }
+}
+
+/// The page on TLS compiles the block.
+#[test]
+fn the_tls_server_of_the_readme_is_that_of_the_page() {
+    let readme = read("README.md");
+    let (_, block) = readme.split_once("```rust,ignore\n").unwrap();
+    let (block, _) = block.split_once("```\n").unwrap();
+    assert!(block.contains("ThreadingTlsServer"), "{block}");
+    let compiled = read("docs/how-to/tls.md");
+    for line in block.lines() {
+        assert!(compiled.contains(line), "not in docs/how-to/tls.md: {line}");
+    }
+}
+
+/// The command that the error of a missing certificate advises is that of the pages, and makes a certificate that
+/// servers and clients take.
+#[cfg(feature = "tls")]
+#[test]
+fn the_command_for_a_certificate_is_that_of_the_error() {
+    use socketserver::tls::TlsConfig;
+    use std::process::Command;
+
+    let error = TlsConfig::from_pem_files("missing.pem", "missing.key").unwrap_err();
+    let error = error.to_string();
+    let (_, command) = error.split_once("a certificate for trying: ").unwrap();
+    for page in [
+        "docs/how-to/tls.md",
+        "docs/tutorial/21-tls.md",
+        "examples/tutorial_tls.rs",
+    ] {
+        let text = read(page).replace("\\\n", "").replace("//!", "");
+        let words: Vec<_> = text.split_whitespace().collect();
+        let wanted: Vec<_> = command.split_whitespace().collect();
+        assert!(
+            words.windows(wanted.len()).any(|part| part == wanted),
+            "{page} has another command than: {command}"
+        );
+    }
+
+    let directory = format!("certificate-{}", std::process::id());
+    let directory = std::env::temp_dir().join(directory);
+    fs::create_dir(&directory).unwrap();
+    let made = Command::new("openssl")
+        .args(command.split_whitespace().skip(1))
+        .current_dir(&directory)
+        .output();
+    match made {
+        Err(error) => eprintln!("skipped: openssl cannot be started: {error}"),
+        Ok(made) => {
+            assert!(made.status.success(), "{made:?}");
+            check_certificate(&directory);
+        }
+    }
+    fs::remove_dir_all(directory).unwrap();
+}
+
+/// Starts a server with the files `cert.pem` and `key.pem`, and connects a client that trusts the first.
+#[cfg(feature = "tls")]
+fn check_certificate(directory: &Path) {
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, ServerName};
+    use socketserver::prelude::*;
+    use socketserver::tls::TlsConfig;
+    use std::sync::Arc;
+
+    let certificate = directory.join("cert.pem");
+    let tls = TlsConfig::from_pem_files(&certificate, directory.join("key.pem")).unwrap();
+    let hello = handler_fn(|request: &mut TlsRequest| Ok(request.send_all("hello")?));
+    let options = ThreadingTlsServer::options().tls(tls);
+    let server = options.bind("127.0.0.1:0", hello).unwrap().spawn().unwrap();
+    for name in ["localhost", "127.0.0.1"] {
+        let mut roots = rustls::RootCertStore::empty();
+        let certificate = CertificateDer::from_pem_file(&certificate).unwrap();
+        roots.add(certificate).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from(name).unwrap();
+        let session = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+        let socket = std::net::TcpStream::connect(server.server_address()).unwrap();
+        let client = rustls::StreamOwned::new(session, socket);
+        assert_eq!(std::io::read_to_string(client).unwrap(), "hello");
     }
 }
 

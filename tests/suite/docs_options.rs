@@ -8,25 +8,29 @@ use std::thread;
 use std::time::Duration;
 
 use socketserver::testing::TIME_LIMIT;
-use socketserver::transport::{SocketOptions, Tcp, Udp, UnixDatagram, UnixStream};
+use socketserver::transport::{SocketOptions, Tcp, TimeoutConfig, Udp, UnixDatagram, UnixStream};
 use socketserver::{
     Coroutines, Forking, Result, TcpRequest, TcpServer, ThreadPool, Threading, Transport,
     handler_fn,
 };
 
-/// The sources of settings, and the type that has them.
-const SOURCES: [(&str, &str); 11] = [
+/// The sources of settings, and the type that has them. The page has those of all features.
+const SOURCES: [(&str, &str); 15] = [
     ("ServerOptions", "src/server/options.rs"),
     ("ServerOptions", "src/server/options/access.rs"),
     ("ServerOptions", "src/server/options/limits.rs"),
+    ("ServerOptions", "src/server/options/proxy_protocol.rs"),
     ("ServerOptions", "src/server/options/socket_file.rs"),
     ("ServerOptions", "src/server/options/timeouts.rs"),
+    ("ServerOptions", "src/server/options/tls.rs"),
     ("Server", "src/server/settings.rs"),
     ("Server", "src/server/mod.rs"),
     ("ServerGroup", "src/server/group.rs"),
     ("Threading", "src/strategy/threading.rs"),
     ("ThreadPool", "src/strategy/thread_pool.rs"),
     ("Forking", "src/strategy/forking.rs"),
+    ("ProxyProtocol", "src/transport/proxy_protocol.rs"),
+    ("TlsConfigBuilder", "src/tls/config.rs"),
 ];
 
 const COROUTINES: (&str, &str) = ("Coroutines", "src/strategy/coroutines/mod.rs");
@@ -217,6 +221,18 @@ fn the_defaults_of_sockets_are_those_of_the_transports() {
         ] {
             assert_states(&format!("ServerOptions::{setting}"), &format!("`{time:?}`"));
         }
+        assert_eq!(times.handshake, Some(TimeoutConfig::DEFAULT_HANDSHAKE));
+    }
+}
+
+#[test]
+fn the_defaults_of_handshakes_are_those_of_the_code() {
+    let seconds = TimeoutConfig::DEFAULT_HANDSHAKE.as_secs();
+    assert_states("ServerOptions::handshake_timeout", &format!("{seconds} s"));
+    #[cfg(feature = "proxy-protocol")]
+    {
+        let seconds = socketserver::transport::ProxyProtocol::DEFAULT_HEADER_TIMEOUT.as_secs();
+        assert_states("ProxyProtocol::header_timeout", &format!("{seconds} s"));
     }
 }
 

@@ -5,6 +5,8 @@
 mod page;
 mod python;
 mod search;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::fs;
 use std::path::{Path, PathBuf};
