@@ -192,7 +192,7 @@ proptest! {
         parts.retain(|part| !part.is_empty());
         let (info, rest) = header(&parts);
         prop_assert_eq!(info.client_address(), Some("203.0.113.7:50000".parse().unwrap()));
-        prop_assert!(b"hello".starts_with(&*rest));
+        prop_assert!(b"hello".starts_with(&rest));
     }
 
     #[test]
