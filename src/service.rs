@@ -56,8 +56,9 @@ use crate::request::Request;
 /// - **You implement** [`request_handler`](Self::request_handler).
 /// - **You may override** the other methods. They have Python's names and defaults.
 /// - **The server calls** all methods. `verify_request`, `handle_timeout`, `service_actions` and
-///   `get_request_error` run on an accept thread, so they should return quickly. `request_handler` and
-///   `handle_error` run where the request runs; `handle_error` runs on an accept thread for a request that
+///   `get_request_error` run on an accept thread, so they should return quickly. For a connection with a handshake,
+///   `verify_request` comes after it, and may run where the request runs, as `handshake_error` may. `request_handler`
+///   and `handle_error` run where the request runs; `handle_error` runs on an accept thread for a request that
 ///   could not be run. A panic in a hook fails at most the current request.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a service for requests of type `{R}`",
@@ -159,6 +160,8 @@ pub trait Service<R: Request>: Send + Sync + 'static {
     /// Called if a connection ends before its handler, because its handshake fails: see
     /// [`HandshakeError`]. [`Stats::handshake_errors`](crate::Stats::handshake_errors) counts these. The default
     /// does nothing, because every scanner of ports causes such errors. Python's servers drop them, too.
+    ///
+    /// It should return soon: with most strategies, one thread completes the handshakes of all clients, and calls it.
     ///
     /// See the [example](crate::tls).
     #[doc(alias = "SSLError")]

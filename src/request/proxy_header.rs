@@ -230,19 +230,27 @@ fn parse(header: &[u8], proxy: SocketAddress) -> io::Result<ProxyInfo> {
     Ok(ProxyInfo(Arc::new(parsed)))
 }
 
+/// The addresses of the client and of the proxy, as a header has them.
+fn ends(
+    client: impl Into<SocketAddr>,
+    destination: impl Into<SocketAddr>,
+) -> Option<(SocketAddr, SocketAddr)> {
+    Some((client.into(), destination.into()))
+}
+
 fn parse_v1(header: &[u8], proxy: SocketAddress) -> Option<Header> {
     use ppp::v1::Addresses;
     let parsed = ppp::v1::Header::try_from(header).ok()?;
     let addresses = match parsed.addresses {
         Addresses::Unknown => None,
-        Addresses::Tcp4(pair) => Some((
-            (pair.source_address, pair.source_port).into(),
-            (pair.destination_address, pair.destination_port).into(),
-        )),
-        Addresses::Tcp6(pair) => Some((
-            (pair.source_address, pair.source_port).into(),
-            (pair.destination_address, pair.destination_port).into(),
-        )),
+        Addresses::Tcp4(pair) => ends(
+            (pair.source_address, pair.source_port),
+            (pair.destination_address, pair.destination_port),
+        ),
+        Addresses::Tcp6(pair) => ends(
+            (pair.source_address, pair.source_port),
+            (pair.destination_address, pair.destination_port),
+        ),
     };
     Some(Header {
         proxy,
@@ -265,14 +273,14 @@ fn parse_v2(header: &[u8], proxy: SocketAddress) -> Option<Header> {
         _ if parsed.command == Command::Local => None,
         _ if is_datagram => return None,
         Addresses::Unspecified | Addresses::Unix(_) => None,
-        Addresses::IPv4(pair) => Some((
-            (pair.source_address, pair.source_port).into(),
-            (pair.destination_address, pair.destination_port).into(),
-        )),
-        Addresses::IPv6(pair) => Some((
-            (pair.source_address, pair.source_port).into(),
-            (pair.destination_address, pair.destination_port).into(),
-        )),
+        Addresses::IPv4(pair) => ends(
+            (pair.source_address, pair.source_port),
+            (pair.destination_address, pair.destination_port),
+        ),
+        Addresses::IPv6(pair) => ends(
+            (pair.source_address, pair.source_port),
+            (pair.destination_address, pair.destination_port),
+        ),
     };
     let mut fields = Vec::new();
     for field in parsed.tlvs() {
