@@ -13,7 +13,10 @@ SRC = Path(__file__).resolve().parent.parent / "src"
 
 # From the bottom to the top. Modules of one layer do not import each other, but for the base.
 LAYERS = [
-    {"address", "disconnect", "errno", "error", "escape", "logging", "panics", "probe_backoff", "reentrancy", "timeout"},
+    {
+        *("address", "disconnect", "errno", "error", "escape", "handshake_error", "logging", "panics", "probe_backoff"),
+        *("reentrancy", "timeout", "tls"),
+    },
     {"sys"},
     {"accept_error", "handler_error"},
     {"coroutine"},

@@ -54,7 +54,7 @@ impl HandshakeErrorKind {
 
     fn of(error: &io::Error) -> Self {
         #[cfg(feature = "tls")]
-        if let Some(kind) = crate::tls::error_kind(error) {
+        if let Some(kind) = tls_kind(error) {
             return kind;
         }
         if let Some(kind) = error
@@ -73,6 +73,21 @@ impl HandshakeErrorKind {
             _ => Self::Other,
         }
     }
+}
+
+/// Returns the kind of a failed handshake, if its error is one of TLS.
+#[cfg(feature = "tls")]
+fn tls_kind(error: &io::Error) -> Option<HandshakeErrorKind> {
+    use rustls::Error as Tls;
+    Some(match error.get_ref()?.downcast_ref::<Tls>()? {
+        Tls::InvalidMessage(_) => HandshakeErrorKind::NotTls,
+        Tls::PeerIncompatible(_) | Tls::NoApplicationProtocol => HandshakeErrorKind::Incompatible,
+        Tls::InvalidCertificate(_)
+        | Tls::NoCertificatesPresented
+        | Tls::InvalidCertRevocationList(_) => HandshakeErrorKind::ClientCertificate,
+        Tls::AlertReceived(_) => HandshakeErrorKind::Alert,
+        _ => HandshakeErrorKind::Other,
+    })
 }
 
 impl HandshakeError {

@@ -10,7 +10,7 @@
 //!   ([`Stats::handshake_errors`](crate::Stats::handshake_errors)) and passed to
 //!   [`Service::handshake_error`](crate::Service::handshake_error), and nothing is printed.
 //! - When the handler returns, the client receives `close_notify`. A client that leaves without one reads as the
-//!   end of the stream: [`TlsSocket::has_close_notify`] tells the two apart.
+//!   end of the stream: [`TlsSocket::has_close_notify`](crate::request::TlsSocket::has_close_notify) tells the two apart.
 //!
 //! ```
 //! use socketserver::{HandshakeError, prelude::*, tls::TlsConfig};
@@ -62,6 +62,3 @@ mod info;
 pub use self::config::{ClientCertificates, TlsConfig, TlsConfigBuilder};
 pub use self::error::TlsError;
 pub use self::info::TlsInfo;
-pub use crate::request::TlsSocket;
-
-pub(crate) use self::error::error_kind;

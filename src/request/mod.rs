@@ -64,7 +64,7 @@ pub(crate) use self::route::LocalAddress;
 pub type TcpRequest = StreamRequest<TcpStream>;
 /// A TLS connection of a TCP server.
 ///
-/// See the [example](crate::tls::TlsSocket).
+/// See the [example](crate::request::TlsSocket).
 #[cfg(feature = "tls")]
 pub type TlsRequest = StreamRequest<TlsSocket<TcpStream>>;
 /// A TLS connection of a Unix stream server.

@@ -1,12 +1,10 @@
-//! Errors of certificates, and the kinds of failed handshakes.
+//! Errors of certificates.
 
 use std::error::Error;
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::BoxError;
-use crate::handshake_error::HandshakeErrorKind;
 
 /// Why a [`TlsConfig`](crate::tls::TlsConfig) could not be made or reloaded. The message names the file and the
 /// next step.
@@ -78,18 +76,4 @@ impl Error for TlsError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.source)
     }
-}
-
-/// Returns the kind of a failed handshake, if its error is one of TLS.
-pub(crate) fn error_kind(error: &io::Error) -> Option<HandshakeErrorKind> {
-    use rustls::Error as Tls;
-    Some(match error.get_ref()?.downcast_ref::<Tls>()? {
-        Tls::InvalidMessage(_) => HandshakeErrorKind::NotTls,
-        Tls::PeerIncompatible(_) | Tls::NoApplicationProtocol => HandshakeErrorKind::Incompatible,
-        Tls::InvalidCertificate(_)
-        | Tls::NoCertificatesPresented
-        | Tls::InvalidCertRevocationList(_) => HandshakeErrorKind::ClientCertificate,
-        Tls::AlertReceived(_) => HandshakeErrorKind::Alert,
-        _ => HandshakeErrorKind::Other,
-    })
 }
