@@ -10,8 +10,8 @@ use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
 /// [`ConnectionInfo::tls`](crate::request::ConnectionInfo::tls). Cheap to clone.
 ///
 /// ```
-/// use socketserver::TlsRequest;
 /// use socketserver::prelude::*;
+/// use socketserver::request::StreamSocket;
 ///
 /// fn describe(request: &mut TlsRequest) -> Result {
 ///     let info = request.connection_info();
@@ -22,6 +22,8 @@ use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
 ///         writeln!(request, "certificates: {}", tls.peer_certificates().len())?;
 ///         writeln!(request, "resumed: {}", tls.is_resumed())?;
 ///     }
+///     // The socket has it, too.
+///     assert_eq!(info.is_encrypted(), request.socket().tls_info().is_some());
 ///     Ok(())
 /// }
 /// ```
