@@ -338,9 +338,9 @@ fn ci_runs_the_commands_of_the_readme() {
     let readme = read("README.md");
     let ci = read(".ci/run");
     assert!(readme.contains("```sh\ncargo run --example echo_server\n```"));
-    assert!(readme.contains("```sh\ncargo test\n```"));
+    assert!(readme.contains("```sh\ncargo test --all-features\n```"));
     assert!(
         ci.lines()
-            .any(|line| line == "SOCKETSERVER_TESTS=all step cargo test")
+            .any(|line| line == "SOCKETSERVER_TESTS=all step cargo test --all-features")
     );
 }

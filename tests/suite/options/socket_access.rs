@@ -73,7 +73,7 @@ where
     let can_be_exact = threads_can_have_a_umask();
     let dir = TempDir::new();
     for mode in [0o666, 0o660, 0o600, 0o777, 0o222, 0o000] {
-        for _ in 0..scale(50, 1000) {
+        for _ in 0..scale(20, 100) {
             let path = dir.socket();
             let has_ended = AtomicBool::new(false);
             let (first, last) = std::thread::scope(|scope| {
@@ -104,7 +104,7 @@ fn files_of_other_threads_keep_the_umask() {
     apart(test_name!("files_of_other_threads_keep_the_umask"), || {
         rustix::process::umask(Mode::from_raw_mode(0o077));
         let dir = TempDir::new();
-        let paths: Vec<_> = (0..scale(300, 3000)).map(|_| dir.socket()).collect();
+        let paths: Vec<_> = (0..scale(100, 500)).map(|_| dir.socket()).collect();
         let other = dir.socket();
         let has_ended = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -414,12 +414,11 @@ fn servers_that_replace_each_other_never_lose_their_file() {
     let dir = TempDir::new();
     let path = dir.socket();
     let bound = std::sync::atomic::AtomicUsize::new(0);
-    let rounds = scale(300, 3000);
+    let rounds = scale(100, 300);
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
-                let deadline = Instant::now() + PATIENCE;
-                while bound.load(Ordering::SeqCst) < rounds && Instant::now() < deadline {
+                while bound.load(Ordering::SeqCst) < rounds {
                     let options = options::<UnixStream>()
                         .replace_stale(true)
                         .remove_on_close(true)
@@ -439,6 +438,5 @@ fn servers_that_replace_each_other_never_lose_their_file() {
             });
         }
     });
-    assert!(bound.load(Ordering::SeqCst) >= rounds);
     assert!(!path.exists());
 }
