@@ -190,13 +190,6 @@ impl ProxyHeaderReader {
     }
 }
 
-/// Returns whether a connection begins with the header of a proxy.
-pub(super) fn is_header(start: &[u8]) -> bool {
-    start.starts_with(V2_SIGNATURE)
-        || start.starts_with(b"PROXY TCP")
-        || start.starts_with(b"PROXY UNK")
-}
-
 fn extent(start: &[u8]) -> Extent {
     let begins = |signature: &[u8]| {
         let size = start.len().min(signature.len());
@@ -306,10 +299,39 @@ pub(super) struct ProxyState<A> {
 const UNAWARE: u8 = 0;
 /// The header of a trusted proxy comes first, and tells the client's address.
 const EXPECTED: u8 = 1;
-/// The first bytes must not be a header.
-const FORBIDDEN: u8 = 2;
-/// The first bytes were a header.
-const VIOLATED: u8 = 3;
+/// The first bytes were a header, which was forbidden.
+const VIOLATED: u8 = 2;
+/// The first bytes must not be a header. The other bits are a set of [`FORBIDDEN_STARTS`] with which the received bytes
+/// agree (shifted by [`SET_SHIFT`]), and the number of received bytes.
+const FORBIDDEN: u8 = 0x80;
+const SET_SHIFT: u8 = 4;
+const NUMBER_MASK: u8 = 0x0f;
+/// Starts of all headers. Each is shorter than [`NUMBER_MASK`].
+const FORBIDDEN_STARTS: [&[u8]; 3] = [V2_SIGNATURE, b"PROXY TCP", b"PROXY UNK"];
+
+/// Returns the state that follows the state `now`, in which a header is forbidden, when `received` arrives.
+fn after_bytes(now: u8, received: &[u8]) -> u8 {
+    let known = usize::from(now & NUMBER_MASK);
+    let mut agreeing = 0;
+    for (index, start) in FORBIDDEN_STARTS.iter().enumerate() {
+        let bit = 1 << (SET_SHIFT + index as u8);
+        if now & bit == 0 {
+            continue;
+        }
+        let rest = &start[known..];
+        if received.starts_with(rest) {
+            return VIOLATED;
+        }
+        if rest.starts_with(received) {
+            agreeing |= bit;
+        }
+    }
+    match agreeing {
+        0 => UNAWARE,
+        // The number is less than the size of a start, because `received` is shorter than the rest of one.
+        _ => FORBIDDEN | agreeing | (known + received.len()) as u8,
+    }
+}
 
 impl<A> Default for ProxyState<A> {
     fn default() -> Self {
@@ -326,7 +348,8 @@ impl<A: Address> ProxyState<A> {
     }
 
     pub(super) fn forbid(&self) {
-        self.expectation.store(FORBIDDEN, Ordering::Relaxed);
+        let all = 0b111 << SET_SHIFT;
+        self.expectation.store(FORBIDDEN | all, Ordering::Relaxed);
     }
 
     /// Records the header of a trusted proxy.
@@ -360,18 +383,22 @@ impl<A: Address> ProxyState<A> {
         }
     }
 
-    /// Checks the first bytes of a connection that must not begin with a header.
+    /// Checks received bytes. Those at the start of a connection that must not begin with a header can arrive in
+    /// any pieces.
     ///
     /// # Errors
     ///
-    /// If they are a header.
+    /// If the connection begins with a header.
     #[inline]
-    pub(super) fn check_start(&self, start: &[u8]) -> io::Result<()> {
-        if self.expectation.load(Ordering::Relaxed) < FORBIDDEN {
+    pub(super) fn check_start(&self, received: &[u8]) -> io::Result<()> {
+        let now = self.expectation.load(Ordering::Relaxed);
+        if now < VIOLATED {
             return Ok(());
         }
-        let now = if is_header(start) { VIOLATED } else { UNAWARE };
-        self.expectation.store(now, Ordering::Relaxed);
+        if now >= FORBIDDEN {
+            let next = after_bytes(now, received);
+            self.expectation.store(next, Ordering::Relaxed);
+        }
         self.violation().map_or(Ok(()), Err)
     }
 
