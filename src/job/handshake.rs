@@ -75,6 +75,9 @@ pub(crate) fn verify<R: Request, S: Service<R>, C: Borrow<Arc<ServerState>>>(
             }
         }
     }
+    if let Some(state) = request.connection_state() {
+        state.set_in_handshake(false);
+    }
     let verified =
         HandlerError::catch(Stage::VerifyRequest, || Ok(service.verify_request(request)));
     let outcome = match verified {

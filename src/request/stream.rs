@@ -124,6 +124,7 @@ impl<S: StreamSocket> StreamRequest<S> {
             timeouts,
             state: Registration::new(server, connection.clone()),
         });
+        connection.state.set_in_handshake(handshake.is_some());
         Self {
             reader: StreamReader::new(Arc::clone(&connection)),
             writer: StreamWriter { connection },
@@ -206,6 +207,7 @@ impl<S: StreamSocket> StreamRequest<S> {
             ExpectedHeader::Never => connection.proxy.forbid(),
             ExpectedHeader::Within { .. } => {
                 connection.proxy.expect();
+                connection.state.set_in_handshake(true);
                 let begin = || PendingHandshake::begin(handshake_timeout);
                 self.handshake.get_or_insert_with(begin).expect(expected);
             }

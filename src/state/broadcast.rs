@@ -38,10 +38,16 @@ pub(crate) fn send_to_all(
     timeout: Duration,
 ) -> Vec<io::Result<()>> {
     let deadline = Instant::now().checked_add(timeout);
-    let mut results: Vec<_> = clients.iter().map(|_| None).collect();
+    // A client that is not admitted yet gets nothing.
+    let check = |client: &Arc<dyn LiveConnection>| client.connection_state().check_admitted();
+    let mut results: Vec<_> = clients
+        .iter()
+        .map(|client| check(client).err().map(Err))
+        .collect();
     let mut pending: Vec<_> = clients
         .iter()
         .enumerate()
+        .filter(|(index, _)| results[*index].is_none())
         .map(|(index, client)| PendingDelivery {
             index,
             delivery: client.deliver(data),

@@ -1,6 +1,7 @@
 //! The state of a connection that is visible outside its handler.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use crate::state::Activity;
 use crate::sys::coarse_clock::Moment;
@@ -18,6 +19,8 @@ pub struct ConnectionState {
     received: AtomicU64,
     sent: AtomicU64,
     activity: AtomicU8,
+    /// The handshake is not complete, or the limits that need its result have not admitted the client yet.
+    is_in_handshake: AtomicBool,
     /// `BUSY`, `IDLE`, `IDLE_ENDED` or `BUSY_ENDED`.
     idle_state: AtomicU8,
     /// `FORCE_CLOSED` and `ENDED` in the low bits. Above them, the activity at the time of the force-close.
@@ -51,6 +54,7 @@ impl ConnectionState {
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             activity: AtomicU8::new(Activity::Queued as u8),
+            is_in_handshake: AtomicBool::new(false),
             idle_state: AtomicU8::new(BUSY),
             end_state: AtomicU8::new(0),
         }
@@ -77,7 +81,7 @@ impl ConnectionState {
     /// Runs `work`, which may wait for the client, and shows `activity` meanwhile.
     #[inline]
     pub(crate) fn during<T>(&self, activity: Activity, work: impl FnOnce() -> T) -> T {
-        self.activity.store(activity as u8, Ordering::Relaxed);
+        self.set_activity(activity);
         let result = work();
         self.run();
         result
@@ -86,8 +90,27 @@ impl ConnectionState {
     /// Sets the activity to [`Activity::Running`].
     #[inline]
     pub(crate) fn run(&self) {
-        let running = Activity::Running as u8;
-        self.activity.store(running, Ordering::Relaxed);
+        self.set_activity(Activity::Running);
+    }
+
+    #[inline]
+    pub(crate) fn set_activity(&self, activity: Activity) {
+        self.activity.store(activity as u8, Ordering::Relaxed);
+    }
+
+    /// Records that a handshake begins, or that the client is admitted after one.
+    pub(crate) fn set_in_handshake(&self, is_in_handshake: bool) {
+        self.is_in_handshake
+            .store(is_in_handshake, Ordering::SeqCst);
+    }
+
+    /// Returns an error if messages of other threads must not reach the client yet.
+    pub(crate) fn check_admitted(&self) -> io::Result<()> {
+        if !self.is_in_handshake.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let message = "the handshake of this client is not complete";
+        Err(io::Error::new(io::ErrorKind::NotConnected, message))
     }
 
     /// Runs `wait`, in which the handler waits for the client's next message. A stop can end the connection

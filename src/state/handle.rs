@@ -194,6 +194,9 @@ impl ServerHandle {
     /// it has received nothing, it stays connected, and the next broadcast may wait for it again, unless you
     /// [`close`](RequestInfo::close) it.
     ///
+    /// A client whose handshake is not complete (TLS, or the header of a proxy) gets nothing, and has an error of kind
+    /// `NotConnected`.
+    ///
     /// The message does not mix with what handlers and senders send. Clients of datagrams get nothing,
     /// because they are not connected.
     ///

@@ -89,7 +89,8 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// `NotConnected` if the client's handler has returned (for a datagram: if the server is closed).
+    /// `NotConnected` if the client's handler has returned (for a datagram: if the server is closed), or if the
+    /// client's handshake is not complete.
     /// Otherwise the errors of [`Request::send_all`](crate::Request::send_all). A handler that returns the
     /// error of another client has failed, even if that client [is gone](crate::DisconnectKind).
     pub fn send_all<D: AsRef<[u8]>>(&self, data: D) -> io::Result<()> {
@@ -141,12 +142,14 @@ impl Sender {
 }
 
 fn connected(client: &Weak<dyn LiveConnection>) -> io::Result<Arc<dyn LiveConnection>> {
-    client.upgrade().ok_or_else(|| {
+    let client = client.upgrade().ok_or_else(|| {
         io::Error::new(
             io::ErrorKind::NotConnected,
             "the connection of this client is closed",
         )
-    })
+    })?;
+    client.connection_state().check_admitted()?;
+    Ok(client)
 }
 
 impl Write for Sender {

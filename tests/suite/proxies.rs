@@ -236,6 +236,31 @@ fn access_lists_go_by_the_client_of_the_proxy<M: Strategy + Default>() {
     assert_eq!(handle.stats().rejected_by.access_list, 1);
 }
 
+/// A client that the access list will deny gets nothing while its header is not complete.
+fn a_broadcast_reaches_no_client_before_its_header<M: Strategy + Default>() {
+    let list = AccessList::new().deny("203.0.113.0/24").unwrap();
+    let (server, _errors) =
+        serve::<M>(|options| options.proxy_protocol(required()).access_list(list));
+    let (start, rest) = ADA.split_at(20);
+    let mut client = client(server.server_address());
+    client.write_all(start.as_bytes()).unwrap();
+    let handle = server.handle();
+    eventually("the client is listed", || handle.requests().len() == 1);
+    let results = handle.broadcast("secret\n", PATIENCE);
+    let kinds: Vec<_> = results
+        .iter()
+        .map(|(_, result)| result.as_ref().unwrap_err().kind())
+        .collect();
+    assert_eq!(kinds, [std::io::ErrorKind::NotConnected]);
+    client.write_all(rest.as_bytes()).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "");
+    eventually("the client is denied", || {
+        handle.stats().rejected_by.access_list == 1
+    });
+}
+
 by_strategy!(
     the_client_is_that_of_the_proxy,
     a_bad_header_costs_its_connection,
@@ -244,6 +269,7 @@ by_strategy!(
     a_header_can_be_optional,
     limits_go_by_the_client_of_the_proxy,
     access_lists_go_by_the_client_of_the_proxy,
+    a_broadcast_reaches_no_client_before_its_header,
 );
 
 /// The list of the server's requests has the address of the client.
