@@ -25,7 +25,7 @@ use crate::panics::{catch_panic, catch_panic_io};
 use crate::request::{HandshakeStep, Request};
 use crate::service::Service;
 use crate::state::counters::Outcome;
-use crate::state::{ConnectionState, InFlight, ServerHandle};
+use crate::state::{Activity, ConnectionState, InFlight, ServerHandle};
 use crate::sys::close_on_fork::{CloseOnFork, close_on_fork};
 use crate::sys::fd::AsFd;
 use crate::sys::fork_gate::parked;
@@ -192,6 +192,12 @@ impl<R: Request> Connection<R> {
         (request, in_flight)
     }
 
+    fn set_activity(&self, activity: Activity) {
+        if let Some(state) = self.request.connection_state() {
+            state.set_activity(activity);
+        }
+    }
+
     /// Ends the request without a handler.
     fn end(mut self, outcome: Outcome) {
         let _ = catch_panic(|| job::end(&mut self.request, &mut self.in_flight, outcome));
@@ -332,6 +338,7 @@ impl<R: Request, S: Service<R>> Worker<R, S> {
     }
 
     fn complete(&self, connection: Connection<R>) {
+        connection.set_activity(Activity::Queued);
         let mut completed = self.shared.completed.lock();
         completed.push_back(connection);
         self.shared
@@ -343,6 +350,7 @@ impl<R: Request, S: Service<R>> Worker<R, S> {
     }
 
     fn suspend(&mut self, connection: Connection<R>, step: HandshakeStep) {
+        connection.set_activity(Activity::Handshaking);
         let next_check = connection.request.next_handshake_check();
         let entry = self.waiting.vacant_entry();
         let key = entry.key();
