@@ -59,6 +59,8 @@ pub(super) fn drain_on_close<T: Transport, S: Service<T::Request>>(
         // Declared after the sockets, so that it is dropped before them.
         let _close_on_fork = close_on_fork;
         let _ = catch_panic(|| accept_loop.drain_backlog(policy, deadline));
+        // Child processes learn of the close before the handshakes, which can take the whole grace period.
+        let _ = catch_panic(|| accept_loop.strategy.scheduling().drain(Duration::ZERO));
         let _ = catch_panic(|| accept_loop.finish_handshakes(deadline));
     })
 }

@@ -230,6 +230,40 @@ fn silent_clients_occupy_no_child_processes() {
     );
 }
 
+/// An idle child process ends at the stop, also while another client is in its handshake.
+#[cfg(unix)]
+#[test]
+fn a_handshake_does_not_keep_idle_child_processes() {
+    let name = test_name!("a_handshake_does_not_keep_idle_child_processes");
+    apart(name, || {
+        let wait = |request: &mut TlsRequest| {
+            request.send_all("waits\n")?;
+            let has_message = request.wait_for_message()?;
+            Ok(writeln!(request, "message: {has_message}")?)
+        };
+        let server = options::<_, Sequential>()
+            .handshake_timeout(None)
+            .bind(own_loopback(), socketserver::handler_fn(wait))
+            .unwrap()
+            .strategy(forking())
+            .grace_period(Duration::MAX)
+            .spawn()
+            .unwrap();
+        let mut idle = connect(server.server_address());
+        assert_eq!(idle.line().unwrap(), "waits\n");
+        let mut half = silent(server.server_address());
+        half.write_all(b"\x16\x03\x01\x02\x00\x01\x00").unwrap();
+        let handle = server.handle();
+        eventually("the client is accepted", || handle.stats().accepted == 2);
+        handle.shutdown();
+        let closing = std::thread::spawn(move || server.stop().unwrap());
+        assert_eq!(idle.line().unwrap(), "message: false\n");
+        drop(half);
+        let report = in_time(move || closing.join().unwrap());
+        assert_eq!((report.completed, report.rejected), (1, 1), "{report}");
+    });
+}
+
 /// Each of the few threads would otherwise wait for a silent client.
 #[test]
 fn silent_clients_occupy_no_thread_of_few() {
