@@ -23,6 +23,7 @@ use crate::escape::Escaped;
 /// assert_eq!(Ipv4Addr::LOCALHOST.to_network()?, "127.0.0.1".to_network()?);
 /// let error = "10.0.0.0/33".to_network().unwrap_err();
 /// assert!(error.to_string().starts_with("\"10.0.0.0/33\" is no network: "), "{error}");
+/// assert_eq!(format!("{error:?}"), error.to_string());
 /// # Ok::<(), socketserver::NetworkError>(())
 /// ```
 #[doc(alias = "ip_network")]
@@ -40,7 +41,7 @@ pub trait ToNetwork {
 /// The error of a text that is no network.
 ///
 /// See the [example](ToNetwork).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct NetworkError {
     text: String,
 }
@@ -76,6 +77,13 @@ impl fmt::Display for NetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (text, advice) = (Escaped(&self.text), self.advice());
         write!(f, "\"{text}\" is no network: {advice}")
+    }
+}
+
+/// The text of `Display`, because `main` prints an error that it returns by `Debug`.
+impl fmt::Debug for NetworkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
