@@ -28,6 +28,8 @@ pub struct ChildExit {
 impl ChildExit {
     /// Exit code of a child whose client was gone.
     pub(super) const DISCONNECTED: i32 = 141;
+    /// Exit code of a child whose connection began with a header of a proxy that is not trusted.
+    pub(super) const FORBIDDEN_HEADER: i32 = 142;
 
     pub(super) fn new(pid: u32, status: ChildStatus) -> Self {
         Self { pid, status }
@@ -44,7 +46,7 @@ impl ChildExit {
     ///
     /// It is 0 if the handler succeeded, 1 if it failed, and 141 if its client was gone
     /// ([`Stats::disconnected`](crate::Stats::disconnected)): the code that shells show for a program that
-    /// ended by SIGPIPE. Other codes come from a handler that called [`std::process::exit`].
+    /// ended by SIGPIPE; 142 if the connection began with the header of a proxy that is not trusted. Other codes come from a handler that called [`std::process::exit`].
     ///
     /// See the [example](Self).
     #[doc(alias = "WEXITSTATUS")]

@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
+use crate::handshake_error::HandshakeErrorKind;
 use crate::job::Job;
 use crate::panics::catch_panic;
-use crate::state::counters::Outcome;
+use crate::state::counters::{Outcome, RejectionReason};
 use crate::state::{InFlight, servers};
 use crate::strategy::ChildExit;
 use crate::sys::child_channel::ChildChannel;
@@ -265,6 +266,11 @@ impl Children {
             _ if request.was_force_closed => request.record_force_closed(|| None),
             ChildStatus::Code(0) => request.outcome = Outcome::Completed,
             ChildStatus::Code(ChildExit::DISCONNECTED) => request.outcome = Outcome::Disconnected,
+            ChildStatus::Code(ChildExit::FORBIDDEN_HEADER) => {
+                let kind = HandshakeErrorKind::ProxyHeader;
+                request.state().counters.count_handshake_error(kind);
+                request.outcome = Outcome::Rejected(RejectionReason::Handshake);
+            }
             ChildStatus::Code(_) | ChildStatus::Signal(_) => request.outcome = Outcome::Failed,
             ChildStatus::Unknown => request.outcome = Outcome::Dropped,
         }

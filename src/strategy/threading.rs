@@ -154,9 +154,9 @@ impl Strategy for Threading {
 }
 
 impl Schedule for Threading {
-    /// With few threads, silent clients would occupy all of them.
+    /// With few threads, silent clients would occupy all of them. Of many threads, half are left for the others.
     fn waits_cheaply(&self) -> bool {
-        self.max_threads >= Self::DEFAULT_MAX_THREADS
+        self.max_threads >= Self::DEFAULT_MAX_THREADS && self.workers.alive() < self.max_threads / 2
     }
 }
 

@@ -272,6 +272,29 @@ by_strategy!(
     a_broadcast_reaches_no_client_before_its_header,
 );
 
+/// A child process finds the header, and the parent counts it.
+#[cfg(unix)]
+#[test]
+fn a_child_reports_a_header_from_an_untrusted_source() {
+    let elsewhere = ProxyProtocol::required_from(["192.0.2.0/24"]).unwrap();
+    let options = Server::<Tcp, _, Sequential>::options().proxy_protocol(elsewhere);
+    let (sender, _errors) = mpsc::sync_channel(1000);
+    let server = options.bind(own_loopback(), ShowAll(sender)).unwrap();
+    let server = server.strategy(forking()).spawn().unwrap();
+    assert_eq!(
+        exchange(server.server_address(), &format!("{ADA}hello\n")),
+        ""
+    );
+    let handle = server.handle();
+    eventually("the child has ended", || handle.stats().active == 0);
+    let stats = handle.stats();
+    assert_eq!(
+        (stats.handshake_errors.proxy_header, stats.failed),
+        (1, 0),
+        "{stats:?}"
+    );
+}
+
 /// The list of the server's requests has the address of the client.
 #[test]
 fn requests_are_listed_with_the_client_of_the_proxy() {

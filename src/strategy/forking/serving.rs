@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::Forking;
 use crate::job::{Job, Rejected};
 use crate::request::ensure_read_buffer;
-use crate::state::counters::Outcome;
+use crate::state::counters::{Outcome, RejectionReason};
 use crate::strategy::children::{Forked, ReapSummary, Snapshot};
 use crate::strategy::scheduling::Schedule;
 use crate::strategy::{AcceptWait, ChildExit, Ready, Scheduling, Strategy};
@@ -70,6 +70,7 @@ impl Forking {
         exit.with(match job.run_in_child(&prepare) {
             Outcome::Completed => 0,
             Outcome::Disconnected => ChildExit::DISCONNECTED,
+            Outcome::Rejected(RejectionReason::Handshake) => ChildExit::FORBIDDEN_HEADER,
             _ => 1,
         })
     }
