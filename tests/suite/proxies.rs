@@ -14,6 +14,8 @@ use socketserver::{
     RunningServer, Sequential, Server, ServerOptions, Service, Strategy, TcpRequest, Threading,
 };
 
+#[cfg(unix)]
+use crate::support::alone::{apart, test_name};
 use crate::support::net::*;
 use crate::support::process::PATIENCE;
 
@@ -276,6 +278,12 @@ by_strategy!(
 #[cfg(unix)]
 #[test]
 fn a_child_reports_a_header_from_an_untrusted_source() {
+    let name = test_name!("a_child_reports_a_header_from_an_untrusted_source");
+    apart(name, a_child_reports_a_header);
+}
+
+#[cfg(unix)]
+fn a_child_reports_a_header() {
     let elsewhere = ProxyProtocol::required_from(["192.0.2.0/24"]).unwrap();
     let options = Server::<Tcp, _, Sequential>::options().proxy_protocol(elsewhere);
     let (sender, _errors) = mpsc::sync_channel(1000);
