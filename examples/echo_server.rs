@@ -97,7 +97,8 @@ struct Arguments {
     /// PEM file with the private key for tls://
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Network of proxies, whose connections to tcp:// and tls:// must begin with the header of the PROXY protocol
+    /// Network of proxies: connections from there to tcp:// and tls:// must begin with the header of the PROXY
+    /// protocol
     #[arg(long, value_name = "NETWORK")]
     proxy_protocol: Vec<String>,
     /// Network of clients that are served; all others are not then

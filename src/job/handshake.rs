@@ -1,4 +1,4 @@
-//! What precedes the handler of a connection: the handshake, and the checks that need its result.
+//! Steps before the handler of a connection: the handshake, and the checks that need its result.
 
 use std::borrow::Borrow;
 use std::io;
@@ -49,7 +49,6 @@ pub(crate) fn failed<R: Request, S: Service<R>>(
     state.counters.count_handshake_error(error.kind());
     let (address, client) = (&state.address, Escaped(request.client_address()));
     log_event!(Debug, "{address}: {client}: {}", Escaped(&error));
-    let _ = (address, client);
     let _ = catch_panic(|| service.handshake_error(request, &error));
     Outcome::Rejected(RejectionReason::Handshake)
 }
@@ -99,5 +98,4 @@ pub(crate) fn verify<R: Request, S: Service<R>, C: Borrow<Arc<ServerState>>>(
 pub(crate) fn log_rejection<R: Request>(state: &ServerState, request: &R, reason: RejectionReason) {
     let (address, client) = (&state.address, Escaped(request.client_address()));
     log_event!(Debug, "{address}: {client} was rejected: {reason}");
-    let _ = (address, client, reason);
 }

@@ -94,7 +94,7 @@ impl ConnectionInfo {
         false
     }
 
-    /// What the TLS handshake has agreed on. `None` without TLS.
+    /// Result of the TLS handshake: version, cipher suite, names and certificates. `None` without TLS.
     ///
     /// See the [example](TlsInfo).
     #[cfg(feature = "tls")]
@@ -102,7 +102,7 @@ impl ConnectionInfo {
         self.tls.as_ref()
     }
 
-    /// What the header of a proxy says. `None` if the connection did not begin with one.
+    /// Contents of the header of a proxy. `None` if the connection did not begin with one.
     ///
     /// See the [example](crate::transport::ProxyProtocol).
     #[cfg(feature = "proxy-protocol")]

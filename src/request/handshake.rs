@@ -61,10 +61,9 @@ impl PendingHandshake {
         connection: &Connection<S>,
     ) -> Option<Instant> {
         let begin = self.accepted + TIME_TO_BEGIN;
-        if connection.state.server.0.life_cycle.is_draining() && begin > Instant::now() {
-            return Some(begin);
-        }
-        self.deadline()
+        let is_draining = connection.state.server.0.life_cycle.is_draining();
+        let begin = (is_draining && begin > Instant::now()).then_some(begin);
+        self.deadline().into_iter().chain(begin).min()
     }
 
     fn deadline(&self) -> Option<Instant> {

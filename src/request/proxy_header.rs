@@ -1,4 +1,4 @@
-//! The header by which a proxy says for whom it has connected (PROXY protocol, versions 1 and 2).
+//! Header of a proxy, with the address of its client (PROXY protocol, versions 1 and 2).
 
 use std::fmt;
 use std::io;
@@ -25,7 +25,7 @@ const V2_LOCAL: u8 = 0x20;
 /// Number of bytes that are looked at in one step.
 const STEP: usize = 512;
 
-/// What the header of a proxy says: [`ConnectionInfo::proxy`](crate::request::ConnectionInfo::proxy). Cheap to
+/// Contents of the header of a proxy: [`ConnectionInfo::proxy`](crate::request::ConnectionInfo::proxy). Cheap to
 /// clone.
 ///
 /// See the [example](crate::transport::ProxyProtocol).
@@ -288,7 +288,7 @@ fn parse_v2(header: &[u8], proxy: SocketAddress) -> Option<Header> {
     })
 }
 
-/// What is known of the proxy of a connection.
+/// Knowledge about the proxy of a connection.
 pub(super) struct ProxyState<A> {
     /// The header, and the client's address in it.
     header: OnceLock<(ProxyInfo, Option<A>)>,

@@ -344,7 +344,7 @@ pub trait StreamSocket: Send + Sync + 'static {
     /// A silent client occupies no worker of a [`ThreadPool`](crate::ThreadPool), no child process and not
     /// the accept loop meanwhile.
     ///
-    /// A socket whose clients begin with a password of four bytes:
+    /// A socket with clients that begin with a password of four bytes:
     ///
     /// ```
     /// use socketserver::request::{HandshakeStep, StreamSocket};
@@ -491,7 +491,7 @@ pub trait StreamSocket: Send + Sync + 'static {
         self.shutdown(Shutdown::Write)
     }
 
-    /// What the TLS handshake has agreed on. Default: `None`.
+    /// Result of the TLS handshake. Default: `None`.
     ///
     /// See the [example](crate::tls::TlsInfo).
     #[cfg(feature = "tls")]

@@ -8,8 +8,10 @@
 //! times out before that, its bytes are on their way all the same: the next write sends them first, and a
 //! repetition of the write is then complete without another encryption (see [`Session::repeated`]).
 
+mod session;
+
 use std::fmt;
-use std::io::{self, BufRead, IoSlice, Write};
+use std::io::{self, BufRead};
 use std::mem;
 use std::net::Shutdown;
 use std::sync::OnceLock;
@@ -21,6 +23,7 @@ use rustls::ServerConnection;
 use crate::coroutine::stream_io::timed_out;
 use crate::handshake_error;
 use crate::request::stream_socket::{HandshakeStep, StreamSocket};
+use crate::request::tls_socket::session::{Destination, Session};
 use crate::sys::fd::BorrowedFd;
 use crate::sys::poll::Direction;
 use crate::tls::{TlsConfig, TlsInfo};
@@ -57,23 +60,6 @@ pub struct TlsSocket<S> {
     config: TlsConfig,
     session: Mutex<Session>,
     info: OnceLock<TlsInfo>,
-}
-
-/// A session, and the bytes that are not in it yet or no more.
-#[derive(Default)]
-struct Session {
-    /// `None` before the first bytes of the client, which so costs no memory before.
-    connection: Option<Box<ServerConnection>>,
-    /// Encrypted bytes that were received, from `input_read` on. Without memory while it is empty and the reader
-    /// waits.
-    input: Vec<u8>,
-    input_read: usize,
-    /// Time when the first bytes of a record arrived that is not complete.
-    incomplete_since: Option<Instant>,
-    /// Bytes of a write that timed out after their encryption. A write that begins with them repeats it.
-    repeated: Vec<u8>,
-    has_close_notify: bool,
-    is_finished: bool,
 }
 
 impl<S: StreamSocket> TlsSocket<S> {
@@ -180,149 +166,6 @@ impl<S: StreamSocket> TlsSocket<S> {
                 return Err(timed_out(Direction::Send));
             }
         }
-    }
-}
-
-/// Destination of decrypted bytes.
-trait Destination {
-    /// Stores a part of `bytes`, and returns its size.
-    fn store(&mut self, bytes: &[u8]) -> usize;
-}
-
-impl Destination for [u8] {
-    fn store(&mut self, bytes: &[u8]) -> usize {
-        let size = bytes.len().min(self.len());
-        self[..size].copy_from_slice(&bytes[..size]);
-        size
-    }
-}
-
-/// The spare capacity.
-impl Destination for Vec<u8> {
-    fn store(&mut self, bytes: &[u8]) -> usize {
-        let size = bytes.len().min(self.capacity() - self.len());
-        self.extend_from_slice(&bytes[..size]);
-        size
-    }
-}
-
-impl Session {
-    fn connection(&mut self) -> io::Result<&mut ServerConnection> {
-        match &mut self.connection {
-            Some(connection) => Ok(connection),
-            None => Err(io::ErrorKind::NotConnected.into()),
-        }
-    }
-
-    /// Returns decrypted bytes, 0 at the end of the stream. `None`: more input is needed.
-    fn read<B: Destination + ?Sized>(
-        &mut self,
-        socket: &impl StreamSocket,
-        buffer: &mut B,
-    ) -> io::Result<Option<usize>> {
-        loop {
-            let connection = self.connection()?;
-            let mut reader = connection.reader();
-            match reader.fill_buf() {
-                Ok([]) => {
-                    self.has_close_notify = true;
-                    return Ok(Some(0));
-                }
-                Ok(bytes) => {
-                    let size = buffer.store(bytes);
-                    reader.consume(size);
-                    return Ok(Some(size));
-                }
-                // The client has left without `close_notify`.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Some(0)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
-            if self.input_read == self.input.len() {
-                return Ok(None);
-            }
-            self.process(socket)?;
-        }
-    }
-
-    /// Passes received bytes to the session, and sends its answers as far as there is space.
-    fn process(&mut self, socket: &impl StreamSocket) -> io::Result<()> {
-        let mut input = &self.input[self.input_read..];
-        let before = input.len();
-        let Some(connection) = &mut self.connection else {
-            return Err(io::ErrorKind::NotConnected.into());
-        };
-        connection.read_tls(&mut input)?;
-        self.input_read += before - input.len();
-        let processed = connection.process_new_packets();
-        // Sends an alert, too. If the client does not take it now, a later write sends it.
-        let _ = self.flush(socket);
-        match processed {
-            Ok(_) => Ok(()),
-            Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
-        }
-    }
-
-    /// Records that the client has closed its side.
-    fn end_input(&mut self, socket: &impl StreamSocket) -> io::Result<()> {
-        self.connection()?.read_tls(&mut io::empty())?;
-        let processed = self.connection()?.process_new_packets();
-        let _ = self.flush(socket);
-        processed
-            .map(drop)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-    }
-
-    /// Passes encrypted bytes to the socket as far as it has space. Returns whether none is left.
-    fn flush(&mut self, socket: &impl StreamSocket) -> io::Result<bool> {
-        let Some(connection) = &mut self.connection else {
-            return Ok(true);
-        };
-        while connection.wants_write() {
-            match connection.write_tls(&mut Output(socket)) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(true)
-    }
-
-    /// Takes `data` as repeated, if it repeats a write that has timed out. Returns its size.
-    fn take_repeated(&mut self, data: &[u8]) -> Option<usize> {
-        if self.repeated.is_empty() {
-            return None;
-        }
-        let repeated = mem::take(&mut self.repeated);
-        data.starts_with(&repeated).then_some(repeated.len())
-    }
-
-    /// Encrypts a part of `data`, and returns its size.
-    fn encrypt(&mut self, data: &[u8], limit: usize) -> io::Result<usize> {
-        if self.is_finished {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        let data = &data[..data.len().min(limit)];
-        self.connection()?.writer().write(data)
-    }
-}
-
-/// The socket, as a destination of encrypted bytes that takes as many as it has space for.
-struct Output<'a, S>(&'a S);
-
-impl<S: StreamSocket> Write for Output<'_, S> {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.0.try_send(data)
-    }
-
-    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_send_vectored(parts)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -514,17 +357,6 @@ impl<S: StreamSocket> StreamSocket for TlsSocket<S> {
 
     fn tls_info(&self) -> Option<TlsInfo> {
         self.info.get().cloned()
-    }
-}
-
-impl Session {
-    /// Queues the message that ends the output in order.
-    fn send_close_notify(&mut self) {
-        if let Some(connection) = &mut self.connection
-            && !mem::replace(&mut self.is_finished, true)
-        {
-            connection.send_close_notify();
-        }
     }
 }
 

@@ -11,8 +11,8 @@ use crate::request::{Request, RequestKind, RequestLifecycle};
 use crate::server::accept_loop::{AcceptLoop, AcceptOutcome};
 use crate::service::Service;
 use crate::state::counters::RejectionReason;
-use crate::state::limits::{Admission, Client, Entry, Permit};
-use crate::state::server_state::in_group::{GroupEntry, GroupPermit};
+use crate::state::limits::{Admission, Client};
+use crate::state::server_state::admission::{Place, ServerEntry};
 use crate::state::{InFlight, Rejection};
 use crate::strategy::{LoopThread, Ready};
 use crate::transport::Transport;
@@ -26,12 +26,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     #[inline]
     pub(super) fn admission(&self) -> Admission {
         match T::KIND {
-            RequestKind::Connection => {
-                match self.state().limits.admission(&self.state().counters) {
-                    Admission::Admit => self.state().group_admission(),
-                    other => other,
-                }
-            }
+            RequestKind::Connection => self.state().admission(),
             RequestKind::Datagram => Admission::Admit,
         }
     }
@@ -50,41 +45,17 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         accept: impl FnOnce() -> io::Result<T::Request>,
         thread: &LoopThread,
     ) -> io::Result<AcceptOutcome> {
-        let state = self.state();
         let entry = match T::KIND {
-            RequestKind::Connection => state.limits.try_admit(&state.counters, &state.waker),
-            RequestKind::Datagram => Entry::Unlimited,
-        };
-        let group_permit = match (&entry, T::KIND) {
-            (Entry::Unlimited | Entry::Permit(_), RequestKind::Connection) => {
-                match state.try_admit_to_group() {
-                    GroupEntry::Unlimited => None,
-                    // A place came free since the wait, as below.
-                    GroupEntry::Permit(_) if rejecting => {
-                        return Err(io::ErrorKind::WouldBlock.into());
-                    }
-                    GroupEntry::Permit(permit) => Some(permit),
-                    GroupEntry::Wait => return Err(io::ErrorKind::WouldBlock.into()),
-                    GroupEntry::Reject(reason, rejection) => {
-                        drop(entry);
-                        let request = accept()?;
-                        self.reject_on_accept(request, reason, &rejection);
-                        return Ok(AcceptOutcome::Request);
-                    }
-                }
-            }
-            _ => None,
+            RequestKind::Connection => self.state().try_admit(),
+            RequestKind::Datagram => ServerEntry::Admit(Place::default()),
         };
         match entry {
-            Entry::Wait => Err(io::ErrorKind::WouldBlock.into()),
             // A place came free since the wait, or the limits have changed. The loop waits again, now also
             // for the strategy.
-            Entry::Unlimited | Entry::Permit(_) if rejecting => {
-                Err(io::ErrorKind::WouldBlock.into())
-            }
-            Entry::Unlimited => Ok(self.admit(accept()?, None, group_permit, thread)),
-            Entry::Permit(permit) => Ok(self.admit(accept()?, Some(permit), group_permit, thread)),
-            Entry::Reject(reason, rejection) => {
+            ServerEntry::Admit(_) if rejecting => Err(io::ErrorKind::WouldBlock.into()),
+            ServerEntry::Admit(place) => Ok(self.admit(accept()?, place, thread)),
+            ServerEntry::Wait => Err(io::ErrorKind::WouldBlock.into()),
+            ServerEntry::Reject(reason, rejection) => {
                 self.reject_on_accept(accept()?, reason, &rejection);
                 Ok(AcceptOutcome::Request)
             }
@@ -92,28 +63,14 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     }
 
     /// Admits an accepted request by the address of its client, and dispatches or rejects it.
-    fn admit(
-        &self,
-        request: T::Request,
-        permit: Option<Permit<'_>>,
-        group_permit: Option<GroupPermit>,
-        thread: &LoopThread,
-    ) -> AcceptOutcome {
+    fn admit(&self, request: T::Request, place: Place<'_>, thread: &LoopThread) -> AcceptOutcome {
         let admitted = catch_panic(|| match self.admit_client(&request) {
             Ok(client) => {
-                let begin = || InFlight::begin_for(self.state(), client);
-                let begin = || match group_permit {
-                    Some(permit) => permit.admit(begin),
-                    None => begin(),
-                };
-                let in_flight = match permit {
-                    Some(permit) => permit.admit(begin),
-                    None => begin(),
-                };
+                let in_flight = place.admit(|| InFlight::begin_for(self.state(), client));
                 self.dispatch(request, in_flight, thread)
             }
             Err((reason, rejection)) => {
-                drop((permit, group_permit));
+                drop(place);
                 self.reject_client(request, reason, &rejection);
                 AcceptOutcome::Request
             }

@@ -128,7 +128,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         }
     }
 
-    /// Passes a connection whose handshake is complete to the strategy, once the strategy has a place.
+    /// Passes a connection with a complete handshake to the strategy, once the strategy has a place.
     pub(super) fn dispatch_completed(
         &self,
         timeout: Option<Duration>,

@@ -3,7 +3,7 @@
 //! - Each member serves on a thread of its own. The thread that calls `serve_forever` waits, parked, so that a member
 //!   can fork.
 //! - The states of the servers know their group (`state/server_state/in_group.rs`): a stop of one member, by whichever
-//!   way, is a stop of all. A member whose accept loop ends by itself stops the others.
+//!   way, is a stop of all. If the accept loop of a member ends by itself, the others stop.
 //! - The members are closed at the same time, each on a thread of its own (`closing.rs`).
 
 mod closing;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 pub use self::report::{GroupError, GroupReport, MemberReport};
 pub use self::running::RunningGroup;
 
-use self::member::{Member, StopOnDrop};
+use self::member::{Member, StopGroupOnDrop};
 use crate::error::Error;
 use crate::request::RequestKind;
 use crate::server::{Server, ctrl_c};
@@ -371,7 +371,7 @@ impl ServerGroup {
         let runs = runs.collect::<Result<Vec<_>, _>>()?;
         let mut pairs = self.members.iter().zip(runs);
         let started = pairs.try_for_each(|(member, serving)| {
-            member.start(serving, StopOnDrop(Arc::clone(&self.state)))
+            member.start(serving, StopGroupOnDrop(Arc::clone(&self.state)))
         });
         // Ends the runs that got no thread.
         drop(pairs);
@@ -382,7 +382,7 @@ impl ServerGroup {
         started
     }
 
-    /// Waits until a stop was requested and all accept loops have ended. Loops whose handlers outlast the force-close
+    /// Waits until a stop was requested and all accept loops have ended. Loops with handlers that outlast the force-close
     /// are abandoned.
     fn await_loops(&self) {
         let states = || self.members.iter().map(Member::state);
@@ -401,7 +401,7 @@ impl ServerGroup {
         self.members.iter().for_each(Member::take_result);
     }
 
-    /// Force-closes the connections of the members whose grace period has expired.
+    /// Force-closes the connections of the members with an expired grace period.
     fn force_close_expired(&self) {
         for state in self.members.iter().map(Member::state) {
             let force_close_at = state.life_cycle.force_close_at();

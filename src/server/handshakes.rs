@@ -41,7 +41,7 @@ pub(super) struct Handshakes<R: Request> {
 }
 
 struct Shared<R> {
-    /// Connections that the thread has not seen yet. `None` until the thread is started.
+    /// Connections that the thread has not seen yet.
     inbox: Mutex<Inbox<R>>,
     completed: Mutex<VecDeque<Connection<R>>>,
     /// Length of `completed`, for a look without the lock.
@@ -133,6 +133,7 @@ impl<R: Request> Handshakes<R> {
             poller,
             waiting: Slab::new(),
             checks: BTreeSet::new(),
+            seen_ends: 0,
         };
         let builder = thread::Builder::new().name("socketserver-handshakes".into());
         builder.spawn(move || worker.run())?;
@@ -224,6 +225,8 @@ struct Worker<R: Request, S> {
     waiting: Slab<Waiting<R>>,
     /// Times when waiting connections are to be looked at, with their keys.
     checks: BTreeSet<(Instant, usize)>,
+    /// Number of times that the server had ended connections when all were looked at last.
+    seen_ends: u64,
 }
 
 /// A connection whose client has to send or to receive something.
@@ -297,8 +300,12 @@ impl<R: Request, S: Service<R>> Worker<R, S> {
         self.advance(connection);
     }
 
-    /// Resumes the connections that a stop has ended.
+    /// Resumes the connections that a stop has ended, if one has since the last call.
     fn resume_ended(&mut self) {
+        let ends = self.handle.0.connections.ends();
+        if mem::replace(&mut self.seen_ends, ends) == ends {
+            return;
+        }
         let is_draining = self.handle.0.life_cycle.is_draining();
         let has_ended = |waiting: &Waiting<R>| {
             let state = waiting.connection.request.connection_state();

@@ -74,17 +74,17 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Spawn for Server<T, S, M
 }
 
 /// The thread of an accept loop.
-pub(super) type LoopThread = JoinHandle<Result<(), Error>>;
+pub(super) type ServingThread = JoinHandle<Result<(), Error>>;
 
 pub(super) struct Parts<T: Transport, S: Service<T::Request>, M: Strategy> {
     pub(super) server: Arc<Server<T, S, M>>,
-    pub(super) thread: LoopThread,
+    pub(super) thread: ServingThread,
 }
 
 /// Starts the thread of an accept loop.
 pub(super) fn start_thread(
     serve: impl FnOnce() -> Result<(), Error> + Send + 'static,
-) -> Result<LoopThread, Error> {
+) -> Result<ServingThread, Error> {
     let thread = std::thread::Builder::new().name("socketserver".into());
     thread.spawn(serve).map_err(|source| Error::Resources {
         what: "a thread to serve on",
@@ -93,7 +93,7 @@ pub(super) fn start_thread(
 }
 
 /// Returns the result of an accept loop that has ended.
-pub(super) fn join_thread(thread: LoopThread) -> Result<(), Error> {
+pub(super) fn join_thread(thread: ServingThread) -> Result<(), Error> {
     parked(|| thread.join()).unwrap_or_else(|_| {
         Err(Error::Accept {
             source: io::Error::other("the accept loop panicked"),

@@ -1,5 +1,6 @@
 //! The registry of live connections.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
@@ -13,6 +14,8 @@ pub(crate) struct Connections {
     registry: Mutex<Registry>,
     /// Wakes the thread of the handshakes, once there is one.
     at_stop: OnceLock<Arc<Waker>>,
+    /// Number of times that connections were ended.
+    ends: AtomicU64,
 }
 
 /// Every connection locks the registry twice. Registering and unregistering take constant time, because a
@@ -87,7 +90,7 @@ impl Connections {
         for connection in self.live() {
             connection.end_idle();
         }
-        self.wake();
+        self.announce_end();
     }
 
     /// Force-closes every connection. Handlers that wait for their clients get an error.
@@ -95,7 +98,7 @@ impl Connections {
         for connection in self.live() {
             connection.force_close();
         }
-        self.wake();
+        self.announce_end();
     }
 
     /// Wakes a thread when connections are ended, in addition to the events of their sockets.
@@ -103,7 +106,13 @@ impl Connections {
         let _ = self.at_stop.set(waker);
     }
 
-    fn wake(&self) {
+    /// Number of times that a stop has ended connections, those that were idle or all.
+    pub(crate) fn ends(&self) -> u64 {
+        self.ends.load(Ordering::SeqCst)
+    }
+
+    fn announce_end(&self) {
+        self.ends.fetch_add(1, Ordering::SeqCst);
         if let Some(waker) = self.at_stop.get() {
             waker.wake();
         }

@@ -1,5 +1,6 @@
 //! The state of one server.
 
+pub(crate) mod admission;
 mod forked_child;
 pub(crate) mod in_group;
 

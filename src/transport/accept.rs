@@ -19,7 +19,7 @@ pub trait Accept: Stream {
     fn accept(&self) -> io::Result<(Self::Socket, Self::Address)>;
 }
 
-/// What the requests of accepted connections need to know.
+/// Options that the requests of accepted connections need.
 #[derive(Clone, Debug)]
 pub(super) struct RequestConfig {
     timeouts: TimeoutConfig,

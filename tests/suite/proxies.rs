@@ -149,13 +149,22 @@ fn an_untrusted_source_is_served_without_header<M: Strategy + Default>() {
     let elsewhere = ProxyProtocol::required_from(["192.0.2.0/24"]).unwrap();
     let (server, errors) = serve::<M>(|options| options.proxy_protocol(elsewhere));
     let address = server.server_address();
-    let own = address.ip();
-    let answer = exchange(address, "hello\nPROXY TCP4 is no header here\n");
-    assert_eq!(
-        answer.lines().next().unwrap().split(' ').nth(1),
-        Some("hello")
+    let lines = ["hello", "PROXY TCP4 is no header here"];
+    let answer = exchange(address, &format!("{}\n{}\n", lines[0], lines[1]));
+    let answers: Vec<_> = answer
+        .lines()
+        .map(|line| line.split_once(' ').unwrap())
+        .collect();
+    assert!(
+        answers.iter().map(|answer| answer.1).eq(lines),
+        "{answers:?}"
     );
-    assert!(!answer.contains(&own.to_string()) || own.is_loopback());
+    let is_own = |client: &str| {
+        client
+            .parse::<IpAddr>()
+            .is_ok_and(|client| client.is_loopback())
+    };
+    assert!(answers.iter().all(|answer| is_own(answer.0)), "{answers:?}");
     let v2 = "\r\n\r\n\0\r\nQUIT\n\u{21}\u{11}\0\u{c}\u{1}\u{1}\u{1}\u{1}\u{2}\u{2}\u{2}\u{2}\0\u{1}\0\u{2}hello\n";
     for spoofed in [&*format!("{ADA}hello\n"), v2] {
         assert_eq!(exchange(address, spoofed), "");
@@ -178,7 +187,11 @@ fn a_header_can_be_optional<M: Strategy + Default>() {
         exchange(address, &format!("{ADA}hello\n")),
         "203.0.113.7 hello\n"
     );
-    assert_eq!(exchange(address, "\r\n").split(' ').count(), 2);
+    let answer = exchange(address, "\r\n");
+    assert!(
+        answer.starts_with("127.") && answer.ends_with(" \n"),
+        "{answer}"
+    );
     let mut direct = client(address);
     for part in ["P", "RO", "\n"] {
         direct.write_all(part.as_bytes()).unwrap();

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use crate::error::Error;
 use crate::server::drain_report::DrainReport;
 use crate::server::group::report::MemberReport;
-use crate::server::running::{LoopThread, Parts, join_thread, start_thread};
+use crate::server::running::{Parts, ServingThread, join_thread, start_thread};
 use crate::server::{Server, ctrl_c};
 use crate::service::Service;
 use crate::state::server_state::{ServerGroupState, Serving};
@@ -22,14 +22,14 @@ pub(super) struct Member {
     pub(super) handle: ServerHandle,
     server: Box<dyn AnyMember>,
     /// The thread that serves, or has served. Locked only for a moment.
-    thread: Mutex<Option<LoopThread>>,
+    thread: Mutex<Option<ServingThread>>,
     error: Mutex<Option<Arc<Error>>>,
 }
 
 trait AnyMember: Send + Sync {
     fn check_can_serve(&self) -> Result<(), Error>;
-    fn start(&self, serving: Serving, stop: StopOnDrop) -> Result<LoopThread, Error>;
-    fn close(self: Box<Self>, thread: Option<LoopThread>) -> (DrainReport, Result<(), Error>);
+    fn start(&self, serving: Serving, stop: StopGroupOnDrop) -> Result<ServingThread, Error>;
+    fn close(self: Box<Self>, thread: Option<ServingThread>) -> (DrainReport, Result<(), Error>);
 }
 
 impl<T: Transport, S: Service<T::Request>, M: Strategy> AnyMember for Arc<Server<T, S, M>> {
@@ -37,7 +37,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> AnyMember for Arc<Server
         Server::check_can_serve(self)
     }
 
-    fn start(&self, serving: Serving, stop: StopOnDrop) -> Result<LoopThread, Error> {
+    fn start(&self, serving: Serving, stop: StopGroupOnDrop) -> Result<ServingThread, Error> {
         let own = Self::clone(self);
         start_thread(move || {
             // Dropped last, when the run has ended.
@@ -46,7 +46,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> AnyMember for Arc<Server
         })
     }
 
-    fn close(self: Box<Self>, thread: Option<LoopThread>) -> (DrainReport, Result<(), Error>) {
+    fn close(self: Box<Self>, thread: Option<ServingThread>) -> (DrainReport, Result<(), Error>) {
         let server = *self;
         match thread {
             Some(thread) => Parts { server, thread }.close(),
@@ -60,9 +60,9 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> AnyMember for Arc<Server
 }
 
 /// Stops the group when the accept loop of a member has ended, for whichever reason.
-pub(super) struct StopOnDrop(pub(super) Arc<ServerGroupState>);
+pub(super) struct StopGroupOnDrop(pub(super) Arc<ServerGroupState>);
 
-impl Drop for StopOnDrop {
+impl Drop for StopGroupOnDrop {
     fn drop(&mut self) {
         if let Some(server) = self.0.servers().next() {
             server.request_stop();
@@ -101,7 +101,7 @@ impl Member {
         Ok(())
     }
 
-    pub(super) fn start(&self, serving: Serving, stop: StopOnDrop) -> Result<(), Error> {
+    pub(super) fn start(&self, serving: Serving, stop: StopGroupOnDrop) -> Result<(), Error> {
         let thread = self.server.start(serving, stop);
         *self.thread.lock() = Some(thread.map_err(|error| self.named(error))?);
         *self.error.lock() = None;

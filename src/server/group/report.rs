@@ -110,7 +110,7 @@ impl fmt::Display for GroupReport {
     }
 }
 
-/// The error of a group whose server broke, with the reports of all its servers. Converts into [`Error::Member`], which
+/// The error of a group in which a server broke, with the reports of all its servers. Converts into [`Error::Member`], which
 /// says which server it was.
 ///
 /// ```

@@ -6,8 +6,8 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use socketserver::{
-    Activity, Coroutines, HandshakeError, HandshakeErrorKind, Phase, Request, RequestHandler,
-    RequestInfo, Result, Sequential, Server, Service, Strategy, ThreadPool, Threading, TlsRequest,
+    Activity, HandshakeError, HandshakeErrorKind, Phase, Request, RequestHandler, RequestInfo,
+    Result, Sequential, Server, Service, Strategy, Threading, TlsRequest,
 };
 
 use super::*;
@@ -106,11 +106,7 @@ fn a_late_client_is_disconnected<M: Strategy + Default>() {
 
 fn failed_handshakes_are_counted_by_reason<M: Strategy + Default>() {
     let (service, errors) = reporting();
-    let server = options::<_, M>()
-        .bind(own_loopback(), service)
-        .unwrap()
-        .spawn()
-        .unwrap();
+    let server = serve::<_, M>(service);
     let address = *server.server_address();
 
     let mut http = silent(&address);
@@ -217,6 +213,7 @@ by_strategy!(
     a_stop_ends_handshakes,
     a_handshake_is_force_closed_after_the_grace_period,
     the_backlog_is_served,
+    verify_request_knows_what_the_handshake_has_agreed_on,
 );
 
 #[cfg(unix)]
@@ -301,8 +298,7 @@ fn handle_request_serves_one_client_after_its_handshake() {
     assert_eq!(server.stats().completed, 1);
 }
 
-#[test]
-fn verify_request_knows_what_the_handshake_has_agreed_on() {
+fn verify_request_knows_what_the_handshake_has_agreed_on<M: Strategy + Default>() {
     struct OnlyNamed;
 
     impl Service<TlsRequest> for OnlyNamed {
@@ -318,40 +314,17 @@ fn verify_request_knows_what_the_handshake_has_agreed_on() {
         }
     }
 
-    for_both(|server| {
-        assert_eq!(connect(server).ask("hello\n"), "hello\n");
-        let mut nameless =
-            TlsClient::connect_to(*server, &Authority::known(), "127.0.0.1").unwrap();
-        assert!(nameless.line().is_err_and(|_| true) || nameless.rest().is_ok());
-    });
-
-    fn for_both(check: impl Fn(&SocketAddr)) {
-        let threading = options::<_, Threading>()
-            .bind("127.0.0.1:0", OnlyNamed)
-            .unwrap()
-            .spawn()
-            .unwrap();
-        check(threading.server_address());
-        let pool = options::<_, ThreadPool>()
-            .bind("127.0.0.1:0", OnlyNamed)
-            .unwrap()
-            .spawn()
-            .unwrap();
-        check(pool.server_address());
-        let coroutines = options::<_, Coroutines>()
-            .bind("127.0.0.1:0", OnlyNamed)
-            .unwrap()
-            .spawn()
-            .unwrap();
-        check(coroutines.server_address());
-        for (name, stats) in [
-            ("threading", threading.handle()),
-            ("pool", pool.handle()),
-            ("coroutines", coroutines.handle()),
-        ] {
-            eventually(name, || stats.stats().rejected_by.verify_request == 1);
-        }
-    }
+    let server = serve::<_, M>(OnlyNamed);
+    let address = *server.server_address();
+    let mut named = connect(&address);
+    assert_eq!(named.ask("hello\n"), "hello\n");
+    drop(named);
+    let mut nameless = TlsClient::connect_to(address, &Authority::known(), "127.0.0.1").unwrap();
+    assert_eq!(nameless.rest().unwrap(), b"");
+    let handle = server.handle();
+    eventually("both have ended", || handle.stats().active == 0);
+    let stats = handle.stats();
+    assert_eq!((stats.completed, stats.rejected_by.verify_request), (1, 1));
 }
 
 #[test]

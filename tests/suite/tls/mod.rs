@@ -10,9 +10,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use socketserver::tls::TlsConfig;
+use socketserver::tls::{ClientCertificates, TlsConfig};
 use socketserver::transport::{Tcp, Tls};
-use socketserver::{Server, ServerOptions, Strategy, TlsRequest};
+use socketserver::{RunningServer, Server, ServerOptions, Service, Strategy, TlsRequest};
 
 use self::clients::{Authority, TlsClient};
 use crate::support::net::*;
@@ -37,6 +37,20 @@ fn config() -> TlsConfig {
 
 fn options<S: socketserver::Service<TlsRequest>, M: Strategy + Default>() -> Options<S, M> {
     Server::<Tls<Tcp>, S, M>::options().tls(config())
+}
+
+/// Starts a server on a free port.
+fn serve<S: Service<TlsRequest>, M: Strategy + Default>(
+    service: S,
+) -> RunningServer<Tls<Tcp>, S, M> {
+    let server = options::<S, M>().bind(own_loopback(), service).unwrap();
+    server.spawn().unwrap()
+}
+
+/// Requires or allows certificates of clients.
+fn config_with(clients: ClientCertificates) -> TlsConfig {
+    let builder = TlsConfig::builder().certificate(file("server.pem"), file("server.key"));
+    builder.client_certificates(clients).build().unwrap()
 }
 
 fn connect(address: &SocketAddr) -> TlsClient {

@@ -1,10 +1,11 @@
 //! Reads and writes of TLS connections, and what a handshake agrees on.
 
 use std::io::{ErrorKind, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpListener};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use socketserver::request::{HandshakeStep, StreamSocket, TlsSocket};
 use socketserver::tls::{ClientCertificates, TlsInfo};
 use socketserver::{
     Coroutines, Request, Sender, Sequential, Strategy, ThreadPool, Threading, TimeoutKind,
@@ -107,14 +108,10 @@ fn certificates_are_chosen_by_name() {
 
 #[test]
 fn client_certificates_are_optional_or_required() {
-    let tls = |clients| {
-        let builder = TlsConfig::builder().certificate(file("server.pem"), file("server.key"));
-        builder.client_certificates(clients).build().unwrap()
-    };
     let number = |clients, certificate: Option<&str>| {
         let config = Authority::new().config(certificate);
         let connect = |address| TlsClient::connect_to(address, &config, "localhost");
-        agreed(tls(clients), connect).map(|info| info.peer_certificates().len())
+        agreed(config_with(clients), connect).map(|info| info.peer_certificates().len())
     };
     let optional = || ClientCertificates::Optional(file("authority.pem"));
     let required = || ClientCertificates::Required(file("authority.pem"));
@@ -133,11 +130,7 @@ fn sessions_are_resumed<M: Strategy + Default>() {
         let is_resumed = info.tls().is_some_and(TlsInfo::is_resumed);
         Ok(writeln!(request, "{is_resumed}")?)
     });
-    let server = options::<_, M>()
-        .bind(own_loopback(), service)
-        .unwrap()
-        .spawn()
-        .unwrap();
+    let server = serve::<_, M>(service);
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let config = Authority::new().only(version).config(None);
         let ask = || {
@@ -200,11 +193,7 @@ fn a_sender_writes_while_the_handler_reads<M: Strategy + Default>() {
         let line = request.next_line(100)?.unwrap_or_default();
         Ok(request.send_all(line)?)
     });
-    let server = options::<_, M>()
-        .bind(own_loopback(), service)
-        .unwrap()
-        .spawn()
-        .unwrap();
+    let server = serve::<_, M>(service);
     let mut client = connect(server.server_address());
     let sender = next(&all);
     for number in 0..10 {
@@ -225,11 +214,7 @@ fn large_messages_arrive_in_both_directions<M: Strategy + Default>() {
         let data = request.read_exactly(SIZE)?;
         Ok(request.send_all(data)?)
     });
-    let server = options::<_, M>()
-        .bind(own_loopback(), service)
-        .unwrap()
-        .spawn()
-        .unwrap();
+    let server = serve::<_, M>(service);
     let mut client = connect(server.server_address());
     let data: Vec<u8> = (0..SIZE).map(|n| (n * 7 + n / 256) as u8).collect();
     client.send(&data);
@@ -243,11 +228,7 @@ fn the_end_without_close_notify_can_be_told<M: Strategy + Default>() {
         let end = request.recv(100)?;
         Ok(sender.send((line, end, request.socket().has_close_notify()))?)
     });
-    let server = options::<_, M>()
-        .bind(own_loopback(), service)
-        .unwrap()
-        .spawn()
-        .unwrap();
+    let server = serve::<_, M>(service);
     for orderly in [true, false] {
         let mut client = connect(server.server_address());
         client.send("hello\n");
@@ -311,29 +292,47 @@ fn a_byte_at_a_time_is_no_way_around_timeouts<M: Strategy + Default>() {
     }
 }
 
-/// A write that times out and is tried again sends each byte once.
-fn a_write_continues_after_a_timeout<M: Strategy + Default>() {
+/// A write that times out, or finds no space, and is tried again sends each byte once.
+#[test]
+fn a_repeated_write_sends_each_byte_once() {
+    type Send = fn(&TlsSocket<TcpStream>, &[u8]) -> std::io::Result<usize>;
     const SIZE: usize = 8_000_000;
-    let (sender, timeouts) = mpsc::channel();
-    let service = handler_fn(move |request: &mut TlsRequest| {
-        let data: Vec<u8> = (0..SIZE).map(|n| (n / 1000) as u8).collect();
-        // A limit for the whole request, so that the timeout of the socket is shorter than that of the write.
-        sender.send(())?;
-        Ok(request.send_all(data)?)
-    });
-    let options = options::<_, M>()
-        .write_timeout(PATIENCE)
-        .idle_timeout(Duration::from_millis(10));
-    let options = options.request_timeout(PATIENCE);
-    let server = options
-        .bind(own_loopback(), service)
-        .unwrap()
-        .spawn()
-        .unwrap();
-    let mut client = connect(server.server_address());
-    next(&timeouts);
-    let data = client.rest().unwrap();
-    assert!(data.len() == SIZE && (0..SIZE).all(|n| data[n] == (n / 1000) as u8));
+    let data: Vec<u8> = (0..SIZE).map(|n| (n / 1000) as u8).collect();
+    for send in [TlsSocket::send as Send, TlsSocket::try_send] {
+        let listener = TcpListener::bind(own_loopback()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (read, may_read) = mpsc::channel();
+        let client = std::thread::spawn(move || {
+            let mut client = connect(&address);
+            next(&may_read);
+            client.rest().unwrap()
+        });
+        let socket = TlsSocket::new(listener.accept().unwrap().0, &config());
+        while socket.handshake().unwrap() != HandshakeStep::Done {
+            assert!(socket.wait_readable(Some(PATIENCE)).unwrap());
+        }
+        socket.set_timeout(Some(Duration::from_millis(10))).unwrap();
+        let (mut sent, mut failures) = (0, 0);
+        while sent < SIZE {
+            match send(&socket, &data[sent..]) {
+                Ok(size) => sent += size,
+                Err(error) => {
+                    assert!(matches!(
+                        error.kind(),
+                        ErrorKind::TimedOut | ErrorKind::WouldBlock
+                    ));
+                    failures += 1;
+                    // The client reads only now, so that some writes have failed before.
+                    if failures == 3 {
+                        read.send(()).unwrap();
+                    }
+                }
+            }
+        }
+        assert!(failures >= 3);
+        socket.finish().unwrap();
+        assert!(client.join().unwrap() == data);
+    }
 }
 
 by_strategy!(
@@ -344,7 +343,6 @@ by_strategy!(
     the_end_without_close_notify_can_be_told,
     a_force_closed_client_gets_no_close_notify,
     a_byte_at_a_time_is_no_way_around_timeouts,
-    a_write_continues_after_a_timeout,
 );
 
 /// Handlers see by which address a client has come, also after a handshake on a thread of the server.
