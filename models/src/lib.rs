@@ -23,12 +23,12 @@ mod disconnect;
 mod error;
 #[cfg(feature = "server")]
 #[allow(dead_code)]
-#[path = "../../src/handshake_error.rs"]
-mod handshake_error;
-#[cfg(feature = "server")]
-#[allow(dead_code)]
 #[path = "../../src/escape.rs"]
 mod escape;
+#[cfg(feature = "server")]
+#[allow(dead_code)]
+#[path = "../../src/handshake_error.rs"]
+mod handshake_error;
 mod job;
 #[cfg(feature = "server")]
 mod logging;
@@ -67,6 +67,6 @@ mod sys;
 #[path = "../../src/timeout.rs"]
 mod timeout;
 
+pub use self::models::{fair_mutex, life_cycle, monitor, thread_pool, threading};
 #[cfg(feature = "server")]
 pub use self::models::{limits, shutdown};
-pub use self::models::{fair_mutex, life_cycle, monitor, thread_pool, threading};
