@@ -10,7 +10,7 @@ use crate::panics::CatchDropPanic;
 use crate::request::direction::timed_out;
 use crate::request::pending_io::PendingIo;
 #[cfg(feature = "proxy-protocol")]
-use crate::request::proxy_header::ProxyState;
+use crate::request::proxy_state::ProxyState;
 use crate::request::stream_socket::StreamSocket;
 use crate::request::timeouts::ConnectionTimeouts;
 use crate::state::live_connection::{LiveConnection, Recipient};

@@ -13,6 +13,8 @@ mod peer_credentials;
 mod pending_io;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_header;
+#[cfg(feature = "proxy-protocol")]
+mod proxy_state;
 mod read_buffer;
 mod request_trait;
 mod route;

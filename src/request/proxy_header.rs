@@ -2,17 +2,16 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::net::SocketAddr;
+use std::sync::Arc;
 
-use crate::address::{Address, SocketAddress};
+use crate::address::SocketAddress;
 use crate::handshake_error::{disconnected, proxy_header};
 use crate::sys::fd::BorrowedFd;
 use crate::sys::transfer;
 
 const V1_SIGNATURE: &[u8] = b"PROXY ";
-const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+pub(super) const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Size in bytes of the longest header of version 1.
 const V1_MAX: usize = 107;
 /// Size in bytes of the part of a header of version 2 that has the length of the rest.
@@ -236,6 +235,8 @@ fn parse_v1(header: &[u8], proxy: SocketAddress) -> Option<Header> {
     let parsed = ppp::v1::Header::try_from(header).ok()?;
     let addresses = match parsed.addresses {
         Addresses::Unknown => None,
+        // The parser takes a port with a sign, which the protocol does not have.
+        _ if header.contains(&b'+') => return None,
         Addresses::Tcp4(pair) => ends(
             (pair.source_address, pair.source_port),
             (pair.destination_address, pair.destination_port),
@@ -286,127 +287,6 @@ fn parse_v2(header: &[u8], proxy: SocketAddress) -> Option<Header> {
         addresses,
         fields,
     })
-}
-
-/// Knowledge about the proxy of a connection.
-pub(super) struct ProxyState<A> {
-    /// The header, and the client's address in it.
-    header: OnceLock<(ProxyInfo, Option<A>)>,
-    expectation: AtomicU8,
-}
-
-/// No header is expected, and none is looked for.
-const UNAWARE: u8 = 0;
-/// The header of a trusted proxy comes first, and tells the client's address.
-const EXPECTED: u8 = 1;
-/// The first bytes were a header, which was forbidden.
-const VIOLATED: u8 = 2;
-/// The first bytes must not be a header. The other bits are a set of [`FORBIDDEN_STARTS`] with which the received bytes
-/// agree (shifted by [`SET_SHIFT`]), and the number of received bytes.
-const FORBIDDEN: u8 = 0x80;
-const SET_SHIFT: u8 = 4;
-const NUMBER_MASK: u8 = 0x0f;
-/// Starts of all headers. Each is shorter than [`NUMBER_MASK`].
-const FORBIDDEN_STARTS: [&[u8]; 3] = [V2_SIGNATURE, b"PROXY TCP", b"PROXY UNK"];
-
-/// Returns the state that follows the state `now`, in which a header is forbidden, when `received` arrives.
-fn after_bytes(now: u8, received: &[u8]) -> u8 {
-    let known = usize::from(now & NUMBER_MASK);
-    let mut agreeing = 0;
-    for (index, start) in FORBIDDEN_STARTS.iter().enumerate() {
-        let bit = 1 << (SET_SHIFT + index as u8);
-        if now & bit == 0 {
-            continue;
-        }
-        let rest = &start[known..];
-        if received.starts_with(rest) {
-            return VIOLATED;
-        }
-        if rest.starts_with(received) {
-            agreeing |= bit;
-        }
-    }
-    match agreeing {
-        0 => UNAWARE,
-        // The number is less than the size of a start, because `received` is shorter than the rest of one.
-        _ => FORBIDDEN | agreeing | (known + received.len()) as u8,
-    }
-}
-
-impl<A> Default for ProxyState<A> {
-    fn default() -> Self {
-        Self {
-            header: OnceLock::new(),
-            expectation: AtomicU8::new(UNAWARE),
-        }
-    }
-}
-
-impl<A: Address> ProxyState<A> {
-    pub(super) fn expect(&self) {
-        self.expectation.store(EXPECTED, Ordering::Relaxed);
-    }
-
-    pub(super) fn forbid(&self) {
-        let all = 0b111 << SET_SHIFT;
-        self.expectation.store(FORBIDDEN | all, Ordering::Relaxed);
-    }
-
-    /// Records the header of a trusted proxy.
-    pub(super) fn set(&self, info: ProxyInfo) {
-        let client = info.client_address().and_then(A::from_proxy);
-        let _ = self.header.set((info, client));
-    }
-
-    pub(super) fn info(&self) -> Option<ProxyInfo> {
-        self.header.get().map(|(info, _)| info.clone())
-    }
-
-    pub(super) fn client_address(&self) -> Option<&A> {
-        self.header.get()?.1.as_ref()
-    }
-
-    pub(super) fn is_expected(&self) -> bool {
-        self.expectation.load(Ordering::Relaxed) == EXPECTED
-    }
-
-    /// After the handshake, returns the address of the client of a trusted proxy, or of a connection without a
-    /// header. The proxy's own connections have none. Returns it once.
-    pub(super) fn take_address(&self, peer: &A) -> Option<IpAddr> {
-        if !self.is_expected() {
-            return None;
-        }
-        self.expectation.store(UNAWARE, Ordering::Relaxed);
-        match self.header.get() {
-            Some((info, _)) => info.client_address().map(|client| client.ip()),
-            None => peer.clone().into().ip(),
-        }
-    }
-
-    /// Checks received bytes. Those at the start of a connection that must not begin with a header can arrive in
-    /// any pieces.
-    ///
-    /// # Errors
-    ///
-    /// If the connection begins with a header.
-    #[inline]
-    pub(super) fn check_start(&self, received: &[u8]) -> io::Result<()> {
-        let now = self.expectation.load(Ordering::Relaxed);
-        if now < VIOLATED {
-            return Ok(());
-        }
-        if now >= FORBIDDEN {
-            let next = after_bytes(now, received);
-            self.expectation.store(next, Ordering::Relaxed);
-        }
-        self.violation().map_or(Ok(()), Err)
-    }
-
-    pub(super) fn violation(&self) -> Option<io::Error> {
-        let is_violated = self.expectation.load(Ordering::Relaxed) == VIOLATED;
-        is_violated
-            .then(|| proxy_header("the header of a proxy comes from a source that is not trusted"))
-    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::request::connection::Connection;
 use crate::request::handshake::ExpectedHeader;
 use crate::request::handshake::PendingHandshake;
 #[cfg(feature = "proxy-protocol")]
-use crate::request::proxy_header::ProxyState;
+use crate::request::proxy_state::ProxyState;
 use crate::request::stream_halves::{StreamReader, StreamWriter};
 use crate::request::stream_socket::{HandshakeStep, StreamSocket};
 use crate::request::timeouts::ConnectionTimeouts;

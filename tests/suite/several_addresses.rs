@@ -165,6 +165,7 @@ where
     const FLOOD: usize = 60;
     for flooded in [0, 1] {
         let (server, accepted) = two_listeners::<T>(kind);
+        let server = server.strategy(kind.with_one_accept_loop());
         let addresses = addresses_of(&server);
         let connect = |number: usize| {
             let client = T::connect(&addresses[number]);

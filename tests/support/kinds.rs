@@ -37,6 +37,15 @@ impl Kind {
         }
     }
 
+    /// With one accept loop, so that requests are accepted in an order that can be observed.
+    pub(crate) fn with_one_accept_loop(self) -> Box<dyn Strategy> {
+        match self {
+            Self::ThreadPool => Box::new(ThreadPool::new(1)),
+            Self::Coroutines => Box::new(Coroutines::new().workers(1)),
+            _ => self.strategy(),
+        }
+    }
+
     /// Name of the strategy on the command line of the example `echo_server`.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -107,6 +107,11 @@ impl TlsClient {
         stream.flush().unwrap();
     }
 
+    /// Uses new keys from here on, and asks the server to do so, too (`KeyUpdate` of TLS 1.3).
+    pub(super) fn renew_keys(&mut self) {
+        self.stream.get_mut().conn.refresh_traffic_keys().unwrap();
+    }
+
     pub(super) fn line(&mut self) -> io::Result<String> {
         let mut line = String::new();
         self.stream.read_line(&mut line)?;

@@ -207,6 +207,21 @@ fn a_sender_writes_while_the_handler_reads<M: Strategy + Default>() {
     assert_eq!(client.rest().unwrap(), b"");
 }
 
+fn a_client_renews_its_keys<M: Strategy + Default>() {
+    let server = serve::<_, M>(echo());
+    let mut client = connect(server.server_address());
+    for round in 0..20 {
+        client.renew_keys();
+        let line = format!("line {round}\n");
+        assert_eq!(client.ask(&line), line);
+    }
+    // Many at once, before the server has answered any.
+    for _ in 0..100 {
+        client.renew_keys();
+    }
+    assert_eq!(client.ask("last\n"), "last\n");
+}
+
 /// Both directions at the same time, with more than any buffer holds.
 fn large_messages_arrive_in_both_directions<M: Strategy + Default>() {
     const SIZE: usize = 3_000_000;
@@ -339,6 +354,7 @@ by_strategy!(
     sessions_are_resumed,
     certificates_are_exchanged_under_load,
     a_sender_writes_while_the_handler_reads,
+    a_client_renews_its_keys,
     large_messages_arrive_in_both_directions,
     the_end_without_close_notify_can_be_told,
     a_force_closed_client_gets_no_close_notify,
