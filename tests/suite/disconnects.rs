@@ -28,7 +28,7 @@ by_strategy!(
     a_client_that_ends_in_a_message,
 );
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 by_strategy!(
     a_client_that_takes_no_data_while_writing,
     a_client_that_takes_no_data_while_reading,
@@ -99,7 +99,7 @@ const TOO_MUCH: usize = 1 << 25;
 
 /// Starts a server with timeouts that do not expire, and connects a client that does not read. The kernel
 /// gives the connection up with `ETIMEDOUT`, because the client has not acknowledged data in time.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn expect_given_up<M: Strategy + Default>(handle: fn(&mut TcpRequest) -> io::Result<()>) {
     let (service, failures) = Hooks::new(move |request: &mut TcpRequest| {
         let socket = SockRef::from(request.socket());
@@ -127,12 +127,12 @@ fn expect_given_up<M: Strategy + Default>(handle: fn(&mut TcpRequest) -> io::Res
     );
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn a_client_that_takes_no_data_while_writing<M: Strategy + Default>() {
     expect_given_up::<M>(|request| request.send_all(vec![b'.'; TOO_MUCH]));
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn a_client_that_takes_no_data_while_reading<M: Strategy + Default>() {
     expect_given_up::<M>(|request| {
         let socket = request.socket().try_clone()?;

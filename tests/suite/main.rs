@@ -3,8 +3,11 @@
 //! libtest runs them in parallel in one process. Tests that count or limit resources of a whole process start a
 //! process of their own (`support::alone`).
 
-// Some helpers and imports of tests are for those that only Unix has.
-#![cfg_attr(not(unix), allow(dead_code, unused_imports, unused_macros))]
+// Some helpers and imports are for tests of what other systems lack, or for tests that read `/proc` of Linux.
+#![cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, unused_imports, unused_macros)
+)]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -13,7 +16,7 @@ mod support;
 #[path = "../../examples/common/mod.rs"]
 mod common;
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod chaos;
 #[cfg(unix)]
 mod clients;
@@ -23,7 +26,7 @@ mod compile_fail;
 #[cfg(unix)]
 mod conservation;
 mod coroutines;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod datagram_batches;
 mod datagram_requests;
 mod deadlines;
@@ -38,7 +41,7 @@ mod docs_options;
 mod examples;
 #[cfg(unix)]
 mod faults;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod forking;
 mod groups;
 mod handlers;
@@ -67,7 +70,7 @@ mod registry;
 mod restarts;
 mod senders;
 mod several_addresses;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod stalls;
 mod strategies;
 mod stream_requests;

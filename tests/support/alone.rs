@@ -109,8 +109,8 @@ pub(crate) fn drop_root_privileges() {
     if rustix::process::geteuid().is_root() {
         // A user without processes, and different in each process that runs this test.
         let user = 100_000 + std::process::id();
-        // SAFETY: `setresuid` has no preconditions.
-        let changed = unsafe { nix::libc::setresuid(user, user, user) };
+        // SAFETY: `setuid` has no preconditions.
+        let changed = unsafe { nix::libc::setuid(user) };
         assert_eq!(changed, 0, "{}", std::io::Error::last_os_error());
     }
 }

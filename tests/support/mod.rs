@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports, unused_macros)]
 
 pub(crate) mod alone;
+#[cfg(unix)]
 pub(crate) mod census;
 pub(crate) mod kinds;
 pub(crate) mod net;

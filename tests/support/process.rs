@@ -36,14 +36,18 @@ pub(crate) fn reset_signals() -> nix::Result<()> {
 
 /// Returns whether this process ignores a signal of [`reset_signals`], which the programs it starts inherit.
 #[cfg(unix)]
+#[allow(unsafe_code, reason = "no safe function reads a signal's action")]
 fn signals_are_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap();
     let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
-    signals
-        .iter()
-        .any(|&number| ignored >> (number as u32 - 1) & 1 == 1)
+    signals.into_iter().any(|number| {
+        // SAFETY: all of its bytes may be zero.
+        let mut action: nix::libc::sigaction = unsafe { std::mem::zeroed() };
+        // SAFETY: the call changes nothing and writes an action.
+        let read =
+            unsafe { nix::libc::sigaction(number as i32, std::ptr::null(), &raw mut action) };
+        assert_eq!(read, 0, "{}", std::io::Error::last_os_error());
+        action.sa_sigaction == nix::libc::SIG_IGN
+    })
 }
 
 /// Returns whether Python is installed. Panics if it is not and the environment variable `CI` is set.

@@ -3,7 +3,7 @@
 //!
 //! Most tests use one worker, because a handler that blocks it blocks all coroutines.
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod alone;
 mod blocked_worker;
 mod life_cycle;

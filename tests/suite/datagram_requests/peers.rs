@@ -71,7 +71,7 @@ fn an_unnamed_client_is_served_and_cannot_be_answered() {
     assert_eq!(failures.try_iter().count(), 0, "other requests failed too");
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn abstract_addresses_need_no_file() {
     // A process that another test starts holds the socket until its exec.

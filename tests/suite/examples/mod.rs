@@ -150,8 +150,11 @@ fn connect(address: SocketAddr) -> TcpStream {
     client
 }
 
-/// Number of threads of a running program.
+/// Number of threads of a running program. On systems other than Linux, nothing is counted.
 fn threads(program: &Program) -> usize {
+    if !cfg!(target_os = "linux") {
+        return 0;
+    }
     let threads = fs::read_dir(format!("/proc/{}/task", program.id()));
     threads.unwrap().count()
 }

@@ -4,10 +4,14 @@
 //! process of their own, because limits and signals affect a whole process.
 
 mod accept;
+#[cfg(target_os = "linux")]
 mod datagrams;
+#[cfg(target_os = "linux")]
 mod descriptors;
 mod served;
+#[cfg(target_os = "linux")]
 mod signals;
 mod sockets;
 mod standard_error;
+#[cfg(target_os = "linux")]
 mod threads;

@@ -5,6 +5,7 @@
 mod services;
 mod sockets;
 mod strategies;
+#[cfg(target_os = "linux")]
 mod threads;
 mod transports;
 

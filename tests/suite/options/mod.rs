@@ -5,11 +5,11 @@ mod addresses;
 mod advice;
 mod backlog;
 mod before_bind;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod defer_accept;
 mod errors;
 mod from_listener;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod programs;
 mod reuse;
 #[cfg(unix)]

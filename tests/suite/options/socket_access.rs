@@ -57,12 +57,18 @@ fn first_mode(path: &Path, has_ended: &AtomicBool) -> Option<u32> {
     }
 }
 
-/// Returns whether a policy permits a thread with a umask of its own, without which the file has fewer
-/// permissions at first.
+/// Returns whether the system and its policy permit a thread with a umask of its own, without which the file has
+/// fewer permissions at first.
+#[cfg(target_os = "linux")]
 fn threads_can_have_a_umask() -> bool {
     // SAFETY: the call concerns only the new thread, which ends.
     let unshare = || unsafe { nix::libc::unshare(nix::libc::CLONE_FS) } == 0;
     IS_CREATED_WITH_MODE && std::thread::spawn(unshare).join().unwrap()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn threads_can_have_a_umask() -> bool {
+    false
 }
 
 fn a_file_has_its_mode_from_the_first_moment<T: Files>()
@@ -233,7 +239,13 @@ fn values_without_meaning_are_rejected() {
         invalid,
         "numbers of a user",
     );
+}
 
+#[cfg(target_os = "linux")]
+#[test]
+fn names_have_no_file_options() {
+    let invalid = ErrorKind::InvalidInput;
+    let options = options::<UnixStream>;
     let name = UnixAddress::Abstract(unique_name().into_bytes());
     for options in [
         options().mode(0o600),

@@ -104,14 +104,8 @@ fn files_that_are_not_sockets_stay() {
     let (link, dangling) = (dir.socket(), dir.socket());
     File::create(&file).unwrap();
     fs::create_dir(&directory).unwrap();
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        &pipe,
-        rustix::fs::FileType::Fifo,
-        0o600.into(),
-        0,
-    )
-    .unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
     symlink(&stale, &link).unwrap();
     symlink("nowhere", &dangling).unwrap();
     for replace_stale in [false, true] {
@@ -178,6 +172,7 @@ fn sockets_in_use_stay_and_notice_nothing() {
     expect_ok(bind::<UnixStream>(&seqpacket, true));
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_name_in_use_is_reported_as_such() {
     let name = UnixAddress::Abstract(unique_name().into_bytes());

@@ -52,6 +52,8 @@ use nix::libc;
 #[cfg(unix)]
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use rustix::fd::AsFd;
+#[cfg(unix)]
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 use socketserver::RequestKind;
 use socketserver::request::StreamSocket;
 use socketserver::transport::{Bind, SocketOptions, Tcp};

@@ -12,9 +12,9 @@ fn test_basics() {
         let (_reader, writer) = request.split();
         is_writer(writer);
         writer.write_all(b"hello\n")?;
-        #[cfg(unix)]
+        #[cfg(target_os = "linux")]
         let descriptors = SocketId::of(request.socket()).descriptors();
-        #[cfg(not(unix))]
+        #[cfg(not(target_os = "linux"))]
         let descriptors = 1;
         let _ = report.send((request.socket().peer_addr()?, descriptors));
         Ok(())

@@ -135,6 +135,7 @@ fn a_pool_that_cannot_start_a_thread_rejects() {
 }
 
 /// Size of the mapping that contains the current stack.
+#[cfg(target_os = "linux")]
 fn stack_size() -> usize {
     let here = 0;
     let here = &raw const here as usize;
@@ -147,7 +148,7 @@ fn stack_size() -> usize {
     sizes.sum()
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn the_size_of_the_stacks_can_be_chosen<T: Reachable>() {
     const SIZE: usize = 64 << 20;
     let strategies: [Box<dyn Strategy>; 3] = [
@@ -176,7 +177,7 @@ over_streams!(
 
 everywhere!(threads_that_are_kept_end_with_the_server,);
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 over!([Tcp, Udp, UnixStream, UnixDatagram]
     the_size_of_the_stacks_can_be_chosen,
 );

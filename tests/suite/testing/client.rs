@@ -157,7 +157,7 @@ fn a_server_of_all_interfaces_has_clients() {
     }
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn a_server_in_the_abstract_namespace_has_clients() {
     let name = [unique_name().as_bytes(), b"\xff\0"].concat();

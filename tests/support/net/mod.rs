@@ -14,7 +14,7 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 use std::os::linux::net::SocketAddrExt;
 #[cfg(unix)]
 use std::os::unix::net::{SocketAddr as StdUnixAddr, UnixDatagram as UnixDatagramSocket};
@@ -31,7 +31,7 @@ use rustix::fd::AsFd as AsSystemSocket;
 #[cfg(windows)]
 use rustix::fd::AsSocket as AsSystemSocket;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use socket2::{SockRef, Socket};
+use socket2::{SockAddr, SockRef, Socket};
 #[cfg(unix)]
 use socketserver::Forking;
 use socketserver::request::StreamSocket;
@@ -60,8 +60,9 @@ pub(crate) const LOOPBACK: &str = "127.0.0.1:0";
 /// 127.0.0.1. UDP servers need it, because a server may get the port of another test's client; a late reply to that
 /// client would be a request.
 pub(crate) fn own_loopback() -> SocketAddr {
-    if cfg!(windows) {
-        // Wine sends replies of such an address from another one. Ports are not given out again at once.
+    // Other systems have one IPv4 address of the loopback interface. Wine sends replies of another from that one. Their
+    // ports are not given out again at once.
+    if !cfg!(target_os = "linux") {
         return ([127, 0, 0, 1], 0).into();
     }
     let [_, a, b, c] = (std::process::id() * 256 + unique() as u32 % 256).to_be_bytes();

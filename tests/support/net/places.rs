@@ -39,11 +39,11 @@ pub(crate) fn unique() -> usize {
 }
 
 /// Identity of an open socket. [`Self::is_open`] corresponds to Python's `fileno() != -1`.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SocketId(PathBuf);
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 impl SocketId {
     pub(crate) fn of(socket: impl AsFd) -> Self {
         let fd = socket.as_fd().as_raw_fd();
@@ -66,15 +66,15 @@ impl SocketId {
 }
 
 /// Identity of an open socket: its number, and its addresses, because numbers are used again.
-#[cfg(windows)]
+#[cfg(not(target_os = "linux"))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SocketId {
     number: RawFd,
-    local: Option<SocketAddr>,
-    peer: Option<SocketAddr>,
+    local: Option<SockAddr>,
+    peer: Option<SockAddr>,
 }
 
-#[cfg(windows)]
+#[cfg(not(target_os = "linux"))]
 impl SocketId {
     pub(crate) fn of(socket: impl AsFd) -> Self {
         let number = socket.as_fd().as_raw_fd();
@@ -98,8 +98,8 @@ impl SocketId {
         let socket = SockRef::from(&socket);
         Some(Self {
             number,
-            local: socket.local_addr().ok()?.as_socket(),
-            peer: socket.peer_addr().ok().and_then(|peer| peer.as_socket()),
+            local: Some(socket.local_addr().ok()?),
+            peer: socket.peer_addr().ok(),
         })
     }
 }

@@ -96,7 +96,10 @@ reachable_unix!(UnixDatagram, |server: &UnixAddress| {
     // The client needs an address for the answer: next to the server's, or in the abstract namespace.
     let socket = match server.as_path() {
         Some(path) => UnixDatagramSocket::bind(path.with_extension(unique().to_string()))?,
+        #[cfg(target_os = "linux")]
         None => UnixDatagramSocket::bind_addr(&abstract_name(&unique_name()))?,
+        #[cfg(not(target_os = "linux"))]
+        None => panic!("this system has no abstract names"),
     };
     socket.connect_addr(&unix_name(server))?;
     io::Result::Ok(socket)
@@ -128,16 +131,28 @@ pub(crate) fn unique_name() -> String {
     format!("socketserver-{}-{}", std::process::id(), unique())
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 pub(crate) fn abstract_name(name: &str) -> StdUnixAddr {
     StdUnixAddr::from_abstract_name(name).unwrap()
+}
+
+/// Returns an abstract name where the system has them, otherwise a path.
+#[cfg(unix)]
+pub(crate) fn name_or_path(dir: &TempDir) -> UnixAddress {
+    match cfg!(target_os = "linux") {
+        true => UnixAddress::Abstract(unique_name().into_bytes()),
+        false => UnixAddress::Path(dir.socket()),
+    }
 }
 
 #[cfg(unix)]
 fn unix_name(address: &UnixAddress) -> StdUnixAddr {
     match address {
         UnixAddress::Path(path) => StdUnixAddr::from_pathname(path).unwrap(),
+        #[cfg(target_os = "linux")]
         UnixAddress::Abstract(name) => StdUnixAddr::from_abstract_name(name).unwrap(),
+        #[cfg(not(target_os = "linux"))]
+        UnixAddress::Abstract(_) => panic!("this system has no abstract names"),
         UnixAddress::Unnamed => panic!("clients cannot connect to an unnamed socket"),
     }
 }

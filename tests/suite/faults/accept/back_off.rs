@@ -13,11 +13,11 @@ fn assert_at_most_one_immediate_retry(calls: &[Instant]) {
 }
 
 fn a_lack_of_resources_is_waited_out<T: Inner>(kind: Kind) {
-    for errno in BACKED_OFF {
+    for &errno in BACKED_OFF {
         assert_eq!(AcceptErrorKind::of(&errno.into()), AcceptErrorKind::BackOff);
     }
     // By default only a lack of descriptors and a lack of memory, because each takes a second.
-    for errno in BACKED_OFF.into_iter().step_by(scale(3, 1)) {
+    for &errno in BACKED_OFF.iter().step_by(scale(3, 1)) {
         let faulty = faulty_server::<T>(kind);
         faulty.plan.fail_with(usize::MAX, errno);
         let client = faulty.client();

@@ -51,13 +51,14 @@ mod retry;
 
 // The errors that `man 2 accept` lists, and for datagrams `man 7 udp`.
 
-const RETRIED: [Errno; 18] = [
+const RETRIED: &[Errno] = &[
     Errno::EINTR,
     Errno::ECONNABORTED,
     Errno::EPROTO,
     Errno::ENETDOWN,
     Errno::ENOPROTOOPT,
     Errno::EHOSTDOWN,
+    #[cfg(target_os = "linux")]
     Errno::ENONET,
     Errno::EHOSTUNREACH,
     Errno::EOPNOTSUPP,
@@ -73,11 +74,12 @@ const RETRIED: [Errno; 18] = [
 ];
 
 /// The last one is an error that `accept(2)` does not document.
-const BACKED_OFF: [Errno; 6] = [
+const BACKED_OFF: &[Errno] = &[
     Errno::EMFILE,
     Errno::ENFILE,
     Errno::ENOBUFS,
     Errno::ENOMEM,
+    #[cfg(target_os = "linux")]
     Errno::ENOSR,
     Errno::EXDEV,
 ];

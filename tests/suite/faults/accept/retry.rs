@@ -5,7 +5,7 @@ use super::*;
 fn errors_of_one_client_are_retried_at_once<T: Inner>(kind: Kind) {
     let faulty = faulty_server::<T>(kind);
     let mut retried = 0;
-    for errno in RETRIED {
+    for &errno in RETRIED {
         faulty.plan.fail_with(3, errno);
         faulty.expect_served(faulty.client());
         for _ in 0..3 {
