@@ -97,15 +97,25 @@ impl PendingHandshake {
     /// Reads the header of a proxy. Returns whether it is complete, or absent.
     #[cfg(feature = "proxy-protocol")]
     fn read_header<S: StreamSocket>(&mut self, connection: &Connection<S>) -> io::Result<bool> {
-        let Some((reader, _)) = &mut self.header else {
+        let Some((reader, timeout)) = &mut self.header else {
             return Ok(true);
         };
         let Some(descriptor) = connection.socket.descriptor() else {
             return Err(io::ErrorKind::Unsupported.into());
         };
         match reader.advance(descriptor, || connection.peer_address.clone().into())? {
+            // The client of a protocol in which the server speaks first.
+            ProxyHeader::Incomplete
+                if reader.may_be_absent() && self.accepted.elapsed() >= *timeout => {}
             ProxyHeader::Incomplete => return Ok(false),
             ProxyHeader::Complete(info) => connection.proxy.set(info),
+            // What precedes a handshake would reach the handler as if it had been encrypted.
+            ProxyHeader::Absent(start)
+                if !start.is_empty() && connection.socket.needs_handshake() =>
+            {
+                let message = "the connection begins with a part of the header of a proxy";
+                return Err(handshake_error::proxy_header(message));
+            }
             ProxyHeader::Absent(start) => self.start = start,
         }
         self.header = None;

@@ -35,6 +35,7 @@ pub struct ProxyInfo(Arc<Header>);
 struct Header {
     proxy: SocketAddress,
     version: u8,
+    is_local: bool,
     addresses: Option<(SocketAddr, SocketAddr)>,
     fields: Vec<(u8, Vec<u8>)>,
 }
@@ -54,8 +55,16 @@ impl ProxyInfo {
         self.0.version
     }
 
-    /// The address of the proxy's client. `None` if the proxy has connected for itself, for example to check
-    /// that the server runs (`LOCAL`), or does not know it (`UNKNOWN`).
+    /// Whether the proxy has connected for itself, for example to check that the server runs: the command `LOCAL` of
+    /// version 2. Version 1 has no such command.
+    ///
+    /// See the [example](crate::transport::ProxyProtocol).
+    pub fn is_local(&self) -> bool {
+        self.0.is_local
+    }
+
+    /// The address of the proxy's client. `None` if the proxy has connected for [itself](Self::is_local), if it does
+    /// not say who its client is (`UNKNOWN`), and if its client has come over a Unix socket.
     ///
     /// See the [example](crate::transport::ProxyProtocol).
     pub fn client_address(&self) -> Option<SocketAddr> {
@@ -70,7 +79,8 @@ impl ProxyInfo {
     }
 
     /// The fields of a header of version 2 (TLVs): type and value, in their order. For example, type 0x02 is the
-    /// host name that the client asked for, and type 0x05 a number of the connection.
+    /// host name that the client asked for, and type 0x05 a number of the connection. Empty if the header has no
+    /// addresses of an internet protocol.
     ///
     /// See the [example](crate::transport::ProxyProtocol).
     #[doc(alias = "TLV")]
@@ -131,6 +141,11 @@ impl ProxyHeaderReader {
 
     pub(super) fn has_begun(&self) -> bool {
         !self.received.is_empty()
+    }
+
+    /// Returns whether nothing has arrived, and need not be a header.
+    pub(super) fn may_be_absent(&self) -> bool {
+        !self.is_required && !self.has_begun()
     }
 
     /// Reads what is available.
@@ -249,6 +264,7 @@ fn parse_v1(header: &[u8], proxy: SocketAddress) -> Option<Header> {
     Some(Header {
         proxy,
         version: 1,
+        is_local: false,
         addresses,
         fields: Vec::new(),
     })
@@ -284,6 +300,7 @@ fn parse_v2(header: &[u8], proxy: SocketAddress) -> Option<Header> {
     Some(Header {
         proxy,
         version: 2,
+        is_local: parsed.command == Command::Local,
         addresses,
         fields,
     })

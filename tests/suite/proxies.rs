@@ -201,6 +201,87 @@ fn a_header_can_be_optional<M: Strategy + Default>() {
     assert!(answer[..size].ends_with(b" PRO\n"));
 }
 
+/// The client of a protocol in which the server speaks first.
+fn a_silent_client_without_an_optional_header_is_served<M: Strategy + Default>() {
+    let optional = ProxyProtocol::optional_from(["127.0.0.0/8"]).unwrap();
+    let optional = optional.header_timeout(Duration::from_millis(20));
+    let service = Hooks::new(|request: &mut TcpRequest| Ok(request.send_all("welcome\n")?));
+    let options = Server::<Tcp, _, M>::options().proxy_protocol(optional);
+    let server = options.bind(own_loopback(), service).unwrap();
+    let server = server.spawn().unwrap();
+    let mut answer = String::new();
+    client(server.server_address())
+        .read_to_string(&mut answer)
+        .unwrap();
+    assert_eq!(answer, "welcome\n");
+    let handle = server.handle();
+    server.stop().unwrap();
+    let stats = handle.stats();
+    assert_eq!((stats.completed, stats.rejected), (1, 0), "{stats:?}");
+}
+
+/// A handler that takes no notice of the error.
+fn a_forbidden_header_reaches_no_handler<M: Strategy + Default>() {
+    let elsewhere = ProxyProtocol::required_from(["192.0.2.0/24"]).unwrap();
+    let (sender, received) = mpsc::channel();
+    let service = Hooks::new(move |request: &mut TcpRequest| {
+        let mut lines = Vec::new();
+        for _ in 0..3 {
+            lines.extend(request.next_line(100).ok().flatten());
+        }
+        Ok(sender.send(lines)?)
+    });
+    let options = Server::<Tcp, _, M>::options().proxy_protocol(elsewhere);
+    let server = options.bind(own_loopback(), service).unwrap();
+    let server = server.spawn().unwrap();
+    exchange(server.server_address(), &format!("{ADA}hello\n"));
+    assert_eq!(next(&received), Vec::<Vec<u8>>::new());
+    let handle = server.handle();
+    eventually("the request has ended", || handle.stats().active == 0);
+    let stats = handle.stats();
+    assert_eq!(
+        (stats.completed, stats.handshake_errors.proxy_header),
+        (0, 1),
+        "{stats:?}"
+    );
+}
+
+/// Bytes that precede the handshake would reach the handler as if they had been encrypted.
+#[cfg(feature = "tls")]
+fn a_part_of_a_header_is_no_begin_of_a_handshake<M: Strategy + Default>() {
+    use socketserver::tls::TlsConfig;
+    use socketserver::transport::Tls;
+
+    let file = |name| {
+        format!(
+            "{}/tests/support/certificates/{name}",
+            env!("CARGO_MANIFEST_DIR")
+        )
+    };
+    let tls = TlsConfig::from_pem_files(file("server.pem"), file("server.key")).unwrap();
+    let optional = ProxyProtocol::optional_from(["127.0.0.0/8"]).unwrap();
+    let service = Hooks::<socketserver::TlsRequest>::echo();
+    let options = Server::<Tls<Tcp>, _, M>::options()
+        .tls(tls)
+        .proxy_protocol(optional);
+    let server = options.bind(own_loopback(), service).unwrap();
+    let server = server.spawn().unwrap();
+    let counts = || server.stats().handshake_errors;
+    // The server may receive both parts at once, which it takes for a client without TLS.
+    eventually("the server has received the first byte alone", || {
+        let mut client = client(server.server_address());
+        client.write_all(b"P").unwrap();
+        std::thread::sleep(Duration::from_millis(1));
+        // The begin of a `ClientHello`. Fails if the connection has ended.
+        let _ = client.write_all(b"\x16\x03\x01\x02\x00\x01");
+        let _ = client.read_to_end(&mut Vec::new());
+        counts().proxy_header > 0
+    });
+    let handle = server.handle();
+    server.stop().unwrap();
+    assert_eq!(handle.stats().completed + handle.stats().failed, 0);
+}
+
 fn limits_go_by_the_client_of_the_proxy<M: Strategy + Default>() {
     let (server, _errors) = serve::<M>(|options| {
         options
@@ -282,10 +363,15 @@ by_strategy!(
     a_late_header_costs_its_connection,
     an_untrusted_source_is_served_without_header,
     a_header_can_be_optional,
+    a_silent_client_without_an_optional_header_is_served,
+    a_forbidden_header_reaches_no_handler,
     limits_go_by_the_client_of_the_proxy,
     access_lists_go_by_the_client_of_the_proxy,
     a_broadcast_reaches_no_client_before_its_header,
 );
+
+#[cfg(feature = "tls")]
+by_strategy!(a_part_of_a_header_is_no_begin_of_a_handshake);
 
 /// A child process finds the header, and the parent counts it.
 #[cfg(unix)]

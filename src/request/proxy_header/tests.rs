@@ -113,6 +113,7 @@ fn a_proxy_connects_for_itself() {
             (None, None),
             "{local:?}"
         );
+        assert_eq!(info.is_local(), local.get(V2_COMMAND) == Some(&V2_LOCAL));
     }
 }
 
