@@ -81,10 +81,10 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     }
 
     pub(super) fn serve_forever(&self) -> Result<(), Error> {
-        self.run_until_stop(self.state().begin_serving(RunKind::Forever)?)
+        self.run_until_stop(&self.state().begin_serving(RunKind::Forever)?)
     }
 
-    pub(super) fn run_until_stop(&self, _serving: Serving) -> Result<(), Error> {
+    pub(super) fn run_until_stop(&self, _serving: &Serving) -> Result<(), Error> {
         log_event!(Info, "{}: serving", self.state().address);
         let accept_loops = || Ok(self.strategy.scheduling().accept_loops(T::KIND));
         let accept_loops =
@@ -172,7 +172,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             return Ok(AcceptOutcome::Request);
         }
         if self.handshakes.has_completed() {
-            return self.dispatch_completed(timeout, thread);
+            return self.dispatch_completed(backoff, timeout, thread);
         }
         if let Some(delay) = backoff.remaining_delay() {
             return self.wait_out_back_off(backoff, delay, timeout, thread);
@@ -253,7 +253,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
 
     /// Counts, logs and reports an error of the listening socket or of the wait for it. Backs off or
     /// returns the error, depending on its kind.
-    fn handle_accept_error(
+    pub(super) fn handle_accept_error(
         &self,
         backoff: &mut AcceptBackoff,
         error: io::Error,

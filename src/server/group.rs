@@ -231,7 +231,7 @@ impl ServerGroup {
     /// # Ok::<(), BoxError>(())
     /// ```
     pub fn max_connections(self, most: impl Into<Option<usize>>) -> Self {
-        self.handle().set_max_connections(most.into());
+        self.handle().set_max_connections(most);
         self
     }
 
@@ -240,7 +240,7 @@ impl ServerGroup {
     ///
     /// See the [example](Self::max_connections).
     pub fn at_max_connections(self, policy: impl Into<OverloadPolicy>) -> Self {
-        self.handle().set_at_max_connections(policy.into());
+        self.handle().set_at_max_connections(policy);
         self
     }
 
@@ -390,15 +390,29 @@ impl ServerGroup {
             state.life_cycle.wait_until_stopping_or_ended();
         }
         for state in states() {
-            if !state.wait_until_stopped(state.life_cycle.force_close_at()) {
-                // The grace period has expired for the other members too.
+            let own = state.life_cycle.force_close_at();
+            // The grace periods of the other members end meanwhile.
+            let next = || own.into_iter().chain(self.next_force_close()).min();
+            while !state.wait_until_stopped(next()) {
                 self.force_close_expired();
+                if own.is_some_and(|time| time <= Instant::now()) {
+                    break;
+                }
             }
         }
         for state in states() {
             state.wait_until_stopped(state.loop_join_deadline());
         }
         self.members.iter().for_each(Member::take_result);
+    }
+
+    /// Time when the next grace period of a member ends. `None`: never.
+    fn next_force_close(&self) -> Option<Instant> {
+        let states = self.members.iter().map(Member::state);
+        let pending = states.filter(|state| !state.life_cycle.is_force_close_claimed());
+        pending
+            .filter_map(|state| state.life_cycle.force_close_at())
+            .min()
     }
 
     /// Force-closes the connections of the members with an expired grace period.

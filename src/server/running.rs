@@ -108,7 +108,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> RunningServer<T, S, M> {
         let serving = server.handle.0.begin_serving(RunKind::Forever)?;
         let server = Arc::new(server);
         let own = Arc::clone(&server);
-        let thread = start_thread(move || own.accept_loop().run_until_stop(serving))?;
+        let thread = start_thread(move || own.accept_loop().run_until_stop(&serving))?;
         Ok(Self {
             parts: Some(Parts { server, thread }),
         })

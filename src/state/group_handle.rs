@@ -223,13 +223,32 @@ impl GroupHandle {
             .map(|member| member.1)
     }
 
-    pub(crate) fn set_max_connections(&self, most: Option<usize>) {
-        self.0.limit.set_most(most);
+    /// Changes the common limit of [`ServerGroup::max_connections`](crate::ServerGroup::max_connections) while the
+    /// servers serve. `None`: no limit. In a forked child, this does nothing.
+    ///
+    /// ```
+    /// # use socketserver::prelude::*;
+    /// # let service = handler_fn(|request: &mut TcpRequest| Ok(request.send_all("hi")?));
+    /// let server = ThreadingTcpServer::bind("127.0.0.1:0", service)?;
+    /// let address = *server.server_address();
+    /// let group = ServerGroup::new().at_max_connections(Rejection::Close).add(server).spawn()?;
+    /// group.handle().set_max_connections(100);
+    /// group.handle().set_at_max_connections(OverloadPolicy::Wait);
+    /// assert_eq!(std::io::read_to_string(std::net::TcpStream::connect(address)?)?, "hi");
+    /// # group.stop()?;
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    pub fn set_max_connections(&self, most: impl Into<Option<usize>>) {
+        self.0.limit.set_most(most.into());
         self.0.notify_place_free();
     }
 
-    pub(crate) fn set_at_max_connections(&self, policy: OverloadPolicy) {
-        self.0.limit.set_policy(policy);
+    /// Changes the policy of [`ServerGroup::at_max_connections`](crate::ServerGroup::at_max_connections) while the
+    /// servers serve.
+    ///
+    /// See the [example](Self::set_max_connections).
+    pub fn set_at_max_connections(&self, policy: impl Into<OverloadPolicy>) {
+        self.0.limit.set_policy(policy.into());
         self.0.notify_place_free();
     }
 

@@ -40,9 +40,10 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> AnyMember for Arc<Server
     fn start(&self, serving: Serving, stop: StopGroupOnDrop) -> Result<ServingThread, Error> {
         let own = Self::clone(self);
         start_thread(move || {
-            // Dropped last, when the run has ended.
+            let run = serving;
+            // Dropped before the run: a run that has ended cannot be stopped any more.
             let _stop = stop;
-            own.accept_loop().run_until_stop(serving)
+            own.accept_loop().run_until_stop(&run)
         })
     }
 

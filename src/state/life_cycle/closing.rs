@@ -44,6 +44,11 @@ impl<Baseline: Clone> LifeCycle<Baseline> {
         !std::mem::replace(&mut state.force_closed, true)
     }
 
+    /// Returns whether a thread has claimed the task of force-closing.
+    pub(crate) fn is_force_close_claimed(&self) -> bool {
+        self.state.lock().force_closed
+    }
+
     /// Time until which force-closed requests can end: `force_close_timeout` after the force-close, or after
     /// now if there was none.
     pub(crate) fn force_close_deadline(&self) -> Option<Instant> {

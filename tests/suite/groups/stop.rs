@@ -85,6 +85,46 @@ fn dropping_a_group_stops_it() {
     }
 }
 
+/// `serve_forever` waits for the handler of one server while the grace period of the other one ends.
+#[test]
+fn a_short_grace_period_does_not_wait_for_a_long_one() {
+    let group = ServerGroup::new()
+        .add_named("long", tcp().grace_period(HOUR))
+        .add_named(
+            "short",
+            tcp()
+                .strategy(Threading::new())
+                .grace_period(Duration::ZERO),
+        );
+    let handle = group.handle();
+    let long = connect(&member(&handle, "long"));
+    let short = connect(&member(&handle, "short"));
+    let served = thread::spawn(move || {
+        group.serve_forever().unwrap();
+        group.server_close()
+    });
+    for client in [&long, &short] {
+        assert_eq!(client.ask("hello\n"), "hello\n");
+        client.send("no end of line");
+    }
+    eventually("both handlers have the half line", || {
+        let servers = handle.members().map(|member| member.1);
+        let mut received = servers.map(|server| server.stats().bytes_received);
+        received.all(|bytes| bytes == 20)
+    });
+    handle.shutdown();
+    short.expect_end();
+    long.send("\n");
+    assert_eq!(long.line(), "no end of line\n");
+    long.finish();
+    let report = served.join().unwrap();
+    let force_closed = report
+        .members
+        .iter()
+        .map(|member| member.report.force_closed.len());
+    assert!(force_closed.eq([0, 1]), "{report}");
+}
+
 /// Four servers, each with clients that stay connected, and one with a handler that never ends by itself.
 #[test]
 fn grace_periods_run_at_the_same_time() {
