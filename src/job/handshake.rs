@@ -41,6 +41,9 @@ pub(crate) fn failed<R: Request, S: Service<R>>(
     if connection_state.is_some_and(ConnectionState::is_force_closed) {
         return Outcome::ForceClosed;
     }
+    if connection_state.is_some_and(ConnectionState::is_evicted) {
+        return Outcome::Rejected(RejectionReason::Descriptors);
+    }
     if connection_state.is_some_and(ConnectionState::reads_are_ended) {
         return Outcome::Rejected(RejectionReason::Closing);
     }

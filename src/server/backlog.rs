@@ -48,7 +48,7 @@ pub(super) fn drain_on_close<T: Transport, S: Service<T::Request>>(
     let (listeners, service) = (Arc::clone(listeners), Arc::clone(service));
     let (handle, handshakes) = (handle.clone(), Arc::clone(handshakes));
     Box::new(move |strategy, policy, deadline| {
-        let accept_loop = AcceptLoop {
+        let mut accept_loop = AcceptLoop {
             listeners,
             service,
             strategy: Arc::clone(strategy),
@@ -56,10 +56,11 @@ pub(super) fn drain_on_close<T: Transport, S: Service<T::Request>>(
             poll_interval: None,
             handshakes,
         };
-        // Declared after the sockets, so that it is dropped before them.
-        let _close_on_fork = close_on_fork;
         let _ = catch_panic(|| accept_loop.drain_backlog(policy, deadline));
-        // Child processes learn of the close before the handshakes, which can take the whole grace period.
+        // The sockets are closed, and child processes learn of it, before the handshakes, which can take the whole
+        // grace period.
+        drop(close_on_fork);
+        let _ = catch_panic(|| accept_loop.listeners = Arc::new(Listeners::closed()));
         let _ = catch_panic(|| accept_loop.strategy.scheduling().drain(Duration::ZERO));
         let _ = catch_panic(|| accept_loop.finish_handshakes(deadline));
     })
@@ -135,10 +136,12 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let thread = LoopThread::Caller;
         let _exit = self.exit_on_drop(&thread);
         let _entered = reentrancy::enter(state.id(), Role::Loop);
+        let mut backoff = AcceptBackoff::default();
         while self.handshakes.has_any() && !has_expired(deadline) {
             let timeout = remaining(deadline);
             let waited = if self.handshakes.has_completed() {
-                self.dispatch_completed(timeout, &thread).map(drop)
+                self.dispatch_completed(&mut backoff, timeout, &thread)
+                    .map(drop)
             } else {
                 self.wait_without_accepting(timeout, &thread).map(drop)
             };

@@ -9,6 +9,7 @@ use crate::job::{self, Job};
 use crate::logging::log_event;
 use crate::panics::catch_panic;
 use crate::request::{Request, RequestKind, RequestLifecycle};
+use crate::server::accept_backoff::AcceptBackoff;
 use crate::server::accept_loop::{AcceptLoop, AcceptOutcome};
 use crate::service::Service;
 use crate::state::connectionless::{ConnectionlessRequest, CurrentDatagram};
@@ -131,6 +132,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     /// Passes a connection with a complete handshake to the strategy, once the strategy has a place.
     pub(super) fn dispatch_completed(
         &self,
+        backoff: &mut AcceptBackoff,
         timeout: Option<Duration>,
         thread: &LoopThread,
     ) -> Result<AcceptOutcome, Error> {
@@ -151,7 +153,14 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                 Ok(AcceptOutcome::NoRequest)
             }
             Ok(Ready::TimedOut) => Ok(AcceptOutcome::TimedOut),
-            Err(source) => Err(Error::Accept { source }),
+            Err(error) => {
+                let outcome = self.handle_accept_error(backoff, error)?;
+                // This loop looks at completed handshakes before it looks at the delay.
+                match backoff.remaining_delay() {
+                    Some(delay) => self.wait_out_back_off(backoff, delay, timeout, thread),
+                    None => Ok(outcome),
+                }
+            }
         }
     }
 }

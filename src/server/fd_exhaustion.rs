@@ -62,6 +62,9 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             backoff.retry();
             return None;
         }
+        if probe_delay.is_none() {
+            self.state().connections.evict_handshakes();
+        }
         let is_shed_due =
             T::KIND == RequestKind::Connection && since.elapsed() >= AcceptBackoff::SHED_AFTER;
         if is_shed_due && self.shed_backlog() {

@@ -235,6 +235,11 @@ struct Waiting<R> {
     next_check: Option<Instant>,
 }
 
+/// Lets a fork begin that waits for this thread.
+fn let_fork() {
+    parked(|| ());
+}
+
 impl<R: Request, S: Service<R>> Worker<R, S> {
     fn run(mut self) {
         while !self.shared.is_closed.load(Ordering::SeqCst) {
@@ -242,6 +247,7 @@ impl<R: Request, S: Service<R>> Worker<R, S> {
             for key in ready {
                 if let Some(connection) = self.take(key) {
                     self.advance(connection);
+                    let_fork();
                 }
             }
             if is_woken {
@@ -249,6 +255,7 @@ impl<R: Request, S: Service<R>> Worker<R, S> {
                 let arrived = mem::take(&mut self.shared.inbox.lock().arrived);
                 for connection in arrived {
                     self.advance(connection);
+                    let_fork();
                 }
                 self.resume_ended();
             }
@@ -309,7 +316,8 @@ impl<R: Request, S: Service<R>> Worker<R, S> {
         let is_draining = self.handle.0.life_cycle.is_draining();
         let has_ended = |waiting: &Waiting<R>| {
             let state = waiting.connection.request.connection_state();
-            is_draining || state.is_some_and(ConnectionState::is_force_closed)
+            let is_ended = |state: &ConnectionState| state.is_force_closed() || state.is_evicted();
+            is_draining || state.is_some_and(is_ended)
         };
         let ended: Vec<_> = self
             .waiting
@@ -347,6 +355,11 @@ impl<R: Request, S: Service<R>> Worker<R, S> {
     fn complete(&self, connection: Connection<R>) {
         connection.set_activity(Activity::Queued);
         let mut completed = self.shared.completed.lock();
+        if self.shared.is_closed.load(Ordering::SeqCst) {
+            drop(completed);
+            self.shared.unfinished.fetch_sub(1, Ordering::SeqCst);
+            return connection.force_close();
+        }
         completed.push_back(connection);
         self.shared
             .completed_count

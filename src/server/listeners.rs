@@ -15,8 +15,8 @@ use crate::transport::Transport;
 
 /// The transports of one server. Requests are taken from them in turn.
 pub(super) struct Listeners<T> {
-    first: T,
-    others: Box<[T]>,
+    /// At least one, unless they are closed.
+    transports: Box<[T]>,
     /// Number of the transport that is tried first for the next request.
     next: AtomicUsize,
 }
@@ -26,40 +26,47 @@ impl<T: Transport> Listeners<T> {
     ///
     /// There is no transport.
     pub(super) fn new(transports: impl IntoIterator<Item = T>) -> Result<Self, Error> {
-        let mut transports = transports.into_iter();
-        let Some(first) = transports.next() else {
+        let listeners = Self {
+            transports: transports.into_iter().collect(),
+            ..Self::closed()
+        };
+        if listeners.transports.is_empty() {
             let problem = "it names no address";
             return Err(Error::Bind {
                 address: "an empty list".into(),
                 source: io::Error::new(io::ErrorKind::InvalidInput, problem),
             });
-        };
-        Ok(Self {
-            first,
-            others: transports.collect(),
+        }
+        Ok(listeners)
+    }
+
+    /// Listeners of a server that accepts nothing any more.
+    pub(super) fn closed() -> Self {
+        Self {
+            transports: [].into(),
             next: AtomicUsize::new(0),
-        })
+        }
     }
 
     /// The transport of the first address.
+    ///
+    /// # Panics
+    ///
+    /// The listeners are closed.
     pub(super) fn first(&self) -> &T {
-        &self.first
+        &self.transports[0]
     }
 
     /// Returns the transport if it is the only one.
     pub(super) fn only(&self) -> Option<&T> {
-        self.others.is_empty().then_some(&self.first)
+        match &*self.transports {
+            [only] => Some(only),
+            _ => None,
+        }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> + Clone {
-        std::iter::once(&self.first).chain(&self.others)
-    }
-
-    fn get(&self, number: usize) -> Option<&T> {
-        match number.checked_sub(1) {
-            None => Some(&self.first),
-            Some(other) => self.others.get(other),
-        }
+        self.transports.iter()
     }
 
     /// Returns the sockets, to wait for them.
@@ -75,19 +82,17 @@ impl<T: Transport> Listeners<T> {
     /// `WouldBlock` if there is no request; the first other error of a transport.
     #[inline]
     pub(super) fn get_request(&self, server: &ServerHandle) -> io::Result<T::Request> {
-        if self.others.is_empty() {
-            return self.first.get_request(server);
+        match self.only() {
+            Some(only) => only.get_request(server),
+            None => self.get_request_in_turn(server),
         }
-        self.get_request_in_turn(server)
     }
 
     fn get_request_in_turn(&self, server: &ServerHandle) -> io::Result<T::Request> {
-        let count = self.others.len() + 1;
+        let count = self.transports.len();
         let begin = self.next.load(Ordering::Relaxed);
         for number in (begin..begin + count).map(|number| number % count) {
-            let Some(transport) = self.get(number) else {
-                continue;
-            };
+            let transport = &self.transports[number];
             // Before the call, because it may panic.
             self.next.store((number + 1) % count, Ordering::Relaxed);
             match transport.get_request(server) {
@@ -150,8 +155,8 @@ impl<T: Transport> Listeners<T> {
 impl<T: Transport> ListenerList for Listeners<T> {
     #[inline]
     fn listener(&self, number: usize) -> Option<BorrowedFd<'_>> {
-        Some(self.get(number)?.as_fd())
+        Some(self.transports.get(number)?.as_fd())
     }
 }
 
-impl_as_fd!({T: Transport} Listeners<T>, first);
+impl_as_fd!({T: Transport} Listeners<T>, first());

@@ -21,6 +21,8 @@ pub struct ConnectionState {
     activity: AtomicU8,
     /// The handshake is not complete, or the limits that need its result have not admitted the client yet.
     is_in_handshake: AtomicBool,
+    /// The handshake was ended for lack of descriptors.
+    is_evicted: AtomicBool,
     /// `BUSY`, `IDLE`, `IDLE_ENDED` or `BUSY_ENDED`.
     idle_state: AtomicU8,
     /// `FORCE_CLOSED` and `ENDED` in the low bits. Above them, the activity at the time of the force-close.
@@ -55,6 +57,7 @@ impl ConnectionState {
             sent: AtomicU64::new(0),
             activity: AtomicU8::new(Activity::Queued as u8),
             is_in_handshake: AtomicBool::new(false),
+            is_evicted: AtomicBool::new(false),
             idle_state: AtomicU8::new(BUSY),
             end_state: AtomicU8::new(0),
         }
@@ -111,6 +114,15 @@ impl ConnectionState {
         }
         let message = "the handshake of this client is not complete";
         Err(io::Error::new(io::ErrorKind::NotConnected, message))
+    }
+
+    /// Records that the handshake is ended for lack of descriptors.
+    pub(super) fn mark_evicted(&self) {
+        self.is_evicted.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_evicted(&self) -> bool {
+        self.is_evicted.load(Ordering::SeqCst)
     }
 
     /// Runs `wait`, in which the handler waits for the client's next message. A stop can end the connection
@@ -183,9 +195,21 @@ impl ConnectionState {
         self.end_state.load(Ordering::SeqCst) & ENDED != 0 && !self.is_lingering()
     }
 
-    /// Returns whether the server waits for the client to close its side.
+    /// Runs `wait`, in which the server waits for the client after the end of the handler. A force-close ends it. Does
+    /// not run it after a force-close.
+    #[inline]
+    pub(crate) fn while_lingering<T>(&self, wait: impl FnOnce() -> T) -> Option<T> {
+        // A force-close that this thread does not see yet sees that the connection lingers.
+        self.activity
+            .store(Activity::Lingering as u8, Ordering::SeqCst);
+        let result = (!self.is_force_closed()).then(wait);
+        self.run();
+        result
+    }
+
+    /// Returns whether the server waits for the client after the end of the handler.
     pub(crate) fn is_lingering(&self) -> bool {
-        self.activity.load(Ordering::Relaxed) == Activity::Lingering as u8
+        self.activity.load(Ordering::SeqCst) == Activity::Lingering as u8
     }
 
     /// Number of this connection, unique in its server.

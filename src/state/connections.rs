@@ -2,12 +2,19 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use slab::Slab;
 
+use crate::state::Activity;
 use crate::state::live_connection::LiveConnection;
 use crate::sys::waker::Waker;
+
+/// Time that each client has for its handshake, even if the process lacks descriptors.
+const MIN_HANDSHAKE_TIME: Duration = Duration::from_secs(1);
+/// Share of the late handshakes that are ended at once.
+const EVICTED_SHARE: usize = 4;
 
 #[derive(Default)]
 pub(crate) struct Connections {
@@ -83,6 +90,25 @@ impl Connections {
         drop(registry);
         drop(live);
         bytes
+    }
+
+    /// Ends some of the connections that have been in their handshake for long, because the process lacks descriptors.
+    pub(crate) fn evict_handshakes(&self) {
+        let is_late = |connection: &Arc<dyn LiveConnection>| {
+            let state = connection.connection_state();
+            state.activity() == Activity::Handshaking
+                && state.accepted_at().elapsed() >= MIN_HANDSHAKE_TIME
+        };
+        let mut late: Vec<_> = self.live().into_iter().filter(is_late).collect();
+        late.sort_unstable_by_key(|connection| connection.connection_state().accepted_at());
+        late.truncate(late.len().div_ceil(EVICTED_SHARE));
+        for connection in &late {
+            connection.connection_state().mark_evicted();
+            connection.shutdown();
+        }
+        if !late.is_empty() {
+            self.announce_end();
+        }
     }
 
     /// Ends the connections whose handlers wait for the client's next message.

@@ -6,12 +6,12 @@ pub(crate) use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// Implements [`AsFd`] by a field; on Windows `AsSocket`, of which `AsFd` follows there.
 macro_rules! impl_as_fd {
-    ($(#[$doc:meta])* $({$($generics:tt)*})? $type:ty, $field:ident) => {
+    ($(#[$doc:meta])* $({$($generics:tt)*})? $type:ty, $field:ident $(($($none:tt)*))?) => {
         $(#[$doc])*
         #[cfg(unix)]
         impl $(<$($generics)*>)? $crate::sys::fd::AsFd for $type {
             fn as_fd(&self) -> $crate::sys::fd::BorrowedFd<'_> {
-                self.$field.as_fd()
+                self.$field $(($($none)*))? .as_fd()
             }
         }
 
@@ -21,7 +21,7 @@ macro_rules! impl_as_fd {
             fn as_socket(&self) -> $crate::sys::fd::BorrowedFd<'_> {
                 #[allow(unused_imports)] // sockets of `std` have the method themselves
                 use $crate::sys::fd::AsFd as _;
-                self.$field.as_fd()
+                self.$field $(($($none)*))? .as_fd()
             }
         }
     };

@@ -74,10 +74,19 @@ impl Access {
             set.map_err(|error| self.ownership_error(error))?;
         }
         if let Some(mode) = self.mode {
-            let advice = "the mode of the file cannot be set: leave out `mode`, or choose a path on \
-                          another file system";
-            file.set_mode(mode)
-                .map_err(|error| with_advice(error, advice))?;
+            file.set_mode(mode).map_err(|error| {
+                let advice = match error.kind() {
+                    io::ErrorKind::NotFound => {
+                        "the mode of the file is set by way of `/proc`: mount it, for example in the \
+                         directory of a chroot, or leave out `mode`"
+                    }
+                    _ => {
+                        "the mode of the file cannot be set: leave out `mode`, or choose a path on another \
+                         file system"
+                    }
+                };
+                with_advice(error, advice)
+            })?;
         }
         Ok(())
     }

@@ -104,8 +104,14 @@ impl Worker {
             // Not `LevelExclusive`, although one worker is enough for a request. The kernel could wake a
             // worker that a handler blocks, or that reaches its capacity before the backlog is empty.
             (_, AcceptInterest::WakerAndListeners) => {
-                for (listener, key) in accept_fds.listeners.iter().zip(key::listeners()) {
-                    self.poller.add(listener, key, Watch::Level)?;
+                let listeners = || accept_fds.listeners.iter().zip(key::listeners());
+                let mut all = listeners();
+                if let Err(error) =
+                    all.try_for_each(|(listener, key)| self.poller.add(listener, key, Watch::Level))
+                {
+                    // All or none, so that the next attempt adds all.
+                    listeners().for_each(|(listener, key)| self.poller.remove(listener, key));
+                    return Err(error);
                 }
             }
             _ => {}

@@ -59,7 +59,12 @@ impl<T, S, M> ServerOptions<T, S, M> {
     /// | [`request_queue_size`](Self::request_queue_size) | `SOMAXCONN` | 5; `SOMAXCONN` since 3.15 | the kernel ignores clients, which try again |
     ///
     /// If a limit and the capacity of a strategy differ, the smaller one applies. Under
-    /// [`Sequential`](crate::Sequential) there is never more than one connection.
+    /// [`Sequential`](crate::Sequential) there is never more than one connection, if there are no handshakes.
+    ///
+    /// Connections in their [handshake](Self::handshake_timeout) count for `max_connections`, but take no place of
+    /// these strategies. Without `max_connections`, only the descriptors of the process limit their number. When there
+    /// is none left, those that have taken longest for their handshake are ended, and counted as
+    /// [rejected](crate::RejectionCounts::descriptors) for lack of descriptors.
     #[doc(alias = "max_children")]
     #[doc(alias = "gevent.pool.Pool")]
     pub fn max_connections(mut self, most: impl Into<Option<usize>>) -> Self

@@ -48,6 +48,12 @@ const PARK_TIMEOUT: u64 = 100;
 /// a thread that never parks.
 const PARK_TIMEOUT_AFTER_REFUSAL: u64 = 10;
 
+/// Time for which the gate stays closed for threads that are about to reach it, such as one that computes a TLS
+/// handshake. Other threads can neither print nor go on meanwhile.
+const GATE_TIME: Duration = Duration::from_millis(2);
+/// Time between two looks at the other threads.
+const LOOK_INTERVAL: Duration = Duration::from_micros(100);
+
 /// Maximum time in which a child waits until standard output can be flushed.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -139,18 +145,25 @@ fn park_other_threads(permission: &Permission) -> io::Result<(Streams, Gate)> {
         if permission.unchecked {
             return Ok((streams, gate));
         }
-        let unparked_threads = gate.unparked_threads().map_err(Refused::UnknownThreads)?;
+        let opening = Instant::now() + GATE_TIME;
+        let unparked_threads = loop {
+            let unparked = gate.unparked_threads().map_err(Refused::UnknownThreads)?;
+            if unparked == 0 || Instant::now() >= opening {
+                break unparked;
+            }
+            thread::sleep(LOOK_INTERVAL);
+        };
         if unparked_threads == 0 {
             TIMEOUT.store(PARK_TIMEOUT, Ordering::Relaxed);
             return Ok((streams, gate));
         }
-        // An unparked thread may be about to park or to end.
+        // An unparked thread may wait for one of these.
         drop((gate, streams));
         if Instant::now() >= deadline {
             TIMEOUT.store(PARK_TIMEOUT_AFTER_REFUSAL, Ordering::Relaxed);
             return Err(Refused::UnparkedThreads(unparked_threads).into());
         }
-        parked(|| thread::sleep(Duration::from_micros(100)));
+        parked(|| thread::sleep(LOOK_INTERVAL));
     }
 }
 

@@ -1,18 +1,24 @@
 //! Handshakes: clients that do not complete them, and what the others see meanwhile.
 
 use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpListener};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use socketserver::strategy::{AcceptWait, Ready};
 use socketserver::{
-    Activity, HandshakeError, HandshakeErrorKind, Phase, Request, RequestHandler, RequestInfo,
-    Result, Sequential, Server, Service, Strategy, Threading, TlsRequest,
+    Activity, HandshakeError, HandshakeErrorKind, Job, Phase, Rejected, Request, RequestHandler,
+    RequestInfo, Result, Sequential, Server, Service, Strategy, ThreadPool, Threading, TlsRequest,
 };
 
 use super::*;
 #[cfg(unix)]
 use crate::support::alone::{apart, test_name};
+#[cfg(target_os = "linux")]
+use crate::support::alone::{is_kind_alone, start};
+#[cfg(target_os = "linux")]
+use crate::support::kinds::{Kind, by_kind};
 
 /// Reports failed handshakes.
 pub(super) struct Reporting(mpsc::SyncSender<HandshakeErrorKind>);
@@ -206,6 +212,32 @@ fn the_backlog_is_served<M: Strategy + Default>() {
     assert_eq!((report.completed, report.rejected), (1, 0), "{report}");
 }
 
+/// Another server can have the port while the grace period of this one lasts.
+#[cfg(unix)]
+fn the_port_is_free_while_a_handshake_is_completed<M: Strategy + Default>() {
+    let server = options::<_, M>()
+        .handshake_timeout(None)
+        .bind(own_loopback(), echo())
+        .unwrap()
+        .grace_period(Duration::MAX)
+        .spawn()
+        .unwrap();
+    let address = *server.server_address();
+    let mut half = silent(&address);
+    half.write_all(b"\x16\x03\x01\x02\x00\x01\x00").unwrap();
+    let handle = server.handle();
+    eventually("the client is accepted", || handle.stats().accepted == 1);
+    let closing = std::thread::spawn(move || server.stop().unwrap());
+    eventually("the port is free", || TcpListener::bind(address).is_ok());
+    assert_eq!(handle.stats().active, 1);
+    drop(half);
+    let report = in_time(move || closing.join().unwrap());
+    assert_eq!((report.completed, report.rejected), (0, 1), "{report}");
+}
+
+#[cfg(unix)] // elsewhere, open connections keep the port
+by_strategy!(the_port_is_free_while_a_handshake_is_completed);
+
 by_strategy!(
     silent_clients_delay_no_other_client,
     a_late_client_is_disconnected,
@@ -259,6 +291,115 @@ fn a_handshake_does_not_keep_idle_child_processes() {
         let report = in_time(move || closing.join().unwrap());
         assert_eq!((report.completed, report.rejected), (1, 1), "{report}");
     });
+}
+
+/// The thread of the handshakes computes without a pause while the server forks for those that are complete.
+#[cfg(unix)]
+#[test]
+fn many_handshakes_at_once_do_not_prevent_forks() {
+    const CLIENTS: usize = 300;
+    let name = test_name!("many_handshakes_at_once_do_not_prevent_forks");
+    apart(name, || {
+        let server = options::<_, Sequential>()
+            .bind(own_loopback(), echo())
+            .unwrap();
+        let server = server.strategy(forking());
+        let address = *server.server_address();
+        // All have sent their part before the first is accepted.
+        let mut clients: Vec<_> = (0..CLIENTS).map(|_| TlsClient::begin(&address)).collect();
+        let handle = server.handle();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for client in &mut clients {
+                    assert_eq!(client.ask("hello\n"), "hello\n");
+                    client.finish();
+                    client.rest().unwrap();
+                }
+                handle.shutdown();
+            });
+            server.serve_forever().unwrap();
+        });
+        server.server_close();
+        let stats = handle.stats();
+        assert_eq!(
+            (stats.completed, stats.rejected, stats.failed),
+            (CLIENTS as u64, 0, 0),
+            "{stats:?}"
+        );
+    });
+}
+
+/// Without `max_connections`, the descriptors of the process limit the number of silent clients.
+#[cfg(target_os = "linux")]
+fn silent_clients_leave_descriptors_to_others(kind: Kind) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let name = test_name!("silent_clients_leave_descriptors_to_others");
+    if is_kind_alone(name, kind) {
+        let before = getrlimit(Resource::Nofile);
+        let current = Some(60);
+        setrlimit(Resource::Nofile, Rlimit { current, ..before }).unwrap();
+        let options = options::<_, Sequential>().handshake_timeout(None);
+        let server = options.bind(own_loopback(), echo()).unwrap();
+        println!("\nlistening on {}", server.server_address());
+        return server.strategy(kind.strategy()).serve_forever().unwrap();
+    }
+    let mut program = start(name, kind);
+    program.wait_for_text("\nlistening on ");
+    let address = program.line().parse().unwrap();
+    let _silent: Vec<_> = (0..100).map(|_| silent(&address)).collect();
+    // Clients in the backlog are rejected after a second without a descriptor.
+    eventually("a client is served", || {
+        let client = TlsClient::connect_to(address, &Authority::known(), "localhost");
+        client.is_ok_and(|mut client| client.ask("hello\n") == "hello\n")
+    });
+    program.kill();
+}
+
+#[cfg(target_os = "linux")]
+by_kind!(silent_clients_leave_descriptors_to_others);
+
+/// A strategy whose wait fails for lack of memory, as `poll` does.
+#[test]
+fn a_wait_that_fails_for_a_moment_ends_no_server() {
+    struct Failing {
+        pool: ThreadPool,
+        failures: AtomicUsize,
+        has_failed: AtomicBool,
+    }
+
+    impl Strategy for Failing {
+        fn process_request(&self, job: Job) -> std::result::Result<(), Rejected> {
+            self.pool.process_request(job)
+        }
+
+        fn wait(&self, wait: &AcceptWait<'_>) -> std::io::Result<Ready> {
+            let take_one = |failures: usize| failures.checked_sub(1);
+            let order = Ordering::SeqCst;
+            if self.failures.fetch_update(order, order, take_one).is_ok() {
+                return Err(std::io::Error::from_raw_os_error(12)); // ENOMEM
+            }
+            let ready = self.pool.wait(wait);
+            // The first handshake is complete.
+            if matches!(ready, Ok(Ready::Woken)) && !self.has_failed.swap(true, order) {
+                self.failures.store(3, order);
+            }
+            ready
+        }
+    }
+
+    let strategy = Failing {
+        pool: ThreadPool::new(2),
+        failures: AtomicUsize::new(0),
+        has_failed: AtomicBool::new(false),
+    };
+    let server = options::<_, Sequential>()
+        .bind(own_loopback(), echo())
+        .unwrap();
+    let server = server.strategy(strategy).spawn().unwrap();
+    assert_eq!(connect(server.server_address()).ask("hello\n"), "hello\n");
+    assert!(server.stats().accept_errors.backed_off > 0);
+    server.stop().unwrap();
 }
 
 /// Each of the few threads would otherwise wait for a silent client.
