@@ -228,7 +228,7 @@ impl<R: Request, S: Service<R>> Runnable for Verified<R, S> {
             Ok(()) => serve(request, service, in_flight),
             Err(error) => {
                 handle_error(&**service, request, &error);
-                let _ = catch_panic(|| request.shutdown_request());
+                let _ = catch_panic(|| request.shutdown_request(false));
                 in_flight.outcome = Outcome::Failed;
             }
         }
@@ -278,12 +278,13 @@ pub(crate) fn serve<R: Request, S: Service<R>, C: Borrow<Arc<ServerState>>>(
         {
             return outcome;
         }
-        match finish_request(request, service) {
+        let served = finish_request(request, service);
+        if let Some(forbidden) = request.forbidden_header() {
+            return handshake::failed(request, &**service, forbidden);
+        }
+        match served {
             Ok(()) => Outcome::Completed,
             Err(error) => {
-                if let Some(forbidden) = request.forbidden_header() {
-                    return handshake::failed(request, &**service, forbidden);
-                }
                 handle_error(&**service, request, &error);
                 match error.is_disconnect() {
                     true => Outcome::Disconnected,
@@ -303,7 +304,8 @@ pub(crate) fn end<R: Request, C: Borrow<Arc<ServerState>>>(
     outcome: Outcome,
 ) {
     let was_force_closed = request.connection_state().is_some_and(ConnectionState::end);
-    let _ = catch_panic(|| request.shutdown_request());
+    let is_complete = outcome == Outcome::Completed;
+    let _ = catch_panic(|| request.shutdown_request(is_complete));
     in_flight.outcome = outcome;
     if was_force_closed {
         in_flight.record_force_closed(|| {

@@ -69,7 +69,9 @@ impl<S: StreamSocket> Connection<S> {
         let received = self.state.during(Activity::Reading, read);
         #[cfg(feature = "proxy-protocol")]
         if let Ok(size) = received {
-            self.proxy.check_start(&buffer[buffer.len() - size..])?;
+            let start = buffer.len() - size;
+            let checked = self.proxy.check_start(&buffer[start..]);
+            checked.inspect_err(|_| buffer.truncate(start))?;
         }
         self.record_received(received)
     }
@@ -154,13 +156,23 @@ impl<S: StreamSocket> Connection<S> {
         let deadline = Instant::now().checked_add(time);
         let remaining =
             || deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        self.state.during(Activity::Lingering, || {
-            let mut buffer = [0; 4096];
+        self.state.while_lingering(|| {
             while remaining() != Some(Duration::ZERO)
-                && self.socket.wait_readable(remaining()).unwrap_or(false)
-                && self.socket.recv(&mut buffer).is_ok_and(|size| size > 0)
+                && self.socket.discard(remaining()).unwrap_or(false)
             {}
         });
+    }
+
+    /// Ends the output for the client, after the handler has returned.
+    pub(super) fn end_output(&self, is_complete: bool) {
+        // Fails if the client is gone.
+        let _ = match is_complete {
+            true => {
+                let finished = self.state.while_lingering(|| self.socket.finish());
+                finished.unwrap_or(Ok(()))
+            }
+            false => self.socket.truncate(),
+        };
     }
 
     /// Fails if the write timeout has expired for a write that has sent a part of its data. The timeout

@@ -285,7 +285,7 @@ impl<S: DatagramSocket> RequestLifecycle for DatagramRequest<S> {
         sent
     }
 
-    fn shutdown_request(&mut self) {}
+    fn shutdown_request(&mut self, _is_complete: bool) {}
 
     fn reject(&mut self, rejection: &Rejection) {
         if let Rejection::Message(message) = rejection

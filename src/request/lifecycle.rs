@@ -73,9 +73,10 @@ pub trait RequestLifecycle {
         Ok(())
     }
 
-    /// Ends the request in order, before it is dropped: the client of a stream reads its end. A drop alone
-    /// only closes the descriptor, because a forking parent drops its copy while the child serves.
-    fn shutdown_request(&mut self);
+    /// Ends the request in order, before it is dropped: the client of a stream reads its end, which tells it whether
+    /// the reply is complete, if the protocol can. A drop alone only closes the descriptor, because a forking parent
+    /// drops its copy while the child serves.
+    fn shutdown_request(&mut self, is_complete: bool);
 
     /// Rejects the client without waiting, and ends the request.
     fn reject(&mut self, rejection: &Rejection);

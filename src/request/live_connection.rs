@@ -91,8 +91,10 @@ impl<S: StreamSocket> Delivery for BroadcastMessage<'_, S> {
     }
 
     fn cancel(&self) {
+        let rest = &self.data[self.sent..];
+        let sent = self.sent + self.connection.socket.begun(rest);
         // After a part of a message, the client would take the next message for the rest of it.
-        if (1..self.data.len()).contains(&self.sent) {
+        if (1..self.data.len()).contains(&sent) {
             self.connection.shutdown();
         }
     }

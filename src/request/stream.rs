@@ -4,7 +4,6 @@ use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 #[cfg(feature = "proxy-protocol")]
 use std::net::IpAddr;
-use std::net::Shutdown;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -220,12 +219,9 @@ impl<S: StreamSocket> StreamRequest<S> {
 
     /// Ends the stream for the client. Then discards its unread input, because closing with unread input
     /// resets the connection.
-    fn shut_down(&self) {
-        // Fails if the client is gone.
-        let _ = match self.handshake {
-            None => self.connection().socket.finish(),
-            Some(_) => self.connection().socket.shutdown(Shutdown::Write),
-        };
+    fn shut_down(&self, is_complete: bool) {
+        self.connection()
+            .end_output(is_complete && self.handshake.is_none());
         if !self.reader.ended {
             self.connection().socket.before_close();
         }
@@ -298,6 +294,9 @@ impl<S: StreamSocket> RequestLifecycle for StreamRequest<S> {
         if step == HandshakeStep::Done {
             #[cfg(feature = "proxy-protocol")]
             self.reader.unread(handshake.take_start())?;
+            if let Some(timeouts) = &connection.timeouts {
+                timeouts.record_handshake();
+            }
             self.handshake = None;
         }
         Ok(step)
@@ -354,8 +353,8 @@ impl<S: StreamSocket> RequestLifecycle for StreamRequest<S> {
         self.listener
     }
 
-    fn shutdown_request(&mut self) {
-        self.shut_down();
+    fn shutdown_request(&mut self, is_complete: bool) {
+        self.shut_down(is_complete);
         let linger = self
             .connection()
             .timeouts
@@ -382,7 +381,7 @@ impl<S: StreamSocket> RequestLifecycle for StreamRequest<S> {
                 return;
             }
         }
-        self.shut_down();
+        self.shut_down(true);
     }
 }
 

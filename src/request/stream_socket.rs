@@ -449,8 +449,12 @@ pub trait StreamSocket: Send + Sync + 'static {
     /// assert!(!socket.has_pending_input());
     /// let parts = [IoSlice::new(b"an"), IoSlice::new(b"swer")];
     /// assert_eq!(StreamSocket::try_send_vectored(&socket, &parts)?, 6);
+    /// assert_eq!(socket.begun(b"more"), 0);
     /// StreamSocket::finish(&socket)?;
+    /// client.write_all(b"more")?;
+    /// assert!(socket.discard(None)?);
     /// assert_eq!(std::io::read_to_string(client)?, "answer");
+    /// assert!(!socket.discard(None)?);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
@@ -491,6 +495,28 @@ pub trait StreamSocket: Send + Sync + 'static {
         self.shutdown(Shutdown::Write)
     }
 
+    /// Ends the output of a request that has failed. A socket whose protocol marks the end of the output, as TLS
+    /// does, leaves out the mark, so that the client knows that it does not have everything. Must not wait. The default
+    /// calls `shutdown` with `Write`.
+    ///
+    /// See the [example](Self::try_recv).
+    ///
+    /// # Errors
+    ///
+    /// Any error means that the client is gone.
+    fn truncate(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+
+    /// Size of the start of `data` that the client gets although [`try_send`](Self::try_send) has returned
+    /// `WouldBlock` for `data`: a socket that encrypts cannot take back what it has encrypted. Default: 0.
+    ///
+    /// See the [example](Self::try_recv).
+    fn begun(&self, data: &[u8]) -> usize {
+        let _ = data;
+        0
+    }
+
     /// Result of the TLS handshake. Default: `None`.
     ///
     /// See the [example](crate::tls::TlsInfo).
@@ -505,6 +531,19 @@ pub trait StreamSocket: Send + Sync + 'static {
     ///
     /// See the [example](Self).
     fn before_close(&self) {}
+
+    /// Waits for input that follows [`before_close`](Self::before_close), at most for `timeout` (`None`: without
+    /// limit), and discards some of it. Returns `false` at the end of the stream. Nothing is read as data any more, so
+    /// a socket that decrypts need not do so. The default waits and calls [`recv`](Self::recv).
+    ///
+    /// See the [example](Self::try_recv).
+    ///
+    /// # Errors
+    ///
+    /// Any error means that the client is gone.
+    fn discard(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        Ok(self.wait_readable(timeout)? && self.recv(&mut [0; 4096])? > 0)
+    }
 }
 
 /// Progress of a handshake: [`StreamSocket::handshake`].

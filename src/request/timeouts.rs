@@ -7,6 +7,7 @@
 //! connection has a request timeout.
 
 use std::io;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,8 @@ pub(super) struct ConnectionTimeouts {
     linger: Option<Duration>,
     /// When the connection was accepted. Set only if `first_byte` or `request` is.
     accepted: Option<Instant>,
+    /// When the handshake was complete, from which `first_byte` counts.
+    handshake_end: OnceLock<Instant>,
     /// The timeouts that the socket itself has.
     socket: DirectionTimeouts,
     /// `NO_INPUT`, `INPUT_LAST` or `OUTPUT_LAST`.
@@ -69,6 +72,7 @@ impl ConnectionTimeouts {
             request: config.request,
             linger: config.linger,
             accepted: counts_from_accept.then(Instant::now),
+            handshake_end: OnceLock::new(),
             socket: DirectionTimeouts::new(receive, send),
             progress: AtomicU8::new(NO_INPUT),
             request_timeout_recorded: AtomicBool::new(false),
@@ -83,6 +87,13 @@ impl ConnectionTimeouts {
     /// How long to wait, after the request, until the client ends its side.
     pub(super) fn linger(&self) -> Option<Duration> {
         self.linger
+    }
+
+    /// Records that the handshake is complete.
+    pub(super) fn record_handshake(&self) {
+        if self.first_byte.is_some() {
+            let _ = self.handshake_end.set(Instant::now());
+        }
     }
 
     /// Records that the handler got bytes from the client.
@@ -122,13 +133,14 @@ impl ConnectionTimeouts {
         }
     }
 
-    /// Begins the first read. Its timeout began when the connection was accepted. That can be long ago,
-    /// if the request waited for a thread; input that arrived meanwhile is in time.
+    /// Begins the first read. Its timeout began when the connection was accepted, or when its handshake was complete.
+    /// That can be long ago, if the request waited for a thread; input that arrived meanwhile is in time.
     #[cold]
     fn begin_first_read(&self, socket: &impl StreamSocket) -> io::Result<PendingIo> {
-        let read = PendingIo::read(TimeoutKind::FirstByte, self.accepted);
+        let begin = self.first_byte_begin();
+        let read = PendingIo::read(TimeoutKind::FirstByte, begin);
         // The socket's timeout begins now. Being late by 1/16 of it is tolerated.
-        let passed = self.accepted.map(|accepted| accepted.elapsed());
+        let passed = begin.map(|begin| begin.elapsed());
         let tolerated = self
             .socket
             .get(Direction::Receive)
@@ -140,6 +152,10 @@ impl ConnectionTimeouts {
             }
         }
         Ok(read)
+    }
+
+    fn first_byte_begin(&self) -> Option<Instant> {
+        self.handshake_end.get().copied().or(self.accepted)
     }
 
     /// Begins a write, or a part of a write that began at `started`.

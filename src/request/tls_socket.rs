@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use rustls::ServerConnection;
 
-use crate::coroutine::stream_io::timed_out;
+use crate::coroutine::stream_io::{self, timed_out};
 use crate::handshake_error;
 use crate::request::stream_socket::{HandshakeStep, StreamSocket};
 use crate::request::tls_socket::session::{Destination, Session};
@@ -130,7 +130,13 @@ impl<S: StreamSocket> TlsSocket<S> {
                     session.input = input;
                     session.incomplete_since.get_or_insert_with(Instant::now);
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    if stream_io::is_timeout(&error) {
+                        // The next read waits for the rest as long as for anything else.
+                        session.incomplete_since = None;
+                    }
+                    return Err(error);
+                }
             }
         }
     }
@@ -158,14 +164,13 @@ impl<S: StreamSocket> TlsSocket<S> {
     /// Passes the encrypted bytes of the session to the socket, and waits for space, at most for the time that
     /// `timeout` returns.
     fn flush(&self, timeout: impl Fn() -> Option<Duration>) -> io::Result<()> {
-        loop {
-            if self.session.lock().flush(&self.inner)? {
-                return Ok(());
-            }
-            if !self.inner.wait_writable(timeout())? {
+        while !self.session.lock().flush(&self.inner)? {
+            // After the time, there may be less space than a wait counts as writable, but enough.
+            if !self.inner.wait_writable(timeout())? && !self.session.lock().flush(&self.inner)? {
                 return Err(timed_out(Direction::Send));
             }
         }
+        Ok(())
     }
 }
 
@@ -315,13 +320,30 @@ impl<S: StreamSocket> StreamSocket for TlsSocket<S> {
 
     fn finish(&self) -> io::Result<()> {
         self.session.lock().send_close_notify();
-        let timeout = || match self.inner.write_timeout() {
-            Some(timeout) => Some(timeout.min(FINISH_TIMEOUT)),
-            None => Some(FINISH_TIMEOUT),
-        };
-        let flushed = self.flush(timeout);
+        let started = Instant::now();
+        let flushed = self.flush(|| {
+            let timeout = self.inner.write_timeout().unwrap_or(FINISH_TIMEOUT);
+            Some(
+                timeout
+                    .min(FINISH_TIMEOUT)
+                    .saturating_sub(started.elapsed()),
+            )
+        });
         self.inner.finish()?;
         flushed
+    }
+
+    fn truncate(&self) -> io::Result<()> {
+        let _ = self.session.lock().flush(&self.inner);
+        self.inner.truncate()
+    }
+
+    fn begun(&self, data: &[u8]) -> usize {
+        let repeated = &self.session.lock().repeated;
+        match data.starts_with(repeated) {
+            true => repeated.len(),
+            false => 0,
+        }
     }
 
     fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
@@ -353,6 +375,10 @@ impl<S: StreamSocket> StreamSocket for TlsSocket<S> {
 
     fn before_close(&self) {
         self.inner.before_close();
+    }
+
+    fn discard(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        self.inner.discard(timeout)
     }
 
     fn tls_info(&self) -> Option<TlsInfo> {

@@ -107,7 +107,7 @@ impl Sender {
 
     /// Sends all of `data` within `timeout`, which replaces the client's own timeout. If the client has
     /// received only a part by then, its connection is closed, because the next message would begin in the
-    /// middle of this one. With zero, sends what the socket has space for; with [`Duration::MAX`], waits without
+    /// middle of this one. Over TLS, a message of at most 16 KiB can still arrive later, whole. With zero, sends what the socket has space for; with [`Duration::MAX`], waits without
     /// limit. A datagram is sent without waiting.
     ///
     /// [`ServerHandle::broadcast`](crate::ServerHandle::broadcast) sends to many clients at the same time.

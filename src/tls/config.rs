@@ -107,8 +107,9 @@ impl TlsConfig {
         }))
     }
 
-    /// Reads the files again, for the handshakes that begin from now on. Connections keep what they have. Does
-    /// nothing for a configuration from [`from_rustls`](Self::from_rustls).
+    /// Reads the files again, for the handshakes that begin from now on. Connections keep what they have. Clients can
+    /// resume their sessions, unless certificates of clients are checked: then each client shows its certificate
+    /// again. Does nothing for a configuration from [`from_rustls`](Self::from_rustls).
     ///
     /// See the [example](Self).
     ///
@@ -174,7 +175,7 @@ pub struct TlsConfigBuilder {
     clients: ClientCertificates,
     protocols: Vec<Vec<u8>>,
     minimum_is_1_3: bool,
-    /// Kept when the files are read again, so that clients can resume their sessions.
+    /// Kept when the files are read again, so that clients can resume their sessions, unless they show certificates.
     ticketer: Option<Arc<dyn ProducesTickets>>,
 }
 
@@ -246,9 +247,7 @@ impl TlsConfigBuilder {
     ///
     /// As for [`TlsConfig::from_pem_files`]; if there is no certificate.
     pub fn build(mut self) -> Result<TlsConfig, TlsError> {
-        let ticketer = ring::Ticketer::new();
-        let failed = |error| TlsError::new("no keys for the resumption of sessions", error);
-        self.ticketer = Some(ticketer.map_err(failed)?);
+        self.ticketer = Some(new_ticketer()?);
         let config = self.read()?;
         Ok(TlsConfig(Arc::new(Shared {
             sources: Some(self),
@@ -285,9 +284,12 @@ impl TlsConfigBuilder {
         };
         let mut config = builder.with_cert_resolver(Arc::new(certificates));
         config.alpn_protocols.clone_from(&self.protocols);
-        if let Some(ticketer) = &self.ticketer {
-            config.ticketer = Arc::clone(ticketer);
-        }
+        config.ticketer = match (&self.clients, &self.ticketer) {
+            (ClientCertificates::None, Some(ticketer)) => Arc::clone(ticketer),
+            // The certificate of a client is not checked again when its session is resumed. Its authority may be
+            // trusted no more.
+            _ => new_ticketer()?,
+        };
         Ok(config)
     }
 
@@ -306,6 +308,11 @@ impl TlsConfigBuilder {
             by_name,
         })
     }
+}
+
+fn new_ticketer() -> Result<Arc<dyn ProducesTickets>, TlsError> {
+    let failed = |error| TlsError::new("no keys for the resumption of sessions", error);
+    ring::Ticketer::new().map_err(failed)
 }
 
 fn files(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> CertificateFiles {

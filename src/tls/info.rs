@@ -35,7 +35,7 @@ struct Agreed {
     alpn_protocol: Option<Vec<u8>>,
     peer_certificates: Vec<CertificateDer<'static>>,
     version: &'static str,
-    cipher_suite: &'static str,
+    cipher_suite: String,
     is_resumed: bool,
 }
 
@@ -56,7 +56,8 @@ impl TlsInfo {
             },
             cipher_suite: suite
                 .and_then(|suite| suite.suite().as_str())
-                .unwrap_or("unknown"),
+                .unwrap_or("unknown")
+                .replacen("TLS13_", "TLS_", 1),
             is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         }))
     }
@@ -93,12 +94,14 @@ impl TlsInfo {
         self.0.version
     }
 
-    /// The name of the cipher suite, such as `TLS13_AES_256_GCM_SHA384`.
+    /// The name of the cipher suite in the registry of IANA, such as `TLS_AES_256_GCM_SHA384` or
+    /// `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256`. Python has OpenSSL's names: the same for TLS 1.3, others for TLS 1.2
+    /// (`ECDHE-RSA-AES128-GCM-SHA256`).
     ///
     /// See the [example](Self).
     #[doc(alias = "cipher")]
-    pub fn cipher_suite(&self) -> &'static str {
-        self.0.cipher_suite
+    pub fn cipher_suite(&self) -> &str {
+        &self.0.cipher_suite
     }
 
     /// Whether the handshake has resumed an earlier session of this client.

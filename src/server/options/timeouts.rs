@@ -76,8 +76,8 @@ impl<T, S, M> ServerOptions<T, S, M> {
         self
     }
 
-    /// Sets how long a client may take to send its first byte after it was accepted: against clients
-    /// that connect and send nothing. `None`, the default: [`read_timeout`](Self::read_timeout) applies
+    /// Sets how long a client may take to send its first byte after it was accepted, or after its
+    /// [handshake](Self::handshake_timeout): against clients that connect and send nothing. `None`, the default: [`read_timeout`](Self::read_timeout) applies
     /// to the first read too. [`Duration::MAX`]: without limit. Zero is an error when binding. The error is of kind
     /// [`FirstByte`](crate::TimeoutKind::FirstByte). Nothing in Python.
     ///

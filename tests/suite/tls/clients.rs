@@ -97,14 +97,31 @@ impl TlsClient {
         })
     }
 
+    /// Connects, and sends the begin of the handshake.
+    pub(super) fn begin(address: &SocketAddr) -> Self {
+        let socket = TcpStream::connect(address).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let connection = ClientConnection::new(Authority::known(), name).unwrap();
+        let mut stream = StreamOwned::new(connection, socket);
+        stream.conn.write_tls(&mut stream.sock).unwrap();
+        Self {
+            stream: BufReader::new(stream),
+        }
+    }
+
     pub(super) fn socket(&self) -> &TcpStream {
         &self.stream.get_ref().sock
     }
 
     pub(super) fn send(&mut self, data: impl AsRef<[u8]>) {
+        self.try_send(data).unwrap();
+    }
+
+    pub(super) fn try_send(&mut self, data: impl AsRef<[u8]>) -> io::Result<()> {
         let stream = self.stream.get_mut();
-        stream.write_all(data.as_ref()).unwrap();
-        stream.flush().unwrap();
+        stream.write_all(data.as_ref())?;
+        stream.flush()
     }
 
     /// Uses new keys from here on, and asks the server to do so, too (`KeyUpdate` of TLS 1.3).
@@ -128,6 +145,11 @@ impl TlsClient {
         let mut rest = Vec::new();
         self.stream.read_to_end(&mut rest)?;
         Ok(rest)
+    }
+
+    /// Reads to the end, and keeps what precedes an error.
+    pub(super) fn rest_into(&mut self, received: &mut Vec<u8>) -> io::Result<()> {
+        self.stream.read_to_end(received).map(drop)
     }
 
     /// Says that no more follows.

@@ -1,6 +1,7 @@
 //! TLS servers, with clients of rustls, Python, openssl and curl.
 
 mod clients;
+mod endings;
 mod handshakes;
 #[cfg(unix)]
 mod programs;
