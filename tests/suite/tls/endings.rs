@@ -1,11 +1,9 @@
 //! Ends of connections: early answers, failed handlers, messages that are given up.
 
 use std::io::{ErrorKind, Write};
-use std::net::TcpListener;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use socketserver::request::{HandshakeStep, StreamSocket, TlsSocket};
 use socketserver::{Request, Sender, Strategy, TlsRequest, handler_fn};
 
 use super::*;
@@ -128,10 +126,7 @@ fn a_socket_knows_what_it_has_begun_to_send() {
         next(&may_read);
         client.rest().unwrap().len()
     });
-    let socket = TlsSocket::new(listener.accept().unwrap().0, &config());
-    while socket.handshake().unwrap() != HandshakeStep::Done {
-        assert!(socket.wait_readable(Some(PATIENCE)).unwrap());
-    }
+    let socket = accept_from(&listener);
     let data = vec![b'd'; 20_000];
     let mut sent = 0;
     assert_eq!(socket.begun(&data), 0);

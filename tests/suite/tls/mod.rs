@@ -7,10 +7,11 @@ mod handshakes;
 mod programs;
 mod sessions;
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use socketserver::request::{HandshakeStep, StreamSocket, TlsSocket};
 use socketserver::tls::{ClientCertificates, TlsConfig};
 use socketserver::transport::{Tcp, Tls};
 use socketserver::{RunningServer, Server, ServerOptions, Service, Strategy, TlsRequest};
@@ -63,6 +64,15 @@ fn silent(address: &SocketAddr) -> TcpStream {
     let client = TcpStream::connect(address).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     client
+}
+
+/// Accepts a connection without a server, and completes its handshake.
+fn accept_from(listener: &TcpListener) -> TlsSocket<TcpStream> {
+    let socket = TlsSocket::new(listener.accept().unwrap().0, &config());
+    while socket.handshake().unwrap() != HandshakeStep::Done {
+        assert!(socket.wait_readable(Some(PATIENCE)).unwrap());
+    }
+    socket
 }
 
 fn echo() -> impl socketserver::Service<TlsRequest> {

@@ -1,11 +1,10 @@
 //! Reads and writes of TLS connections, and what a handshake agrees on.
 
 use std::io::{ErrorKind, Write};
-use std::net::{Shutdown, TcpListener};
+use std::net::Shutdown;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use socketserver::request::{HandshakeStep, StreamSocket, TlsSocket};
 use socketserver::tls::{ClientCertificates, TlsInfo};
 use socketserver::{
     Coroutines, Request, Sender, Sequential, Strategy, ThreadPool, Threading, TimeoutKind,
@@ -364,10 +363,7 @@ fn a_repeated_write_sends_each_byte_once() {
             next(&may_read);
             client.rest().unwrap()
         });
-        let socket = TlsSocket::new(listener.accept().unwrap().0, &config());
-        while socket.handshake().unwrap() != HandshakeStep::Done {
-            assert!(socket.wait_readable(Some(PATIENCE)).unwrap());
-        }
+        let socket = accept_from(&listener);
         socket.set_timeout(Some(Duration::from_millis(10))).unwrap();
         let (mut sent, mut failures) = (0, 0);
         while sent < SIZE {
