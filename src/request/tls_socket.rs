@@ -63,7 +63,8 @@ pub struct TlsSocket<S> {
 }
 
 impl<S: StreamSocket> TlsSocket<S> {
-    /// Wraps a connected socket. The handshake follows: [`StreamSocket::handshake`].
+    /// Wraps a connected socket. Unlike Python's `wrap_socket`, does not wait for the handshake, which follows by
+    /// [`StreamSocket::handshake`]. Until it is complete, reads and writes fail with `NotConnected`.
     ///
     /// ```
     /// use socketserver::request::{TlsSocket};
