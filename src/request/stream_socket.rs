@@ -450,7 +450,8 @@ pub trait StreamSocket: Send + Sync + 'static {
     /// let parts = [IoSlice::new(b"an"), IoSlice::new(b"swer")];
     /// assert_eq!(StreamSocket::try_send_vectored(&socket, &parts)?, 6);
     /// assert_eq!(socket.begun(b"more"), 0);
-    /// StreamSocket::finish(&socket)?;
+    /// let has_succeeded = true;
+    /// if has_succeeded { socket.finish()? } else { socket.truncate()? }
     /// client.write_all(b"more")?;
     /// assert!(socket.discard(None)?);
     /// assert_eq!(std::io::read_to_string(client)?, "answer");

@@ -21,8 +21,8 @@ use crate::state::{NetworkError, ToNetwork};
 ///   client and access lists go by it. [`ConnectionInfo::proxy`](crate::request::ConnectionInfo::proxy) has the
 ///   address of the proxy and all that the header says. For a Unix socket, `client_address` stays as it is, because it
 ///   has another type.
-/// - A connection that the proxy has made for itself (`LOCAL`, `UNKNOWN`), for example to check that the server
-///   runs, has the proxy's address.
+/// - A connection that the proxy has made for itself (`LOCAL`), for example to check that the server runs, has the
+///   proxy's address. So has one of a client that the header does not tell (`UNKNOWN`).
 /// - A missing, malformed or late header ends this connection, and counts in
 ///   [`handshake_errors`](crate::Stats::handshake_errors). The header is read where handshakes are completed, never on
 ///   the accept loop. With TLS it comes before the handshake.
@@ -38,7 +38,7 @@ use crate::state::{NetworkError, ToNetwork};
 ///     let proxy = info.proxy().expect("it is required");
 ///     writeln!(request, "{client} for {}", proxy.destination().unwrap())?;
 ///     writeln!(request, "version {}, from {}", proxy.version(), proxy.proxy_address().ip().unwrap())?;
-///     assert_eq!(proxy.client_address(), Some(client));
+///     assert_eq!((proxy.client_address(), proxy.is_local()), (Some(client), false));
 ///     assert!(proxy.fields().is_empty() && proxy.field(5).is_none());
 ///     Ok(())
 /// });
