@@ -16,6 +16,8 @@ pub(super) struct AcceptBackoff {
     attempts_without_wait: ProbeBackoff,
     /// Number of errors since the last request.
     consecutive_errors: u32,
+    /// Number of connections since the last request that their clients have reset in the backlog.
+    consecutive_aborted: u32,
     /// Number of waits since the last request after which the backlog was empty.
     consecutive_empty: u32,
     delay: Duration,
@@ -36,6 +38,7 @@ impl Default for AcceptBackoff {
             is_request_likely: true,
             attempts_without_wait: ProbeBackoff::default(),
             consecutive_errors: 0,
+            consecutive_aborted: 0,
             consecutive_empty: 0,
             delay: Duration::ZERO,
             retry_at: None,
@@ -48,6 +51,8 @@ impl Default for AcceptBackoff {
 
 impl AcceptBackoff {
     const MAX_CONSECUTIVE_ERRORS: u32 = 16;
+    /// More than a full backlog has on a system that reports reset connections.
+    const MAX_CONSECUTIVE_ABORTED: u32 = 256;
     const MAX_CONSECUTIVE_EMPTY: u32 = 64;
     const FIRST_DELAY: Duration = Duration::from_millis(10);
     const MAX_DELAY: Duration = Duration::from_secs(1);
@@ -74,6 +79,7 @@ impl AcceptBackoff {
         }
         self.is_request_likely = self.attempts_without_wait.should_try();
         self.consecutive_errors = 0;
+        self.consecutive_aborted = 0;
         self.consecutive_empty = 0;
         self.recover();
     }
@@ -109,6 +115,15 @@ impl AcceptBackoff {
     pub(super) fn record_client_error(&mut self) {
         self.consecutive_errors += 1;
         if self.consecutive_errors > Self::MAX_CONSECUTIVE_ERRORS {
+            self.back_off();
+        }
+    }
+
+    /// Records that a client has reset its connection before it was accepted. The error has taken the connection
+    /// from the backlog; requests wait behind it.
+    pub(super) fn record_aborted(&mut self) {
+        self.consecutive_aborted += 1;
+        if self.consecutive_aborted > Self::MAX_CONSECUTIVE_ABORTED {
             self.back_off();
         }
     }
@@ -191,6 +206,20 @@ mod tests {
         }
         backoff.record_client_error();
         assert!(backoff.remaining_delay().is_some());
+    }
+
+    #[test]
+    fn a_backlog_of_reset_connections_causes_no_back_off() {
+        let mut backoff = AcceptBackoff::default();
+        for _ in 0..AcceptBackoff::MAX_CONSECUTIVE_ABORTED {
+            backoff.record_aborted();
+            assert_eq!(backoff.remaining_delay(), None);
+        }
+        backoff.record_aborted();
+        assert!(backoff.remaining_delay().is_some());
+        backoff.record_request(false);
+        backoff.record_aborted();
+        assert_eq!(backoff.remaining_delay(), None);
     }
 
     #[test]

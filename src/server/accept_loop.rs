@@ -260,6 +260,9 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     ) -> Result<AcceptOutcome, Error> {
         let kind = self.report_accept_error(&error);
         match kind {
+            AcceptErrorKind::Retry if error.kind() == io::ErrorKind::ConnectionAborted => {
+                backoff.record_aborted();
+            }
             AcceptErrorKind::Retry => backoff.record_client_error(),
             AcceptErrorKind::BackOff => {
                 backoff.back_off();

@@ -16,9 +16,28 @@ pub(crate) fn accept_tcp(
     listener: &TcpListener,
     timeouts: AcceptedTimeouts,
 ) -> io::Result<(TcpStream, SocketAddr)> {
-    let (stream, peer) = listener.accept()?;
+    let (stream, peer) = accept(listener)?;
     prepare(stream.as_fd(), timeouts)?;
     Ok((stream, peer))
+}
+
+#[cfg(not(any(target_vendor = "apple", all(unix, socketserver_portable))))]
+fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    listener.accept()
+}
+
+/// Accepts a connection. `ECONNABORTED` if the client has reset it: macOS then returns a socket without an
+/// address, for which `std` returns an error that looks like one of the listener.
+#[cfg(any(target_vendor = "apple", all(unix, socketserver_portable)))]
+fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    use crate::sys::datagram::retry_interrupted;
+    use crate::sys::descriptor::set_close_on_exec;
+
+    let accepted = || Ok(rustix::net::acceptfrom(listener)?);
+    let (stream, peer) = retry_interrupted(accepted)?;
+    let peer = peer.ok_or(Errno::CONNABORTED)?;
+    set_close_on_exec(stream.as_fd())?;
+    Ok((stream.into(), SocketAddr::try_from(peer)?))
 }
 
 /// Sets the mode and the timeouts of an accepted socket. An error has the kind `ConnectionAborted`,
@@ -32,6 +51,8 @@ pub(super) fn prepare(fd: BorrowedFd<'_>, timeouts: AcceptedTimeouts) -> io::Res
         }
         #[cfg(target_vendor = "apple")]
         SockRef::from(&fd).set_nosigpipe(true)?;
+        #[cfg(windows)]
+        crate::sys::descriptor::set_close_on_exec(fd)?;
         timeouts.set(fd)
     };
     prepared().map_err(|error: io::Error| io::Error::new(io::ErrorKind::ConnectionAborted, error))
@@ -58,6 +79,8 @@ pub(crate) fn concerns_one_client(errno: Errno) -> bool {
             | Errno::ACCESS
             | Errno::CONNREFUSED
             | Errno::CONNRESET
+            // Windows: a reply has exceeded its time to live.
+            | Errno::NETRESET
             | Errno::MSGSIZE
         )
 }

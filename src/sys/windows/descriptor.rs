@@ -29,10 +29,10 @@ pub(crate) fn set_exclusive_address(fd: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// Does nothing, because sockets that `std` and `socket2` make are not inherited by other programs. A socket
-/// that was inherited itself stays as it is.
-pub(crate) fn set_close_on_exec(_fd: BorrowedFd<'_>) -> io::Result<()> {
-    Ok(())
+/// Keeps programs that this process starts from inheriting the socket. They would inherit accepted sockets, and those
+/// that were inherited themselves; `std` and `socket2` create others without this property.
+pub(crate) fn set_close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
+    SockRef::from(&fd).set_no_inherit(true)
 }
 
 /// Creates a socket that only occupies an entry in the tables of the process and of the system.

@@ -26,7 +26,7 @@ fn errors_of_one_client_are_retried_at_once<T: Inner>(kind: Kind) {
 /// The accept loop retries 16 times at once. Then it waits 10 ms, 20 ms and so on.
 fn many_client_errors_in_a_row_do_not_spin<T: Inner>(kind: Kind) {
     let faulty = faulty_server::<T>(kind);
-    faulty.plan.fail_with(usize::MAX, Errno::ECONNABORTED);
+    faulty.plan.fail_with(usize::MAX, Errno::EPROTO);
     let client = faulty.client();
     for calls in faulty.plan.wait_for_calls(16 + 5) {
         assert_gaps(calls.get(16..).unwrap_or_default());
