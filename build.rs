@@ -4,14 +4,17 @@
 //! | --- | --- |
 //! | `linux_api` | the interfaces of Linux exist, such as `epoll(7)` |
 //! | `coroutines` | the processor is one for which `corosensei` has coroutines |
-//! | `kernel_waits` | `shutdown(2)` ends the waits of other threads in `recv(2)`, `send(2)` and `poll(2)`: Unix |
+//! | `poll_sees_shutdown` | `shutdown(2)` ends the waits of other threads in `poll(2)`, which reports a hang-up to a wait for space only if nothing can be sent: Unix |
+//! | `kernel_waits` | `shutdown(2)` ends the waits of other threads in `recv(2)` and `send(2)`, too, and a flag of each call tells it not to wait: Unix but macOS and NetBSD, where `send(2)` has no such flag |
 //!
-//! `RUSTFLAGS='--cfg socketserver_portable'` sets neither `linux_api` nor `kernel_waits`, so that tests on Linux run the portable code.
+//! `RUSTFLAGS='--cfg socketserver_portable'` sets none of `linux_api`, `poll_sees_shutdown` and `kernel_waits`, so that
+//! tests on Linux run the portable code, as Windows does. With `--cfg poll_sees_shutdown` in addition, they run that of
+//! macOS.
 
 use std::env;
 
 fn main() {
-    println!("cargo::rustc-check-cfg=cfg(linux_api, kernel_waits, coroutines)");
+    println!("cargo::rustc-check-cfg=cfg(linux_api, poll_sees_shutdown, kernel_waits, coroutines)");
     println!("cargo::rerun-if-changed=build.rs");
     let is_set = |name: &str| env::var_os(format!("CARGO_CFG_{name}")).is_some();
     // Cargo.toml has the same list.
@@ -31,6 +34,12 @@ fn main() {
         println!("cargo::rustc-cfg=linux_api");
     }
     if is_set("UNIX") {
-        println!("cargo::rustc-cfg=kernel_waits");
+        println!("cargo::rustc-cfg=poll_sees_shutdown");
+        let is = |name: &str, value: &str| {
+            env::var(format!("CARGO_CFG_TARGET_{name}")).as_deref() == Ok(value)
+        };
+        if !is("VENDOR", "apple") && !is("OS", "netbsd") {
+            println!("cargo::rustc-cfg=kernel_waits");
+        }
     }
 }

@@ -27,7 +27,7 @@ fn wait_for(
     Ok(ready)
 }
 
-#[cfg(kernel_waits)]
+#[cfg(poll_sees_shutdown)]
 mod platform {
     use super::*;
 
@@ -56,23 +56,22 @@ mod platform {
     pub(crate) fn end_waits(_fd: BorrowedFd<'_>) {}
 }
 
-#[cfg(not(kernel_waits))]
+#[cfg(not(poll_sees_shutdown))]
 mod platform {
     use std::cell::OnceCell;
     use std::collections::HashMap;
     use std::sync::{Arc, LazyLock};
-    use std::thread;
 
     use parking_lot::Mutex;
-    use rustix::event::{PollFd, PollFlags};
+    use rustix::event::PollFlags;
     use rustix::net::RecvFlags;
 
     use super::*;
     use crate::errno::Errno;
     use crate::sys::descriptor;
     use crate::sys::fd::{AsFd, AsRawFd, RawFd};
-    use crate::sys::flags::{NO_SIGNAL, RECV_WITHOUT_WAIT, SEND_WITHOUT_WAIT};
-    use crate::sys::poll::{SEND_INTERVAL, poll};
+    use crate::sys::flags::RECV_WITHOUT_WAIT;
+    use crate::sys::poll::{is_send_shut_down, wait_until_ready};
     use crate::sys::waker::Waker;
 
     /// The present waits of this process, by connection and number.
@@ -132,19 +131,13 @@ mod platform {
             // An attempt to receive would take an error of the connection from the read that follows.
             return wait_for(fd, direction, Some(Duration::ZERO)).unwrap_or(true);
         }
+        if direction == Direction::Send {
+            return is_send_shut_down(fd);
+        }
         descriptor::prepare_without_wait(fd);
-        let attempt = match direction {
-            Direction::Receive => {
-                let flags = RecvFlags::PEEK | RECV_WITHOUT_WAIT;
-                rustix::net::recv(fd, &mut [0; 1], flags).map(|_| true)
-            }
-            Direction::Send => {
-                let flags = SEND_WITHOUT_WAIT | NO_SIGNAL;
-                rustix::net::send(fd, &[], flags).map(|_| false)
-            }
-        };
-        match attempt {
-            Ok(ready) => ready,
+        let flags = RecvFlags::PEEK | RECV_WITHOUT_WAIT;
+        match rustix::net::recv(fd, &mut [0; 1], flags) {
+            Ok(_) => true,
             Err(error) => error != Errno::AGAIN && error != Errno::INTR,
         }
     }
@@ -202,15 +195,8 @@ mod platform {
             Direction::Receive => PollFlags::IN,
             Direction::Send => PollFlags::OUT,
         };
-        let mut polled = [
-            PollFd::from_borrowed_fd(fd, readiness),
-            PollFd::from_borrowed_fd(waker.as_fd(), PollFlags::IN),
-        ];
-        poll(&mut polled, timeout)?;
-        if direction == Direction::Send && polled[0].revents() == PollFlags::HUP {
-            // The client has ended its side, which is reported whether there is space to send or not.
-            thread::sleep(SEND_INTERVAL);
-        }
-        Ok(polled.iter().any(|fd| !fd.revents().is_empty()))
+        let polled = [(fd, readiness), (waker.as_fd(), PollFlags::IN)];
+        let ready = wait_until_ready(&polled, timeout)?;
+        Ok(ready.iter().any(|flags| !flags.is_empty()))
     }
 }

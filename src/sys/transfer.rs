@@ -19,7 +19,7 @@ pub(crate) const CAN_WAIT: bool = cfg!(kernel_waits);
 /// Receives available bytes. Returns 0 at the end of the stream, and after a shutdown of the reading side.
 #[inline]
 pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8], may_wait: bool) -> Result<usize, Errno> {
-    prepare(fd, may_wait);
+    prepare_recv(fd);
     let received = rustix::net::recv(fd, buffer, recv_flags(may_wait));
     end_of_shut_down(received.map(|(size, _)| size))
 }
@@ -31,7 +31,7 @@ pub(crate) fn recv_spare(
     buffer: &mut Vec<u8>,
     may_wait: bool,
 ) -> Result<usize, Errno> {
-    prepare(fd, may_wait);
+    prepare_recv(fd);
     let received = rustix::net::recv(fd, spare_capacity(buffer), recv_flags(may_wait));
     end_of_shut_down(received.map(|(_, size)| size))
 }
@@ -45,10 +45,19 @@ fn end_of_shut_down(received: Result<usize, Errno>) -> Result<usize, Errno> {
     }
 }
 
-/// Prepares a call that must not wait.
+/// Keeps a receive from waiting in the system call, where no flag does. The sockets that this crate makes have the
+/// mode already; those of a custom transport may not.
 #[inline]
-fn prepare(fd: BorrowedFd<'_>, may_wait: bool) {
-    if !may_wait {
+fn prepare_recv(fd: BorrowedFd<'_>) {
+    if RECV_WITHOUT_WAIT.is_empty() {
+        descriptor::prepare_without_wait(fd);
+    }
+}
+
+/// Like [`prepare_recv`], for a send.
+#[inline]
+fn prepare_send(fd: BorrowedFd<'_>) {
+    if !CAN_WAIT {
         descriptor::prepare_without_wait(fd);
     }
 }
@@ -71,13 +80,13 @@ pub(crate) fn send(fd: BorrowedFd<'_>, data: &[u8], may_wait: bool) -> Result<us
     } else {
         SEND_WITHOUT_WAIT
     };
-    prepare(fd, may_wait);
+    prepare_send(fd);
     rustix::net::send(fd, data, wait | NO_SIGNAL)
 }
 
 /// Sends a part of several buffers, without waiting, and returns the number of bytes sent.
 pub(crate) fn send_vectored(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-    prepare(fd, false);
+    prepare_send(fd);
     let flags = SEND_WITHOUT_WAIT | NO_SIGNAL;
     SockRef::from(&fd).send_vectored_with_flags(parts, flags.bits().cast_signed())
 }
@@ -85,7 +94,7 @@ pub(crate) fn send_vectored(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Re
 /// Copies available bytes without receiving them, and without waiting. Returns 0 at the end of the stream.
 #[cfg(feature = "proxy-protocol")]
 pub(crate) fn peek(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
-    prepare(fd, false);
+    prepare_recv(fd);
     let peeked = rustix::net::recv(fd, buffer, RECV_WITHOUT_WAIT | RecvFlags::PEEK);
     Ok(end_of_shut_down(peeked.map(|(size, _)| size))?)
 }

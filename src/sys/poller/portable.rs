@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::PollFlags;
 
 use crate::sys::fd::{AsRawFd, BorrowedFd, RawFd};
-use crate::sys::poll::{SEND_INTERVAL, poll};
+use crate::sys::poll::wait_until_ready;
 use crate::sys::poller::{Event, Watch};
 
 /// A table of descriptors, which each wait passes to `poll(2)`. A descriptor must be removed before it is
@@ -156,46 +156,17 @@ fn wait_for_any(
     polled: &[Polled],
     timeout: Option<Duration>,
 ) -> io::Result<Vec<(Polled, PollFlags)>> {
-    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let mut is_hung_up = vec![false; polled.len()];
-    loop {
-        let waiting = polled.iter().zip(&is_hung_up);
-        let mut fds: Vec<_> = waiting
-            .filter(|(_, is_hung_up)| !**is_hung_up)
-            .map(|(polled, _)| poll_fd(polled.entry))
-            .collect();
-        let mut left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if fds.len() < polled.len() {
-            left = Some(left.map_or(SEND_INTERVAL, |left| left.min(SEND_INTERVAL)));
-        }
-        poll(&mut fds, left)?;
-        let mut results = fds.iter().map(PollFd::revents);
-        let mut ready = Vec::new();
-        for (polled, is_hung_up) in polled.iter().zip(&mut is_hung_up) {
-            if std::mem::take(is_hung_up) {
-                continue;
-            }
-            let flags = results.next().unwrap_or(PollFlags::empty());
-            let is_send_only = !polled.entry.flags.intersects(PollFlags::IN);
-            if is_send_only && flags == PollFlags::HUP {
-                *is_hung_up = true;
-            } else if !flags.is_empty() {
-                ready.push((*polled, flags));
-            }
-        }
-        let is_expired = deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        if !ready.is_empty() || is_expired {
-            return Ok(ready);
-        }
-    }
+    let fds: Vec<_> = polled.iter().map(|polled| fd(polled.entry)).collect();
+    let ready = polled.iter().copied().zip(wait_until_ready(&fds, timeout)?);
+    Ok(ready.filter(|(_, flags)| !flags.is_empty()).collect())
 }
 
-fn poll_fd(entry: Entry) -> PollFd<'static> {
+fn fd(entry: Entry) -> (BorrowedFd<'static>, PollFlags) {
     // SAFETY: the caller of `add` removes the descriptor before it closes it. If it did not, `poll(2)` would
     // report this, or the readiness of another descriptor with this number. A wrong event has no effect but
     // an attempt to read or write that fails with `WouldBlock`.
     let fd = unsafe { BorrowedFd::borrow_raw(entry.fd) };
-    PollFd::from_borrowed_fd(fd, entry.flags)
+    (fd, entry.flags)
 }
 
 fn event(key: u64, flags: PollFlags) -> Event {

@@ -17,6 +17,10 @@ pub(crate) fn placeholder() -> io::Result<OwnedFd> {
     Ok(UnixDatagram::unbound()?.into())
 }
 
-/// Does nothing, because the flags of a call tell it not to wait.
+/// Sets a socket to non-blocking mode if calls need it in order not to wait. On most systems, flags of each call do.
 #[inline]
-pub(crate) fn prepare_without_wait(_fd: BorrowedFd<'_>) {}
+pub(crate) fn prepare_without_wait(fd: BorrowedFd<'_>) {
+    if cfg!(not(kernel_waits)) {
+        let _ = rustix::io::ioctl_fionbio(fd, true);
+    }
+}

@@ -5,7 +5,8 @@ use rustix::net::{RecvFlags, SendFlags};
 /// Receive without waiting, although the socket is in blocking mode.
 pub(crate) const RECV_WITHOUT_WAIT: RecvFlags = RecvFlags::DONTWAIT;
 
-/// Send without waiting, although the socket is in blocking mode.
+/// Send without waiting, although the socket is in blocking mode. macOS and NetBSD ignore the flag; connections are in
+/// non-blocking mode there.
 pub(crate) const SEND_WITHOUT_WAIT: SendFlags = SendFlags::DONTWAIT;
 
 /// Makes a send to a closed connection an error, not a SIGPIPE.

@@ -146,12 +146,13 @@ impl Output {
     /// Writes some of `text`; `AGAIN` if that would wait.
     fn write(&self, fd: BorrowedFd<'_>, text: &[u8]) -> Result<usize, Errno> {
         match self {
-            Self::Socket => {
+            // Elsewhere, a send waits despite the flag.
+            Self::Socket if cfg!(kernel_waits) => {
                 let flags = SEND_WITHOUT_WAIT | NO_SIGNAL;
                 rustix::net::send(fd, text, flags)
             }
             Self::Pipe => write_to_pipe(fd, text),
-            Self::Terminal => write_if_writable(fd, terminal_piece(text)),
+            Self::Terminal | Self::Socket => write_if_writable(fd, terminal_piece(text)),
             Self::File => rustix::io::write(fd, text),
         }
     }
