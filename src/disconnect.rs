@@ -13,7 +13,7 @@ use std::io;
 /// | kind | connections | replies to datagrams |
 /// | --- | --- | --- |
 /// | `Closed` | the end of the stream inside a message; `EPIPE`, `ESHUTDOWN` | `ECONNREFUSED`, `EPIPE`, `ESHUTDOWN`; Unix sockets: `ENOENT`, `EPROTOTYPE` |
-/// | `Reset` | `ECONNRESET`, `ECONNABORTED`, `ENETRESET` | `ECONNRESET`, `ENETRESET` |
+/// | `Reset` | `ECONNRESET`, `ECONNABORTED`, `ENETRESET`; macOS: `EPROTOTYPE` | `ECONNRESET`, `ENETRESET` |
 /// | `TimedOut` | `ETIMEDOUT` | |
 /// | `Unreachable` | `EHOSTUNREACH`, `ENETUNREACH`, `EHOSTDOWN`, `ENETDOWN`, `ENONET`; other messages of routers: `ECONNREFUSED`, `ENOPROTOOPT`, `EPROTO`, `EOPNOTSUPP`, `EACCES` | `EHOSTUNREACH`, `ENETUNREACH`, `EHOSTDOWN`, `ENETDOWN`, `ENONET` |
 /// | `ServerStopping` | [`ShuttingDown`] | |

@@ -27,6 +27,8 @@ pub(crate) fn of_stream(error: &io::Error) -> Option<DisconnectKind> {
     match errno {
         errno::PIPE | Errno::SHUTDOWN => Some(DisconnectKind::Closed),
         Errno::CONNRESET | Errno::CONNABORTED | Errno::NETRESET => Some(DisconnectKind::Reset),
+        // A send of macOS while the client closes the connection.
+        Errno::PROTOTYPE if cfg!(target_vendor = "apple") => Some(DisconnectKind::Reset),
         Errno::TIMEDOUT => Some(DisconnectKind::TimedOut),
         Errno::CONNREFUSED
         | Errno::NOPROTOOPT

@@ -205,12 +205,25 @@ pub(crate) fn set_timeout(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::
 
 /// Sets the maximum time that each read waits. `None` waits without limit.
 pub(crate) fn set_receive_timeout(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<()> {
-    SockRef::from(&fd).set_read_timeout(timeout.map(to_kernel_timeout))
+    if_open(SockRef::from(&fd).set_read_timeout(timeout.map(to_kernel_timeout)))
 }
 
 /// Sets the maximum time that each write waits. `None` waits without limit.
 pub(crate) fn set_send_timeout(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<()> {
-    SockRef::from(&fd).set_write_timeout(timeout.map(to_kernel_timeout))
+    if_open(SockRef::from(&fd).set_write_timeout(timeout.map(to_kernel_timeout)))
+}
+
+/// Ignores that macOS sets no option of a connection that has ended in both directions. The next read or write reports
+/// the end.
+fn if_open(set: io::Result<()>) -> io::Result<()> {
+    match set {
+        Err(error)
+            if cfg!(target_vendor = "apple") && error.kind() == io::ErrorKind::InvalidInput =>
+        {
+            Ok(())
+        }
+        set => set,
+    }
 }
 
 /// Rounds a timeout up to the unit in which the kernel counts, because it treats 0 as no limit.
