@@ -4,13 +4,25 @@ use std::io;
 use std::net::SocketAddr;
 
 use rustix::buffer::spare_capacity;
+use socket2::SockRef;
 
 use crate::errno::Errno;
 use crate::sys::fd::BorrowedFd;
 use crate::sys::unix::flags::RECV_WITHOUT_WAIT;
 
-/// Does nothing, because a single call can receive without waiting.
-pub(crate) fn prepare(_fd: BorrowedFd<'_>) -> io::Result<()> {
+/// Size of the largest datagram, with its headers.
+const MAX_DATAGRAM: usize = 65_535;
+
+/// Makes space to send the largest datagram. On macOS and the BSDs, a socket has space for 9 KiB by default, and a
+/// larger datagram is an error.
+pub(crate) fn prepare(fd: BorrowedFd<'_>) -> io::Result<()> {
+    if cfg!(not(linux_api)) {
+        let socket = SockRef::from(&fd);
+        if socket.send_buffer_size()? < MAX_DATAGRAM {
+            // The administrator may have set a lower limit.
+            let _ = socket.set_send_buffer_size(MAX_DATAGRAM);
+        }
+    }
     Ok(())
 }
 
@@ -34,4 +46,23 @@ pub(crate) fn recv_spare(fd: BorrowedFd<'_>, packet: &mut Vec<u8>) -> io::Result
 #[inline]
 pub(crate) fn wait_for_space(_fd: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(false)
+}
+
+#[cfg(all(test, not(linux_api)))]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+    use crate::sys::fd::AsFd;
+
+    #[test]
+    fn the_largest_datagram_has_space() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let options = SockRef::from(&socket);
+        options.set_send_buffer_size(9216).unwrap();
+        prepare(socket.as_fd()).unwrap();
+        assert!(options.send_buffer_size().unwrap() >= MAX_DATAGRAM);
+        let to = socket.local_addr().unwrap();
+        assert_eq!(socket.send_to(&[0; 65_507], to).unwrap(), 65_507);
+    }
 }

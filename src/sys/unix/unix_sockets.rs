@@ -3,17 +3,22 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::libc;
+use rustix::io::Errno;
 use socket2::SockRef;
 
 use crate::address::UnixAddress;
 use crate::sys::accept::prepare;
 use crate::sys::datagram::{retry_interrupted, retry_send};
 use crate::sys::fd::{AsFd, BorrowedFd};
-use crate::sys::socket::AcceptedTimeouts;
+use crate::sys::socket::{AcceptedTimeouts, send_timeout};
 use crate::sys::unix::flags::NO_SIGNAL;
+use crate::sys::unix::fork_gate::parked;
 use crate::sys::unix::unix_address::{unix_address, unix_sockaddr};
+use crate::timeout::{TimedOut, TimeoutKind};
 
 /// Binds a socket to a Unix address.
 pub(crate) fn bind_unix(fd: BorrowedFd<'_>, address: &UnixAddress) -> io::Result<()> {
@@ -57,10 +62,42 @@ pub(crate) fn recv_from_unix(
     Ok((size, address))
 }
 
-/// Sends one datagram to a Unix address.
+/// Sends one datagram to a Unix address. Waits for free capacity in the receiver's queue until the send timeout of the
+/// socket expires.
 pub(crate) fn send_to_unix(fd: BorrowedFd<'_>, data: &[u8], to: &UnixAddress) -> io::Result<usize> {
     let to = unix_sockaddr(to)?;
-    retry_send(fd, || rustix::net::sendto(fd, data, NO_SIGNAL, &to))
+    let send = || retry_send(fd, || rustix::net::sendto(fd, data, NO_SIGNAL, &to));
+    if cfg!(linux_api) {
+        return send();
+    }
+    retry_full(fd, send)
+}
+
+/// Interval between two attempts to send to a receiver whose queue is full.
+const FULL_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Repeats a send until the receiver's queue has space. Linux waits in the system call; macOS and the BSDs return an
+/// error at once, and `poll(2)` does not show the space.
+fn retry_full(
+    fd: BorrowedFd<'_>,
+    mut send: impl FnMut() -> io::Result<usize>,
+) -> io::Result<usize> {
+    let mut deadline = None;
+    loop {
+        match send() {
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOBUFS) => {}
+            sent => return sent,
+        }
+        let now = Instant::now();
+        let end = *deadline.get_or_insert_with(|| {
+            let timeout = send_timeout(fd);
+            timeout.and_then(|timeout| now.checked_add(timeout))
+        });
+        if end.is_some_and(|end| end <= now) {
+            return Err(TimedOut::error(TimeoutKind::Write, None));
+        }
+        parked(|| thread::sleep(FULL_INTERVAL));
+    }
 }
 
 #[cfg(test)]
@@ -90,6 +127,30 @@ mod tests {
         let bound = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
         assert_eq!(bound, 0, "{}", io::Error::last_os_error());
         (socket, String::from_utf8(path).unwrap().into())
+    }
+
+    #[test]
+    fn a_send_to_a_full_queue_is_repeated_until_the_timeout() {
+        let socket = UnixDatagram::unbound().unwrap();
+        let mut left = 3;
+        let sent = retry_full(socket.as_fd(), || match left {
+            0 => Ok(5),
+            _ => {
+                left -= 1;
+                Err(Errno::NOBUFS.into())
+            }
+        });
+        assert_eq!(sent.unwrap(), 5);
+
+        let timeout = Duration::from_millis(20);
+        socket.set_write_timeout(Some(timeout)).unwrap();
+        let started = Instant::now();
+        let error = retry_full(socket.as_fd(), || Err(Errno::NOBUFS.into())).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(started.elapsed() >= timeout);
+
+        let other = retry_full(socket.as_fd(), || Err(Errno::MSGSIZE.into()));
+        assert_eq!(other.unwrap_err().raw_os_error(), Some(libc::EMSGSIZE));
     }
 
     #[test]
