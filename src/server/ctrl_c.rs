@@ -32,8 +32,10 @@ pub(super) fn shutdown_on(
     if sys::signal::is_installed_in_ancestor() {
         return Err(ForkedAfterInstall::error());
     }
+    let signals: Vec<_> = signals.into_iter().collect();
     let mut registry = REGISTRY.lock();
-    if !registry.is_installed {
+    // A handler without signals would swallow Ctrl-C on Windows.
+    if !registry.is_installed && !signals.is_empty() {
         sys::signal::install(on_signal).map_err(|error| Error::Signal {
             source: error.into(),
         })?;
