@@ -29,6 +29,8 @@ use crate::state::{Activity, ConnectionState, InFlight, ServerHandle};
 use crate::sys::close_on_fork::{CloseOnFork, close_on_fork};
 use crate::sys::fd::AsFd;
 use crate::sys::fork_gate::parked;
+use crate::sys::interrupt::{self, ExpectedEnd, Notify};
+use crate::sys::poll::Direction;
 use crate::sys::poller::{Poller, Watch};
 use crate::sys::waker::Waker;
 
@@ -48,6 +50,8 @@ struct Shared<R> {
     completed_count: AtomicUsize,
     /// Connections that are not in `completed` yet.
     unfinished: AtomicUsize,
+    /// Keys of waiting connections that were shut down, where the poller does not report this.
+    shut_down: Mutex<Vec<usize>>,
     is_closed: AtomicBool,
 }
 
@@ -76,6 +80,7 @@ impl<R: Request> Handshakes<R> {
                 completed: Mutex::default(),
                 completed_count: AtomicUsize::new(0),
                 unfinished: AtomicUsize::new(0),
+                shut_down: Mutex::default(),
                 is_closed: AtomicBool::new(false),
             }),
         }
@@ -181,6 +186,17 @@ impl<R: Request> Drop for Handshakes<R> {
     }
 }
 
+impl<R: Request> Shared<R> {
+    /// Returns a function that makes the thread resume a connection because it was shut down.
+    fn notify_of_shutdown(self: &Arc<Self>, key: usize, waker: &Arc<Waker>) -> Notify {
+        let (shared, waker) = (Arc::clone(self), Arc::clone(waker));
+        Box::new(move || {
+            shared.shut_down.lock().push(key);
+            waker.wake();
+        })
+    }
+}
+
 impl<R: Request> Connection<R> {
     /// Returns the request, which forked children keep from now on.
     pub(super) fn into_parts(self) -> (R, InFlight) {
@@ -233,6 +249,7 @@ struct Worker<R: Request, S> {
 struct Waiting<R> {
     connection: Connection<R>,
     next_check: Option<Instant>,
+    _expected_end: Option<ExpectedEnd>,
 }
 
 /// Lets a fork begin that waits for this thread.
@@ -258,6 +275,10 @@ impl<R: Request, S: Service<R>> Worker<R, S> {
                     let_fork();
                 }
                 self.resume_ended();
+                let shut_down = mem::take(&mut *self.shared.shut_down.lock());
+                for key in shut_down {
+                    self.resume(key);
+                }
             }
             self.resume_due();
         }
@@ -378,16 +399,25 @@ impl<R: Request, S: Service<R>> Worker<R, S> {
             readable: step == HandshakeStep::WantRead,
             writable: step == HandshakeStep::WantWrite,
         };
-        let watched = match connection.request.descriptor() {
-            Some(descriptor) => self.poller.set(descriptor, key as u64, watch),
-            None => Err(io::ErrorKind::Unsupported.into()),
+        let Some(descriptor) = connection.request.descriptor() else {
+            return self.fail(connection, io::ErrorKind::Unsupported.into());
         };
-        if let Err(error) = watched {
+        if let Err(error) = self.poller.set(descriptor, key as u64, watch) {
             return self.fail(connection, error);
+        }
+        let direction = match step {
+            HandshakeStep::WantWrite => Direction::Send,
+            _ => Direction::Receive,
+        };
+        let notify = || self.shared.notify_of_shutdown(key, &self.waker);
+        let expected_end = interrupt::expect_end(descriptor, direction, notify);
+        if expected_end.is_none() {
+            notify()();
         }
         entry.insert(Waiting {
             connection,
             next_check,
+            _expected_end: expected_end,
         });
         self.checks.extend(next_check.map(|time| (time, key)));
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::sys::fd::BorrowedFd;
 use crate::sys::poll::{Direction, wait_readable, wait_writable};
 
-pub(crate) use self::platform::{end_waits, expect_end, wait};
+pub(crate) use self::platform::{ExpectedEnd, end_waits, expect_end, wait};
 
 /// Ends a wait from another thread.
 pub(crate) type Notify = Box<dyn Fn() + Send>;
@@ -42,14 +42,16 @@ mod platform {
         wait_for(fd, direction, timeout)
     }
 
+    pub(crate) struct ExpectedEnd;
+
     /// Nothing to do, because the wait sees the shutdown.
     #[inline]
     pub(crate) fn expect_end(
         _fd: BorrowedFd<'_>,
         _direction: Direction,
         _notify: impl FnOnce() -> Notify,
-    ) -> Option<()> {
-        Some(())
+    ) -> Option<ExpectedEnd> {
+        Some(ExpectedEnd)
     }
 
     #[inline]

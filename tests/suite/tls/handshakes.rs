@@ -183,6 +183,28 @@ fn a_handshake_is_force_closed_after_the_grace_period<M: Strategy + Default>() {
     while let Ok(1..) = half.read(&mut [0; 10]) {}
 }
 
+/// Another thread closes the connection: its handshake ends at once.
+fn a_connection_can_be_closed_in_its_handshake<M: Strategy + Default>() {
+    let server = options::<_, M>()
+        .handshake_timeout(None)
+        .bind(own_loopback(), echo())
+        .unwrap()
+        .grace_period(PATIENCE)
+        .spawn()
+        .unwrap();
+    let mut half = silent(server.server_address());
+    half.write_all(b"\x16\x03\x01\x02\x00\x01\x00").unwrap();
+    let handle = server.handle();
+    let is_handshaking = |request: &RequestInfo| request.activity() == Activity::Handshaking;
+    eventually("the client is in its handshake", || {
+        handle.requests().iter().any(is_handshaking)
+    });
+    handle.requests()[0].close();
+    while let Ok(1..) = half.read(&mut [0; 10]) {}
+    eventually("its request has ended", || handle.requests().is_empty());
+    in_time(move || server.stop().unwrap());
+}
+
 /// The handshakes of the backlog are completed when the server is closed.
 fn the_backlog_is_served<M: Strategy + Default>() {
     let server = options::<_, M>()
@@ -244,6 +266,7 @@ by_strategy!(
     failed_handshakes_are_counted_by_reason,
     a_stop_ends_handshakes,
     a_handshake_is_force_closed_after_the_grace_period,
+    a_connection_can_be_closed_in_its_handshake,
     the_backlog_is_served,
     verify_request_knows_what_the_handshake_has_agreed_on,
 );
