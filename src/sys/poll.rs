@@ -123,7 +123,7 @@ pub(super) fn wait_until_ready(
     }
 }
 
-/// Returns whether the flags of a poll for space to send say only that the client has ended its side. On Unix, a
+/// Returns whether the flags of a poll, for space to send or for nothing, say only that the client has ended its side. On Unix, a
 /// hang-up without `OUT` says that nothing can be sent any more, and macOS says so in no other way.
 fn is_end_of_input_only(fd: BorrowedFd<'_>, flags: PollFlags) -> bool {
     cfg!(not(poll_sees_shutdown)) && flags == PollFlags::HUP && !is_send_shut_down(fd)
@@ -152,8 +152,10 @@ pub(crate) fn is_broken(fd: BorrowedFd<'_>) -> bool {
         // directions both have ended has no peer.
         return rustix::net::getpeername(fd).is_err();
     }
-    let [broken] = wait([fd], PollFlags::empty(), Some(Duration::ZERO)).unwrap_or([false]);
-    broken
+    let mut polled = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
+    let is_polled = poll(&mut polled, Some(Duration::ZERO)).is_ok();
+    let flags = polled[0].revents();
+    is_polled && !flags.is_empty() && !is_end_of_input_only(fd, flags)
 }
 
 /// Waits until the other side of a stream socket [hangs up](is_hung_up), or until `waker` is readable. Returns
