@@ -65,8 +65,23 @@ fn one_option_sets_the_timeouts_of_reads_and_writes<T: Timed, M: Strategy + Defa
     assert_eq!(all_counted(&handle.stats()), both);
 }
 
+/// Some systems report the end of the client's side to each wait for space.
+fn a_client_that_has_ended_its_side_has_to_read_in_time<T: Timed, M: Strategy + Default>() {
+    let hooks = Hooks::new(|request: &mut T::Request| {
+        while request.next_line(100)?.is_some() {}
+        Ok(write_until_error(request)?)
+    });
+    let (hooks, reported) = reported(hooks);
+    let host = host_with::<T, M, _, _>(hooks, only(TimeoutKind::Write), |server| server);
+    let client = host.client();
+    client.send("hello\n");
+    client.finish();
+    assert_eq!(next(&reported).kind, Some(TimeoutKind::Write));
+}
+
 over_streams_by_strategy!(
     each_timeout_is_distinguished_from_the_others,
     a_client_that_is_in_time_is_served,
     one_option_sets_the_timeouts_of_reads_and_writes,
+    a_client_that_has_ended_its_side_has_to_read_in_time,
 );

@@ -23,6 +23,7 @@ where
 }
 
 /// CPython's `simple_subprocess`: the server must not reap child processes that it did not start.
+#[cfg(unix)]
 fn beside_another_child(run: impl FnOnce()) {
     let mut child = Command::new("sh").args(["-c", "exit 72"]).spawn().unwrap();
     let pid = rustix::process::Pid::from_child(&child);
