@@ -46,8 +46,9 @@ use crate::request::Request;
     label = "not a handler for this server's requests",
     note = "implement `RequestHandler<{R}>` for it, with a `handle` method; or, to serve every kind of \
             request, `impl<R: Request> RequestHandler<R>`, with `request: &mut R`",
-    note = "`StreamRequest<TcpStream>` is `TcpRequest`, `DatagramRequest<UdpSocket>` is `UdpRequest`; \
-            for Unix servers they are `UnixStreamRequest` and `UnixDatagramRequest`",
+    note = "`StreamRequest<TcpStream>` is `TcpRequest`, `StreamRequest<TlsSocket<TcpStream>>` is `TlsRequest`, \
+            `DatagramRequest<UdpSocket>` is `UdpRequest`; for Unix servers they are `UnixStreamRequest` and \
+            `UnixDatagramRequest`",
     note = "a closure without arguments makes the handler, `|| MyHandler`; one that talks to the client \
             is `handler_fn(|request: &mut {R}| ...)`"
 )]

@@ -70,8 +70,9 @@ use crate::request::Request;
     note = "a function that takes the request goes through `handler_fn(|request: &mut {R}| ...)`, its \
             argument's type written out",
     note = "shared state becomes a service by `impl<R: Request> Service<R>` for its type",
-    note = "`StreamRequest<TcpStream>` is `TcpRequest`, `DatagramRequest<UdpSocket>` is `UdpRequest`; \
-            for Unix servers they are `UnixStreamRequest` and `UnixDatagramRequest`"
+    note = "`StreamRequest<TcpStream>` is `TcpRequest`, `StreamRequest<TlsSocket<TcpStream>>` is `TlsRequest`, \
+            `DatagramRequest<UdpSocket>` is `UdpRequest`; for Unix servers they are `UnixStreamRequest` and \
+            `UnixDatagramRequest`"
 )]
 pub trait Service<R: Request>: Send + Sync + 'static {
     /// The type of the handlers. Python: `RequestHandlerClass`.

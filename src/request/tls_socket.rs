@@ -207,7 +207,7 @@ impl<S: StreamSocket> StreamSocket for TlsSocket<S> {
             let connection = match &mut session.connection {
                 Some(connection) => connection,
                 none => {
-                    let connection = ServerConnection::new(self.config.present());
+                    let connection = ServerConnection::new(self.config.to_rustls());
                     none.insert(Box::new(connection.map_err(io::Error::other)?))
                 }
             };

@@ -31,7 +31,7 @@ impl<T: Transport> Listeners<T> {
             ..Self::closed()
         };
         if listeners.transports.is_empty() {
-            let problem = "it names no address";
+            let problem = "it names no address: pass at least one, such as \"127.0.0.1:9999\"";
             return Err(Error::Bind {
                 address: "an empty list".into(),
                 source: io::Error::new(io::ErrorKind::InvalidInput, problem),

@@ -14,10 +14,13 @@ use rustls::sign::CertifiedKey;
 use crate::tls::TlsError;
 
 /// Clients with rustls accept no certificate of an authority as that of a server, hence `CA:FALSE`.
-const MAKE_ONE: &str = "a certificate for trying: openssl req -x509 -newkey ec -pkeyopt \
+const MAKE_SERVER_CERTIFICATE: &str = "a certificate for trying: openssl req -x509 -newkey ec -pkeyopt \
                         ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=localhost \
                         -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
                         -addext basicConstraints=critical,CA:FALSE -keyout key.pem -out cert.pem";
+
+const IS_PEM: &str = "a PEM file has it; one in DER becomes PEM by: openssl x509 -inform der -in cert.der -out cert.pem; \
+                      if the file has a private key, the two arguments are in the wrong order";
 
 /// The files of one certificate.
 #[derive(Clone, Debug)]
@@ -28,32 +31,41 @@ pub(super) struct CertificateFiles {
 
 impl CertificateFiles {
     pub(super) fn read(&self, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, TlsError> {
-        let chain = read_certificates(&self.chain)?;
+        let what = "cannot read the certificate";
+        let chain = read_certificates(&self.chain, what, MAKE_SERVER_CERTIFICATE)?;
         let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| {
             TlsError::new("cannot read the private key", error)
                 .at(&self.key)
-                .with_advice("the file needs a section BEGIN PRIVATE KEY that is not encrypted")
+                .with_advice(
+                    "the file needs a section BEGIN PRIVATE KEY that is not encrypted; an encrypted key becomes one by: \
+                     openssl pkey -in encrypted.pem -out key.pem",
+                )
         })?;
         let key = CertifiedKey::from_der(chain, key, provider).map_err(|error| {
-            TlsError::new("the private key does not fit the certificate", error)
-                .at(&self.key)
-                .with_advice("pass the key with which the first certificate of the file was made")
+            TlsError::new(
+                "the private key does not belong to the certificate: key",
+                error,
+            )
+            .at(&self.key)
+            .besides("certificate", &self.chain)
+            .with_advice("pass the key with which the first certificate of the file was made")
         })?;
         Ok(Arc::new(key))
     }
 }
 
 /// Reads the certificates of a file.
-fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let failed = |error| {
-        TlsError::new("cannot read the certificate", error)
-            .at(path)
-            .with_advice(MAKE_ONE)
-    };
+fn read_certificates(
+    path: &Path,
+    what: &'static str,
+    advice: &'static str,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let failed = |error| TlsError::new(what, error).at(path).with_advice(advice);
     let certificates = CertificateDer::pem_file_iter(path).map_err(failed)?;
     let certificates: Vec<_> = certificates.collect::<Result<_, _>>().map_err(failed)?;
     if certificates.is_empty() {
-        return Err(TlsError::new("no certificate is in", "no section BEGIN CERTIFICATE").at(path));
+        let missing = TlsError::new("no certificate is in", "no section BEGIN CERTIFICATE");
+        return Err(missing.at(path).with_advice(IS_PEM));
     }
     Ok(certificates)
 }
@@ -61,7 +73,9 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErr
 /// Reads the certificates of the authorities that clients' certificates must come from.
 pub(super) fn read_roots(path: &Path) -> Result<Arc<RootCertStore>, TlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in read_certificates(path)? {
+    let what = "cannot read the authorities of clients' certificates,";
+    let advice = "`ClientCertificates` takes the file with the certificates that clients' certificates must come from";
+    for certificate in read_certificates(path, what, advice)? {
         roots
             .add(certificate)
             .map_err(|error| TlsError::new("not a certificate of an authority:", error).at(path))?;
@@ -145,6 +159,8 @@ mod tests {
         let error = files
             .read(&rustls::crypto::ring::default_provider())
             .unwrap_err();
-        assert!(error.to_string().contains("does not fit"), "{error}");
+        for part in ["does not belong", "other.key", "server.pem"] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
     }
 }

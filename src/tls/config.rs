@@ -138,8 +138,18 @@ impl TlsConfig {
         *self.0.present.lock() = config.into();
     }
 
-    /// Returns the present configuration.
-    pub(crate) fn present(&self) -> Arc<ServerConfig> {
+    /// Returns the present configuration, for uses of rustls of your own, such as STARTTLS: a handler continues a plain
+    /// connection with TLS.
+    ///
+    /// ```
+    /// use socketserver::tls::TlsConfig;
+    ///
+    /// fn begin(tls: &TlsConfig) -> Result<rustls::ServerConnection, rustls::Error> {
+    ///     rustls::ServerConnection::new(tls.to_rustls())
+    /// }
+    /// # let _ = begin;
+    /// ```
+    pub fn to_rustls(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.0.present.lock())
     }
 }
@@ -189,7 +199,7 @@ impl TlsConfigBuilder {
     }
 
     /// The certificate for clients that ask for this name (SNI). `*.example.org` stands for every name with one
-    /// more label.
+    /// more label. It is not checked whether the certificate is for this name; clients check it.
     ///
     /// See the [example](Self).
     #[doc(alias = "sni_callback")]

@@ -19,6 +19,8 @@ use crate::error::BoxError;
 pub struct TlsError {
     what: &'static str,
     path: Option<PathBuf>,
+    /// Another file that is concerned, and what it has.
+    other: Option<(&'static str, PathBuf)>,
     advice: &'static str,
     source: BoxError,
 }
@@ -28,6 +30,7 @@ impl TlsError {
         Self {
             what,
             path: None,
+            other: None,
             advice: "",
             source: source.into(),
         }
@@ -35,6 +38,11 @@ impl TlsError {
 
     pub(super) fn at(mut self, path: &Path) -> Self {
         self.path = Some(path.into());
+        self
+    }
+
+    pub(super) fn besides(mut self, what: &'static str, path: &Path) -> Self {
+        self.other = Some((what, path.into()));
         self
     }
 
@@ -56,6 +64,9 @@ impl fmt::Display for TlsError {
         f.write_str(self.what)?;
         if let Some(path) = &self.path {
             write!(f, " {}", path.display())?;
+        }
+        if let Some((what, path)) = &self.other {
+            write!(f, ", {what} {}", path.display())?;
         }
         write!(f, ": {}", self.source)?;
         if !self.advice.is_empty() {

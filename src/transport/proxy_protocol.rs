@@ -67,7 +67,7 @@ impl ProxyProtocol {
     /// See the [example](Self::header_timeout).
     pub const DEFAULT_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
-    /// Every connection from these networks must begin with a header.
+    /// Every connection from these networks must begin with a header. With no networks, every header is an error.
     ///
     /// See the [example](Self).
     ///

@@ -245,7 +245,10 @@ fn bind<S: From<Socket>, T>(
         make(socket.into(), file, options)
     };
     bound().map_err(|source| Error::Bind {
-        address: address.to_string(),
+        address: match address.as_path() {
+            Some(path) if path.as_os_str().is_empty() => "the empty path \"\"".into(),
+            _ => address.to_string(),
+        },
         source,
     })
 }
