@@ -49,7 +49,7 @@ fn echo_or_stop<R: Request>(request: &mut R) -> socketserver::Result {
 }
 
 fn tcp() -> TcpServer<impl Service<TcpRequest>> {
-    TcpServer::bind(LOOPBACK, handler_fn(echo_or_stop)).unwrap()
+    TcpServer::bind(own_loopback(), handler_fn(echo_or_stop)).unwrap()
 }
 
 /// Connects to a TCP server.

@@ -14,12 +14,11 @@ pub(crate) fn a_raised_limit_admits_waiting_clients<T: Connected + Stream>(strat
     let host = start_with::<T, _, _>(
         strategy(),
         Hooks::<T::Request>::echo(),
-        |options| options,
+        |options| options.max_connections(1),
         adjust,
     );
     let handle = host.server.handle();
     let served = fill(&host, 1);
-    handle.set_max_connections(1);
     let mut waiting: Vec<_> = (0..3).map(|_| host.client()).collect();
     for client in &waiting {
         client.send("hello\n");
