@@ -25,7 +25,7 @@ ALLOWED = {
 TYPES = {"struct", "enum", "trait", "type_alias", "union"}
 FENCE = re.compile(r"^ *```([^\n`]*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 # Attributes of code blocks that run. An empty list is one of them.
-RUNNING = {"rust", "should_panic", "edition2024"}
+RUNNING = {"rust", "should_panic", "edition2024", "ignore-windows"}
 
 
 def documentation():

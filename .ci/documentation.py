@@ -14,6 +14,10 @@ FEATURES = {
     "docs/tutorial/21-tls.md": "tls",
 }
 
+# Pages about what Windows lacks, or whose code starts programs that it lacks. Single blocks elsewhere have the attribute
+# `ignore-windows`.
+UNIX = {"docs/how-to/processes.md", "docs/how-to/subprocesses.md", "docs/how-to/unix-sockets.md"}
+
 
 def main():
     pages = sorted(page.relative_to(ROOT).as_posix() for page in ROOT.glob("docs/**/*.md"))
@@ -25,6 +29,8 @@ def main():
         name = re.sub(r"\W", "_", page.removesuffix(".md").lower())
         if feature := FEATURES.get(page):
             lines += [f'#[cfg(feature = "{feature}")]']
+        if page in UNIX:
+            lines += ["#[cfg(unix)]"]
         lines += [f'#[doc = include_str!("../{page}")]', f"mod {name} {{}}"]
     (ROOT / "src/documentation.rs").write_text("\n".join(lines) + "\n")
 

@@ -50,28 +50,28 @@
 //!
 //! Setting options of TCP on a Unix server. (In Python, they fail or have no effect.)
 //!
-//! ```compile_fail,E0277
+//! ```compile_fail,E0277,ignore-windows
 //! # use socketserver::prelude::*;
 //! # let service = handler_fn(|request: &mut UnixStreamRequest| Ok(request.send_all(b"hi")?));
 //! let server = UnixStreamServer::options().allow_reuse_port(true).bind("a.sock", service)?;
 //! # Ok::<(), BoxError>(())
 //! ```
 //!
-//! ```compile_fail,E0277
+//! ```compile_fail,E0277,ignore-windows
 //! # use socketserver::prelude::*;
 //! # let service = handler_fn(|request: &mut UnixStreamRequest| Ok(request.send_all(b"hi")?));
 //! let server = UnixStreamServer::options().allow_reuse_address(true).bind("a.sock", service)?;
 //! # Ok::<(), BoxError>(())
 //! ```
 //!
-//! ```compile_fail,E0599
+//! ```compile_fail,E0599,ignore-windows
 //! # use socketserver::prelude::*;
 //! # let service = handler_fn(|request: &mut UnixStreamRequest| Ok(request.send_all(b"hi")?));
 //! let server = UnixStreamServer::options().disable_nagle_algorithm(true).bind("a.sock", service)?;
 //! # Ok::<(), BoxError>(())
 //! ```
 //!
-//! ```no_run
+//! ```no_run,ignore-windows
 //! # use socketserver::prelude::*;
 //! # let service = handler_fn(|request: &mut UnixStreamRequest| Ok(request.send_all(b"hi")?));
 //! let server = UnixStreamServer::options().request_queue_size(16).bind("a.sock", service)?;

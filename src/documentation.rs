@@ -43,6 +43,7 @@ mod docs_how_to_other_libraries {}
 mod docs_how_to_other_sockets {}
 #[doc = include_str!("../docs/how-to/porting.md")]
 mod docs_how_to_porting {}
+#[cfg(unix)]
 #[doc = include_str!("../docs/how-to/processes.md")]
 mod docs_how_to_processes {}
 #[doc = include_str!("../docs/how-to/protocols.md")]
@@ -64,6 +65,7 @@ mod docs_how_to_sharing_state {}
 mod docs_how_to_starting {}
 #[doc = include_str!("../docs/how-to/stopping.md")]
 mod docs_how_to_stopping {}
+#[cfg(unix)]
 #[doc = include_str!("../docs/how-to/subprocesses.md")]
 mod docs_how_to_subprocesses {}
 #[doc = include_str!("../docs/how-to/testing.md")]
@@ -74,6 +76,7 @@ mod docs_how_to_tls_certificates {}
 #[cfg(feature = "tls")]
 #[doc = include_str!("../docs/how-to/tls.md")]
 mod docs_how_to_tls {}
+#[cfg(unix)]
 #[doc = include_str!("../docs/how-to/unix-sockets.md")]
 mod docs_how_to_unix_sockets {}
 #[doc = include_str!("../docs/how-to/work-between-requests.md")]

@@ -64,7 +64,7 @@ use crate::tls::TlsInfo;
 ///
 /// A socket that masks all bytes in both directions:
 ///
-/// ```
+/// ```ignore-windows
 /// use socketserver::request::StreamSocket;
 /// use std::io;
 /// use std::net::{Shutdown, SocketAddr, TcpStream};

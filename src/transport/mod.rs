@@ -60,7 +60,7 @@ use crate::sys::fd::AsFd;
 ///
 /// A transport of your own, for connections of TCP:
 ///
-/// ```
+/// ```ignore-windows
 /// use socketserver::request::TcpRequest;
 /// use socketserver::transport::{Bind, FromListener, SocketOptions, TimeoutConfig, Transport};
 /// use socketserver::{Error, Request, RequestKind, Sequential, Server, ServerHandle, handler_fn};
@@ -343,7 +343,7 @@ impl Inet for Udp {}
 /// A transport with Unix sockets, which usually have a file. Options of that file exist only for servers of
 /// these transports.
 ///
-/// ```
+/// ```ignore-windows
 /// use socketserver::transport::{Unix, UnixDatagram, UnixStream};
 ///
 /// fn is_named<T: Unix<Address = socketserver::UnixAddress>>(transport: &T) -> bool {
@@ -364,7 +364,7 @@ impl Unix for UnixDatagram {}
 
 /// A transport with connections, which wait in the backlog until they are accepted.
 ///
-/// ```
+/// ```ignore-windows
 /// use socketserver::transport::{Stream, Tcp, UnixStream};
 /// use socketserver::RequestKind;
 ///
@@ -386,7 +386,7 @@ impl Stream for UnixStream {}
 
 /// A transport with datagrams.
 ///
-/// ```
+/// ```ignore-windows
 /// use socketserver::transport::{Datagram, Udp, UnixDatagram};
 /// use socketserver::RequestKind;
 ///

@@ -69,7 +69,7 @@ fn the_programs_on_the_page_are_the_files() {
         let names = names(block.label);
         match block.language {
             // A program of the documentation's tests.
-            "rust" if names.is_empty() => {}
+            "rust" | "rust,ignore-windows" if names.is_empty() => {}
             "python" | "rust" | "rust,ignore" | "rust,no_run" => {
                 let is_own = OWN.contains(&names[0]);
                 let place = if is_own {
