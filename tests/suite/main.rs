@@ -21,7 +21,7 @@ mod chaos;
 #[cfg(unix)]
 mod clients;
 mod closing;
-#[cfg(unix)]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod compile_fail;
 #[cfg(unix)]
 mod conservation;

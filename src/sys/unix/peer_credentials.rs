@@ -1,8 +1,10 @@
 //! The process and the user at the other side of a Unix socket.
 
-use nix::libc;
+// For those systems that report credentials.
+#[allow(unused_imports)]
+use {crate::sys::fd::AsRawFd, nix::libc};
 
-use crate::sys::fd::{AsRawFd, BorrowedFd};
+use crate::sys::fd::BorrowedFd;
 
 /// Process id, where the system reports it, user id and group id.
 pub(crate) type Credentials = (Option<u32>, u32, u32);

@@ -140,7 +140,15 @@ fn is_asleep(name: &str) -> io::Result<bool> {
     }))
 }
 
-#[cfg(test)]
+#[cfg(all(
+    test,
+    any(
+        target_os = "linux",
+        target_os = "android",
+        target_vendor = "apple",
+        target_os = "freebsd"
+    )
+))]
 mod tests {
     use std::sync::mpsc::channel;
 
@@ -158,6 +166,7 @@ mod tests {
         let _ = thread.join();
     }
 
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     #[test]
     fn a_sleeping_thread_is_found_by_its_name() {
         let (done, wait) = channel::<()>();

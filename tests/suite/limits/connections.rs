@@ -95,7 +95,7 @@ fn freed_capacity_is_used_at_once<T: Connected + Stream, M: Strategy + Default>(
         }
     });
     let took = started.elapsed();
-    assert!(took < Duration::from_secs(8), "{took:?}");
+    assert!(took < Duration::from_secs(20), "{took:?}");
     watch.end();
     eventually("all connections have ended", || {
         handle.stats().completed == 5 * PER_THREAD as u64

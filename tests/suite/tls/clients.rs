@@ -118,6 +118,7 @@ impl TlsClient {
         self.try_send(data).unwrap();
     }
 
+    /// Sends to a server that may have ended the connection.
     pub(super) fn try_send(&mut self, data: impl AsRef<[u8]>) -> io::Result<()> {
         let stream = self.stream.get_mut();
         stream.write_all(data.as_ref())?;

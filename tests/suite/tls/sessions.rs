@@ -306,7 +306,11 @@ fn the_end_without_close_notify_can_be_told<M: Strategy + Default>() {
 /// A client that is cut does not take the end for an orderly one.
 fn a_force_closed_client_gets_no_close_notify<M: Strategy + Default>() {
     let server = options::<_, M>().bind(own_loopback(), echo()).unwrap();
-    let server = server.grace_period(Duration::ZERO).spawn().unwrap();
+    let server = server
+        .grace_period(Duration::ZERO)
+        .force_close_timeout(PATIENCE)
+        .spawn()
+        .unwrap();
     let mut client = connect(server.server_address());
     assert_eq!(client.ask("hello\n"), "hello\n");
     client.send("no end of line");

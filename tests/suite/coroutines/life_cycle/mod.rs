@@ -34,7 +34,8 @@ fn a_request_goes_on_after_handle_request_returns<T: Connected>() {
     let server = T::bind::<_, Coroutines>(&dir, Server::options(), service).unwrap();
     let server = server
         .strategy(Coroutines::new().workers(2))
-        .grace_period(Duration::from_millis(20));
+        .grace_period(Duration::from_millis(20))
+        .force_close_timeout(PATIENCE);
     let clients: Vec<_> = (0..10)
         .map(|_| T::connect(server.server_address()))
         .collect();
@@ -57,7 +58,8 @@ fn requests_go_on_when_the_server_serves_again<T: Connected>() {
     let server = T::bind::<_, Coroutines>(&dir, Server::options(), service).unwrap();
     let server = server
         .strategy(Coroutines::new().workers(2))
-        .grace_period(Duration::from_secs(2));
+        .grace_period(Duration::from_secs(2))
+        .force_close_timeout(PATIENCE);
     let server = Arc::new(server);
     let mut clients: Vec<Client> = Vec::new();
     for _ in 0..5 {
@@ -202,17 +204,21 @@ fn a_handler_can_stop_its_own_server_and_wait<T: Connected>() {
 /// Waits that expired have no effect on later ones.
 #[test]
 fn a_handler_can_check_repeatedly_whether_its_server_stops() {
-    let service = Hooks::new(|request: &mut TcpRequest| {
+    let (checked, ten_checks) = mpsc::channel();
+    let service = Hooks::new(move |request: &mut TcpRequest| {
         let mut checks = 0;
         while !request.server().wait(Duration::from_millis(1)) {
             checks += 1;
+            if checks == 10 {
+                checked.send(())?;
+            }
         }
-        Ok(request.send_all(format!("{}\n", checks > 10))?)
+        Ok(request.send_all("it stops\n")?)
     });
     let host = start::<Tcp, _>(one_worker(), service);
     let client = host.client();
-    thread::sleep(Duration::from_millis(200));
+    next(&ten_checks);
     host.server.shutdown();
-    assert_eq!(client.rest(), b"true\n");
+    assert_eq!(client.rest(), b"it stops\n");
     host.stop();
 }
