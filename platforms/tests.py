@@ -54,9 +54,11 @@ def batches(tests):
 def main():
     build, root, path, seconds, *runner = sys.argv[1:]
     end = time.monotonic() + float(seconds)
-    # Which tests run must not depend on who calls.
-    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "SOCKETSERVER_TESTS")}
-    environment.setdefault("RUST_TEST_THREADS", "8")
+    # Which tests run must not depend on who calls. Backtraces of panics on purpose take seconds in large programs.
+    left_out = ("CI", "SOCKETSERVER_TESTS", "RUST_BACKTRACE")
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
+    # Most tests wait most of the time; Wine has one process that serves all others.
+    environment.setdefault("RUST_TEST_THREADS", "8" if runner else "16")
 
     def run(*command, **options):
         left = end - time.monotonic()
