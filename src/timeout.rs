@@ -42,7 +42,7 @@ pub enum TimeoutKind {
     /// The client did not accept the data of a write in time:
     /// [`write_timeout`](crate::ServerOptions::write_timeout).
     Write,
-    /// The client sent no data after it had connected:
+    /// The client sent no data after it had connected, or after its handshake:
     /// [`first_byte_timeout`](crate::ServerOptions::first_byte_timeout).
     FirstByte,
     /// The client sent no further data after a reply:
@@ -160,7 +160,7 @@ pub struct TimeoutConfig {
     pub read: Option<Duration>,
     /// Maximum time of each write.
     pub write: Option<Duration>,
-    /// Maximum time from accept to the client's first byte. `None` uses `read`.
+    /// Maximum time from accept, or from the end of the handshake, to the client's first byte. `None` uses `read`.
     pub first_byte: Option<Duration>,
     /// Maximum time that a read waits after a reply. `None` uses `read`.
     pub idle: Option<Duration>,

@@ -67,6 +67,13 @@ pub(crate) fn verify<R: Request, S: Service<R>, C: Borrow<Arc<ServerState>>>(
     service: &S,
     in_flight: &mut InFlight<C>,
 ) -> Result<(), Outcome> {
+    // Ended at the moment when the handshake was complete.
+    if request
+        .connection_state()
+        .is_some_and(ConnectionState::is_evicted)
+    {
+        return Err(Outcome::Rejected(RejectionReason::Descriptors));
+    }
     if let Some(address) = request.take_awaited_address() {
         match in_flight.state().limits.admit_client(address) {
             Ok(client) => in_flight.set_client(client),

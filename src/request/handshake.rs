@@ -97,7 +97,10 @@ impl PendingHandshake {
     /// Reads the header of a proxy. Returns whether it is complete, or absent.
     #[cfg(feature = "proxy-protocol")]
     fn read_header<S: StreamSocket>(&mut self, connection: &Connection<S>) -> io::Result<bool> {
-        let Some((reader, timeout)) = &mut self.header else {
+        let is_late = self
+            .deadline()
+            .is_some_and(|deadline| deadline <= Instant::now());
+        let Some((reader, _)) = &mut self.header else {
             return Ok(true);
         };
         let Some(descriptor) = connection.socket.descriptor() else {
@@ -105,8 +108,11 @@ impl PendingHandshake {
         };
         match reader.advance(descriptor, || connection.peer_address.clone().into())? {
             // The client of a protocol in which the server speaks first.
-            ProxyHeader::Incomplete
-                if reader.may_be_absent() && self.accepted.elapsed() >= *timeout => {}
+            ProxyHeader::Incomplete if reader.may_be_absent() && is_late => {
+                if !connection.socket.needs_handshake() {
+                    connection.proxy.give_up();
+                }
+            }
             ProxyHeader::Incomplete => return Ok(false),
             ProxyHeader::Complete(info) => connection.proxy.set(info),
             // What precedes a handshake would reach the handler as if it had been encrypted.

@@ -22,10 +22,14 @@ const UNAWARE: u8 = 0;
 const EXPECTED: u8 = 1;
 /// The first bytes were a header, which was forbidden.
 const VIOLATED: u8 = 2;
+/// As [`EXPECTED`], but no header has come in time, and none must come any more.
+const GIVEN_UP: u8 = 3;
 /// The first bytes must not be a header. The other bits are a set of [`FORBIDDEN_STARTS`] with which the received bytes
 /// agree (shifted by [`SET_SHIFT`]), and the number of received bytes.
 const FORBIDDEN: u8 = 0x80;
 const SET_SHIFT: u8 = 4;
+/// State before the first byte.
+const FORBIDDEN_FROM_START: u8 = FORBIDDEN | 0b111 << SET_SHIFT;
 const NUMBER_MASK: u8 = 0x0f;
 /// Starts of all headers. Each is shorter than [`NUMBER_MASK`].
 const FORBIDDEN_STARTS: [&[u8]; 3] = [V2_SIGNATURE, b"PROXY TCP", b"PROXY UNK"];
@@ -69,8 +73,13 @@ impl<A: Address> ProxyState<A> {
     }
 
     pub(super) fn forbid(&self) {
-        let all = 0b111 << SET_SHIFT;
-        self.expectation.store(FORBIDDEN | all, Ordering::Relaxed);
+        self.expectation
+            .store(FORBIDDEN_FROM_START, Ordering::Relaxed);
+    }
+
+    /// Records that the client has sent nothing in time. A header that comes later is forbidden.
+    pub(super) fn give_up(&self) {
+        self.expectation.store(GIVEN_UP, Ordering::Relaxed);
     }
 
     /// Records the header of a trusted proxy.
@@ -88,7 +97,10 @@ impl<A: Address> ProxyState<A> {
     }
 
     pub(super) fn is_expected(&self) -> bool {
-        self.expectation.load(Ordering::Relaxed) == EXPECTED
+        matches!(
+            self.expectation.load(Ordering::Relaxed),
+            EXPECTED | GIVEN_UP
+        )
     }
 
     /// After the handshake, returns the address of the client of a trusted proxy, or of a connection without a
@@ -97,7 +109,11 @@ impl<A: Address> ProxyState<A> {
         if !self.is_expected() {
             return None;
         }
-        self.expectation.store(UNAWARE, Ordering::Relaxed);
+        let next = match self.expectation.load(Ordering::Relaxed) {
+            GIVEN_UP => FORBIDDEN_FROM_START,
+            _ => UNAWARE,
+        };
+        self.expectation.store(next, Ordering::Relaxed);
         match self.header.get() {
             Some((info, _)) => info.client_address().map(|client| client.ip()),
             None => peer.clone().into().ip(),

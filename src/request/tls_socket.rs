@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use rustls::ServerConnection;
 
-use crate::coroutine::stream_io::{self, timed_out};
+use crate::coroutine::stream_io::timed_out;
 use crate::handshake_error;
 use crate::request::stream_socket::{HandshakeStep, StreamSocket};
 use crate::request::tls_socket::session::{Destination, Session};
@@ -132,10 +132,7 @@ impl<S: StreamSocket> TlsSocket<S> {
                     session.incomplete_since.get_or_insert_with(Instant::now);
                 }
                 Err(error) => {
-                    if stream_io::is_timeout(&error) {
-                        // The next read waits for the rest as long as for anything else.
-                        session.incomplete_since = None;
-                    }
+                    session.record_timeout(&error);
                     return Err(error);
                 }
             }
@@ -245,7 +242,8 @@ impl<S: StreamSocket> StreamSocket for TlsSocket<S> {
         if self.has_pending_input() {
             return Ok(());
         }
-        self.inner.before_recv(would_block)
+        let waited = self.inner.before_recv(would_block);
+        waited.inspect_err(|error| self.session.lock().record_timeout(error))
     }
 
     fn try_recv(&self, buffer: &mut [u8]) -> io::Result<usize> {

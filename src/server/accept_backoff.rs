@@ -119,8 +119,8 @@ impl AcceptBackoff {
         }
     }
 
-    /// Records that a client has reset its connection before it was accepted. The error has taken the connection
-    /// from the backlog; requests wait behind it.
+    /// Records that a client has reset its connection before it was accepted. The error of the system has taken the
+    /// connection from the backlog; requests wait behind it.
     pub(super) fn record_aborted(&mut self) {
         self.consecutive_aborted += 1;
         if self.consecutive_aborted > Self::MAX_CONSECUTIVE_ABORTED {

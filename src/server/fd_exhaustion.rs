@@ -3,8 +3,8 @@
 //! Without a free descriptor, `accept(2)` fails before it looks into the backlog, so that a client cannot
 //! even be rejected. The server therefore keeps one descriptor in reserve. The close of a connection
 //! wakes loops that wait for a descriptor. For descriptors that other code closes, the loop probes every
-//! 50 ms. After a second without one, it releases the reserve to accept and reject the connections in the
-//! backlog. If a descriptor seems to be free and `accept` fails all the same, the loop probes less and
+//! 50 ms, and ends connections that have been in their handshake for a second. After a second without a
+//! descriptor, it releases the reserve to accept and reject the connections in the backlog. If a descriptor seems to be free and `accept` fails all the same, the loop probes less and
 //! less often.
 
 use std::io;
@@ -62,11 +62,12 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             backoff.retry();
             return None;
         }
-        if probe_delay.is_none() {
-            self.state().connections.evict_handshakes();
-        }
-        let is_shed_due =
-            T::KIND == RequestKind::Connection && since.elapsed() >= AcceptBackoff::SHED_AFTER;
+        let has_evicted = probe_delay.is_none() && self.state().connections.evict_handshakes();
+        let shed_after = match has_evicted {
+            true => AcceptBackoff::SHED_AFTER * 2, // their descriptors will be free in a moment
+            false => AcceptBackoff::SHED_AFTER,
+        };
+        let is_shed_due = T::KIND == RequestKind::Connection && since.elapsed() >= shed_after;
         if is_shed_due && self.shed_backlog() {
             backoff.recover();
             return None;

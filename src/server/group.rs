@@ -387,11 +387,17 @@ impl ServerGroup {
     fn await_loops(&self) {
         let states = || self.members.iter().map(Member::state);
         for state in states() {
-            state.life_cycle.wait_until_stopping_or_ended();
+            state.life_cycle.wait_until_shutting_down_or_ended();
+        }
+        // While members are lame ducks, and while their loops end, grace periods of others end.
+        for state in states() {
+            let life_cycle = &state.life_cycle;
+            while !life_cycle.wait_until_stopping_or_ended(self.next_force_close()) {
+                self.force_close_expired();
+            }
         }
         for state in states() {
             let own = state.life_cycle.force_close_at();
-            // The grace periods of the other members end meanwhile.
             let next = || own.into_iter().chain(self.next_force_close()).min();
             while !state.wait_until_stopped(next()) {
                 self.force_close_expired();

@@ -328,7 +328,7 @@ impl<R: Request, S: Service<R>> Worker<R, S> {
         self.advance(connection);
     }
 
-    /// Resumes the connections that a stop has ended, if one has since the last call.
+    /// Resumes the connections that a stop or a lack of descriptors has ended, if any were since the last call.
     fn resume_ended(&mut self) {
         let ends = self.handle.0.connections.ends();
         if mem::replace(&mut self.seen_ends, ends) == ends {

@@ -170,7 +170,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> RunningServer<T, S, M> {
     pub fn join(self) -> Result<DrainReport, Error> {
         let state = &self.handle.0;
         if !state.in_forked_child() {
-            state.life_cycle.wait_until_stopping_or_ended();
+            state.life_cycle.wait_until_stopping_or_ended(None);
         }
         self.stop()
     }

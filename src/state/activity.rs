@@ -17,7 +17,7 @@ pub enum Activity {
     /// The handler, or a [`Sender`](crate::Sender), waits until the client reads.
     Writing,
     /// The handler has returned, and the server waits for the client to close its side
-    /// ([`linger`](crate::ServerOptions::linger)).
+    /// ([`linger`](crate::ServerOptions::linger)), or for space to tell it the end (TLS).
     Lingering,
     /// The handler waits for the client's next message
     /// ([`wait_for_message`](crate::Request::wait_for_message)). A stop ends this.

@@ -21,7 +21,7 @@ pub(crate) struct Connections {
     registry: Mutex<Registry>,
     /// Wakes the thread of the handshakes, once there is one.
     at_stop: OnceLock<Arc<Waker>>,
-    /// Number of times that connections were ended.
+    /// Number of times that connections were ended, by a stop or for lack of descriptors.
     ends: AtomicU64,
 }
 
@@ -93,7 +93,8 @@ impl Connections {
     }
 
     /// Ends some of the connections that have been in their handshake for long, because the process lacks descriptors.
-    pub(crate) fn evict_handshakes(&self) {
+    /// Returns whether there were any.
+    pub(crate) fn evict_handshakes(&self) -> bool {
         let is_late = |connection: &Arc<dyn LiveConnection>| {
             let state = connection.connection_state();
             state.activity() == Activity::Handshaking
@@ -109,6 +110,7 @@ impl Connections {
         if !late.is_empty() {
             self.announce_end();
         }
+        !late.is_empty()
     }
 
     /// Ends the connections whose handlers wait for the client's next message.
@@ -132,7 +134,7 @@ impl Connections {
         let _ = self.at_stop.set(waker);
     }
 
-    /// Number of times that a stop has ended connections, those that were idle or all.
+    /// Number of times that connections were ended, by a stop or for lack of descriptors.
     pub(crate) fn ends(&self) -> u64 {
         self.ends.load(Ordering::SeqCst)
     }

@@ -349,12 +349,13 @@ impl<Baseline: Clone> LifeCycle<Baseline> {
             .1
     }
 
-    /// Waits until a stop is requested and no lame-duck time is left, or until the present run has ended.
-    pub(crate) fn wait_until_stopping_or_ended(&self) {
+    /// Waits until a stop is requested and no lame-duck time is left, or until the present run has ended, at most until
+    /// `deadline`. Returns whether that is so.
+    pub(crate) fn wait_until_stopping_or_ended(&self, deadline: Option<Instant>) -> bool {
         let state = self.state.lock();
         let run = state.run;
         let serving = |state: &LifeCycleState<Baseline>| !state.stop && state.is_serving(run);
-        drop(self.state.wait_while(state, None, serving));
+        self.state.wait_while(state, deadline, serving).1
     }
 
     /// Waits until a stop is requested, or until the present run has ended.

@@ -94,7 +94,8 @@ pub struct RejectionCounts {
     /// The [`access_list`](crate::ServerOptions::access_list) denied the address of the client. Datagrams of
     /// denied clients count too.
     pub access_list: u64,
-    /// The process had no free descriptor for longer than clients wait for one.
+    /// The process had no free descriptor for longer than clients wait for one, or the client had taken long for its
+    /// handshake when there was none.
     pub descriptors: u64,
     /// The handshake failed: [`handshake_errors`](Stats::handshake_errors) counts the reasons.
     pub handshake: u64,

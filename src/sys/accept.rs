@@ -51,9 +51,8 @@ pub(super) fn prepare(fd: BorrowedFd<'_>, timeouts: AcceptedTimeouts) -> io::Res
         }
         #[cfg(target_vendor = "apple")]
         SockRef::from(&fd).set_nosigpipe(true)?;
-        // Fails for sockets of some network filters, which are no reason to serve no client.
         #[cfg(windows)]
-        let _ = crate::sys::descriptor::set_close_on_exec(fd);
+        crate::sys::descriptor::set_close_on_exec(fd)?;
         timeouts.set(fd)
     };
     prepared().map_err(|error: io::Error| io::Error::new(io::ErrorKind::ConnectionAborted, error))

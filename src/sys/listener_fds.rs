@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::sys::fd::{AsRawFd, BorrowedFd};
 
-/// Sockets by number. There is at least one.
+/// Sockets by number. None once the server is closed.
 pub(crate) trait ListenerList {
     /// Returns the socket with this number, from 0 on.
     fn listener(&self, number: usize) -> Option<BorrowedFd<'_>>;

@@ -193,7 +193,9 @@ fn shows_hang_up(fd: BorrowedFd<'_>, flags: PollFlags) -> bool {
 
 /// Returns whether the next read would return the end of the stream or an error.
 fn is_at_end(fd: BorrowedFd<'_>) -> bool {
-    descriptor::prepare_without_wait(fd);
+    if RECV_WITHOUT_WAIT.is_empty() {
+        descriptor::prepare_without_wait(fd);
+    }
     let flags = RecvFlags::PEEK | RECV_WITHOUT_WAIT;
     match rustix::net::recv(fd, &mut [0; 1][..], flags) {
         Ok((_, size)) => size == 0,

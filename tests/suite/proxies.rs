@@ -19,6 +19,7 @@ use crate::support::alone::{apart, test_name};
 use crate::support::net::*;
 use crate::support::process::PATIENCE;
 
+const HOUR: Duration = Duration::from_secs(3600);
 const ADA: &str = "PROXY TCP4 203.0.113.7 192.0.2.1 50000 443\r\n";
 const BOB: &str = "PROXY TCP4 203.0.113.8 192.0.2.1 50000 443\r\n";
 
@@ -220,6 +221,35 @@ fn a_silent_client_without_an_optional_header_is_served<M: Strategy + Default>()
     assert_eq!((stats.completed, stats.rejected), (1, 0), "{stats:?}");
 }
 
+/// The header comes after the server has taken the client for one without.
+fn a_late_optional_header_is_not_the_data_of_the_client<M: Strategy + Default>() {
+    let optional = ProxyProtocol::optional_from(["127.0.0.0/8"]).unwrap();
+    // The shorter of both times counts.
+    let optional = optional.header_timeout(HOUR);
+    let (sender, errors) = mpsc::channel();
+    let service = Hooks::new(move |request: &mut TcpRequest| {
+        request.send_all("welcome\n")?;
+        Ok(sender.send(request.next_line(100).is_err())?)
+    });
+    let options = Server::<Tcp, _, M>::options()
+        .proxy_protocol(optional)
+        .handshake_timeout(Duration::from_millis(20));
+    let server = options.bind(own_loopback(), service).unwrap();
+    let server = server.spawn().unwrap();
+    let mut late = client(server.server_address());
+    late.read_exact(&mut [0; 8]).unwrap();
+    late.write_all(ADA.as_bytes()).unwrap();
+    assert!(next(&errors));
+    let handle = server.handle();
+    eventually("the request has ended", || handle.stats().active == 0);
+    let stats = handle.stats();
+    assert_eq!(
+        (stats.completed, stats.handshake_errors.proxy_header),
+        (0, 1),
+        "{stats:?}"
+    );
+}
+
 /// A handler that takes no notice of the error.
 fn a_forbidden_header_reaches_no_handler<M: Strategy + Default>() {
     let elsewhere = ProxyProtocol::required_from(["192.0.2.0/24"]).unwrap();
@@ -364,6 +394,7 @@ by_strategy!(
     an_untrusted_source_is_served_without_header,
     a_header_can_be_optional,
     a_silent_client_without_an_optional_header_is_served,
+    a_late_optional_header_is_not_the_data_of_the_client,
     a_forbidden_header_reaches_no_handler,
     limits_go_by_the_client_of_the_proxy,
     access_lists_go_by_the_client_of_the_proxy,

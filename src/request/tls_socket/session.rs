@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use rustls::ServerConnection;
 
+use crate::coroutine::stream_io::is_timeout;
 use crate::request::stream_socket::StreamSocket;
 
 /// A session, and the bytes that are not in it yet or no more.
@@ -102,6 +103,14 @@ impl Session {
         match processed {
             Ok(_) => Ok(()),
             Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+        }
+    }
+
+    /// Records the error of a read. After a timeout, the next read waits for the rest of a record as long as for
+    /// anything else.
+    pub(super) fn record_timeout(&mut self, error: &io::Error) {
+        if is_timeout(error) {
+            self.incomplete_since = None;
         }
     }
 

@@ -138,6 +138,7 @@ fn park_other_threads(permission: &Permission) -> io::Result<(Streams, Gate)> {
 
     let timeout = Duration::from_millis(TIMEOUT.load(Ordering::Relaxed));
     let deadline = Instant::now() + timeout;
+    let mut gate_time = GATE_TIME;
     loop {
         // Parked, because another accept loop may be forking, too.
         let streams = parked(|| Streams::lock(permission));
@@ -145,7 +146,7 @@ fn park_other_threads(permission: &Permission) -> io::Result<(Streams, Gate)> {
         if permission.unchecked {
             return Ok((streams, gate));
         }
-        let opening = Instant::now() + GATE_TIME;
+        let opening = Instant::now() + gate_time;
         let unparked_threads = loop {
             let unparked = gate.unparked_threads().map_err(Refused::UnknownThreads)?;
             if unparked == 0 || Instant::now() >= opening {
@@ -156,6 +157,10 @@ fn park_other_threads(permission: &Permission) -> io::Result<(Streams, Gate)> {
         if unparked_threads == 0 {
             TIMEOUT.store(PARK_TIMEOUT, Ordering::Relaxed);
             return Ok((streams, gate));
+        }
+        if timeout < Duration::from_millis(PARK_TIMEOUT) {
+            // Probably a thread that never parks. The others are not to be held up for it again and again.
+            gate_time = Duration::ZERO;
         }
         // An unparked thread may wait for one of these.
         drop((gate, streams));

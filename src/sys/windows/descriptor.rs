@@ -30,9 +30,11 @@ pub(crate) fn set_exclusive_address(fd: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// Keeps programs that this process starts from inheriting the socket. They would inherit accepted sockets, and those
-/// that were inherited themselves; `std` and `socket2` create others without this property.
+/// that were inherited themselves; `std` and `socket2` create others without this property. Sockets of some network
+/// filters cannot have it, which is no reason to serve no client.
 pub(crate) fn set_close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
-    SockRef::from(&fd).set_no_inherit(true)
+    let _ = SockRef::from(&fd).set_no_inherit(true);
+    Ok(())
 }
 
 /// Creates a socket that only occupies an entry in the tables of the process and of the system.
