@@ -115,7 +115,7 @@ impl PendingHandshake {
             }
             ProxyHeader::Incomplete => return Ok(false),
             ProxyHeader::Complete(info) => connection.proxy.set(info),
-            // What precedes a handshake would reach the handler as if it had been encrypted.
+            // Bytes before a handshake would reach the handler as if they had been encrypted.
             ProxyHeader::Absent(start)
                 if !start.is_empty() && connection.socket.needs_handshake() =>
             {

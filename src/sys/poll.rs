@@ -148,8 +148,8 @@ pub(crate) fn is_hung_up(fd: BorrowedFd<'_>) -> bool {
 /// Returns whether a stream socket is shut down in both directions, or has an error.
 pub(crate) fn is_broken(fd: BorrowedFd<'_>) -> bool {
     if cfg!(target_vendor = "apple") {
-        // `poll` reports nothing about a descriptor for which it was asked for nothing. A socket whose
-        // directions both have ended has no peer.
+        // `poll` reports nothing about a descriptor for which it was asked for nothing. A socket that has
+        // ended in both directions has no peer.
         return rustix::net::getpeername(fd).is_err();
     }
     let mut polled = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
@@ -203,7 +203,7 @@ fn is_at_end(fd: BorrowedFd<'_>) -> bool {
     }
 }
 
-/// What is asked for to learn of a hang-up.
+/// Events that are asked for to learn of a hang-up.
 #[cfg(linux_api)]
 const HANG_UP: PollFlags = PollFlags::RDHUP;
 /// The end of the other side is readable. macOS reports it as `HUP`, too, also behind unread input.

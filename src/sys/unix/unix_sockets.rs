@@ -73,7 +73,7 @@ pub(crate) fn send_to_unix(fd: BorrowedFd<'_>, data: &[u8], to: &UnixAddress) ->
     retry_full(fd, send)
 }
 
-/// Interval between two attempts to send to a receiver whose queue is full.
+/// Interval between two attempts to send to a receiver with a full queue.
 const FULL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Repeats a send until the receiver's queue has space. Linux waits in the system call; macOS and the BSDs return an

@@ -382,7 +382,7 @@ fn silent_clients_leave_descriptors_to_others(kind: Kind) {
 #[cfg(target_os = "linux")]
 by_kind!(silent_clients_leave_descriptors_to_others);
 
-/// A strategy whose wait fails for lack of memory, as `poll` does.
+/// A wait can fail for lack of memory, as `poll` does.
 #[test]
 fn a_wait_that_fails_for_a_moment_ends_no_server() {
     struct Failing {
