@@ -34,7 +34,8 @@ pub enum HandshakeErrorKind {
     TimedOut,
     /// The client left.
     Disconnected,
-    /// The header of a proxy is missing, malformed, too long, or comes from a source that is not trusted.
+    /// The header of a proxy is missing, malformed, too long, comes from a source that is not trusted, or comes
+    /// after the client was served without one.
     ProxyHeader,
     /// The client does not speak TLS: for example, an HTTP client on the port of an HTTPS server.
     NotTls,

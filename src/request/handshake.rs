@@ -77,6 +77,11 @@ impl PendingHandshake {
         self.accepted.checked_add(timeout?)
     }
 
+    fn is_late(&self) -> bool {
+        let deadline = self.deadline();
+        deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
     #[cfg(feature = "proxy-protocol")]
     pub(super) fn expect(&mut self, expected: ExpectedHeader) {
         if let ExpectedHeader::Within {
@@ -97,9 +102,7 @@ impl PendingHandshake {
     /// Reads the header of a proxy. Returns whether it is complete, or absent.
     #[cfg(feature = "proxy-protocol")]
     fn read_header<S: StreamSocket>(&mut self, connection: &Connection<S>) -> io::Result<bool> {
-        let is_late = self
-            .deadline()
-            .is_some_and(|deadline| deadline <= Instant::now());
+        let is_late = self.is_late();
         let Some((reader, _)) = &mut self.header else {
             return Ok(true);
         };
@@ -164,11 +167,7 @@ impl PendingHandshake {
             true => connection.socket.handshake()?,
             false => HandshakeStep::WantRead,
         };
-        let is_late = || {
-            self.deadline()
-                .is_some_and(|deadline| deadline <= Instant::now())
-        };
-        if step != HandshakeStep::Done && is_late() {
+        if step != HandshakeStep::Done && self.is_late() {
             return Err(handshake_error::timed_out());
         }
         Ok(step)

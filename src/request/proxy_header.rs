@@ -64,7 +64,7 @@ impl ProxyInfo {
     }
 
     /// The address of the proxy's client. `None` if the proxy has connected for [itself](Self::is_local), if it does
-    /// not say who its client is (`UNKNOWN`), and if its client has come over a Unix socket.
+    /// not name its client (`UNKNOWN`), and if its client has come over a Unix socket.
     ///
     /// See the [example](crate::transport::ProxyProtocol).
     pub fn client_address(&self) -> Option<SocketAddr> {

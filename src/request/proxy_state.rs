@@ -106,12 +106,10 @@ impl<A: Address> ProxyState<A> {
     /// After the handshake, returns the address of the client of a trusted proxy, or of a connection without a
     /// header. The proxy's own connections have none. Returns it once.
     pub(super) fn take_address(&self, peer: &A) -> Option<IpAddr> {
-        if !self.is_expected() {
-            return None;
-        }
         let next = match self.expectation.load(Ordering::Relaxed) {
+            EXPECTED => UNAWARE,
             GIVEN_UP => FORBIDDEN_FROM_START,
-            _ => UNAWARE,
+            _ => return None,
         };
         self.expectation.store(next, Ordering::Relaxed);
         match self.header.get() {
@@ -141,8 +139,9 @@ impl<A: Address> ProxyState<A> {
 
     pub(super) fn violation(&self) -> Option<io::Error> {
         let is_violated = self.expectation.load(Ordering::Relaxed) == VIOLATED;
-        is_violated
-            .then(|| proxy_header("the header of a proxy comes from a source that is not trusted"))
+        is_violated.then(|| {
+            proxy_header("a header of a proxy comes too late, or from a source that is not trusted")
+        })
     }
 }
 

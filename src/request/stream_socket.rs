@@ -496,8 +496,8 @@ pub trait StreamSocket: Send + Sync + 'static {
         self.shutdown(Shutdown::Write)
     }
 
-    /// Ends the output of a request that has failed. A socket whose protocol marks the end of the output, as TLS
-    /// does, leaves out the mark, so that the client knows that it does not have everything. Must not wait. The default
+    /// Ends the output of a request that has failed. A socket with a protocol that marks the end of the output, as
+    /// TLS does, leaves out the mark, so that the client knows that it does not have everything. Must not wait. The default
     /// calls `shutdown` with `Write`.
     ///
     /// See the [example](Self::try_recv).

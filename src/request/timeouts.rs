@@ -134,7 +134,7 @@ impl ConnectionTimeouts {
     }
 
     /// Begins the first read. Its timeout began when the connection was accepted, or when its handshake was complete.
-    /// That can be long ago, if the request waited for a thread; input that arrived meanwhile is in time.
+    /// The begin can be long ago, if the request waited for a thread; input that arrived meanwhile is in time.
     #[cold]
     fn begin_first_read(&self, socket: &impl StreamSocket) -> io::Result<PendingIo> {
         let begin = self.first_byte_begin();

@@ -123,8 +123,8 @@ pub(super) fn wait_until_ready(
     }
 }
 
-/// Returns whether the flags of a poll, for space to send or for nothing, say only that the client has ended its side. On Unix, a
-/// hang-up without `OUT` says that nothing can be sent any more, and macOS says so in no other way.
+/// Returns whether the flags of a poll, for space to send or for nothing, say only that the client has ended its
+/// side. On Unix, a hang-up without `OUT` says that nothing can be sent any more, and macOS says so in no other way.
 fn is_end_of_input_only(fd: BorrowedFd<'_>, flags: PollFlags) -> bool {
     cfg!(not(poll_sees_shutdown)) && flags == PollFlags::HUP && !is_send_shut_down(fd)
 }
@@ -292,8 +292,8 @@ mod tests {
             }
             // Bytes that are under way may leave space after a while.
             let soon = Some(Duration::from_millis(200));
-            let is_full = interrupt::wait(server.as_fd(), Direction::Send, soon);
-            if !is_full.unwrap() {
+            let has_space = interrupt::wait(server.as_fd(), Direction::Send, soon);
+            if !has_space.unwrap() {
                 return (server, client);
             }
         }

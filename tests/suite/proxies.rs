@@ -11,7 +11,8 @@ use std::time::Duration;
 use socketserver::transport::{ProxyProtocol, Tcp};
 use socketserver::{
     AccessList, HandshakeError, HandshakeErrorKind, Rejection, Request, RequestHandler, Result,
-    RunningServer, Sequential, Server, ServerOptions, Service, Strategy, TcpRequest, Threading,
+    RunningServer, Sequential, Server, ServerHandle, ServerOptions, Service, Strategy, TcpRequest,
+    Threading,
 };
 
 #[cfg(unix)]
@@ -221,6 +222,17 @@ fn a_silent_client_without_an_optional_header_is_served<M: Strategy + Default>()
     assert_eq!((stats.completed, stats.rejected), (1, 0), "{stats:?}");
 }
 
+/// The only request has ended, because of a header that was forbidden.
+fn expect_forbidden(handle: &ServerHandle) {
+    eventually("the request has ended", || handle.stats().active == 0);
+    let stats = handle.stats();
+    assert_eq!(
+        (stats.completed, stats.handshake_errors.proxy_header),
+        (0, 1),
+        "{stats:?}"
+    );
+}
+
 /// The header comes after the server has taken the client for one without.
 fn a_late_optional_header_is_not_the_data_of_the_client<M: Strategy + Default>() {
     let optional = ProxyProtocol::optional_from(["127.0.0.0/8"]).unwrap();
@@ -240,14 +252,7 @@ fn a_late_optional_header_is_not_the_data_of_the_client<M: Strategy + Default>()
     late.read_exact(&mut [0; 8]).unwrap();
     late.write_all(ADA.as_bytes()).unwrap();
     assert!(next(&errors));
-    let handle = server.handle();
-    eventually("the request has ended", || handle.stats().active == 0);
-    let stats = handle.stats();
-    assert_eq!(
-        (stats.completed, stats.handshake_errors.proxy_header),
-        (0, 1),
-        "{stats:?}"
-    );
+    expect_forbidden(&server.handle());
 }
 
 /// A handler that takes no notice of the error.
@@ -266,14 +271,7 @@ fn a_forbidden_header_reaches_no_handler<M: Strategy + Default>() {
     let server = server.spawn().unwrap();
     exchange(server.server_address(), &format!("{ADA}hello\n"));
     assert_eq!(next(&received), Vec::<Vec<u8>>::new());
-    let handle = server.handle();
-    eventually("the request has ended", || handle.stats().active == 0);
-    let stats = handle.stats();
-    assert_eq!(
-        (stats.completed, stats.handshake_errors.proxy_header),
-        (0, 1),
-        "{stats:?}"
-    );
+    expect_forbidden(&server.handle());
 }
 
 /// Bytes that precede the handshake would reach the handler as if they had been encrypted.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use socketserver::strategy::{AcceptWait, Ready};
 use socketserver::{
     Activity, HandshakeError, HandshakeErrorKind, Job, Phase, Rejected, Request, RequestHandler,
-    RequestInfo, Result, Sequential, Server, Service, Strategy, ThreadPool, Threading, TlsRequest,
+    RequestInfo, Result, Sequential, Server, ServerHandle, Service, Strategy, ThreadPool,
+    Threading, TlsRequest,
 };
 
 use super::*;
@@ -46,6 +47,29 @@ impl Service<TlsRequest> for Reporting {
 pub(super) fn reporting() -> (Reporting, mpsc::Receiver<HandshakeErrorKind>) {
     let (sender, errors) = mpsc::sync_channel(1000);
     (Reporting(sender), errors)
+}
+
+/// Starts a server without a limit of the time for handshakes.
+fn serve_patiently<M: Strategy + Default>(
+    grace: Duration,
+) -> RunningServer<Tls<Tcp>, impl Service<TlsRequest>, M> {
+    let options = options::<_, M>().handshake_timeout(None);
+    let server = options.bind(own_loopback(), echo()).unwrap();
+    server.grace_period(grace).spawn().unwrap()
+}
+
+/// Connects, and sends a part of the first message of a handshake.
+fn half_hello(address: &SocketAddr) -> TcpStream {
+    let mut client = silent(address);
+    client.write_all(b"\x16\x03\x01\x02\x00\x01\x00").unwrap();
+    client
+}
+
+fn wait_for_handshake(handle: &ServerHandle) {
+    let is_handshaking = |request: &RequestInfo| request.activity() == Activity::Handshaking;
+    eventually("the client is in its handshake", || {
+        handle.requests().iter().any(is_handshaking)
+    });
 }
 
 /// Two hundred clients that say nothing, or stop in the middle, delay no other client.
@@ -143,13 +167,7 @@ fn failed_handshakes_are_counted_by_reason<M: Strategy + Default>() {
 /// A client that has sent nothing is ended when the stop begins; one in the middle of its handshake has the grace
 /// period.
 fn a_stop_ends_handshakes<M: Strategy + Default>() {
-    let server = options::<_, M>()
-        .handshake_timeout(None)
-        .bind(own_loopback(), echo())
-        .unwrap()
-        .grace_period(PATIENCE)
-        .spawn()
-        .unwrap();
+    let server = serve_patiently::<M>(PATIENCE);
     let mut silent = silent(server.server_address());
     let handle = server.handle();
     eventually("the client is accepted", || handle.stats().accepted == 1);
@@ -160,20 +178,10 @@ fn a_stop_ends_handshakes<M: Strategy + Default>() {
 }
 
 fn a_handshake_is_force_closed_after_the_grace_period<M: Strategy + Default>() {
-    let server = options::<_, M>()
-        .handshake_timeout(None)
-        .bind(own_loopback(), echo())
-        .unwrap()
-        .grace_period(Duration::from_millis(20))
-        .spawn()
-        .unwrap();
-    let mut half = silent(server.server_address());
-    half.write_all(b"\x16\x03\x01\x02\x00\x01\x00").unwrap();
+    let server = serve_patiently::<M>(Duration::from_millis(20));
+    let mut half = half_hello(server.server_address());
     let handle = server.handle();
-    let is_handshaking = |request: &RequestInfo| request.activity() == Activity::Handshaking;
-    eventually("the client is in its handshake", || {
-        handle.requests().iter().any(is_handshaking)
-    });
+    wait_for_handshake(&handle);
     let report = in_time(move || server.stop().unwrap());
     assert_eq!(
         (report.rejected, report.force_closed.len()),
@@ -185,20 +193,10 @@ fn a_handshake_is_force_closed_after_the_grace_period<M: Strategy + Default>() {
 
 /// Another thread closes the connection: its handshake ends at once.
 fn a_connection_can_be_closed_in_its_handshake<M: Strategy + Default>() {
-    let server = options::<_, M>()
-        .handshake_timeout(None)
-        .bind(own_loopback(), echo())
-        .unwrap()
-        .grace_period(PATIENCE)
-        .spawn()
-        .unwrap();
-    let mut half = silent(server.server_address());
-    half.write_all(b"\x16\x03\x01\x02\x00\x01\x00").unwrap();
+    let server = serve_patiently::<M>(PATIENCE);
+    let mut half = half_hello(server.server_address());
     let handle = server.handle();
-    let is_handshaking = |request: &RequestInfo| request.activity() == Activity::Handshaking;
-    eventually("the client is in its handshake", || {
-        handle.requests().iter().any(is_handshaking)
-    });
+    wait_for_handshake(&handle);
     handle.requests()[0].close();
     while let Ok(1..) = half.read(&mut [0; 10]) {}
     eventually("its request has ended", || handle.requests().is_empty());
@@ -237,16 +235,9 @@ fn the_backlog_is_served<M: Strategy + Default>() {
 /// Another server can have the port while the grace period of this one lasts.
 #[cfg(unix)]
 fn the_port_is_free_while_a_handshake_is_completed<M: Strategy + Default>() {
-    let server = options::<_, M>()
-        .handshake_timeout(None)
-        .bind(own_loopback(), echo())
-        .unwrap()
-        .grace_period(Duration::MAX)
-        .spawn()
-        .unwrap();
+    let server = serve_patiently::<M>(Duration::MAX);
     let address = *server.server_address();
-    let mut half = silent(&address);
-    half.write_all(b"\x16\x03\x01\x02\x00\x01\x00").unwrap();
+    let half = half_hello(&address);
     let handle = server.handle();
     eventually("the client is accepted", || handle.stats().accepted == 1);
     let closing = std::thread::spawn(move || server.stop().unwrap());
@@ -303,8 +294,7 @@ fn a_handshake_does_not_keep_idle_child_processes() {
             .unwrap();
         let mut idle = connect(server.server_address());
         assert_eq!(idle.line().unwrap(), "waits\n");
-        let mut half = silent(server.server_address());
-        half.write_all(b"\x16\x03\x01\x02\x00\x01\x00").unwrap();
+        let half = half_hello(server.server_address());
         let handle = server.handle();
         eventually("the client is accepted", || handle.stats().accepted == 2);
         handle.shutdown();
