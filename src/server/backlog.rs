@@ -8,6 +8,7 @@ use crate::accept_error::AcceptErrorKind;
 use crate::error::Error;
 use crate::panics::catch_panic;
 use crate::reentrancy::{self, Role};
+use crate::request::RequestKind;
 use crate::server::accept_backoff::AcceptBackoff;
 use crate::server::accept_loop::AcceptLoop;
 use crate::server::backlog_policy::BacklogPolicy;
@@ -57,6 +58,9 @@ pub(super) fn drain_on_close<T: Transport, S: Service<T::Request>>(
             handshakes,
         };
         let _ = catch_panic(|| accept_loop.drain_backlog(policy, deadline));
+        if T::KIND == RequestKind::Connection && *policy != BacklogPolicy::Leave {
+            let _ = catch_panic(|| accept_loop.listeners.stop_listening());
+        }
         // The sockets are closed, and child processes learn of it, before the handshakes, which can take the whole
         // grace period.
         drop(close_on_fork);

@@ -127,6 +127,14 @@ impl<T: Transport> Listeners<T> {
         }
     }
 
+    /// Ends listening on all sockets, also for processes that have copies of them.
+    pub(super) fn stop_listening(&self) {
+        for transport in self.iter() {
+            // On failure, a process with a copy keeps the address until it ends, or runs another program.
+            let _ = sys::socket::stop_listening(transport.as_fd());
+        }
+    }
+
     /// The shortest receive timeout of the sockets.
     pub(super) fn timeout(&self) -> Option<Duration> {
         self.iter().filter_map(Transport::timeout).min()

@@ -159,6 +159,14 @@ pub(crate) fn stop_new_datagrams(_fd: BorrowedFd<'_>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Ends listening for all processes that have a copy of the socket. A child process has copies for a moment after its
+/// fork, and a program until its `exec`; its clients would be accepted by the system and answered by no process.
+///
+/// Connections in the backlog are reset, as by closing the last copy.
+pub(crate) fn stop_listening(fd: BorrowedFd<'_>) -> io::Result<()> {
+    SockRef::from(&fd).shutdown(std::net::Shutdown::Both)
+}
+
 /// Returns an error if a listener or a datagram socket was shut down, so that it will receive nothing more: the
 /// error that `accept(2)` returns for a TCP listener. Other sockets are readable and empty for ever.
 #[cfg(linux_api)]

@@ -73,6 +73,12 @@ impl Stall {
         )
     }
 
+    /// Returns whether a handler can end by itself that reads the first line after all of them were sent: the end of
+    /// the input follows them, and the answers may then fit into the socket buffers.
+    fn may_end(self) -> bool {
+        self == Self::HalfCloses
+    }
+
     /// Connects a client and brings it to the stall.
     fn begin(self, address: &SocketAddr) -> Stalled {
         let client = connect(address);
@@ -193,12 +199,18 @@ fn expect_closed(stalled: &Stalled) {
 
 /// Runs `stop`, which returns its duration, for each stall. One of ten attempts has to be fast enough, because other
 /// tests may keep the machine busy. All other assertions hold for each attempt.
-fn expect_in_time(grace: Duration, stop: impl Fn(Stall) -> Duration) {
+///
+/// `stop` returns nothing if the handler was so late that the client has not stalled it.
+fn expect_in_time(grace: Duration, stop: impl Fn(Stall) -> Option<Duration>) {
     for stall in Stall::ALL {
         let mut took = Vec::new();
         loop {
             took.push(stop(stall));
-            if took.last().unwrap() <= &(grace + BEYOND) {
+            if took
+                .last()
+                .unwrap()
+                .is_some_and(|took| took <= grace + BEYOND)
+            {
                 break;
             }
             assert!(took.len() < 10, "{stall:?}: {took:?}");
@@ -226,9 +238,9 @@ fn children_of(process: &str) -> BTreeSet<String> {
 type Running = RunningServer<Tcp, Hooks<TcpRequest>, Box<dyn Strategy>>;
 
 /// Stops a server while a client stalls its handler, and checks that nothing of the server remains.
-fn stop_by(kind: Kind, stop: fn(Running), stall: Stall) -> Duration {
+fn stop_by(kind: Kind, stop: fn(Running), stall: Stall) -> Option<Duration> {
     let before = resources();
-    let took = {
+    let (took, has_stalled) = {
         let server = Server::<Tcp, _, Sequential>::bind(own_loopback(), Hooks::echo()).unwrap();
         let server = server.strategy(kind.strategy()).grace_period(GRACE);
         let server = server.spawn().unwrap();
@@ -249,12 +261,9 @@ fn stop_by(kind: Kind, stop: fn(Running), stall: Stall) -> Duration {
         let by_themselves = stats.completed + stats.failed + stats.disconnected;
         let ended = by_themselves + stats.force_closed + stats.rejected;
         assert_eq!(stats.accepted, ended + stats.dropped, "{stats:?}");
-        assert_eq!(
-            stats.force_closed,
-            u64::from(stall.lasts()),
-            "{stall:?}: {stats:?}"
-        );
-        took
+        let has_stalled = stats.force_closed == u64::from(stall.lasts());
+        assert!(has_stalled || stall.may_end(), "{stall:?}: {stats:?}");
+        (took, has_stalled)
     };
     // The kernel lists a thread for a moment after its end.
     let deadline = Instant::now() + PATIENCE;
@@ -262,7 +271,7 @@ fn stop_by(kind: Kind, stop: fn(Running), stall: Stall) -> Duration {
         thread::sleep(Duration::from_millis(1));
     }
     assert_eq!(resources(), before, "{stall:?}: resources remain");
-    took
+    has_stalled.then_some(took)
 }
 
 /// Runs a first server, because it creates descriptors that the process keeps.
@@ -365,13 +374,14 @@ fn a_signal(kind: Kind) {
         let last = ended.text().lines().last().unwrap();
         assert!(last.starts_with("drained: "), "{last}");
         let counts = format!("{} force-closed, 0 abandoned", u8::from(stall.lasts()));
-        assert!(last.contains(&counts), "{stall:?}: {last}");
+        let has_stalled = last.contains(&counts);
+        assert!(has_stalled || stall.may_end(), "{stall:?}: {last}");
         // A zombie counts as ended, because the process that inherits it may not have reaped it yet.
         for child in children {
             let stat = fs::read_to_string(format!("/proc/{child}/stat"));
             let is_running = stat.is_ok_and(|stat| !stat.contains(") Z "));
             assert!(!is_running, "{stall:?}: a child process remains");
         }
-        took
+        has_stalled.then_some(took)
     });
 }

@@ -168,6 +168,30 @@ fn clients_that_were_not_accepted_yet_can_be_left<T: Connected>() {
     }
 }
 
+/// A child process has a copy for a moment after its fork, and another program until it begins.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_copy_of_the_socket_does_not_listen() {
+    fn close<T: Connected>(server: Server<T, impl Service<T::Request>, Sequential>) {
+        let address = server.server_address().clone();
+        let copy = server.as_fd().try_clone_to_owned().unwrap();
+        in_time(|| server.server_close());
+        let refused = T::try_connect(&address).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        drop(copy);
+    }
+
+    let dir = TempDir::new();
+    let bind_unix = |options| UnixStream::bind::<_, Sequential>(&dir, options, || LineEcho);
+    close(bind_unix(Server::options()).unwrap());
+    let server = TcpServer::bind(own_loopback(), || LineEcho).unwrap();
+    let address = *server.server_address();
+    let copy = server.as_fd().try_clone_to_owned().unwrap();
+    close(server);
+    close(TcpServer::bind(address, || LineEcho).unwrap());
+    drop(copy);
+}
+
 over_streams!(
     clients_in_the_queue_of_a_pool_are_force_closed,
     clients_that_were_not_accepted_yet_are_not_lost,

@@ -56,7 +56,7 @@ fn a_child_outlives_its_server_and_does_not_keep_the_port() {
 
             let report = in_time(move || server.stop()).unwrap();
             assert_eq!((report.running, report.force_closed.len()), (1, 0));
-            // A child process of another test can hold a copy for a moment after its fork.
+            // Except on Linux, a child process of another test can keep a copy open for a moment after its fork.
             eventually("the port is closed", || Tcp::try_connect(&address).is_err());
             // SO_REUSEADDR allows no second socket beside one that listens.
             let next = TcpServer::bind(address, handler_fn(answer_pids::<TcpRequest>));

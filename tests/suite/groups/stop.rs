@@ -80,7 +80,7 @@ fn dropping_a_group_stops_it() {
         assert_eq!(handle.phase(), Phase::Stopped);
         for (_, server) in handle.members() {
             let address = server.server_address().socket_addr().unwrap();
-            // A process that another test starts has a copy of the socket until its program begins.
+            // Except on Linux, a process that another test starts keeps the port until its program begins.
             eventually("the port is free", || TcpListener::bind(address).is_ok());
         }
     }
