@@ -23,7 +23,7 @@ use crate::strategy::ChildExit;
 use crate::sys::child_channel::ChildChannel;
 use crate::sys::child_process::{Child, ChildStatus, TerminationSignal};
 use crate::sys::fd::{AsFd, BorrowedFd};
-use crate::sys::fork::{Exit, Permission, Side, fork};
+use crate::sys::fork::{Exit, Permission, Side, fork, prepare_fork};
 use crate::sys::fork_gate::parked;
 use crate::sys::poll::wait_any_readable;
 
@@ -102,6 +102,14 @@ impl Children {
 
     pub(super) fn len(&self) -> usize {
         self.running.lock().len()
+    }
+
+    /// Opens the descriptors that forks need, because the connection of the first fork may take the last one. On
+    /// failure, the fork tries again and reports the error.
+    pub(super) fn open_descriptors(&self, permission: &Permission) {
+        if self.channel.get().is_none() && self.channel().is_ok() {
+            prepare_fork(permission);
+        }
     }
 
     // ---- forking ----

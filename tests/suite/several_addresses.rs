@@ -19,6 +19,8 @@ use socketserver::{
 #[cfg(unix)]
 use socketserver::{ForkingTcpServer, UnixAddress, UnixStreamServer};
 
+#[cfg(unix)]
+use crate::support::alone::{apart, test_name};
 use crate::support::kinds::{Kind, by_kind_here};
 use crate::support::net::*;
 
@@ -338,32 +340,34 @@ fn if_one_address_is_in_use_nothing_stays_bound() {
 #[cfg(unix)]
 #[test]
 fn if_one_path_is_in_use_no_file_is_left() {
-    let dir = TempDir::new();
-    let (free, used) = (dir.socket(), dir.socket());
-    let server = UnixStreamServer::bind(&used, || LineEcho).unwrap();
-    let error = error_of(UnixStreamServer::bind([&free, &used], || LineEcho));
-    assert!(
-        error.to_string().contains(used.to_str().unwrap()),
-        "{error}"
-    );
-    assert!(!free.exists());
-    let error = error_of(UnixStreamServer::bind_all([&free, &used], || LineEcho));
-    assert!(
-        error.to_string().contains(used.to_str().unwrap()),
-        "{error}"
-    );
-    assert!(!free.exists());
-    assert!(used.exists());
-    drop(server);
-    // The file of a server that was made stays, as in Python.
-    std::fs::remove_file(&used).unwrap();
-    drop(UnixStreamServer::bind([&free, &used], || LineEcho).unwrap());
-    assert!(free.exists() && used.exists());
-    let options = UnixStreamServer::options()
-        .replace_stale(true)
-        .remove_on_close(true);
-    drop(options.bind([&free, &used], || LineEcho).unwrap());
-    assert!(!free.exists() && !used.exists());
+    apart(test_name!("if_one_path_is_in_use_no_file_is_left"), || {
+        let dir = TempDir::new();
+        let (free, used) = (dir.socket(), dir.socket());
+        let server = UnixStreamServer::bind(&used, || LineEcho).unwrap();
+        let error = error_of(UnixStreamServer::bind([&free, &used], || LineEcho));
+        assert!(
+            error.to_string().contains(used.to_str().unwrap()),
+            "{error}"
+        );
+        assert!(!free.exists());
+        let error = error_of(UnixStreamServer::bind_all([&free, &used], || LineEcho));
+        assert!(
+            error.to_string().contains(used.to_str().unwrap()),
+            "{error}"
+        );
+        assert!(!free.exists());
+        assert!(used.exists());
+        drop(server);
+        // The file of a server that was made stays, as in Python.
+        std::fs::remove_file(&used).unwrap();
+        drop(UnixStreamServer::bind([&free, &used], || LineEcho).unwrap());
+        assert!(free.exists() && used.exists());
+        let options = UnixStreamServer::options()
+            .replace_stale(true)
+            .remove_on_close(true);
+        drop(options.bind([&free, &used], || LineEcho).unwrap());
+        assert!(!free.exists() && !used.exists());
+    });
 }
 
 #[test]

@@ -33,12 +33,14 @@ impl Forking {
     }
 
     /// Allocates the list of children and the read buffer now, in this order, so that they are next to
-    /// each other in memory: each page that is written to between two forks costs page faults.
+    /// each other in memory: each page that is written to between two forks costs page faults. Opens the
+    /// descriptors that forks need.
     fn preallocate(&self) {
         let max_children = self.max_children.load(Ordering::Relaxed);
         self.children
             .preallocate(max_children.min(Self::DEFAULT_MAX_CHILDREN));
         ensure_read_buffer();
+        self.children.open_descriptors(&self.permission);
     }
 
     /// Waits until the loop is woken, a stop request of a child arrives, one of `children` exits or, if

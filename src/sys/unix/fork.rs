@@ -83,6 +83,14 @@ pub(crate) enum Side {
     Child(Exit),
 }
 
+/// Opens the descriptors that forks need, while there are some. On failure, [`fork`] tries again.
+pub(crate) fn prepare_fork(permission: &Permission) {
+    let _ = inert_socket();
+    if !permission.unchecked {
+        let _ = Gate::close().unparked_threads();
+    }
+}
+
 /// Forks a child process for the server `owner` (see [`close_on_fork`](crate::sys::unix::close_on_fork)).
 /// The child sends stop requests through `channel`.
 ///

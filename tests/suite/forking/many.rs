@@ -106,3 +106,36 @@ fn a_child_outlives_its_parent() {
     client.send("still there");
     assert!(!client.receive().is_empty());
 }
+
+/// The connection takes the last descriptor.
+#[test]
+fn the_first_fork_needs_no_descriptor() {
+    apart(test_name!("the_first_fork_needs_no_descriptor"), || {
+        let accepted = AtomicU32::new(0);
+        let is_first = move || accepted.fetch_add(1, Ordering::SeqCst) == 0;
+        let service = Hooks::<TcpRequest>::echo().on_verify(move |_| !is_first());
+        let host = host_by::<Tcp, _, _>(forking(), service);
+        // The server has waited for this client.
+        host.client().expect_end();
+        let handle = host.server.handle();
+        eventually("the first connection is closed", || {
+            handle.stats().rejected == 1 && handle.stats().active == 0
+        });
+
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        limited(Resource::Nofile, 64, || {
+            let open = || fs::File::open("/dev/null").ok();
+            let mut others: Vec<_> = std::iter::from_fn(open).collect();
+            others.pop();
+            socket
+                .connect(&(*host.server.server_address()).into())
+                .unwrap();
+            (&socket).write_all(b"hello\n").unwrap();
+            let mut answer = [0; 6];
+            (&socket).read_exact(&mut answer).unwrap();
+            assert_eq!(&answer, b"hello\n");
+        });
+        assert_eq!(handle.stats().rejected, 1);
+    });
+}

@@ -18,7 +18,7 @@ mod signals;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -31,6 +31,8 @@ use nix::sys::signal::{
     SaFlags, SigAction, SigHandler, SigSet, Signal, kill, raise, sigaction, signal,
 };
 use nix::unistd::{Pid, getpgrp, setpgid};
+use rustix::process::Resource;
+use socket2::{Domain, Socket, Type};
 use socketserver::RequestKind;
 use socketserver::transport::Tcp;
 use socketserver::{
@@ -38,7 +40,7 @@ use socketserver::{
     Service, Stage, Strategy, TcpRequest, TcpServer, Threading, handler_fn,
 };
 
-use crate::support::alone::{apart, command, is_alone, passed, run, test_name};
+use crate::support::alone::{apart, command, is_alone, limited, passed, run, test_name};
 use crate::support::net::*;
 use crate::support::process::{Program, reset_signals};
 use crate::support::scale::scale;

@@ -121,12 +121,15 @@ pub(crate) fn a_waiting_loop_does_not_iterate<T: Connected + Stream, M: Strategy
     let served = fill(&host, 1);
     let _waiting = [host.client(), host.client()];
     let before = iterations.load(Ordering::SeqCst);
+    let start = Instant::now();
     for _ in 0..100 {
         assert_eq!(served[0].ask("on\n"), "on\n");
         thread::sleep(Duration::from_millis(1));
     }
     let iterations = iterations.load(Ordering::SeqCst) - before;
-    assert!(iterations < 10, "{iterations} iterations");
+    // Where the end of a child process wakes no loop, the loop looks for it every 50 ms.
+    let looks = start.elapsed().as_millis() as usize / 50;
+    assert!(iterations < 10 + looks, "{iterations} iterations");
     host.stop();
 }
 

@@ -1,4 +1,7 @@
 //! `replace_stale`, and what an error of binding says about the file that is at the path.
+//!
+//! Tests that bind again where a socket was closed run in processes of their own, because a program that another test
+//! starts has copies of all sockets until it executes.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -29,8 +32,7 @@ where
         .bind(path, LineEcho::default as fn() -> LineEcho)
 }
 
-/// Leaves the file of a socket that no process has open. A program that another test starts has a copy of the
-/// socket until it executes.
+/// Leaves the file of a socket that no process has open.
 fn leave_stale(path: &Path) {
     drop(UnixListener::bind(path).unwrap());
     let is_closed = || {
@@ -93,7 +95,7 @@ where
     expect_ok(bind::<T>(&dir.socket(), true));
 }
 
-over!([UnixStream, UnixDatagram] a_stale_file_is_replaced_on_request);
+over_apart!([UnixStream, UnixDatagram] a_stale_file_is_replaced_on_request);
 
 #[test]
 fn files_that_are_not_sockets_stay() {
@@ -121,69 +123,73 @@ fn files_that_are_not_sockets_stay() {
 /// Sockets in use: of each type, listening or not, with room in the backlog or not.
 #[test]
 fn sockets_in_use_stay_and_notice_nothing() {
-    let dir = TempDir::new();
-    let in_use = |path: &Path| {
-        for replace_stale in [false, true] {
-            expect_kept(path, replace_stale, "another server is using it");
-        }
-    };
-    let [listening, bound, full, datagram, seqpacket] = [(); 5].map(|()| dir.socket());
+    apart(test_name!("sockets_in_use_stay_and_notice_nothing"), || {
+        let dir = TempDir::new();
+        let in_use = |path: &Path| {
+            for replace_stale in [false, true] {
+                expect_kept(path, replace_stale, "another server is using it");
+            }
+        };
+        let [listening, bound, full, datagram, seqpacket] = [(); 5].map(|()| dir.socket());
 
-    let server = UnixStreamServer::bind(&listening, || LineEcho).unwrap();
-    in_use(&listening);
-    // Without a client.
-    let server = server.handle_request_timeout(Duration::ZERO);
-    assert_eq!(
-        server.handle_request().unwrap(),
-        socketserver::Handled::Timeout
-    );
+        let server = UnixStreamServer::bind(&listening, || LineEcho).unwrap();
+        in_use(&listening);
+        // Without a client.
+        let server = server.handle_request_timeout(Duration::ZERO);
+        assert_eq!(
+            server.handle_request().unwrap(),
+            socketserver::Handled::Timeout
+        );
 
-    let options = UnixStreamServer::options().activate(false);
-    let server = options.bind(&bound, || LineEcho).unwrap();
-    in_use(&bound);
-    server.server_activate().unwrap();
-    in_use(&bound);
+        let options = UnixStreamServer::options().activate(false);
+        let server = options.bind(&bound, || LineEcho).unwrap();
+        in_use(&bound);
+        server.server_activate().unwrap();
+        in_use(&bound);
 
-    let options = UnixStreamServer::options().request_queue_size(0);
-    let server = options.bind(&full, || LineEcho).unwrap();
-    let client = UnixStreamSocket::connect(&full).unwrap();
-    in_use(&full);
-    drop((client, server));
+        let options = UnixStreamServer::options().request_queue_size(0);
+        let server = options.bind(&full, || LineEcho).unwrap();
+        let client = UnixStreamSocket::connect(&full).unwrap();
+        in_use(&full);
+        drop((client, server));
 
-    let socket = UnixDatagramSocket::bind(&datagram).unwrap();
-    in_use(&datagram);
-    // A socket with a peer rejects datagrams of others.
-    let peer = UnixDatagramSocket::bind(dir.socket()).unwrap();
-    socket.connect_addr(&peer.local_addr().unwrap()).unwrap();
-    in_use(&datagram);
-    socket.set_nonblocking(true).unwrap();
-    let received = socket.recv(&mut [0]).unwrap_err();
-    assert_eq!(received.kind(), ErrorKind::WouldBlock);
+        let socket = UnixDatagramSocket::bind(&datagram).unwrap();
+        in_use(&datagram);
+        // A socket with a peer rejects datagrams of others.
+        let peer = UnixDatagramSocket::bind(dir.socket()).unwrap();
+        socket.connect_addr(&peer.local_addr().unwrap()).unwrap();
+        in_use(&datagram);
+        socket.set_nonblocking(true).unwrap();
+        let received = socket.recv(&mut [0]).unwrap_err();
+        assert_eq!(received.kind(), ErrorKind::WouldBlock);
 
-    let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
-    let address = SocketAddrUnix::new(&seqpacket).unwrap();
-    rustix::net::bind(&socket, &address).unwrap();
-    in_use(&seqpacket);
-    // The file is dead when the last descriptor is closed.
-    let copy = socket.try_clone().unwrap();
-    drop(socket);
-    in_use(&seqpacket);
-    drop(copy);
-    expect_ok(bind::<UnixStream>(&seqpacket, true));
+        let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
+        let address = SocketAddrUnix::new(&seqpacket).unwrap();
+        rustix::net::bind(&socket, &address).unwrap();
+        in_use(&seqpacket);
+        // The file is dead when the last descriptor is closed.
+        let copy = socket.try_clone().unwrap();
+        drop(socket);
+        in_use(&seqpacket);
+        drop(copy);
+        expect_ok(bind::<UnixStream>(&seqpacket, true));
+    });
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_name_in_use_is_reported_as_such() {
-    let name = UnixAddress::Abstract(unique_name().into_bytes());
-    let service: fn() -> LineEcho = LineEcho::default;
-    let options = || UnixStreamServer::options().replace_stale(true);
-    let server = options().bind(name.clone(), service).unwrap();
-    let error = error_of(options().bind(name.clone(), service));
-    assert_eq!(kind_of(&error), ErrorKind::AddrInUse);
-    assert!(error.to_string().contains("another socket has this name"));
-    drop(server);
-    expect_ok(options().bind(name, service));
+    apart(test_name!("a_name_in_use_is_reported_as_such"), || {
+        let name = UnixAddress::Abstract(unique_name().into_bytes());
+        let service: fn() -> LineEcho = LineEcho::default;
+        let options = || UnixStreamServer::options().replace_stale(true);
+        let server = options().bind(name.clone(), service).unwrap();
+        let error = error_of(options().bind(name.clone(), service));
+        assert_eq!(kind_of(&error), ErrorKind::AddrInUse);
+        assert!(error.to_string().contains("another socket has this name"));
+        drop(server);
+        expect_ok(options().bind(name, service));
+    });
 }
 
 fn set_mode(path: &Path, mode: u32) {
