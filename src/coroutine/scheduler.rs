@@ -60,8 +60,10 @@ impl Scheduler {
         if socket.fd != Some(fd) {
             return false;
         }
-        let is_first =
-            direction == Direction::Receive && socket.first_receive == FirstReceive::Untried;
+        // A registration reports only what arrives after it was last made or changed.
+        let is_first = direction == Direction::Receive
+            && socket.first_receive == FirstReceive::Untried
+            && !socket.is_registered;
         if is_first && !self.first_probe.should_try() {
             socket.first_receive = FirstReceive::Missed;
             return true;

@@ -50,8 +50,10 @@ pub(crate) fn failed<R: Request, S: Service<R>>(
     let error = HandshakeError::new(error);
     let state = &request.server().0;
     state.counters.count_handshake_error(error.kind());
-    let (address, client) = (&state.address, Escaped(request.client_address()));
-    log_event!(Debug, "{address}: {client}: {}", Escaped(&error));
+    if !state.in_forked_child() {
+        let (address, client) = (&state.address, Escaped(request.client_address()));
+        log_event!(Debug, "{address}: {client}: {}", Escaped(&error));
+    }
     let _ = catch_panic(|| service.handshake_error(request, &error));
     Outcome::Rejected(RejectionReason::Handshake)
 }

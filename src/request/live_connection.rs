@@ -35,7 +35,7 @@ impl<S: StreamSocket> LiveConnection for Connection<S> {
     }
 
     fn end_idle(&self) {
-        if self.state.end_idle() {
+        if !self.socket.has_incomplete_input() && self.state.end_idle() {
             // Fails if the client is gone.
             let _ = catch_panic(|| self.socket.shutdown(Shutdown::Read));
         }

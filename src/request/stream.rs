@@ -217,6 +217,24 @@ impl<S: StreamSocket> StreamRequest<S> {
         &self.writer.connection
     }
 
+    /// Sends what the socket has space for. Returns whether that is all of `message`.
+    fn send_without_waiting(&self, message: &[u8]) -> bool {
+        let connection = self.connection();
+        let mut rest = message;
+        while !rest.is_empty() {
+            match connection.socket.try_send(rest) {
+                Ok(0) => break,
+                Ok(sent) => {
+                    connection.state.count_sent(sent);
+                    rest = &rest[sent..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        rest.is_empty()
+    }
+
     /// Ends the stream for the client. Then discards its unread input, because closing with unread input
     /// resets the connection.
     fn shut_down(&self, is_complete: bool) {
@@ -367,13 +385,9 @@ impl<S: StreamSocket> RequestLifecycle for StreamRequest<S> {
     }
 
     fn reject(&mut self, rejection: &Rejection) {
-        let connection = self.connection();
+        let mut is_complete = true;
         match rejection {
-            Rejection::Message(message) => {
-                if let Ok(sent) = connection.socket.try_send(message) {
-                    connection.state.count_sent(sent);
-                }
-            }
+            Rejection::Message(message) => is_complete = self.send_without_waiting(message),
             Rejection::Close => {}
             Rejection::Reset => {
                 // Fails if the client is gone. Without a descriptor, the connection is closed without a reset.
@@ -381,7 +395,7 @@ impl<S: StreamSocket> RequestLifecycle for StreamRequest<S> {
                 return;
             }
         }
-        self.shut_down(true);
+        self.shut_down(is_complete);
     }
 }
 

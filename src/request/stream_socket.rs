@@ -429,6 +429,14 @@ pub trait StreamSocket: Send + Sync + 'static {
         false
     }
 
+    /// Whether bytes have arrived that no read can return yet, such as a part of a TLS record. A stop does not end
+    /// the reads of such a connection as if it were idle. Default: `false`.
+    ///
+    /// See the [example](Self::try_recv).
+    fn has_incomplete_input(&self) -> bool {
+        false
+    }
+
     /// Receives like [`recv`](Self::recv), without waiting. The default asks
     /// [`wait_readable`](Self::wait_readable) first.
     ///

@@ -10,6 +10,7 @@
 
 mod session;
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::io::{self, BufRead};
 use std::mem;
@@ -210,7 +211,13 @@ impl<S: StreamSocket> StreamSocket for TlsSocket<S> {
             };
             let mut processed = Ok(());
             while processed.is_ok() && !input.is_empty() {
-                connection.read_tls(&mut input)?;
+                if connection.read_tls(&mut input)? == 0 {
+                    // Bytes behind `close_notify` are ignored.
+                    match connection.is_handshaking() {
+                        true => return Err(handshake_error::disconnected()),
+                        false => break,
+                    }
+                }
                 processed = connection.process_new_packets().map(drop);
             }
             if let Err(error) = processed {
@@ -269,6 +276,10 @@ impl<S: StreamSocket> StreamSocket for TlsSocket<S> {
             })
     }
 
+    fn has_incomplete_input(&self) -> bool {
+        self.session.lock().incomplete_since.is_some()
+    }
+
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.inner.descriptor()
     }
@@ -278,14 +289,20 @@ impl<S: StreamSocket> StreamSocket for TlsSocket<S> {
     }
 
     fn send(&self, data: &[u8]) -> io::Result<usize> {
-        self.flush(|| self.inner.write_timeout())?;
+        let begun = OnceCell::new();
+        let time_left = || {
+            let timeout = self.inner.write_timeout()?;
+            let elapsed = begun.get_or_init(Instant::now).elapsed();
+            Some(timeout.saturating_sub(elapsed))
+        };
+        self.flush(time_left)?;
         let mut session = self.session.lock();
         if let Some(size) = session.take_repeated(data) {
             return Ok(size);
         }
         let size = session.encrypt(data, OUTPUT_SIZE)?;
         drop(session);
-        let sent = self.flush(|| self.inner.write_timeout());
+        let sent = self.flush(time_left);
         if sent.is_err() {
             self.session.lock().repeated = data[..size].to_vec();
         }

@@ -10,9 +10,9 @@ use crate::panics::catch_panic;
 use crate::reentrancy::{self, Role};
 use crate::request::RequestKind;
 use crate::server::accept_backoff::AcceptBackoff;
-use crate::server::accept_loop::AcceptLoop;
+use crate::server::accept_loop::{AcceptLoop, AcceptOutcome};
 use crate::server::backlog_policy::BacklogPolicy;
-use crate::server::drain::DrainBacklog;
+use crate::server::drain::{Deadlines, DrainBacklog};
 use crate::server::handshakes::Handshakes;
 use crate::server::listeners::Listeners;
 use crate::service::Service;
@@ -48,7 +48,7 @@ pub(super) fn drain_on_close<T: Transport, S: Service<T::Request>>(
 ) -> DrainBacklog {
     let (listeners, service) = (Arc::clone(listeners), Arc::clone(service));
     let (handle, handshakes) = (handle.clone(), Arc::clone(handshakes));
-    Box::new(move |strategy, policy, deadline| {
+    Box::new(move |strategy, policy, deadlines: Deadlines| {
         let mut accept_loop = AcceptLoop {
             listeners,
             service,
@@ -57,7 +57,7 @@ pub(super) fn drain_on_close<T: Transport, S: Service<T::Request>>(
             poll_interval: None,
             handshakes,
         };
-        let _ = catch_panic(|| accept_loop.drain_backlog(policy, deadline));
+        let _ = catch_panic(|| accept_loop.drain_backlog(policy, deadlines.backlog));
         if T::KIND == RequestKind::Connection && *policy != BacklogPolicy::Leave {
             let _ = catch_panic(|| accept_loop.listeners.stop_listening());
         }
@@ -66,7 +66,7 @@ pub(super) fn drain_on_close<T: Transport, S: Service<T::Request>>(
         drop(close_on_fork);
         let _ = catch_panic(|| accept_loop.listeners = Arc::new(Listeners::closed()));
         let _ = catch_panic(|| accept_loop.strategy.scheduling().drain(Duration::ZERO));
-        let _ = catch_panic(|| accept_loop.finish_handshakes(deadline));
+        let _ = catch_panic(|| accept_loop.finish_handshakes(deadlines.handshakes));
     })
 }
 
@@ -130,7 +130,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     }
 
     /// Passes the connections that complete their handshakes until the deadline to the strategy, and ends the
-    /// others.
+    /// others. A deadline in the past costs no time.
     fn finish_handshakes(&self, deadline: Option<Instant>) {
         if !self.handshakes.has_any() {
             return;
@@ -141,6 +141,17 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
         let _exit = self.exit_on_drop(&thread);
         let _entered = reentrancy::enter(state.id(), Role::Loop);
         let mut backoff = AcceptBackoff::default();
+        // Passing a connection to a strategy that has a place is no wait, unless the handler runs on this thread.
+        let runs_inline = || {
+            self.strategy
+                .scheduling()
+                .runs_inline(thread.is_dedicated())
+        };
+        let mut has_places = catch_panic(runs_inline) == Ok(false);
+        while has_places && self.handshakes.has_completed() {
+            let dispatched = self.dispatch_completed(&mut backoff, Some(Duration::ZERO), &thread);
+            has_places = !matches!(dispatched, Ok(AcceptOutcome::TimedOut) | Err(_));
+        }
         while self.handshakes.has_any() && !has_expired(deadline) {
             let timeout = remaining(deadline);
             let waited = if self.handshakes.has_completed() {

@@ -12,10 +12,19 @@ use crate::server::drain_report::DrainReport;
 use crate::state::{ServerHandle, ServerState};
 use crate::strategy::Strategy;
 
-/// Serves or rejects the connections in the backlog, until a deadline if there is one. It has the last
-/// share of the listening socket, which is closed when it returns.
+/// Serves or rejects the connections in the backlog. It has the last share of the listening socket, which is closed
+/// when it returns.
 pub(super) type DrainBacklog =
-    Box<dyn FnOnce(&Arc<dyn Strategy>, &BacklogPolicy, Option<Instant>) + Send + Sync>;
+    Box<dyn FnOnce(&Arc<dyn Strategy>, &BacklogPolicy, Deadlines) + Send + Sync>;
+
+/// Ends of the waits for connections that have no handler yet, if they have one.
+#[derive(Clone, Copy)]
+pub(super) struct Deadlines {
+    /// For connections in the backlog.
+    pub(super) backlog: Option<Instant>,
+    /// For connections in their handshake, and those that wait for a place after it.
+    pub(super) handshakes: Option<Instant>,
+}
 
 /// The strategy of a server. Dropping it closes the server and waits for its requests.
 pub(super) struct DrainOnDrop<M: Strategy> {
@@ -66,12 +75,15 @@ impl<M: Strategy> DrainOnDrop<M> {
         let may_wait = !reentrancy::is_busy_for(state.id());
         if let Some(drain_backlog) = drain_backlog {
             let strategy = Arc::clone(&self.strategy) as Arc<dyn Strategy>;
-            let deadline = if may_wait {
-                force_close_at
-            } else {
-                Some(Instant::now())
+            let until = |may_wait| match may_wait {
+                true => force_close_at,
+                false => Some(Instant::now()),
             };
-            let drain = || drain_backlog(&strategy, &self.backlog_policy, deadline);
+            let deadlines = Deadlines {
+                backlog: until(may_wait),
+                handshakes: until(may_wait && self.block_on_close),
+            };
+            let drain = || drain_backlog(&strategy, &self.backlog_policy, deadlines);
             let _ = catch_panic(drain);
         }
         // Requests that have ended unnoticed, in child processes, stop counting as running.

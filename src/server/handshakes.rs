@@ -22,6 +22,7 @@ use slab::Slab;
 
 use crate::job;
 use crate::panics::{catch_panic, catch_panic_io};
+use crate::reentrancy::{self, Role};
 use crate::request::{HandshakeStep, Request};
 use crate::service::Service;
 use crate::state::counters::Outcome;
@@ -42,7 +43,7 @@ pub(super) struct Handshakes<R: Request> {
     shared: Arc<Shared<R>>,
 }
 
-struct Shared<R> {
+struct Shared<R: Request> {
     /// Connections that the thread has not seen yet.
     inbox: Mutex<Inbox<R>>,
     completed: Mutex<VecDeque<Connection<R>>>,
@@ -55,18 +56,37 @@ struct Shared<R> {
     is_closed: AtomicBool,
 }
 
-struct Inbox<R> {
+struct Inbox<R: Request> {
     arrived: Vec<Connection<R>>,
     /// Ends the wait of the thread. `None` before the first connection.
     waker: Option<Arc<Waker>>,
 }
 
 /// A connection, counted as in flight.
-pub(super) struct Connection<R> {
+pub(super) struct Connection<R: Request> {
     // Dropped first: the descriptor must leave the list before it is closed.
     _close_on_fork: Option<CloseOnFork<1>>,
+    /// `None` in the queue for the accept loops. Dropped before `in_flight`, whose end wakes a loop that waits for
+    /// the last unfinished connection.
+    unfinished: Option<Unfinished<R>>,
     request: R,
     in_flight: InFlight,
+}
+
+/// Counts a connection as unfinished until it is dropped.
+struct Unfinished<R: Request>(Arc<Shared<R>>);
+
+impl<R: Request> Unfinished<R> {
+    fn begin(shared: &Arc<Shared<R>>) -> Self {
+        shared.unfinished.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl<R: Request> Drop for Unfinished<R> {
+    fn drop(&mut self) {
+        self.0.unfinished.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl<R: Request> Handshakes<R> {
@@ -110,9 +130,9 @@ impl<R: Request> Handshakes<R> {
         inbox.waker = Some(Arc::clone(&waker));
         let descriptor = request.descriptor();
         let close_on_fork = descriptor.map(|descriptor| close_on_fork([&descriptor], None));
-        shared.unfinished.fetch_add(1, Ordering::SeqCst);
         inbox.arrived.push(Connection {
             _close_on_fork: close_on_fork,
+            unfinished: Some(Unfinished::begin(shared)),
             request,
             in_flight,
         });
@@ -204,6 +224,7 @@ impl<R: Request> Connection<R> {
             _close_on_fork: close_on_fork,
             request,
             in_flight,
+            ..
         } = self;
         drop(close_on_fork);
         (request, in_flight)
@@ -246,7 +267,7 @@ struct Worker<R: Request, S> {
 }
 
 /// A connection whose client has to send or to receive something.
-struct Waiting<R> {
+struct Waiting<R: Request> {
     connection: Connection<R>,
     next_check: Option<Instant>,
     _expected_end: Option<ExpectedEnd>,
@@ -286,9 +307,9 @@ impl<R: Request, S: Service<R>> Worker<R, S> {
         let waiting = mem::take(&mut self.waiting);
         let waiting = waiting.into_iter().map(|(_, waiting)| waiting.connection);
         drop(self.poller);
-        for connection in waiting.chain(arrived) {
-            self.shared.unfinished.fetch_sub(1, Ordering::SeqCst);
-            connection.force_close();
+        for mut connection in waiting.chain(arrived) {
+            connection.unfinished = None;
+            let _ = catch_panic(|| connection.force_close());
         }
     }
 
@@ -361,7 +382,12 @@ impl<R: Request, S: Service<R>> Worker<R, S> {
         }
     }
 
-    fn advance(&mut self, mut connection: Connection<R>) {
+    /// A panic costs only this connection.
+    fn advance(&mut self, connection: Connection<R>) {
+        let _ = catch_panic(|| self.try_advance(connection));
+    }
+
+    fn try_advance(&mut self, mut connection: Connection<R>) {
         let request = &mut connection.request;
         let step = catch_panic_io("StreamSocket::handshake", io::ErrorKind::Other, || {
             request.advance_handshake()
@@ -373,20 +399,19 @@ impl<R: Request, S: Service<R>> Worker<R, S> {
         }
     }
 
-    fn complete(&self, connection: Connection<R>) {
+    fn complete(&self, mut connection: Connection<R>) {
         connection.set_activity(Activity::Queued);
+        let unfinished = connection.unfinished.take();
         let mut completed = self.shared.completed.lock();
         if self.shared.is_closed.load(Ordering::SeqCst) {
-            drop(completed);
-            self.shared.unfinished.fetch_sub(1, Ordering::SeqCst);
+            drop((completed, unfinished));
             return connection.force_close();
         }
         completed.push_back(connection);
         self.shared
             .completed_count
             .store(completed.len(), Ordering::SeqCst);
-        drop(completed);
-        self.shared.unfinished.fetch_sub(1, Ordering::SeqCst);
+        drop((completed, unfinished));
         self.handle.0.waker.wake();
     }
 
@@ -423,9 +448,9 @@ impl<R: Request, S: Service<R>> Worker<R, S> {
     }
 
     fn fail(&self, mut connection: Connection<R>, error: io::Error) {
+        // A hook of the user that waits for the end of the server's requests would wait for this one.
+        let _entered = reentrancy::enter(self.handle.0.id(), Role::Request);
         let outcome = job::handshake::failed(&mut connection.request, &*self.service, error);
-        // Before the end of the request is announced, which wakes a loop that waits for the last of these.
-        self.shared.unfinished.fetch_sub(1, Ordering::SeqCst);
         connection.end(outcome);
     }
 }

@@ -202,6 +202,7 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
         {
             // If the loop ends later, it has to find the server closed.
             state.begin_closing();
+            server.handshakes.close();
             state.life_cycle.finish_closing(|| state.waker.wake());
             let report = DrainReport::of(&state);
             report.log(&state);

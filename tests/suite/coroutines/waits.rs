@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
-use socketserver::{Coroutines, Request, Result};
+use socketserver::{Activity, Coroutines, Request, Result};
 
 use super::{exchange, one_worker, pattern, start};
 use crate::support::net::*;
@@ -350,3 +350,40 @@ fn a_write_takes_as_long_as_its_timeout<T: Connected>() {
     assert!(received.ends_with(b"and now?\n") && received.len() < LARGE);
     host.stop();
 }
+
+/// The client's bytes arrive while the coroutine waits for space, before its first read.
+fn input_during_the_first_write_is_not_missed<T: Connected>() {
+    const SIZE: usize = 8 << 20;
+    const SLOW: usize = 40;
+    let accepted = AtomicUsize::new(0);
+    let service = Hooks::new(move |request: &mut T::Request| {
+        if accepted.fetch_add(1, Ordering::SeqCst) >= SLOW {
+            request.send_all(vec![b'x'; SIZE])?;
+        }
+        let line = request.readline(100)?;
+        Ok(request.send_all(line)?)
+    });
+    let host = start::<T, _>(one_worker(), service);
+    // After clients that say nothing at first, the worker expects no input of a new client.
+    for _ in 0..SLOW {
+        let client = host.client();
+        eventually("the handler waits", || {
+            let requests = host.server.handle().requests();
+            requests
+                .iter()
+                .any(|one| one.activity() == Activity::Reading)
+        });
+        assert_eq!(client.ask("hello\n"), "hello\n");
+        client.finish();
+        client.expect_end();
+        eventually("its request has ended", || host.server.stats().active == 0);
+    }
+    for _ in 0..10 {
+        let client = host.client();
+        client.send("hello\n");
+        assert_eq!(client.exactly(SIZE).len(), SIZE);
+        assert_eq!(client.line(), "hello\n");
+    }
+}
+
+over_streams!(input_during_the_first_write_is_not_missed);

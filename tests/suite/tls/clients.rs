@@ -4,6 +4,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{
@@ -51,8 +52,15 @@ impl Authority {
 
     /// Clients show the certificate with this name.
     pub(super) fn config(self, certificate: Option<&str>) -> Arc<ClientConfig> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
+        self.config_by(rustls::crypto::ring::default_provider(), certificate)
+    }
+
+    pub(super) fn config_by(
+        self,
+        provider: CryptoProvider,
+        certificate: Option<&str>,
+    ) -> Arc<ClientConfig> {
+        let builder = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&self.versions)
             .unwrap()
             .with_root_certificates(self.roots);

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use socketserver::strategy::{AcceptWait, Ready};
 use socketserver::{
-    Activity, HandshakeError, HandshakeErrorKind, Job, Phase, Rejected, Request, RequestHandler,
-    RequestInfo, Result, Sequential, Server, ServerHandle, Service, Strategy, ThreadPool,
-    Threading, TlsRequest,
+    HandshakeError, HandshakeErrorKind, Job, Phase, Rejected, Request, RequestHandler, Result,
+    Sequential, Server, Service, Strategy, ThreadPool, Threading, TlsRequest,
 };
 
 use super::*;
@@ -56,20 +55,6 @@ fn serve_patiently<M: Strategy + Default>(
     let options = options::<_, M>().handshake_timeout(None);
     let server = options.bind(own_loopback(), echo()).unwrap();
     server.grace_period(grace).spawn().unwrap()
-}
-
-/// Connects, and sends a part of the first message of a handshake.
-fn half_hello(address: &SocketAddr) -> TcpStream {
-    let mut client = silent(address);
-    client.write_all(b"\x16\x03\x01\x02\x00\x01\x00").unwrap();
-    client
-}
-
-fn wait_for_handshake(handle: &ServerHandle) {
-    let is_handshaking = |request: &RequestInfo| request.activity() == Activity::Handshaking;
-    eventually("the client is in its handshake", || {
-        handle.requests().iter().any(is_handshaking)
-    });
 }
 
 /// Two hundred clients that say nothing, or stop in the middle, delay no other client.
@@ -313,9 +298,9 @@ fn many_handshakes_at_once_do_not_prevent_forks() {
     const CLIENTS: usize = 300;
     let name = test_name!("many_handshakes_at_once_do_not_prevent_forks");
     apart(name, || {
-        let server = options::<_, Sequential>()
-            .bind(own_loopback(), echo())
-            .unwrap();
+        // The last client completes its handshake when the others are served.
+        let options = options::<_, Sequential>().handshake_timeout(None);
+        let server = options.bind(own_loopback(), echo()).unwrap();
         let server = server.strategy(forking());
         let address = *server.server_address();
         // All have sent their part before the first is accepted.

@@ -3,10 +3,12 @@
 mod clients;
 mod endings;
 mod handshakes;
+mod hostile;
 #[cfg(unix)]
 mod programs;
 mod sessions;
 
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +16,10 @@ use std::sync::Arc;
 use socketserver::request::{HandshakeStep, StreamSocket, TlsSocket};
 use socketserver::tls::{ClientCertificates, TlsConfig};
 use socketserver::transport::{Tcp, Tls};
-use socketserver::{RunningServer, Server, ServerOptions, Service, Strategy, TlsRequest};
+use socketserver::{
+    Activity, RequestInfo, RunningServer, Server, ServerHandle, ServerOptions, Service, Strategy,
+    TlsRequest,
+};
 
 use self::clients::{Authority, TlsClient};
 use crate::support::net::*;
@@ -64,6 +69,20 @@ fn silent(address: &SocketAddr) -> TcpStream {
     let client = TcpStream::connect(address).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     client
+}
+
+/// Connects, and sends a part of the first message of a handshake.
+fn half_hello(address: &SocketAddr) -> TcpStream {
+    let mut client = silent(address);
+    client.write_all(b"\x16\x03\x01\x02\x00\x01\x00").unwrap();
+    client
+}
+
+fn wait_for_handshake(handle: &ServerHandle) {
+    let is_handshaking = |request: &RequestInfo| request.activity() == Activity::Handshaking;
+    eventually("the client is in its handshake", || {
+        handle.requests().iter().any(is_handshaking)
+    });
 }
 
 /// Accepts a connection without a server, and completes its handshake.
