@@ -454,7 +454,7 @@ pub trait StreamSocket: Send + Sync + 'static {
     /// client.write_all(b"hello")?;
     /// assert!(socket.wait_readable(None)?);
     /// assert_eq!(StreamSocket::try_recv(&socket, &mut buffer)?, 5);
-    /// assert!(!socket.has_pending_input());
+    /// assert!(!socket.has_pending_input() && !socket.has_incomplete_input());
     /// let parts = [IoSlice::new(b"an"), IoSlice::new(b"swer")];
     /// assert_eq!(StreamSocket::try_send_vectored(&socket, &parts)?, 6);
     /// assert_eq!(socket.begun(b"more"), 0);

@@ -15,10 +15,11 @@ use rustls::{
 };
 use socket2::{Domain, Socket, Type};
 use socketserver::{
-    HandshakeError, Job, Phase, Rejected, Rejection, Request, RequestHandler, Result, Sequential,
-    Server, Service, Strategy, ThreadPool, TlsRequest,
+    HandshakeError, Job, Phase, Rejected, Rejection, Request, Sequential, Server, Service,
+    Strategy, ThreadPool, TlsRequest,
 };
 
+use super::handshakes::Echo;
 use super::*;
 
 /// Size of a record with the most padding that TLS allows, without its authentication tag.
@@ -355,14 +356,6 @@ impl Service<TlsRequest> for Waiting {
     }
 }
 
-struct Echo;
-
-impl RequestHandler<TlsRequest> for Echo {
-    fn handle(&mut self, request: &mut TlsRequest) -> Result {
-        echo_lines(request)
-    }
-}
-
 fn a_hook_that_waits_for_itself_does_not_wait<M: Strategy + Default>() {
     let server = serve::<_, M>(Waiting);
     let gone = silent(server.server_address());
@@ -395,12 +388,7 @@ fn a_rejection_message_is_whole_or_known_to_be_cut() {
             .bind(own_loopback(), echo())
             .unwrap();
         let server = server.strategy(Rejecting(size)).spawn().unwrap();
-        // Without a handshake thread, this strategy completes the handshake in its job.
-        let Ok(mut client) =
-            TlsClient::connect_to(*server.server_address(), &Authority::known(), "localhost")
-        else {
-            panic!("no handshake");
-        };
+        let mut client = connect(server.server_address());
         let mut received = Vec::new();
         let end = client.rest_into(&mut received);
         assert_eq!(end.is_ok(), is_whole, "{size}: {end:?}");
