@@ -102,14 +102,26 @@ pub(crate) fn peek(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
 /// Shuts down one or both directions, which ends the waits for them. (`std` would call the C library, and a
 /// forked child would map one more page of code.)
 pub(crate) fn shutdown(fd: BorrowedFd<'_>, how: std::net::Shutdown) -> Result<(), Errno> {
-    let how = match how {
-        std::net::Shutdown::Read => Shutdown::Read,
-        std::net::Shutdown::Write => Shutdown::Write,
-        std::net::Shutdown::Both => Shutdown::Both,
+    let result = match how {
+        std::net::Shutdown::Read => rustix::net::shutdown(fd, Shutdown::Read),
+        std::net::Shutdown::Write => rustix::net::shutdown(fd, Shutdown::Write),
+        std::net::Shutdown::Both => shutdown_both(fd),
     };
-    let result = rustix::net::shutdown(fd, how);
     interrupt::end_waits(fd);
     result
+}
+
+/// Shuts down both directions. On macOS, one call for both fails and leaves the writing side open if the reading side
+/// has ended, because it was shut down or the client has ended its output.
+fn shutdown_both(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    if cfg!(any(
+        target_vendor = "apple",
+        all(unix, socketserver_portable)
+    )) {
+        let reads = rustix::net::shutdown(fd, Shutdown::Read);
+        return rustix::net::shutdown(fd, Shutdown::Write).or(reads);
+    }
+    rustix::net::shutdown(fd, Shutdown::Both)
 }
 
 /// Discards up to 1 MiB of received bytes, without waiting.
@@ -121,6 +133,39 @@ pub(crate) fn discard_input(fd: BorrowedFd<'_>) {
         match recv(fd, &mut buffer, false) {
             Ok(1..) => {}
             _ => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+
+    use super::*;
+    use crate::sys::fd::AsFd;
+
+    fn connected() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        (server, client)
+    }
+
+    #[test]
+    fn both_directions_end_after_the_end_of_the_reads() {
+        // The reads end by a shutdown of the server, or by that of the client.
+        for is_own in [true, false] {
+            let (mut server, mut client) = connected();
+            if is_own {
+                shutdown(server.as_fd(), Shutdown::Read).unwrap();
+            } else {
+                client.shutdown(Shutdown::Write).unwrap();
+                assert_eq!(server.read(&mut [0; 1]).unwrap(), 0);
+            }
+            shutdown(server.as_fd(), Shutdown::Both).unwrap();
+            assert_eq!(client.read(&mut [0; 1]).unwrap(), 0);
+            server.write_all(b"x").unwrap_err();
         }
     }
 }
