@@ -40,6 +40,15 @@ fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     Ok((stream.into(), SocketAddr::try_from(peer)?))
 }
 
+/// Sets an option of a listener that accepted sockets inherit: a write to a closed connection is an error, not a
+/// SIGPIPE. An accepted socket whose client has closed it already cannot be given the option any more. Other systems
+/// have a flag for each write.
+pub(crate) fn prepare_listener(_fd: BorrowedFd<'_>) -> io::Result<()> {
+    #[cfg(target_vendor = "apple")]
+    SockRef::from(&_fd).set_nosigpipe(true)?;
+    Ok(())
+}
+
 /// Sets the mode and the timeouts of an accepted socket. An error has the kind `ConnectionAborted`,
 /// because it concerns only this connection.
 pub(super) fn prepare(fd: BorrowedFd<'_>, timeouts: AcceptedTimeouts) -> io::Result<()> {
@@ -50,7 +59,7 @@ pub(super) fn prepare(fd: BorrowedFd<'_>, timeouts: AcceptedTimeouts) -> io::Res
             SockRef::from(&fd).set_nonblocking(!CAN_WAIT)?;
         }
         #[cfg(target_vendor = "apple")]
-        SockRef::from(&fd).set_nosigpipe(true)?;
+        crate::sys::socket::if_open(SockRef::from(&fd).set_nosigpipe(true))?;
         #[cfg(windows)]
         crate::sys::descriptor::set_close_on_exec(fd)?;
         timeouts.set(fd)

@@ -223,7 +223,7 @@ pub(crate) fn set_send_timeout(fd: BorrowedFd<'_>, timeout: Option<Duration>) ->
 
 /// Ignores that macOS sets no option of a connection that has ended in both directions. The next read or write reports
 /// the end.
-fn if_open(set: io::Result<()>) -> io::Result<()> {
+pub(super) fn if_open(set: io::Result<()>) -> io::Result<()> {
     match set {
         Err(error)
             if cfg!(target_vendor = "apple") && error.kind() == io::ErrorKind::InvalidInput =>

@@ -34,6 +34,7 @@ impl Tcp {
         let accepted_timeouts = AcceptedTimeouts::new(listener.as_fd(), &options.timeouts)?;
         // Keeps `accept` from blocking: a client may have left after `poll` has reported it.
         listener.set_nonblocking(true)?;
+        sys::accept::prepare_listener(listener.as_fd())?;
         // Accepted connections inherit this option without a system call for each.
         SockRef::from(&listener).set_tcp_nodelay(options.disable_nagle_algorithm)?;
         if let Some(time) = options.defer_accept {

@@ -52,6 +52,7 @@ impl UnixStream {
     ) -> io::Result<Self> {
         let accepted_timeouts = AcceptedTimeouts::new(listener.as_fd(), &options.timeouts)?;
         listener.set_nonblocking(true)?;
+        sys::accept::prepare_listener(listener.as_fd())?;
         let address = sys::unix_address::unix_address(&listener.local_addr()?);
         Ok(Self {
             _file: file.map(OwnFile::bound),
