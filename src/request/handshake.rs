@@ -161,7 +161,10 @@ impl PendingHandshake {
         let is_draining = connection.state.server.0.life_cycle.is_draining();
         if is_draining && self.accepted.elapsed() >= TIME_TO_BEGIN && self.is_silent(connection)? {
             connection.state.while_idle(|| connection.end_idle());
-            return Err(handshake_error::disconnected());
+            // The reads go on if input has arrived meanwhile that a shutdown would discard.
+            if connection.state.reads_are_ended() {
+                return Err(handshake_error::disconnected());
+            }
         }
         let step = match self.read_header(connection)? {
             true => connection.socket.handshake()?,

@@ -12,6 +12,7 @@ use crate::request::stream_socket::StreamSocket;
 use crate::state::ConnectionState;
 use crate::state::live_connection::{Delivery, LiveConnection, Progress};
 use crate::sys::fd::BorrowedFd;
+use crate::sys::transfer;
 
 impl<S: StreamSocket> LiveConnection for Connection<S> {
     fn connection_state(&self) -> &ConnectionState {
@@ -35,7 +36,11 @@ impl<S: StreamSocket> LiveConnection for Connection<S> {
     }
 
     fn end_idle(&self) {
-        if !self.socket.has_incomplete_input() && self.state.end_idle() {
+        // A message has arrived, and the handler reads it. Its next wait for a message comes here again.
+        if self.socket.has_incomplete_input() || self.end_of_reads_loses_input() {
+            return;
+        }
+        if self.state.end_idle() {
             // Fails if the client is gone.
             let _ = catch_panic(|| self.socket.shutdown(Shutdown::Read));
         }
@@ -48,6 +53,14 @@ impl<S: StreamSocket> LiveConnection for Connection<S> {
             sent: 0,
             sending: None,
         })
+    }
+}
+
+impl<S: StreamSocket> Connection<S> {
+    /// Returns whether a shutdown of the reads would lose input that has arrived.
+    fn end_of_reads_loses_input(&self) -> bool {
+        let descriptor = self.socket.descriptor();
+        descriptor.is_some_and(transfer::shutdown_discards_input)
     }
 }
 

@@ -124,6 +124,13 @@ fn shutdown_both(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     rustix::net::shutdown(fd, Shutdown::Both)
 }
 
+/// Returns whether a shutdown of the reading side would discard input that has arrived. Linux keeps it for the next
+/// reads. macOS and the BSDs drop it, and Windows resets the connection.
+pub(crate) fn shutdown_discards_input(fd: BorrowedFd<'_>) -> bool {
+    // Unlike an attempt to receive, this leaves an error of the connection to the next read.
+    cfg!(not(linux_api)) && rustix::io::ioctl_fionread(fd).is_ok_and(|size| size > 0)
+}
+
 /// Discards up to 1 MiB of received bytes, without waiting.
 // Not inlined, because the buffer would enlarge the stack frame of its caller.
 #[inline(never)]
@@ -144,12 +151,29 @@ mod tests {
 
     use super::*;
     use crate::sys::fd::AsFd;
+    #[cfg(not(linux_api))]
+    use crate::sys::poll;
 
     fn connected() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
         (server, client)
+    }
+
+    #[test]
+    #[cfg(not(linux_api))]
+    fn input_that_a_shutdown_would_discard_is_seen() {
+        let (server, mut client) = connected();
+        let fd = server.as_fd();
+        assert!(!shutdown_discards_input(fd));
+        client.write_all(b"x").unwrap();
+        assert_eq!(server.peek(&mut [0; 1]).unwrap(), 1);
+        assert!(shutdown_discards_input(fd));
+        discard_input(fd);
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(poll::wait_readable([fd], None).unwrap(), [true]);
+        assert!(!shutdown_discards_input(fd));
     }
 
     #[test]

@@ -120,10 +120,10 @@ by_kind_here!(
 );
 
 // The handlers of these use what a child process does not share with the test.
-by_strategy!(the_rest_of_a_message_is_waited_for);
-// Windows discards what has arrived when the reading side is shut down.
-#[cfg(unix)]
-by_strategy!(messages_that_have_arrived_are_answered);
+by_strategy!(
+    the_rest_of_a_message_is_waited_for,
+    messages_that_have_arrived_are_answered,
+);
 
 /// A lame duck serves as before.
 #[test]
