@@ -9,7 +9,7 @@ use crate::sys;
 ///
 /// | kind | errors | reaction of the server |
 /// | --- | --- | --- |
-/// | `Retry` | `EINTR`, `ECONNABORTED`, `EPROTO`; network errors of one client: `ENETDOWN`, `ENOPROTOOPT`, `EHOSTDOWN`, `ENONET`, `EHOSTUNREACH`, `EOPNOTSUPP`, `ENETUNREACH`, `EPROTONOSUPPORT`, `ESOCKTNOSUPPORT`, `ETIMEDOUT`, `EPERM`; errors of an earlier reply to a datagram: `ECONNREFUSED`, `ECONNRESET`, `ENETRESET`, `EMSGSIZE`, `EACCES` | accepts the next request at once; after 16 errors without a request in between (256 of the kind `ConnectionAborted`), backs off as in the next row |
+/// | `Retry` | `EINTR`, `ECONNABORTED`, `EPROTO`; network errors of one client: `ENETDOWN`, `ENOPROTOOPT`, `EHOSTDOWN`, `ENONET`, `EHOSTUNREACH`, `EOPNOTSUPP`, `ENETUNREACH`, `EPROTONOSUPPORT`, `ESOCKTNOSUPPORT`, `ETIMEDOUT`, `EPERM`; errors of an earlier reply to a datagram: `ECONNREFUSED`, `ECONNRESET`, `ENETRESET`, `EMSGSIZE`, `EACCES` | accepts the next request at once; after 16 errors without a request in between (256 of the kind `ConnectionAborted`), backs off as in the next row. Connections that their clients have reset in the backlog (`ECONNABORTED`, on Windows `WSAECONNRESET`) only make it pause for 10 ms after each 256 |
 /// | `BackOff` | `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`, `ENOSR`, and every number that is not in this table | retries after 10 ms, then 20 ms, 40 ms and so on up to 1 s; a stop ends this wait at once |
 /// | `Fatal` | `EBADF`, `EINVAL`, `ENOTSOCK`, `EFAULT`; an error without a number, from a custom transport | [`serve_forever`](crate::Server::serve_forever) returns it, as [`Error::Accept`](crate::Error::Accept) |
 ///

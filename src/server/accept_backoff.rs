@@ -16,7 +16,7 @@ pub(super) struct AcceptBackoff {
     attempts_without_wait: ProbeBackoff,
     /// Number of errors since the last request.
     consecutive_errors: u32,
-    /// Number of connections since the last request that their clients have reset in the backlog.
+    /// Number of connections since the last request that have ended before they were accepted.
     consecutive_aborted: u32,
     /// Number of waits since the last request after which the backlog was empty.
     consecutive_empty: u32,
@@ -51,7 +51,7 @@ impl Default for AcceptBackoff {
 
 impl AcceptBackoff {
     const MAX_CONSECUTIVE_ERRORS: u32 = 16;
-    /// More than a full backlog has on a system that reports reset connections.
+    /// As many as a backlog of usual length holds on a system that reports reset connections.
     const MAX_CONSECUTIVE_ABORTED: u32 = 256;
     const MAX_CONSECUTIVE_EMPTY: u32 = 64;
     const FIRST_DELAY: Duration = Duration::from_millis(10);
@@ -119,11 +119,16 @@ impl AcceptBackoff {
         }
     }
 
-    /// Records that a client has reset its connection before it was accepted. The error of the system has taken the
-    /// connection from the backlog; requests wait behind it.
-    pub(super) fn record_aborted(&mut self) {
+    /// Records that a connection has ended before it was accepted. Requests wait behind it.
+    ///
+    /// If the error is one of the system (`is_reset`), the client has reset the connection, and the error has taken it
+    /// from the backlog. There can be as many as the backlog holds, so that the loop only pauses now and then.
+    pub(super) fn record_aborted(&mut self, is_reset: bool) {
         self.consecutive_aborted += 1;
-        if self.consecutive_aborted > Self::MAX_CONSECUTIVE_ABORTED {
+        if is_reset && self.consecutive_aborted % Self::MAX_CONSECUTIVE_ABORTED == 0 {
+            self.retry_at = Instant::now().checked_add(Self::FIRST_DELAY);
+        }
+        if !is_reset && self.consecutive_aborted > Self::MAX_CONSECUTIVE_ABORTED {
             self.back_off();
         }
     }
@@ -209,17 +214,32 @@ mod tests {
     }
 
     #[test]
-    fn a_backlog_of_reset_connections_causes_no_back_off() {
+    fn a_backlog_of_unusable_connections_causes_no_back_off() {
         let mut backoff = AcceptBackoff::default();
         for _ in 0..AcceptBackoff::MAX_CONSECUTIVE_ABORTED {
-            backoff.record_aborted();
+            backoff.record_aborted(false);
             assert_eq!(backoff.remaining_delay(), None);
         }
-        backoff.record_aborted();
+        backoff.record_aborted(false);
         assert!(backoff.remaining_delay().is_some());
         backoff.record_request(false);
-        backoff.record_aborted();
+        backoff.record_aborted(false);
         assert_eq!(backoff.remaining_delay(), None);
+    }
+
+    #[test]
+    fn a_long_backlog_of_reset_connections_causes_short_pauses() {
+        let mut backoff = AcceptBackoff::default();
+        let mut pauses = 0;
+        for _ in 0..4096 {
+            backoff.record_aborted(true);
+            if let Some(delay) = backoff.remaining_delay() {
+                assert!(delay <= AcceptBackoff::FIRST_DELAY);
+                pauses += 1;
+                backoff.retry_at = None;
+            }
+        }
+        assert_eq!(pauses, 4096 / AcceptBackoff::MAX_CONSECUTIVE_ABORTED);
     }
 
     #[test]

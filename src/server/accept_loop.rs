@@ -260,8 +260,8 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
     ) -> Result<AcceptOutcome, Error> {
         let kind = self.report_accept_error(&error);
         match kind {
-            AcceptErrorKind::Retry if error.kind() == io::ErrorKind::ConnectionAborted => {
-                backoff.record_aborted();
+            AcceptErrorKind::Retry if is_of_ended_connection(T::KIND, &error) => {
+                backoff.record_aborted(error.raw_os_error().is_some());
             }
             AcceptErrorKind::Retry => backoff.record_client_error(),
             AcceptErrorKind::BackOff => {
@@ -341,6 +341,16 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
             rejecting: false,
             loop_thread: thread,
         }
+    }
+}
+
+/// Returns whether an error of accepting says that the connection has ended before. Windows says so by
+/// `WSAECONNRESET`, other systems by `ECONNABORTED`.
+fn is_of_ended_connection(kind: RequestKind, error: &io::Error) -> bool {
+    match error.kind() {
+        io::ErrorKind::ConnectionAborted => true,
+        io::ErrorKind::ConnectionReset => kind == RequestKind::Connection,
+        _ => false,
     }
 }
 
