@@ -16,11 +16,29 @@ use crate::sys::interrupt;
 /// threads wait with `poll(2)`, too, because a wait in the system call could not be ended by another thread.
 pub(crate) const CAN_WAIT: bool = cfg!(kernel_waits);
 
+/// Largest size in bytes of one send.
+///
+/// Windows copies a send of any size into its own memory while what is under way is below the size of the send buffer.
+/// A large message to a client that does not read would be there in whole, and its write would never time out.
+const MAX_SEND: usize = if cfg!(any(windows, socketserver_portable)) {
+    64 * 1024
+} else {
+    MAX_TRANSFER
+};
+
+/// Largest size in bytes of one transfer. On macOS and Windows, a larger one fails.
+const MAX_TRANSFER: usize = if cfg!(any(windows, target_vendor = "apple")) {
+    i32::MAX as usize
+} else {
+    usize::MAX
+};
+
 /// Receives available bytes. Returns 0 at the end of the stream, and after a shutdown of the reading side.
 #[inline]
 pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8], may_wait: bool) -> Result<usize, Errno> {
     prepare_recv(fd);
-    let received = rustix::net::recv(fd, buffer, recv_flags(may_wait));
+    let size = buffer.len().min(MAX_TRANSFER);
+    let received = rustix::net::recv(fd, &mut buffer[..size], recv_flags(may_wait));
     end_of_shut_down(received.map(|(size, _)| size))
 }
 
@@ -81,14 +99,29 @@ pub(crate) fn send(fd: BorrowedFd<'_>, data: &[u8], may_wait: bool) -> Result<us
         SEND_WITHOUT_WAIT
     };
     prepare_send(fd);
+    let data = &data[..data.len().min(MAX_SEND)];
     rustix::net::send(fd, data, wait | NO_SIGNAL)
 }
 
 /// Sends a part of several buffers, without waiting, and returns the number of bytes sent.
 pub(crate) fn send_vectored(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    let fitting = fitting(parts, MAX_SEND);
+    if let (0, Some(first)) = (fitting, parts.first()) {
+        return Ok(send(fd, first, false)?);
+    }
     prepare_send(fd);
     let flags = SEND_WITHOUT_WAIT | NO_SIGNAL;
-    SockRef::from(&fd).send_vectored_with_flags(parts, flags.bits().cast_signed())
+    SockRef::from(&fd).send_vectored_with_flags(&parts[..fitting], flags.bits().cast_signed())
+}
+
+/// Returns how many of the first buffers have at most `max` bytes together.
+fn fitting(parts: &[IoSlice<'_>], max: usize) -> usize {
+    let mut size = 0usize;
+    let fits = |part: &&IoSlice<'_>| {
+        size = size.saturating_add(part.len());
+        size <= max
+    };
+    parts.iter().take_while(fits).count()
 }
 
 /// Copies available bytes without receiving them, and without waiting. Returns 0 at the end of the stream.
@@ -174,6 +207,29 @@ mod tests {
         client.shutdown(Shutdown::Write).unwrap();
         assert_eq!(poll::wait_readable([fd], None).unwrap(), [true]);
         assert!(!shutdown_discards_input(fd));
+    }
+
+    #[test]
+    fn buffers_are_sent_up_to_a_size() {
+        let parts = [4, 6, 0, 1].map(|size| IoSlice::new(&[0; 6][..size]));
+        for (max, expected) in [(3, 0), (4, 1), (9, 1), (10, 3), (11, 4), (usize::MAX, 4)] {
+            assert_eq!(fitting(&parts, max), expected, "{max}");
+        }
+        assert_eq!(fitting(&[], 1), 0);
+    }
+
+    #[test]
+    fn a_send_has_a_largest_size() {
+        let (server, _client) = connected();
+        server.set_nonblocking(true).unwrap();
+        let data = vec![0; 1024 * 1024];
+        let part = IoSlice::new(&data);
+        for sent in [
+            send(server.as_fd(), &data, false).unwrap(),
+            send_vectored(server.as_fd(), &[part, part]).unwrap(),
+        ] {
+            assert!((1..=MAX_SEND).contains(&sent));
+        }
     }
 
     #[test]
