@@ -233,7 +233,48 @@ const MAX_WAIT: Duration = if cfg!(linux_api) {
     Duration::from_secs(24 * 60 * 60)
 };
 
+/// Largest number of descriptors of one call. macOS fails a call with more.
+const MAX_POLLED: usize = if cfg!(target_vendor = "apple") {
+    10_240 // OPEN_MAX
+} else {
+    usize::MAX
+};
+
 fn poll(polled: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<()> {
+    if polled.len() > MAX_POLLED {
+        return poll_in_parts(polled, timeout, MAX_POLLED);
+    }
+    poll_at_once(polled, timeout)
+}
+
+/// Interval between two polls of all descriptors if one call cannot wait for all of them.
+const PARTS_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Waits for more descriptors than the `size` of one call. The call that waits has only the first of them, so that the
+/// others are seen a little later.
+#[cold]
+fn poll_in_parts(
+    polled: &mut [PollFd<'_>],
+    timeout: Option<Duration>,
+    size: usize,
+) -> io::Result<()> {
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    loop {
+        let mut is_ready = false;
+        for part in polled.chunks_mut(size) {
+            poll_at_once(part, Some(Duration::ZERO))?;
+            is_ready |= part.iter().any(|fd| !fd.revents().is_empty());
+        }
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if is_ready || left == Some(Duration::ZERO) {
+            return Ok(());
+        }
+        let interval = left.map_or(PARTS_INTERVAL, |left| left.min(PARTS_INTERVAL));
+        poll_at_once(&mut polled[..size], Some(interval))?;
+    }
+}
+
+fn poll_at_once(polled: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<()> {
     // The clock is read once, and again only after a signal or a part of a long wait.
     let started = timeout.map(|_| Instant::now());
     let mut remaining = timeout;
@@ -313,6 +354,33 @@ mod tests {
         transfer::shutdown(fd, Shutdown::Both).unwrap();
         assert_eq!(wait_writable([fd], None).unwrap(), [true]);
         assert!(interrupt::wait(fd, Direction::Send, None).unwrap());
+    }
+
+    #[test]
+    fn more_descriptors_than_one_call_takes_are_polled() {
+        let wakers = [(); 5].map(|()| crate::sys::waker::Waker::new().unwrap());
+        let poll_fd = |waker| PollFd::from_borrowed_fd(AsFd::as_fd(waker), PollFlags::IN);
+        let mut polled: Vec<_> = wakers.iter().map(poll_fd).collect();
+        let ready = |polled: &[PollFd<'_>]| -> Vec<usize> {
+            let is_ready = |index: &usize| !polled[*index].revents().is_empty();
+            (0..polled.len()).filter(is_ready).collect()
+        };
+        for size in 1..5 {
+            for time in [Duration::ZERO, 2 * PARTS_INTERVAL] {
+                let started = Instant::now();
+                poll_in_parts(&mut polled, Some(time), size).unwrap();
+                assert!(ready(&polled).is_empty() && started.elapsed() >= time);
+            }
+            thread::scope(|scope| {
+                scope.spawn(|| wakers[4].wake());
+                poll_in_parts(&mut polled, None, size).unwrap();
+                assert_eq!(ready(&polled), [4]);
+            });
+            wakers[0].wake();
+            poll_in_parts(&mut polled, None, size).unwrap();
+            assert_eq!(ready(&polled), [0, 4]);
+            wakers.iter().for_each(crate::sys::waker::Waker::drain);
+        }
     }
 
     #[test]
