@@ -122,8 +122,9 @@ where
     ///   path. Port 0 selects a free port, which [`server_address`](Self::server_address) returns.
     ///   The address determines the family, so `"[::1]:9999"` makes an IPv6 server. A host name stands
     ///   for its IPv4 address, if it has one. All interfaces are `("", 9999)`, as in Python, or
-    ///   `"0.0.0.0:9999"`; `"[::]:9999"` for IPv4 and IPv6. An array, a slice or a `Vec` of addresses binds one
-    ///   server to all of them: `["0.0.0.0:9999", "[::]:9999"]`.
+    ///   `"0.0.0.0:9999"`, for IPv4. An array, a slice or a `Vec` of addresses binds one server to all of them:
+    ///   `["0.0.0.0:9999", "[::]:9999"]` for IPv4 and IPv6. Whether `"[::]:9999"` alone serves IPv4 clients, too, is
+    ///   decided by [`only_v6`](ServerOptions::only_v6).
     /// - `service`: makes the handlers: `|| MyHandler`, [`handler_fn`](crate::handler_fn), or a
     ///   [`Service`] of your own.
     ///

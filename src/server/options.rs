@@ -60,7 +60,7 @@ use crate::transport::{
 /// | [`allow_reuse_address`](Self::allow_reuse_address), TCP | `False` | `true` | without it a restarted server gets "address already in use" for a minute |
 /// | [`allow_reuse_address`](Self::allow_reuse_address), UDP | `False` | `false` | |
 /// | [`allow_reuse_port`](Self::allow_reuse_port) | `False` | `false` | |
-/// | [`only_v6`](Self::only_v6) | the system's | the system's; with several addresses `true` | each family has its own socket |
+/// | [`only_v6`](Self::only_v6) | the system's | the system's (Linux and macOS: `false`; Windows and the BSDs: `true`); with several addresses `true` | each family has its own socket |
 /// | [`request_queue_size`](Self::request_queue_size) | 5; `SOMAXCONN` since 3.15 | `SOMAXCONN` (4096 on Linux) | with 5, bursts of clients are dropped |
 /// | [`disable_nagle_algorithm`](Self::disable_nagle_algorithm) | `False` | `true` | otherwise small answers wait for acknowledgements, up to 40 ms |
 /// | [`defer_accept`](Self::defer_accept) | off | off | |
@@ -280,8 +280,9 @@ impl<T, S, M> ServerOptions<T, S, M> {
 
     /// Sets `IPV6_V6ONLY`: whether an IPv6 server serves only IPv6 clients. With `false`, a server on
     /// `"[::]:PORT"` also serves IPv4 clients (dual stack), whose addresses look like
-    /// `::ffff:127.0.0.1`. Default, as in Python: the system's (Linux: dual stack); for a server with several
-    /// addresses `true`, so that `["0.0.0.0:PORT", "[::]:PORT"]` is not in conflict. The option has no effect on
+    /// `::ffff:127.0.0.1`. Default, as in Python: the system's (Linux and macOS: `false`; Windows and the BSDs:
+    /// `true`; OpenBSD has no `false`); for a server with several addresses `true`, so that
+    /// `["0.0.0.0:PORT", "[::]:PORT"]` is not in conflict. The option has no effect on
     /// IPv4 sockets.
     ///
     /// ```
