@@ -248,9 +248,10 @@ impl<T, S, M> ServerOptions<T, S, M> {
         self
     }
 
-    /// Sets `SO_REUSEPORT`: several servers share a port, also servers of several processes of one user,
-    /// and the kernel distributes clients among them. Default: `false`, as in Python, because a second
-    /// server that is started by accident would get half of the clients without notice.
+    /// Sets `SO_REUSEPORT` (on FreeBSD `SO_REUSEPORT_LB`): several servers share a port, also servers of several
+    /// processes of one user, and the kernel of Linux and FreeBSD distributes clients among them. On macOS, one of
+    /// the servers gets all clients. Default: `false`, as in Python, because a second server that is started by
+    /// accident would get clients without notice.
     ///
     /// With it, a new version can start before the old version stops, so that at any time a server
     /// listens; both need the option. The old server serves the connections in its own backlog

@@ -37,9 +37,18 @@ pub(crate) fn set_reuse(
     Ok(())
 }
 
-#[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
+#[cfg(all(
+    unix,
+    not(any(target_os = "freebsd", target_os = "solaris", target_os = "illumos"))
+))]
 fn set_reuse_port(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_port(true)
+}
+
+/// On FreeBSD, only this option distributes clients. With `SO_REUSEPORT`, one of the servers gets all.
+#[cfg(target_os = "freebsd")]
+fn set_reuse_port(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_port_lb(true)
 }
 
 #[cfg(any(target_os = "solaris", target_os = "illumos", windows))]
