@@ -110,6 +110,12 @@ fn inet(address: SocketAddr, errno: Errno) -> Option<Text> {
             )
             .into()
         }
+        Errno::ACCESS if cfg!(windows) => {
+            "Windows has excluded the port, for example for virtual machines, or another program holds the \
+             address for itself: bind to another port. `netsh int ipv4 show excludedportrange \
+             protocol=tcp` (or `protocol=udp`) shows excluded ports, and `netstat -ano` shows programs"
+                .into()
+        }
         Errno::ACCESS | errno::PERM if (1..1024).contains(&port) => {
             "ports below 1024 need privileges: bind to a higher port, or give the program the \
              capability CAP_NET_BIND_SERVICE; if it has that, a policy of the system forbids the port, \
@@ -249,4 +255,18 @@ fn memory_or_descriptors(errno: Errno) -> Option<&'static str> {
         }
         _ => return None,
     })
+}
+
+#[cfg(all(test, windows))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denied_port_is_excluded_or_held() {
+        for address in ["127.0.0.1:80", "[::]:50000"] {
+            let advice = bind(address, &Errno::ACCESS.into()).unwrap();
+            assert!(advice.contains("excludedportrange"), "{advice}");
+            assert!(!advice.contains("SELinux"), "{advice}");
+        }
+    }
 }
