@@ -127,7 +127,7 @@ impl<T: Transport> Listeners<T> {
         }
     }
 
-    /// Ends listening on all sockets, also for processes that have copies of them.
+    /// Ends listening on all sockets, on Linux also for processes that have copies of them.
     pub(super) fn stop_listening(&self) {
         for transport in self.iter() {
             // On failure, a process with a copy keeps the address until it ends, or runs another program.

@@ -168,10 +168,12 @@ pub(crate) fn stop_new_datagrams(_fd: BorrowedFd<'_>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Ends listening for all processes that have a copy of the socket. A child process has copies for a moment after its
-/// fork, and a program until its `exec`; its clients would be accepted by the system and answered by no process.
+/// On Linux, ends listening for all processes that have a copy of the socket. A child process has copies for a moment
+/// after its fork, and a program until its `exec`; its clients would be accepted by the system and answered by no
+/// process. Connections in the backlog are reset, as by closing the last copy.
 ///
-/// Connections in the backlog are reset, as by closing the last copy.
+/// On other systems, this fails or only wakes waiting accepts, because a listener is not connected. Listening ends when
+/// the last copy is closed.
 pub(crate) fn stop_listening(fd: BorrowedFd<'_>) -> io::Result<()> {
     SockRef::from(&fd).shutdown(std::net::Shutdown::Both)
 }

@@ -25,8 +25,9 @@ pub(crate) fn bind_unix(fd: BorrowedFd<'_>, address: &UnixAddress) -> io::Result
     Ok(rustix::net::bind(fd, &unix_sockaddr(address)?)?)
 }
 
-/// Makes a listening Unix socket reject new connections. Connections in the backlog can still be
-/// accepted.
+/// On Linux, makes a listening Unix socket reject new connections. Connections in the backlog can still be accepted.
+///
+/// On other systems, this fails or only wakes waiting accepts, and the socket takes connections until it is closed.
 pub(crate) fn stop_new_unix_connections(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(rustix::net::shutdown(fd, rustix::net::Shutdown::Read)?)
 }
