@@ -2,8 +2,9 @@
 
 /// A signal that can stop a server: see [`Server::shutdown_on`](crate::Server::shutdown_on).
 ///
-/// On Windows, each of these values stands for all console events. Ctrl-C and Ctrl-Break stop the server in
-/// order. When the console is closed, the system ends the process at once.
+/// On Windows, each of these values stands for all console events: Ctrl-C, Ctrl-Break, a console that is closed, and,
+/// for services, the end of the system. After the last two, the system ends the process after about 5 seconds. A user
+/// who logs off stops no server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StopSignal {
