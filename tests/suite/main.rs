@@ -66,7 +66,7 @@ mod python_names;
 mod python_parity;
 mod reading;
 mod registry;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod restarts;
 mod senders;
 mod several_addresses;

@@ -1,5 +1,5 @@
 //! A server that stops and binds the same address again, a hundred times, while clients connect. Each connected client
-//! gets an answer or an orderly end of the stream.
+//! gets an answer or an orderly end of the stream. Only Linux has the filter for this.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;

@@ -100,7 +100,7 @@ fn clients_that_were_not_accepted_yet_are_not_lost<T: Connected>() {
 
 /// With `TCP_DEFER_ACCEPT`, a handshake completes only when the client sends data. This makes the moment between
 /// SYN and accept, which every connection has, as long as the test needs.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn a_client_whose_handshake_is_under_way_is_not_lost() {
     let ((started, starts), (permit, permits)) = (mpsc::channel(), mpsc::channel());

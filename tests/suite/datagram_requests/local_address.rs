@@ -1,5 +1,6 @@
 //! The address to which a client has sent, and replies that leave from it. Servers of these tests are bound to all
-//! addresses of the host; their clients accept replies only from the address that they have asked.
+//! addresses of the host; their clients accept replies only from the address that they have asked. Only Linux shows the
+//! address (`IP_PKTINFO`).
 
 use super::*;
 
@@ -11,7 +12,7 @@ use socketserver::{Server, TcpRequest, TcpServer};
 
 use crate::support::kinds::{Kind, by_kind_here};
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 by_kind_here!(
     a_reply_leaves_from_the_address_that_was_asked,
     datagrams_of_a_burst_keep_their_addresses,
@@ -46,7 +47,7 @@ fn address_of<R: Request>(request: &R) -> String {
     format!("{:?}", request.local_address().unwrap())
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn a_reply_leaves_from_the_address_that_was_asked(kind: Kind) {
     for (bound, hosts) in BOUND {
         let service =
@@ -68,7 +69,7 @@ fn a_reply_leaves_from_the_address_that_was_asked(kind: Kind) {
 }
 
 /// A busy sequential server receives them by one system call.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn datagrams_of_a_burst_keep_their_addresses(kind: Kind) {
     for (bound, hosts) in BOUND {
         let service =
@@ -91,7 +92,7 @@ fn datagrams_of_a_burst_keep_their_addresses(kind: Kind) {
 }
 
 /// `send_to` to the client uses this address, too. A datagram to another address does not.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn a_sender_sends_from_the_address_that_was_asked(kind: Kind) {
     for (bound, hosts) in BOUND {
         let other = UdpSocket::bind(own_loopback()).unwrap();
@@ -133,7 +134,7 @@ const GROUPS: [Ipv4Addr; 2] = [
 ];
 
 /// No datagram can leave from the address of a group, so the system chooses the address.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn a_datagram_to_a_group_shows_the_group_and_is_answered_from_a_host() {
     for (bound, _) in BOUND {
@@ -168,8 +169,8 @@ fn a_datagram_to_a_group_shows_the_group_and_is_answered_from_a_host() {
     }
 }
 
-/// A datagram to one address goes to one of them.
-#[cfg(unix)]
+/// A datagram to one address goes to one of them. Elsewhere, `SO_REUSEADDR` does not share the address of all interfaces.
+#[cfg(target_os = "linux")]
 #[test]
 fn each_server_on_a_port_receives_a_datagram_to_a_group() {
     let [group, _] = GROUPS;

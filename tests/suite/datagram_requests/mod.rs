@@ -31,15 +31,24 @@ const LARGEST: usize = 65_507;
 /// Datagram transports, and the type of their sockets.
 trait Packets: Reachable<Request = DatagramRequest<Self::Socket>> + Datagram {
     type Socket: DatagramSocket<Address = Self::Address>;
+    /// Size in bytes of the largest datagram that the tests send.
+    const LARGEST: usize;
 }
 
 impl Packets for Udp {
     type Socket = std::net::UdpSocket;
+    const LARGEST: usize = LARGEST;
 }
 
 #[cfg(unix)]
 impl Packets for UnixDatagram {
     type Socket = std::os::unix::net::UnixDatagram;
+    // The limit of macOS.
+    const LARGEST: usize = if cfg!(target_os = "linux") {
+        LARGEST
+    } else {
+        2048
+    };
 }
 
 /// Does what the packet orders. A test that expects no reply sends a second packet: its reply has to be the

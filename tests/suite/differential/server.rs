@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use nix::sys::signal::{SigHandler, Signal, signal};
+use rustix::event::{PollFd, PollFlags};
 use socket2::SockRef;
 use socketserver::transport::{Tcp, Transport, Udp, UnixDatagram, UnixStream};
 
@@ -106,6 +107,9 @@ pub(crate) fn forking() -> Forking {
 /// Receives at most `size` bytes and leaves the rest in the kernel. The methods of a request would read
 /// ahead.
 pub(crate) fn recv_past_the_buffer(socket: impl AsFd, size: usize) -> Result {
+    // On macOS, the socket is in non-blocking mode.
+    let readable = PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN);
+    rustix::event::poll(&mut [readable], None)?;
     let socket = SockRef::from(&socket);
     let mut data = vec![MaybeUninit::uninit(); size];
     socket.recv(&mut data)?;

@@ -66,7 +66,8 @@
 
 mod buffered_writes;
 mod daemon_threads;
-#[cfg(unix)]
+// macOS closes connections for which there is no descriptor.
+#[cfg(all(unix, not(target_vendor = "apple")))]
 mod descriptors;
 mod handle_request;
 mod turns;

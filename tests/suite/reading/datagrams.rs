@@ -34,8 +34,13 @@ impl Packets for Udp {
 #[cfg(unix)]
 impl Packets for UnixDatagram {
     type Socket = std::os::unix::net::UnixDatagram;
-    const LONGEST: usize = 65_535;
-    const QUEUED: usize = 8;
+    // macOS has datagrams of 2,048 bytes, and space for two.
+    const LONGEST: usize = if cfg!(target_os = "linux") {
+        65_535
+    } else {
+        2048
+    };
+    const QUEUED: usize = if cfg!(target_os = "linux") { 8 } else { 1 };
 }
 
 /// The datagrams that a client sends, in order.
@@ -207,7 +212,12 @@ fn play<T: Packets, M: socketserver::Strategy + Default>(conversation: &Conversa
     let max = conversation.max_packet_size.unwrap_or(65_535);
     let number = conversation.messages.iter().cloned().enumerate();
     let mut messages: Vec<_> = number
-        .map(|(seed, message)| (message.data(seed, max, T::LONGEST), message))
+        .map(|(seed, mut message)| {
+            for size in &mut message.reply {
+                *size = (*size).min(T::LONGEST / 4);
+            }
+            (message.data(seed, max, T::LONGEST), message)
+        })
         .collect();
     // The last message is answered. So an unexpected reply to an earlier message is noticed.
     let last = Message {

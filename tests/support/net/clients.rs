@@ -11,6 +11,10 @@ impl Client {
         let socket = Socket::from(socket.into());
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
+        if cfg!(not(target_os = "linux")) && socket.r#type().unwrap() == Type::DGRAM {
+            // By default, macOS sends datagrams of 9,216 bytes at most.
+            let _ = socket.set_send_buffer_size(1 << 17);
+        }
         Self(socket)
     }
 

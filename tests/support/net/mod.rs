@@ -31,7 +31,7 @@ use rustix::fd::AsFd as AsSystemSocket;
 #[cfg(windows)]
 use rustix::fd::AsSocket as AsSystemSocket;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use socket2::{SockAddr, SockRef, Socket};
+use socket2::{SockAddr, SockRef, Socket, Type};
 #[cfg(unix)]
 use socketserver::Forking;
 use socketserver::request::StreamSocket;
