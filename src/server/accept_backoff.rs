@@ -125,7 +125,11 @@ impl AcceptBackoff {
     /// from the backlog. There can be as many as the backlog holds, so that the loop only pauses now and then.
     pub(super) fn record_aborted(&mut self, is_reset: bool) {
         self.consecutive_aborted += 1;
-        if is_reset && self.consecutive_aborted % Self::MAX_CONSECUTIVE_ABORTED == 0 {
+        if is_reset
+            && self
+                .consecutive_aborted
+                .is_multiple_of(Self::MAX_CONSECUTIVE_ABORTED)
+        {
             self.retry_at = Instant::now().checked_add(Self::FIRST_DELAY);
         }
         if !is_reset && self.consecutive_aborted > Self::MAX_CONSECUTIVE_ABORTED {

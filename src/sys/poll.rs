@@ -237,7 +237,7 @@ const MAX_WAIT: Duration = if cfg!(linux_api) {
 const MAX_POLLED: usize = if cfg!(target_vendor = "apple") {
     10_240 // OPEN_MAX
 } else {
-    usize::MAX
+    isize::MAX as usize // more than any slice has
 };
 
 fn poll(polled: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<()> {

@@ -30,7 +30,7 @@ const MAX_SEND: usize = if cfg!(any(windows, socketserver_portable)) {
 const MAX_TRANSFER: usize = if cfg!(any(windows, target_vendor = "apple")) {
     i32::MAX as usize
 } else {
-    usize::MAX
+    isize::MAX as usize // more than any slice has
 };
 
 /// Receives available bytes. Returns 0 at the end of the stream, and after a shutdown of the reading side.
