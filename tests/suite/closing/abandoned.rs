@@ -2,6 +2,27 @@
 
 use super::*;
 
+/// Starts a server that stops within these times.
+fn with_times<T, M, S>(
+    grace_period: Duration,
+    force_close_timeout: Duration,
+    service: S,
+) -> Host<T, S, M>
+where
+    T: Reachable,
+    M: Strategy + Default,
+    S: Service<T::Request>,
+{
+    host_with::<T, M, _, _>(
+        service,
+        |options| options,
+        |server| {
+            let server = server.grace_period(grace_period);
+            server.force_close_timeout(force_close_timeout)
+        },
+    )
+}
+
 /// The handler neither reads nor writes, so a force-close does not reach it.
 fn a_handler_that_computes_is_abandoned_and_reported<T, M>()
 where
@@ -20,7 +41,7 @@ where
             Ok(())
         }
     });
-    let host = with_grace::<T, M, _>(SHORT, service);
+    let host = with_times::<T, M, _>(SHORT, SHORT, service);
     host.client().send("?\n");
     next(&starts);
     let handle = host.server.handle();
@@ -41,10 +62,13 @@ everywhere!(a_handler_that_computes_is_abandoned_and_reported,);
 /// Two requests end by themselves, two are force-closed, and one is abandoned.
 fn the_report_distinguishes_the_outcomes<T: Connected, M: Strategy + Default>() {
     let gate = Gate::default();
+    let (started, starts) = mpsc::channel();
     let service = Hooks::new({
         let gate = gate.clone();
         move |request: &mut T::Request| {
-            match &*request.readline(100)? {
+            let line = request.readline(100)?;
+            let _ = started.send(());
+            match &*line {
                 b"finishing\n" => {
                     let handle = request.server().clone();
                     socketserver::blocking(|| {
@@ -57,16 +81,23 @@ fn the_report_distinguishes_the_outcomes<T: Connected, M: Strategy + Default>() 
             Ok(())
         }
     });
-    // Long enough for the two requests that end by themselves.
-    let grace = Duration::from_secs(1);
-    let host = with_grace::<T, M, _>(grace, service);
+    // Long enough for the two requests that end by themselves, and for the two that are force-closed.
+    let time = Duration::from_secs(2);
+    let host = with_times::<T, M, _>(time, time, service);
     let clients = ["finishing", "finishing", "idle", "idle", "busy"].map(|role| {
         let client = host.client();
         client.send(format!("{role}\n"));
         client
     });
     let handle = host.server.handle();
-    eventually("all are running", || handle.stats().active == 5);
+    for _ in &clients {
+        next(&starts);
+    }
+    eventually("two handlers read", || {
+        let reads = |request: &RequestInfo| request.activity() == Activity::Reading;
+        let requests = handle.requests();
+        requests.iter().filter(|request| reads(request)).count() == 2
+    });
     let report = host.stop();
     assert_eq!(
         (report.running, report.completed, report.accepted),
@@ -93,14 +124,7 @@ fn cut_at_once<S: Service<TcpRequest>>(
     force_close_timeout: Duration,
     service: S,
 ) -> Host<Tcp, S, Threading> {
-    host_with(
-        service,
-        |options| options,
-        |server: Server<_, _, Threading>| {
-            let server = server.grace_period(Duration::ZERO);
-            server.force_close_timeout(force_close_timeout)
-        },
-    )
+    with_times(Duration::ZERO, force_close_timeout, service)
 }
 
 /// A program that stops the server and goes on: no time for the handler.
@@ -128,7 +152,7 @@ fn without_a_force_close_timeout_a_stop_waits_for_the_handler() {
         request.send_all("working\n")?;
         // Ends by the force-close.
         assert!(request.recv(1).is_err());
-        // Longer than the default of the timeout, and than that of these tests.
+        // Longer than the default of the timeout.
         thread::sleep(Duration::from_millis(1200));
         Ok(())
     });

@@ -72,7 +72,11 @@ by_strategy!(
 #[test]
 fn a_handler_can_close_another_server() {
     let other = ThreadingTcpServer::bind(LOOPBACK, Hooks::<TcpRequest>::echo()).unwrap();
-    let other = other.grace_period(SHORT).spawn().unwrap();
+    let other = other
+        .grace_period(SHORT)
+        .force_close_timeout(PATIENCE / 2)
+        .spawn()
+        .unwrap();
     let idle = Tcp::connect(other.server_address());
     assert_eq!(idle.ask("hello\n"), "hello\n");
     let other = Mutex::new(Some(other));

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use socketserver::transport::Tcp;
-use socketserver::{Coroutines, Request, StreamRequest, TcpRequest, blocking, sleep};
+use socketserver::{Coroutines, Request, Sequential, StreamRequest, TcpRequest, blocking, sleep};
 
 use super::{one_worker, start};
 use crate::support::alone::{is_alone, run, test_name, with_arguments};
@@ -133,7 +133,14 @@ fn idle() {
         }
     });
     let strategy = Coroutines::new().workers(2).max_coroutines(40);
-    let host = start::<Tcp, _>(strategy, service);
+    let host = host_with::<Tcp, Sequential, _, _>(
+        service,
+        |options| options,
+        |server| {
+            let server = server.strategy(strategy).grace_period(Duration::ZERO);
+            server.force_close_timeout(Duration::ZERO)
+        },
+    );
     let handle = host.server.handle();
     let clients: Vec<_> = (0..60).map(|_| host.client()).collect();
     eventually("the server is full", || handle.stats().active >= 40);

@@ -58,6 +58,8 @@ fn children_that_ignore_the_sigterm_are_killed() {
                     server
                         .strategy(forking)
                         .grace_period(Duration::from_millis(20))
+                        // SIGKILL follows within this time.
+                        .force_close_timeout(Duration::from_secs(3))
                 },
             );
             let client = host.client();

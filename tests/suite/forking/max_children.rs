@@ -105,7 +105,17 @@ fn the_limit_holds_without_the_wait_of_the_strategy() {
                 }
             }
             let (service, failures) = Hooks::<TcpRequest>::new(answer_pids).failures();
-            let host = host_by::<Tcp, _, _>(Wrapped(forking().max_children(1)), service);
+            let strategy = Wrapped(forking().max_children(1));
+            let host = host_with::<Tcp, Sequential, _, _>(
+                service,
+                |options| options,
+                // The strategy reaps no child process, so the stop would wait for all of the time.
+                |server| {
+                    server
+                        .strategy(strategy)
+                        .force_close_timeout(Duration::ZERO)
+                },
+            );
             let first = host.client();
             first.ask("?\n");
             host.client().expect_end();

@@ -214,6 +214,8 @@ fn signals_that_the_server_ignores_are_ignored_in_children() {
                     server
                         .strategy(forking)
                         .grace_period(Duration::from_millis(20))
+                        // SIGKILL follows within this time.
+                        .force_close_timeout(Duration::from_secs(3))
                 },
             );
             for number in TERMINATION {

@@ -9,6 +9,7 @@ fn every_mix_of_strategies_serves_and_stops() {
             let udp = UdpServer::bind(own_loopback(), handler_fn(echo_or_stop)).unwrap();
             let group = ServerGroup::new()
                 .grace_period(SHORT)
+                .force_close_timeout(PATIENCE / 2)
                 .add_named("tcp", tcp().strategy(stream()))
                 .add_named("udp", udp.strategy(datagram()))
                 .spawn()

@@ -31,7 +31,10 @@ fn join_abandons_a_handler_in_the_accept_loop() {
     let host = host_with::<Tcp, Sequential, _, _>(
         service,
         |options| options,
-        |server| server.grace_period(Duration::from_millis(50)),
+        |server| {
+            let server = server.grace_period(Duration::from_millis(50));
+            server.force_close_timeout(Duration::from_millis(50))
+        },
     );
     let _client = host.client();
     let Host { server, .. } = host;

@@ -44,8 +44,9 @@ where
 {
     let dir = TempDir::new();
     let server = T::bind(&dir, options(Server::options()), service).unwrap();
-    // On a busy machine a handler may notice late that its connection was force-closed.
-    let server = server.force_close_timeout(Duration::from_secs(1));
+    // On a busy machine a handler may notice late that its connection was force-closed. Tests of abandoned handlers
+    // set less.
+    let server = server.force_close_timeout(PATIENCE / 2);
     let server = adjust(server).spawn().unwrap();
     Host { server, dir }
 }
