@@ -33,26 +33,37 @@ where
 /// A lame duck serves new clients, reports that it is not ready, and stops when its time expires.
 fn a_lame_duck_serves_and_is_not_ready<T: Reachable, M: Strategy + Default>() {
     let lame = Duration::from_millis(300);
-    let host = start::<T, M, _>(Hooks::<T::Request>::echo(), |server| server.lame_duck(lame));
-    let handle = host.server.handle();
-    assert_eq!(host.client().ask("hello\n"), "hello\n");
-    assert!(handle.is_ready() && !handle.is_shutting_down());
-    assert_eq!(handle.phase(), Phase::Serving);
+    let stop = || {
+        let host = start::<T, M, _>(Hooks::<T::Request>::echo(), |server| server.lame_duck(lame));
+        let handle = host.server.handle();
+        assert_eq!(host.client().ask("hello\n"), "hello\n");
+        assert!(handle.is_ready() && !handle.is_shutting_down());
+        assert_eq!(handle.phase(), Phase::Serving);
 
-    let begun = Instant::now();
-    handle.shutdown();
-    handle.shutdown();
-    assert!(!handle.is_ready() && handle.is_shutting_down());
-    let phase = handle.phase();
-    if begun.elapsed() < lame / 2 {
-        // On a busy machine the time may have expired here.
-        assert_eq!(phase, Phase::LameDuck);
-        assert_eq!(host.client().ask("you too\n"), "you too\n");
-    }
-    assert!(handle.wait(PATIENCE));
-    assert!(begun.elapsed() >= lame);
-    host.stop();
-    assert_eq!(handle.phase(), Phase::Stopped);
+        let begun = Instant::now();
+        handle.shutdown();
+        handle.shutdown();
+        assert!(!handle.is_ready() && handle.is_shutting_down());
+        let phase = handle.phase();
+        let answer = T::try_connect(host.server.server_address()).and_then(|client| {
+            client.socket().set_read_timeout(Some(2 * lame))?;
+            client.try_send("you too\n")?;
+            client.try_receive()
+        });
+        let remains = handle.phase() == Phase::LameDuck;
+        if remains {
+            assert_eq!(phase, Phase::LameDuck);
+            assert_eq!(answer.unwrap(), b"you too\n");
+        }
+        assert!(handle.wait(PATIENCE));
+        assert!(begun.elapsed() >= lame);
+        host.stop();
+        assert_eq!(handle.phase(), Phase::Stopped);
+        remains
+    };
+    // On a busy machine the time may expire before the client is answered, but not each time.
+    let remains = up_to_ten(stop, |remains| *remains);
+    assert!(remains.ends_with(&[true]), "the time expires too soon");
 }
 
 everywhere!(a_lame_duck_serves_and_is_not_ready);
@@ -204,21 +215,25 @@ fn spreading_ends_with_the_last_request() {
 #[test]
 fn the_grace_period_begins_with_the_stop() {
     let grace = Duration::from_millis(500);
-    let host = start::<Tcp, Threading, _>(Hooks::<socketserver::TcpRequest>::echo(), |server| {
-        server.grace_period(grace)
-    });
-    let handle = host.server.handle();
-    let client = host.client();
-    assert_eq!(client.ask("hello\n"), "hello\n");
-    handle.shutdown();
-    assert!(handle.wait(PATIENCE));
-    thread::sleep(grace);
-    let begun = Instant::now();
-    let report = host.stop();
-    assert_eq!(report.force_closed.len(), 1);
+    let stop = || {
+        let service = Hooks::<socketserver::TcpRequest>::echo();
+        let host = start::<Tcp, Threading, _>(service, |server| server.grace_period(grace));
+        let handle = host.server.handle();
+        let client = host.client();
+        assert_eq!(client.ask("hello\n"), "hello\n");
+        handle.shutdown();
+        assert!(handle.wait(PATIENCE));
+        thread::sleep(grace);
+        let begun = Instant::now();
+        let report = host.stop();
+        assert_eq!(report.force_closed.len(), 1);
+        begun.elapsed()
+    };
+    // A busy machine can delay a stop, but not each of ten.
+    let took: Vec<_> = up_to_ten(stop, |took| *took < grace);
     assert!(
-        begun.elapsed() < grace,
-        "the grace period has begun a second time"
+        took.last().is_some_and(|took| *took < grace),
+        "the grace period has begun a second time: {took:?}"
     );
 }
 
@@ -230,6 +245,10 @@ fn many_threads_may_stop_it_at_once<T: Reachable, M: Strategy + Default>() {
     let handle = host.server.handle();
     let client = host.client();
     assert_eq!(client.ask("hello\n"), "hello\n");
+    if T::KIND != RequestKind::Connection {
+        // The client may read the answer before its request has ended.
+        eventually("the request has ended", || handle.stats().completed == 1);
+    }
     let stoppers: Vec<_> = (0..8)
         .map(|_| {
             let handle = handle.clone();

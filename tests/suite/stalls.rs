@@ -200,22 +200,18 @@ fn expect_closed(stalled: &Stalled) {
 /// Runs `stop`, which returns its duration, for each stall. One of ten attempts has to be fast enough, because other
 /// tests may keep the machine busy. All other assertions hold for each attempt.
 ///
-/// `stop` returns nothing if the handler was so late that the client has not stalled it.
+/// `stop` returns nothing if the handler was so late that the client has not stalled it, or that it was abandoned.
 fn expect_in_time(grace: Duration, stop: impl Fn(Stall) -> Option<Duration>) {
     for stall in Stall::ALL {
-        let mut took = Vec::new();
-        loop {
-            took.push(stop(stall));
-            if took
-                .last()
-                .unwrap()
-                .is_some_and(|took| took <= grace + BEYOND)
-            {
-                break;
-            }
-            assert!(took.len() < 10, "{stall:?}: {took:?}");
-        }
+        expect_one_in_time(grace, &format!("{stall:?}"), || stop(stall));
     }
+}
+
+/// Repeats `stop` until it returns a duration that is short enough, at most ten times.
+fn expect_one_in_time(grace: Duration, what: &str, stop: impl Fn() -> Option<Duration>) {
+    let in_time = |took: &Option<Duration>| took.is_some_and(|took| took <= grace + BEYOND);
+    let took = up_to_ten(stop, in_time);
+    assert!(took.last().is_some_and(in_time), "{what}: {took:?}");
 }
 
 // ---- a server in this process ----
@@ -330,19 +326,16 @@ fn a_handler_that_ignores_the_stop(kind: Kind) {
             let report = in_time(move || server.stop()).unwrap();
             let took = start.elapsed();
             let ended = (report.force_closed.len(), report.abandoned.len());
-            let expected = if kind == Kind::Forking {
-                (1, 0)
-            } else {
-                (0, 1)
-            };
-            assert_eq!(ended, expected, "{report}");
+            let is_killed = kind == Kind::Forking;
+            let expected = if is_killed { (1, 0) } else { (0, 1) };
+            // A killed child process that ends late is abandoned.
+            let is_late = is_killed && ended == (0, 1);
+            assert!(is_late || ended == expected, "{report}");
             gate.open();
             eventually("the handler ends", || handle.stats().active == 0);
-            took
+            (!is_late).then_some(took)
         };
-        // One of three attempts has to be fast enough, because the machine may be busy.
-        let took = [(); 3].map(|()| attempt());
-        assert!(took.iter().any(|took| *took <= GRACE + BEYOND), "{took:?}");
+        expect_one_in_time(GRACE, "a handler that waits", attempt);
     });
 }
 
@@ -351,8 +344,10 @@ fn a_handler_that_ignores_the_stop(kind: Kind) {
 /// SIGTERM stops the example `echo_server`.
 fn a_signal(kind: Kind) {
     expect_in_time(GRACE, |stall| {
-        let arguments = ["--port", "0", "--grace", "0.1", "--strategy", kind.name()];
-        let mut program = Program::example("echo_server", &arguments);
+        let host = own_loopback().ip().to_string();
+        let address = ["--port", "0", "--host", &host];
+        let options = ["--grace", "0.1", "--strategy", kind.name()];
+        let mut program = Program::example("echo_server", &[address, options].concat());
         let address = program.address();
         let descriptors = format!("/proc/{}/fd", program.id());
         let descriptors = || fs::read_dir(&descriptors).unwrap().count();
@@ -375,13 +370,23 @@ fn a_signal(kind: Kind) {
         assert!(last.starts_with("drained: "), "{last}");
         let counts = format!("{} force-closed, 0 abandoned", u8::from(stall.lasts()));
         let has_stalled = last.contains(&counts);
-        assert!(has_stalled || stall.may_end(), "{stall:?}: {last}");
+        // A handler that gets no processor time after the force-close is abandoned.
+        let is_late = stall.lasts() && last.contains("0 force-closed, 1 abandoned");
+        assert!(
+            has_stalled || is_late || stall.may_end(),
+            "{stall:?}: {last}"
+        );
         // A zombie counts as ended, because the process that inherits it may not have reaped it yet.
-        for child in children {
-            let stat = fs::read_to_string(format!("/proc/{child}/stat"));
-            let is_running = stat.is_ok_and(|stat| !stat.contains(") Z "));
-            assert!(!is_running, "{stall:?}: a child process remains");
+        let any_runs = || {
+            children.iter().any(|child| {
+                let stat = fs::read_to_string(format!("/proc/{child}/stat"));
+                stat.is_ok_and(|stat| !stat.contains(") Z "))
+            })
+        };
+        if is_late {
+            eventually("the abandoned child process ends", || !any_runs());
         }
+        assert!(!any_runs(), "{stall:?}: a child process remains");
         has_stalled.then_some(took)
     });
 }

@@ -71,12 +71,14 @@ fn chat_server_starts_no_thread_for_a_thousand_members() {
         member
     };
     let mut members = vec![join(1)];
-    let before = threads(&server);
+    // Of the workers, of which there is one for each processor, some may start later.
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let most = threads(&server) + workers - 1;
     members.extend((2..=count).map(join));
     let (speaker, listeners) = members.split_first_mut().unwrap();
     speaker.sends("hello, all of you");
     for listener in listeners {
         assert_eq!(listener.receives(), "member 1: hello, all of you");
     }
-    assert_eq!(threads(&server), before);
+    assert!(threads(&server) <= most);
 }

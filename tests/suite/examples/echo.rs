@@ -75,6 +75,15 @@ fn exchange(mut client: &TcpStream, data: &[u8]) {
     assert!(echo == data, "the echo of {} bytes differs", data.len());
 }
 
+/// Sends `data` and returns as much of an answer as arrives before the end.
+fn try_ask(mut client: &TcpStream, data: &[u8]) -> io::Result<Vec<u8>> {
+    client.write_all(data)?;
+    let mut answer = Vec::new();
+    let size = data.len().try_into().unwrap();
+    client.take(size).read_to_end(&mut answer)?;
+    Ok(answer)
+}
+
 fn exchange_packet(client: &UdpSocket, data: &[u8]) {
     client.send(data).unwrap();
     let mut echo = vec![0; 65536];
@@ -201,42 +210,56 @@ fn echo_server_serves_ipv6() {
 fn echo_server_ends_at_a_signal_despite_an_idle_client() {
     with_each_strategy(|strategy| {
         for signal in [Signal::SIGINT, Signal::SIGTERM] {
-            let (server, address) = serve_echo(&["--strategy", strategy, "--grace", "0.5"]);
-            let client = connect(address);
-            exchange(&client, b"hello");
-            exchange_packet(&connect_udp(address), b"hello");
-            server.signal(signal);
-            let server = server.finish();
-            let mut lines = after_stop(&server);
-            // A handler in the accept loop has to end before the loop can.
-            if strategy != "sequential" {
-                let waiting = lines.remove(0);
-                assert_eq!(
-                    waiting,
-                    "waiting for 1 open connection; press Ctrl-C again to end at once"
-                );
-            }
-            let local = client.local_addr().unwrap();
-            let force_closed = lines.remove(0);
-            assert!(
-                force_closed.starts_with(&format!("force-closed: {local}, ")),
-                "{force_closed}"
-            );
-            let [served, drained] = lines[..] else {
-                panic!("{strategy}, {signal}: {lines:?}");
-            };
-            assert_eq!(
-                served,
-                "served 0 connections and 1 datagram, 0 failed, 1 force-closed"
-            );
-            // The datagram may have been counted before the signal or after it.
-            assert!(
-                drained.ends_with(" 1 force-closed, 0 abandoned"),
-                "{drained}"
-            );
-            assert_eq!((&client).read(&mut [0]).unwrap(), 0, "an orderly end");
+            // On a busy machine the handler may end so late that it is abandoned, but not each time.
+            let is_in_time = (0..10).any(|_| end_despite_an_idle_client(strategy, signal));
+            assert!(is_in_time, "{strategy}, {signal}: abandoned each time");
         }
     });
+}
+
+/// Checks the output and the end of the server. Returns `false` if the handler was abandoned.
+fn end_despite_an_idle_client(strategy: &str, signal: Signal) -> bool {
+    let (server, address) = serve_echo(&["--strategy", strategy, "--grace", "0.5"]);
+    let client = connect(address);
+    exchange(&client, b"hello");
+    exchange_packet(&connect_udp(address), b"hello");
+    server.signal(signal);
+    let server = server.finish();
+    let mut lines = after_stop(&server);
+    if lines
+        .last()
+        .is_some_and(|last| last.ends_with(" 0 force-closed, 1 abandoned"))
+    {
+        return false;
+    }
+    // A handler in the accept loop has to end before the loop can.
+    if strategy != "sequential" {
+        let waiting = lines.remove(0);
+        assert_eq!(
+            waiting,
+            "waiting for 1 open connection; press Ctrl-C again to end at once"
+        );
+    }
+    let local = client.local_addr().unwrap();
+    let force_closed = lines.remove(0);
+    assert!(
+        force_closed.starts_with(&format!("force-closed: {local}, ")),
+        "{force_closed}"
+    );
+    let [served, drained] = lines[..] else {
+        panic!("{strategy}, {signal}: {lines:?}");
+    };
+    assert_eq!(
+        served,
+        "served 0 connections and 1 datagram, 0 failed, 1 force-closed"
+    );
+    // The datagram may have been counted before the signal or after it.
+    assert!(
+        drained.ends_with(" 1 force-closed, 0 abandoned"),
+        "{drained}"
+    );
+    assert_eq!((&client).read(&mut [0]).unwrap(), 0, "an orderly end");
+    true
 }
 
 #[test]
@@ -277,18 +300,26 @@ fn echo_server_enforces_max_connections() {
 #[test]
 fn echo_server_closes_idle_connections_after_the_timeout() {
     with_each_strategy(|strategy| {
-        // Long enough for a busy machine to exchange a line.
         let options = ["--strategy", strategy, "--timeout", "1"];
         let (server, address) = serve_echo(&options);
-        let client = connect(address);
-        exchange(&client, b"hello");
-        assert_eq!((&client).read(&mut [0]).unwrap(), 0, "an orderly end");
+        // A client that gets processor time too late is ended unanswered, and fails too.
+        let mut failed = 0;
+        loop {
+            let client = connect(address);
+            failed += 1;
+            let answer = try_ask(&client, b"hello");
+            if answer.is_ok_and(|answer| answer == b"hello") {
+                assert_eq!((&client).read(&mut [0]).unwrap(), 0, "an orderly end");
+                break;
+            }
+            assert!(failed < 10, "{strategy}: no client is answered");
+        }
         server.signal(Signal::SIGTERM);
         let server = server.finish();
         assert!(server.status.success());
-        let summary = "served 0 connections and 0 datagrams, 1 failed";
+        let summary = format!("served 0 connections and 0 datagrams, {failed} failed");
         assert!(
-            server.text().contains(summary),
+            server.text().contains(&summary),
             "{strategy}: {}",
             server.text()
         );

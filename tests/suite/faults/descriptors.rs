@@ -103,17 +103,19 @@ fn cpu_time(process: u32) -> Duration {
     Duration::from_millis(10 * (ticks() + ticks()))
 }
 
-fn two_hundred_clients_share_forty_descriptors(kind: Kind) {
+fn question(number: usize) -> String {
+    format!("hello {number}\n")
+}
+
+/// Starts a server and connects the clients. In the process of the server, runs it to its end and returns `None`.
+fn start(kind: Kind) -> Option<(Served, Vec<(usize, Client)>)> {
     let check = test_name!("two_hundred_clients_share_forty_descriptors");
-    let served = Served::start(check, kind, || {
+    let mut served = Served::start(check, kind, || {
         let before = getrlimit(Resource::Nofile);
         let current = Some(DESCRIPTORS);
         setrlimit(Resource::Nofile, Rlimit { current, ..before }).unwrap();
         serve(echo(), strategy(kind), |options| options);
-    });
-    let Some(mut served) = served else { return };
-
-    let question = |number: usize| format!("hello {number}\n");
+    })?;
     let clients: Vec<_> = (0..CLIENTS)
         .map(|number| {
             let client = served.client();
@@ -124,16 +126,34 @@ fn two_hundred_clients_share_forty_descriptors(kind: Kind) {
     // The first reply shows that the server has started to accept.
     assert_eq!(clients[0].1.exactly(8), question(0).as_bytes());
     wait_until_full(&mut served, kind);
+    Some((served, clients))
+}
 
-    // From here on, the server only has to reject the backlog, once, after a second. A loop that spins
-    // would use a large part of a processor, even on a busy machine.
-    for time in [Duration::from_millis(800), Duration::from_millis(3200)] {
+/// Returns the shares of a processor that a full server uses in two parts of four seconds.
+fn shares_of_processor(served: &Served) -> [f64; 2] {
+    [800, 3200].map(|time| {
         let (start, before) = (Instant::now(), cpu_time(served.program.id()));
-        thread::sleep(time);
+        thread::sleep(Duration::from_millis(time));
         let spent = cpu_time(served.program.id()) - before;
-        let share = spent.as_secs_f64() / start.elapsed().as_secs_f64();
-        assert!(share < 0.05, "{kind:?}: {spent:?} of processor time");
-    }
+        spent.as_secs_f64() / start.elapsed().as_secs_f64()
+    })
+}
+
+fn two_hundred_clients_share_forty_descriptors(kind: Kind) {
+    // A full server only has to reject the backlog, once, after a second. A loop that spins would use a large part of
+    // a processor, even on a busy machine. Work from before may be late, but not each of three times.
+    let mut all_shares = Vec::new();
+    let (mut served, clients) = loop {
+        let Some((served, clients)) = start(kind) else {
+            return;
+        };
+        let shares = shares_of_processor(&served);
+        all_shares.push(shares);
+        if shares.iter().all(|share| *share < 0.05) {
+            break (served, clients);
+        }
+        assert!(all_shares.len() < 3, "{kind:?}: {all_shares:?}");
+    };
 
     let mut held = Vec::new();
     let mut waiting = Vec::new();
@@ -167,7 +187,7 @@ fn two_hundred_clients_share_forty_descriptors(kind: Kind) {
             client.expect_end();
             completed += 1;
         };
-        let attempt = |_| {
+        let mut attempt = || {
             leave(&mut held);
             while !is_answered(&served, &mut held) {
                 rejected += 1;
@@ -194,11 +214,11 @@ fn two_hundred_clients_share_forty_descriptors(kind: Kind) {
             held.push(next);
             start.elapsed()
         };
-        // A freed descriptor is used at once. Of three attempts, one has to meet the limit, because the
+        // A freed descriptor is used at once. Of ten attempts, one has to meet the limit, because the
         // machine may be busy.
-        let took: Vec<_> = (0..3).map(attempt).collect();
-        let soon = took.iter().any(|took| *took < Duration::from_millis(100));
-        assert!(soon, "served after {took:?}");
+        let soon = |took: &Duration| *took < Duration::from_millis(100);
+        let took = up_to_ten(&mut attempt, soon);
+        assert!(took.last().is_some_and(soon), "served after {took:?}");
     }
 
     // No accepted connection was affected.
@@ -222,5 +242,6 @@ fn two_hundred_clients_share_forty_descriptors(kind: Kind) {
         backed_off: u64::from(runs_out(kind)),
         ..Counts::default()
     };
+    served.wait_for_completed(completed);
     assert_eq!(served.stop(), expected);
 }

@@ -4,7 +4,8 @@
 use std::fmt;
 use std::io::{self, BufRead};
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use socketserver::transport::Tcp;
 use socketserver::{
@@ -121,6 +122,16 @@ impl Served {
         Counts::read(&self.program.line()).expect("counts")
     }
 
+    /// Waits until so many requests have completed, because the stop gives them a short grace period only.
+    #[track_caller]
+    pub(crate) fn wait_for_completed(&mut self, completed: u64) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.counts().completed < completed {
+            assert!(Instant::now() < deadline, "{:?}", self.counts());
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Stops the server. Returns its final counters.
     pub(crate) fn stop(self) -> Counts {
         let ended = self.program.finish();
@@ -141,7 +152,7 @@ pub(crate) fn serve<S: Service<TcpRequest>>(
         .strategy(strategy)
         .grace_period(Duration::from_millis(100));
     // On a busy machine, a handler may need time to notice that its connection was force-closed.
-    let server = server.force_close_timeout(Duration::from_secs(1));
+    let server = server.force_close_timeout(PATIENCE / 2);
     let server = server.spawn().unwrap();
     println!("\nlistening on {}", server.server_address());
     for line in io::stdin().lock().lines() {

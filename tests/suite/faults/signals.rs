@@ -92,7 +92,7 @@ fn signals_do_not_lose_bytes(kind: Kind) {
             })
         });
     });
-    let Some(served) = served else { return };
+    let Some(mut served) = served else { return };
     under_signals(served.program.id(), || {
         thread::scope(|scope| {
             for number in 0..4 {
@@ -113,6 +113,7 @@ fn signals_do_not_lose_bytes(kind: Kind) {
             }
         });
     });
+    served.wait_for_completed(4);
     let counts = served.stop();
     assert_eq!((counts.accepted, counts.completed), (4, 4), "{counts:?}");
 }
@@ -126,8 +127,8 @@ fn signals_do_not_extend_a_timeout(kind: Kind) {
     });
     let Some(served) = served else { return };
     under_signals(served.program.id(), || {
-        let client = served.client();
         let start = Instant::now();
+        let client = served.client();
         client.expect_end();
         assert!(start.elapsed() >= TIMEOUT);
     });

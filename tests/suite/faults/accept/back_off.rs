@@ -66,19 +66,23 @@ fn one_lack_after_another_does_not_spin<T: Inner>(kind: Kind) {
 
 /// The pause after the eighth attempt is a second.
 fn a_stop_does_not_wait_for_the_next_attempt<T: Inner>(kind: Kind) {
-    let faulty = faulty_server::<T>(kind);
-    // A lack of memory, because against a lack of descriptors the server uses its reserve after a second.
-    faulty.plan.fail_with(usize::MAX, Errno::ENOBUFS);
-    let client = faulty.client();
-    faulty.plan.wait_for_calls(8);
-    let start = Instant::now();
-    // The close may accept the connection in the backlog.
-    faulty.plan.end_faults();
-    in_time(move || faulty.server.stop()).unwrap();
-    // The stop is immediate; the limit allows for a busy machine.
-    let took = start.elapsed();
-    assert!(took < Duration::from_millis(800), "stopped after {took:?}");
-    drop(client);
+    let stop = || {
+        let faulty = faulty_server::<T>(kind);
+        // A lack of memory, because against a lack of descriptors the server uses its reserve after a second.
+        faulty.plan.fail_with(usize::MAX, Errno::ENOBUFS);
+        let client = faulty.client();
+        faulty.plan.wait_for_calls(8);
+        let start = Instant::now();
+        // The close may accept the connection in the backlog.
+        faulty.plan.end_faults();
+        in_time(move || faulty.server.stop()).unwrap();
+        drop(client);
+        start.elapsed()
+    };
+    // The stop is immediate. A busy machine can delay it, but not each of ten.
+    let soon = |took: &Duration| *took < Duration::from_millis(800);
+    let took = up_to_ten(stop, soon);
+    assert!(took.last().is_some_and(soon), "stopped after {took:?}");
 }
 
 by_transport_and_kind!(
