@@ -15,6 +15,7 @@ use socketserver::{
 };
 
 use super::{exchange, one_worker, pattern, start};
+use crate::support::alone::{apart, test_name};
 use crate::support::net::*;
 
 // ---- wrapped sockets ----
@@ -162,41 +163,45 @@ fn proxy(upstream: SocketAddr, descriptors: mpsc::Sender<RawFd>) -> Hooks<TcpReq
 /// Several coroutines of a proxy reuse the same descriptor numbers.
 #[test]
 fn a_handler_can_wait_for_sockets_of_its_own() {
-    let slow = Hooks::new(|request: &mut TcpRequest| {
-        while let Some(line) = request.next_line(100_000)? {
-            // Delays the answer, so that the proxy has to wait.
-            socketserver::sleep(Duration::from_millis(1));
-            request.send_all(&line)?;
+    // Sockets of other tests would take the numbers.
+    let test = test_name!("a_handler_can_wait_for_sockets_of_its_own");
+    apart(test, || {
+        let slow = Hooks::new(|request: &mut TcpRequest| {
+            while let Some(line) = request.next_line(100_000)? {
+                // Delays the answer, so that the proxy has to wait.
+                socketserver::sleep(Duration::from_millis(1));
+                request.send_all(&line)?;
+            }
+            Ok(())
+        });
+        let upstream = start::<Tcp, _>(one_worker(), slow);
+        let (sender, descriptors) = mpsc::channel();
+        let address = *upstream.server.server_address();
+        let host = start::<Tcp, _>(Coroutines::new().workers(2), proxy(address, sender));
+        thread::scope(|scope| {
+            for number in 0..10 {
+                let client = host.client();
+                scope.spawn(move || {
+                    for n in 0..30 {
+                        let size = [1, 10, 1000, 20_000][(number + n) % 4];
+                        let line = format!("{number} {n} {}\n", "x".repeat(size));
+                        assert!(client.ask(&line) == line, "not what was sent");
+                    }
+                });
+            }
+        });
+        let mut numbers: Vec<_> = descriptors.try_iter().collect();
+        assert_eq!(numbers.len(), 300);
+        numbers.sort_unstable();
+        numbers.dedup();
+        // Windows need not give a number out again at once.
+        if cfg!(unix) {
+            assert!(numbers.len() < 150, "descriptor numbers were not reused");
         }
-        Ok(())
+        assert_eq!(host.server.stats().failed, 0);
+        host.stop();
+        upstream.stop();
     });
-    let upstream = start::<Tcp, _>(one_worker(), slow);
-    let (sender, descriptors) = mpsc::channel();
-    let address = *upstream.server.server_address();
-    let host = start::<Tcp, _>(Coroutines::new().workers(2), proxy(address, sender));
-    thread::scope(|scope| {
-        for number in 0..10 {
-            let client = host.client();
-            scope.spawn(move || {
-                for n in 0..30 {
-                    let size = [1, 10, 1000, 20_000][(number + n) % 4];
-                    let line = format!("{number} {n} {}\n", "x".repeat(size));
-                    assert!(client.ask(&line) == line, "not what was sent");
-                }
-            });
-        }
-    });
-    let mut numbers: Vec<_> = descriptors.try_iter().collect();
-    assert_eq!(numbers.len(), 300);
-    numbers.sort_unstable();
-    numbers.dedup();
-    // Windows need not give a number out again at once.
-    if cfg!(unix) {
-        assert!(numbers.len() < 150, "descriptor numbers were not reused");
-    }
-    assert_eq!(host.server.stats().failed, 0);
-    host.stop();
-    upstream.stop();
 }
 
 /// A wait ends when the timeout of the socket expires, and when the peer closes the connection.

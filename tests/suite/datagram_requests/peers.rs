@@ -133,17 +133,21 @@ fn a_unix_client_that_does_not_read_delays_others_only_for_the_timeout() {
 #[cfg(unix)]
 #[test]
 fn a_reply_to_a_closed_client_fails_and_the_server_goes_on() {
-    let dir = TempDir::new();
-    let (hooks, failures) = obey_packet::<UnixDatagramRequest>().failures();
-    let server = UnixDatagramServer::bind(dir.socket(), hooks).unwrap();
-    let closed = UnixDatagram::connect(server.server_address());
-    closed.send("hello");
-    drop(closed);
-    let server = server.spawn().unwrap();
-    assert_eq!(next(&failures).stage, Stage::Reply);
-    let client = UnixDatagram::connect(server.server_address());
-    client.send("served");
-    assert_eq!(client.receive(), b"served");
+    // A program that another test starts has copies of all sockets until it executes.
+    let test = test_name!("a_reply_to_a_closed_client_fails_and_the_server_goes_on");
+    apart(test, || {
+        let dir = TempDir::new();
+        let (hooks, failures) = obey_packet::<UnixDatagramRequest>().failures();
+        let server = UnixDatagramServer::bind(dir.socket(), hooks).unwrap();
+        let closed = UnixDatagram::connect(server.server_address());
+        closed.send("hello");
+        drop(closed);
+        let server = server.spawn().unwrap();
+        assert_eq!(next(&failures).stage, Stage::Reply);
+        let client = UnixDatagram::connect(server.server_address());
+        client.send("served");
+        assert_eq!(client.receive(), b"served");
+    });
 }
 
 #[test]

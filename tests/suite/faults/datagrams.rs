@@ -17,14 +17,14 @@ use socketserver::{Request, Sequential, Server, Strategy, ThreadPool, UdpRequest
 
 use crate::support::alone::{alone, test_name};
 use crate::support::census::processor_time;
-use crate::support::kinds::{Kind, by_kind, by_kind_here};
+use crate::support::kinds::{Kind, by_kind};
 use crate::support::net::*;
 
 by_kind!(
     replies_to_a_closed_port_are_events,
     a_reply_is_sent_despite_errors_of_other_replies,
+    a_vanished_client_of_a_connected_server_is_an_event,
 );
-by_kind_here!(a_vanished_client_of_a_connected_server_is_an_event);
 
 const TIMES: u64 = 20;
 
@@ -185,49 +185,53 @@ fn errors_of_a_closed_port_fail_no_sender_and_delay_no_datagram<M: Strategy + De
     assert_eq!(client.ask("hello\n"), "hello\n");
 }
 
-by_strategy!(errors_of_a_closed_port_fail_no_sender_and_delay_no_datagram);
+// A program that another test starts has copies of all sockets until it executes.
+by_strategy_apart!(errors_of_a_closed_port_fail_no_sender_and_delay_no_datagram);
 
 /// The client binds its port again, and is served.
 fn a_vanished_client_of_a_connected_server_is_an_event(kind: Kind) {
-    let gate = Gate::default();
-    let (reported, errors) = mpsc::channel();
-    let service = Hooks::new({
-        let gate = gate.clone();
-        move |request: &mut UdpRequest| {
-            if request.packet() == b"wait\n" {
-                socketserver::blocking(|| gate.pass());
+    let check = test_name!("a_vanished_client_of_a_connected_server_is_an_event");
+    alone(check, kind, || {
+        let gate = Gate::default();
+        let (reported, errors) = mpsc::channel();
+        let service = Hooks::new({
+            let gate = gate.clone();
+            move |request: &mut UdpRequest| {
+                if request.packet() == b"wait\n" {
+                    socketserver::blocking(|| gate.pass());
+                }
+                echo_lines(request)
             }
-            echo_lines(request)
+        });
+        let service = service.on_get_request_error(move |error| {
+            let _ = reported.send(error.raw_os_error());
+        });
+        let client = UdpSocket::bind(own_loopback()).unwrap();
+        let client_address = client.local_addr().unwrap();
+        let socket = UdpSocket::bind(own_loopback()).unwrap();
+        socket.connect(client_address).unwrap();
+        client.connect(socket.local_addr().unwrap()).unwrap();
+
+        // The datagram is sent and the gate opened before the server starts, because the child process of a
+        // forking server has a copy of the gate.
+        client.send(b"wait\n").unwrap();
+        let address = socket.local_addr().unwrap();
+        drop(client);
+        gate.open();
+        let server = Server::<Udp, _, Sequential>::from_listener(socket, service).unwrap();
+        let server = server.strategy(strategy(kind)).spawn().unwrap();
+        assert_eq!(next(&errors), Some(libc::ECONNREFUSED));
+
+        let client = UdpSocket::bind(client_address).unwrap();
+        client.connect(address).unwrap();
+        let client = Client::new(client);
+        for _ in 0..10 {
+            assert_eq!(client.ask("hello\n"), "hello\n");
         }
+        eventually("all requests have ended", || server.stats().active == 0);
+        let stats = server.stats();
+        assert_eq!((stats.accepted, stats.completed), (11, 11), "{stats:?}");
+        assert_eq!(stats.accept_errors.retried, 1);
+        in_time(move || server.stop()).unwrap();
     });
-    let service = service.on_get_request_error(move |error| {
-        let _ = reported.send(error.raw_os_error());
-    });
-    let client = UdpSocket::bind(own_loopback()).unwrap();
-    let client_address = client.local_addr().unwrap();
-    let socket = UdpSocket::bind(own_loopback()).unwrap();
-    socket.connect(client_address).unwrap();
-    client.connect(socket.local_addr().unwrap()).unwrap();
-
-    // The datagram is sent and the gate opened before the server starts, because the child process of a
-    // forking server has a copy of the gate.
-    client.send(b"wait\n").unwrap();
-    let address = socket.local_addr().unwrap();
-    drop(client);
-    gate.open();
-    let server = Server::<Udp, _, Sequential>::from_listener(socket, service).unwrap();
-    let server = server.strategy(strategy(kind)).spawn().unwrap();
-    assert_eq!(next(&errors), Some(libc::ECONNREFUSED));
-
-    let client = UdpSocket::bind(client_address).unwrap();
-    client.connect(address).unwrap();
-    let client = Client::new(client);
-    for _ in 0..10 {
-        assert_eq!(client.ask("hello\n"), "hello\n");
-    }
-    eventually("all requests have ended", || server.stats().active == 0);
-    let stats = server.stats();
-    assert_eq!((stats.accepted, stats.completed), (11, 11), "{stats:?}");
-    assert_eq!(stats.accept_errors.retried, 1);
-    in_time(move || server.stop()).unwrap();
 }

@@ -2,6 +2,8 @@
 
 use super::*;
 
+use crate::support::alone::{apart, test_name};
+
 /// The error drops the servers that were bound before.
 #[test]
 fn nothing_stays_bound_if_one_server_cannot_be_bound() {
@@ -13,18 +15,24 @@ fn nothing_stays_bound_if_one_server_cannot_be_bound() {
                 Ok(group.add(bind(*address)?))
             })
     }
-    let host = own_loopback();
-    let free = TcpListener::bind(host).unwrap().local_addr().unwrap();
-    let taken = TcpListener::bind(host).unwrap();
-    let taken_address = taken.local_addr().unwrap();
-    match bind(&[free, taken_address]) {
-        Err(Error::Bind { address, .. }) => assert_eq!(address, taken_address.to_string()),
-        other => panic!("{other:?}"),
-    }
-    let refused = TcpStream::connect(free).unwrap_err();
-    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
-    drop(taken);
-    assert_eq!(bind(&[free, taken_address]).unwrap().members().count(), 2);
+    // A program that another test starts has copies of all sockets until it executes.
+    apart(
+        test_name!("nothing_stays_bound_if_one_server_cannot_be_bound"),
+        || {
+            let host = own_loopback();
+            let free = TcpListener::bind(host).unwrap().local_addr().unwrap();
+            let taken = TcpListener::bind(host).unwrap();
+            let taken_address = taken.local_addr().unwrap();
+            match bind(&[free, taken_address]) {
+                Err(Error::Bind { address, .. }) => assert_eq!(address, taken_address.to_string()),
+                other => panic!("{other:?}"),
+            }
+            let refused = TcpStream::connect(free).unwrap_err();
+            assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+            drop(taken);
+            assert_eq!(bind(&[free, taken_address]).unwrap().members().count(), 2);
+        },
+    );
 }
 
 #[test]

@@ -86,6 +86,37 @@ macro_rules! by_strategy {
     };
 }
 
+/// Makes a `#[test]` for each strategy, as [`by_strategy!`] does, in a process of its own. For tests that close a
+/// socket and expect its port to be free.
+macro_rules! by_strategy_apart {
+    ($($check:ident),* $(,)?) => {
+        $(mod $check {
+            use $crate::support::alone::{apart, test_name};
+
+            #[test]
+            fn sequential() {
+                let test = test_name!("sequential");
+                apart(test, super::$check::<socketserver::Sequential>);
+            }
+            #[test]
+            fn threading() {
+                let test = test_name!("threading");
+                apart(test, super::$check::<socketserver::Threading>);
+            }
+            #[test]
+            fn thread_pool() {
+                let test = test_name!("thread_pool");
+                apart(test, super::$check::<socketserver::ThreadPool>);
+            }
+            #[test]
+            fn coroutines() {
+                let test = test_name!("coroutines");
+                apart(test, super::$check::<socketserver::Coroutines>);
+            }
+        })*
+    };
+}
+
 /// Makes a `#[test]` of each generic function for each pair of a given transport and a strategy that needs no child
 /// processes.
 macro_rules! over_pairs {
@@ -136,6 +167,6 @@ macro_rules! over_streams_by_strategy {
 }
 
 pub(crate) use {
-    by_strategy, everywhere, over, over_apart, over_datagrams, over_pairs, over_streams,
-    over_streams_by_strategy, where_it_exists,
+    by_strategy, by_strategy_apart, everywhere, over, over_apart, over_datagrams, over_pairs,
+    over_streams, over_streams_by_strategy, where_it_exists,
 };
