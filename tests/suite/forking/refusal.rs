@@ -28,7 +28,9 @@ fn forking_is_refused_where_other_threads_may_hold_locks() {
 /// All threads of the program belong to the library: two accept loops, and the thread that waits for signals.
 #[test]
 fn forking_is_allowed_beside_threads_of_the_library_that_wait() {
-    let mut server = Program::example("echo_server", &["--strategy", "forking", "--port", "0"]);
+    let host = own_loopback().ip().to_string();
+    let options = ["--strategy", "forking", "--port", "0", "--host", &host];
+    let mut server = Program::example("echo_server", &options);
     let address = server.address();
     let udp = Client::new({
         let socket = std::net::UdpSocket::bind(LOOPBACK).unwrap();

@@ -34,7 +34,7 @@ fn a_signal_stops_all_servers() {
     apart(test_name!("a_signal_stops_all_servers"), || {
         reset_signals().unwrap();
         for number in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-            let udp = UdpServer::bind(LOOPBACK, handler_fn(echo_or_stop)).unwrap();
+            let udp = UdpServer::bind(own_loopback(), handler_fn(echo_or_stop)).unwrap();
             let group = ServerGroup::new()
                 .add_named("tcp", tcp().strategy(Threading::new()))
                 .add_named("udp", udp);
@@ -93,7 +93,8 @@ fn a_forking_server_serves_beside_one_with_threads() {
             for spawned in [true, false] {
                 // The process of this test has threads of its own; the forked one has not.
                 let forking = tcp().strategy(Forking::new());
-                let udp = ThreadingUdpServer::bind(LOOPBACK, handler_fn(echo_or_stop)).unwrap();
+                let udp =
+                    ThreadingUdpServer::bind(own_loopback(), handler_fn(echo_or_stop)).unwrap();
                 let group = ServerGroup::new()
                     .max_connections(2)
                     .add_named("tcp", forking)

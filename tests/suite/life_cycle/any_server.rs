@@ -25,8 +25,8 @@ struct Fixture {
 fn fixture(words: &Words) -> Fixture {
     let tcp = handler_fn_with(Arc::clone(words), remember::<TcpRequest>);
     let udp = handler_fn_with(Arc::clone(words), remember::<UdpRequest>);
-    let tcp = ThreadingTcpServer::bind("127.0.0.1:0", tcp).unwrap();
-    let udp = ThreadingUdpServer::bind("127.0.0.1:0", udp).unwrap();
+    let tcp = ThreadingTcpServer::bind(own_loopback(), tcp).unwrap();
+    let udp = ThreadingUdpServer::bind(own_loopback(), udp).unwrap();
     Fixture {
         tcp: tcp.spawn().unwrap(),
         udp: udp.spawn().unwrap(),

@@ -179,7 +179,7 @@ fn denied_datagrams_are_dropped<M: Strategy + Default>() {
     });
     let options = Server::<Udp, _, M>::options().access_list(deny(DENIED));
     let options = options.at_denied(Rejection::message("no"));
-    let server = options.bind(LOOPBACK, service).unwrap();
+    let server = options.bind(own_loopback(), service).unwrap();
     let address = *server.server_address();
     let (denied, allowed) = (udp_from(DENIED, address), udp_from("127.0.0.1", address));
     // They are in the socket's buffer when the server starts, so that it receives them together where it can.
@@ -222,7 +222,7 @@ by_strategy!(denied_datagrams_are_dropped);
 #[test]
 fn handle_request_rejects_a_denied_datagram() {
     let options = UdpServer::options().access_list(deny(DENIED));
-    let server = options.bind(LOOPBACK, Hooks::echo()).unwrap();
+    let server = options.bind(own_loopback(), Hooks::echo()).unwrap();
     udp_from(DENIED, *server.server_address()).send("no\n");
     let handle = server.handle();
     let handled = in_time(move || server.handle_request()).unwrap();

@@ -18,7 +18,7 @@ use socketserver::prelude::*;
 
 use crate::common;
 use crate::docs::source_of;
-use crate::support::net::TempDir;
+use crate::support::net::{TempDir, own_loopback};
 use crate::support::process::{Program, python_is_there};
 use crate::support::transcript::{
     announces_on_stderr, hide_ctime, is_run_by_the_tutorial, parse_ctime,

@@ -103,7 +103,8 @@ fn python_clients_of_the_echo_server() {
     if !python_is_there() {
         return;
     }
-    let mut server = Program::example("echo_server", &["--port", "0"]);
+    let host = own_loopback().ip().to_string();
+    let mut server = Program::example("echo_server", &["--port", "0", "--host", &host]);
     let [host, port] = host_and_port(&server.address());
     thread::scope(|scope| {
         // Concurrently, with the same port number.
