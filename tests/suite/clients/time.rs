@@ -25,7 +25,9 @@ fn socat_receives_the_time() {
         return;
     }
     let (server, address) = serve("time_server", &[]);
-    assert_is_a_time(&run("socat", &["-", &format!("TCP:{address}")], ""));
+    // Waits for the answer although the input ends at once.
+    let tcp = format!("TCP:{address}");
+    assert_is_a_time(&run("socat", &["-t", "50", "-", &tcp], ""));
     // UDP has no end, so `socat` would wait for more answers.
     let udp = format!("UDP:{address}");
     let mut command = Command::new("socat");

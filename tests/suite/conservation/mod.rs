@@ -85,10 +85,15 @@ fn nothing_is_lost() {
 
 fn run_all() {
     expect_panics();
+    let threads = Census::now().threads;
     // The first fork opens a descriptor that the process keeps.
     host_by::<Tcp, _, _>(forking(), || LineEcho)
         .client()
         .ask("hello\n");
+    // The kernel lists a thread for a moment after its end.
+    eventually("the threads of the server have ended", || {
+        Census::now().threads == threads
+    });
     let before = Census::now();
     macro_rules! all {
         ($($name:literal: $strategy:expr, $forks:literal;)*) => {

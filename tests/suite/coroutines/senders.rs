@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, ThreadId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socketserver::{Coroutines, Request, Result, Sender};
 
@@ -95,13 +95,21 @@ fn scenario<T: Connected>(same_thread: bool) -> Scenario<T> {
     };
     let (blocked, mut others) = (connect(), Vec::new());
     // Takes few attempts, unless one of the threads has not started yet.
+    let deadline = Instant::now() + PATIENCE;
     let flooding = loop {
         let next = connect();
         if (senders.thread(next.number) == senders.thread(blocked.number)) == same_thread {
             break next;
         }
+        assert!(
+            Instant::now() < deadline,
+            "no client is on the wanted thread"
+        );
+        if others.len() == 100 {
+            others.clear();
+        }
         others.push(next);
-        assert!(others.len() < 1000, "no client is on the wanted thread");
+        thread::sleep(Duration::from_millis(1));
     };
     others.extend((0..10).map(|_| connect()));
     Scenario {

@@ -4,9 +4,12 @@ use super::*;
 
 fn timeouts_apply_in_a_forked_child<T: Timed>() {
     for (kind, _) in KINDS {
+        let (mut expired, expires) = std::os::unix::net::UnixStream::pair().unwrap();
+        expired.set_read_timeout(Some(PATIENCE)).unwrap();
         let service = move |request: &mut T::Request| {
             if kind == TimeoutKind::Write {
                 let written = kind_of(write_until_error(request));
+                (&expires).write_all(b"!")?;
                 // After it has sent this line, the client reads, so that the next write has space.
                 request.set_timeout(LONG)?;
                 request.readline(100)?;
@@ -42,7 +45,8 @@ fn timeouts_apply_in_a_forked_child<T: Timed>() {
             }
             TimeoutKind::Request => client.expect_end(),
             _ => {
-                thread::sleep(PAUSE);
+                // A child process that is late would write on while the client reads.
+                expired.read_exact(&mut [0]).unwrap();
                 client.send("now\n");
                 assert!(client.rest().ends_with(expected.as_bytes()));
             }

@@ -116,12 +116,15 @@ fn every_wait_has_a_limit<T: Connected>() {
     let dir = TempDir::new();
     let gate = Gate::default();
     let pass = gate.clone();
+    let (sent, sends) = mpsc::channel();
     let server = TestServer::start(bind::<T, Threading>(&dir, move |request| {
         request.send_all("par")?;
+        sent.send(())?;
         pass.pass();
         Ok(())
     }));
     let mut client = server.client();
+    next(&sends);
     client.set_timeout(Duration::from_millis(50));
 
     let error = client.readline().unwrap_err();

@@ -1,7 +1,6 @@
 use crate::differential::server::*;
 
 fn talk(request: &mut TcpRequest) -> Result {
-    request.readline(100)?;
     let written = request.send_all(vec![b'x'; 100_000_000]);
     println!("timed out");
     Ok(written?)
