@@ -41,9 +41,9 @@ use crate::sys::unix::fork_gate::{Gate, parked};
 use crate::sys::unix::signal_mask::SignalMaskGuard;
 use crate::sys::unix::stderr::is_writable;
 
-/// Maximum time until all other threads are parked, in milliseconds. A thread of this library needs
-/// less, even on a busy machine.
-const PARK_TIMEOUT: u64 = 100;
+/// Maximum time until all other threads are parked, in milliseconds. A thread of this library needs a part of that,
+/// unless the machine gives it no time.
+const PARK_TIMEOUT: u64 = 500;
 /// Maximum time after a refused fork, in milliseconds. It is shorter, because the process probably has
 /// a thread that never parks.
 const PARK_TIMEOUT_AFTER_REFUSAL: u64 = 10;
