@@ -16,9 +16,7 @@ fn a_full_server_can_be_stopped<T: Connected>() {
             |options| options,
             |server| {
                 let server = server.strategy(strategy());
-                server
-                    .poll_interval(None)
-                    .grace_period(Duration::from_millis(10))
+                server.poll_interval(None).grace_period(PATIENCE)
             },
         );
         let running = host.client();
@@ -30,8 +28,8 @@ fn a_full_server_can_be_stopped<T: Connected>() {
         assert!(handle.wait(PATIENCE), "the loop has not left");
         // The loop has left although the handler is still running.
         assert_eq!(running.ask("hello\n"), "hello\n");
+        drop((running, waiting));
         host.stop();
-        drop(waiting);
     }
 }
 
