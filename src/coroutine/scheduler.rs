@@ -60,7 +60,7 @@ impl Scheduler {
         if socket.fd != Some(fd) {
             return false;
         }
-        // A registration reports only what arrives after it was last made or changed.
+        // The poller may have reported the input already, and does not report it again.
         let is_first = direction == Direction::Receive
             && socket.first_receive == FirstReceive::Untried
             && !socket.is_registered;

@@ -36,7 +36,11 @@ impl<S: StreamSocket> LiveConnection for Connection<S> {
     }
 
     fn end_idle(&self) {
-        // A message has arrived, at least in part, and the handler reads it. Its next wait for a message comes here again.
+        if !self.state.is_idle() {
+            return;
+        }
+        // A message has arrived, at least in part, and the handler reads it. Its next wait for a message comes here
+        // again.
         let has_input = || self.socket.has_incomplete_input() || self.end_of_reads_loses_input();
         if catch_panic(has_input) == Ok(true) {
             return;

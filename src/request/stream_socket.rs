@@ -37,7 +37,7 @@ use crate::tls::TlsInfo;
 /// | [`wait_readable`](Self::wait_readable), [`wait_writable`](Self::wait_writable) | implement if the descriptor does not show readiness | wait for the descriptor |
 /// | [`recv_spare`](Self::recv_spare), [`before_recv`](Self::before_recv) | implement to save memory under [`Coroutines`](crate::Coroutines) | one buffer of 64 KiB for each waiting coroutine |
 /// | [`needs_handshake`](Self::needs_handshake), [`handshake`](Self::handshake) | implement if the client and the server negotiate before the first message | no handshake |
-/// | [`has_pending_input`](Self::has_pending_input), [`finish`](Self::finish) | implement if the socket keeps received input, or ends its output with a message | the descriptor shows input; `shutdown` ends the output |
+/// | [`has_pending_input`](Self::has_pending_input), [`has_incomplete_input`](Self::has_incomplete_input), [`finish`](Self::finish) | implement if the socket keeps received input, or ends its output with a message; pass on | the descriptor shows input; `shutdown` ends the output |
 /// | [`try_recv`](Self::try_recv), [`try_send_vectored`](Self::try_send_vectored) | pass on | an additional system call |
 ///
 /// "Pass on" is for a socket that wraps another: call the method of the inner socket.
@@ -45,8 +45,8 @@ use crate::tls::TlsInfo;
 /// # Rules
 ///
 /// - **Concurrency.** All methods take `&self`. At the same time, one thread reads, one thread writes, and
-///   any thread calls [`shutdown`](Self::shutdown) or reads a timeout. A lock that is held during a
-///   blocking read or write must not be needed by `shutdown`.
+///   any thread calls [`shutdown`](Self::shutdown) or [`has_incomplete_input`](Self::has_incomplete_input), or
+///   reads a timeout. A lock that is held during a blocking read or write must not be needed by these.
 /// - **Waiting.** Wait only in the methods of an inner `StreamSocket`, such as
 ///   `StreamSocket::recv(&self.inner, buffer)`, and not in [`Read::read`](io::Read::read). These
 ///   methods block a thread, but park a coroutine.

@@ -8,6 +8,7 @@
 //! times out before that, its bytes are on their way all the same: the next write sends them first, and a
 //! repetition of the write is then complete without another encryption (see [`Session::repeated`]).
 
+mod records;
 mod session;
 
 use std::cell::OnceCell;
@@ -129,6 +130,7 @@ impl<S: StreamSocket> TlsSocket<S> {
             match received {
                 Ok(0) => session.end_input(&self.inner)?,
                 Ok(_) => {
+                    session.records.pass(&input);
                     session.input = input;
                     session.incomplete_since.get_or_insert_with(Instant::now);
                 }
@@ -202,13 +204,12 @@ impl<S: StreamSocket> StreamSocket for TlsSocket<S> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             };
-            let connection = match &mut session.connection {
-                Some(connection) => connection,
-                none => {
-                    let connection = ServerConnection::new(self.config.to_rustls());
-                    none.insert(Box::new(connection.map_err(io::Error::other)?))
-                }
-            };
+            if session.connection.is_none() {
+                let connection = ServerConnection::new(self.config.to_rustls());
+                session.connection = Some(Box::new(connection.map_err(io::Error::other)?));
+            }
+            session.records.pass(input);
+            let connection = session.connection()?;
             let mut processed = Ok(());
             while processed.is_ok() && !input.is_empty() {
                 if connection.read_tls(&mut input)? == 0 {
@@ -277,7 +278,7 @@ impl<S: StreamSocket> StreamSocket for TlsSocket<S> {
     }
 
     fn has_incomplete_input(&self) -> bool {
-        self.session.lock().incomplete_since.is_some()
+        self.session.lock().records.ends_in_record()
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {

@@ -346,7 +346,7 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
 
 /// Returns whether an error of accepting says that the connection has ended before. Windows says so by
 /// `WSAECONNRESET`, other systems by `ECONNABORTED`.
-fn is_of_ended_connection(kind: RequestKind, error: &io::Error) -> bool {
+pub(super) fn is_of_ended_connection(kind: RequestKind, error: &io::Error) -> bool {
     match error.kind() {
         io::ErrorKind::ConnectionAborted => true,
         io::ErrorKind::ConnectionReset => kind == RequestKind::Connection,

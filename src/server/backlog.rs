@@ -10,7 +10,7 @@ use crate::panics::catch_panic;
 use crate::reentrancy::{self, Role};
 use crate::request::RequestKind;
 use crate::server::accept_backoff::AcceptBackoff;
-use crate::server::accept_loop::{AcceptLoop, AcceptOutcome};
+use crate::server::accept_loop::{AcceptLoop, AcceptOutcome, is_of_ended_connection};
 use crate::server::backlog_policy::BacklogPolicy;
 use crate::server::drain::{Deadlines, DrainBacklog};
 use crate::server::handshakes::Handshakes;
@@ -109,7 +109,10 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                     if AcceptErrorKind::of(&error) == AcceptErrorKind::Retry
                         && errors < MAX_CONSECUTIVE_ERRORS =>
                 {
-                    errors += 1;
+                    match is_of_ended_connection(T::KIND, &error) {
+                        true => connections += 1,
+                        false => errors += 1,
+                    }
                 }
                 Err(error)
                     if rejection.is_none() && AcceptErrorKind::is_descriptor_exhaustion(&error) =>

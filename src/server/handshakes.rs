@@ -43,49 +43,50 @@ pub(super) struct Handshakes<R: Request> {
     shared: Arc<Shared<R>>,
 }
 
-struct Shared<R: Request> {
+struct Shared<R> {
     /// Connections that the thread has not seen yet.
     inbox: Mutex<Inbox<R>>,
     completed: Mutex<VecDeque<Connection<R>>>,
     /// Length of `completed`, for a look without the lock.
     completed_count: AtomicUsize,
     /// Connections that are not in `completed` yet.
-    unfinished: AtomicUsize,
+    unfinished: Arc<AtomicUsize>,
     /// Keys of waiting connections that were shut down, where the poller does not report this.
     shut_down: Mutex<Vec<usize>>,
+    /// Set while `inbox` is locked.
     is_closed: AtomicBool,
 }
 
-struct Inbox<R: Request> {
+struct Inbox<R> {
     arrived: Vec<Connection<R>>,
     /// Ends the wait of the thread. `None` before the first connection.
     waker: Option<Arc<Waker>>,
 }
 
 /// A connection, counted as in flight.
-pub(super) struct Connection<R: Request> {
+pub(super) struct Connection<R> {
     // Dropped first: the descriptor must leave the list before it is closed.
     _close_on_fork: Option<CloseOnFork<1>>,
     /// `None` in the queue for the accept loops. Dropped before `in_flight`, whose end wakes a loop that waits for
     /// the last unfinished connection.
-    unfinished: Option<Unfinished<R>>,
+    unfinished: Option<Unfinished>,
     request: R,
     in_flight: InFlight,
 }
 
 /// Counts a connection as unfinished until it is dropped.
-struct Unfinished<R: Request>(Arc<Shared<R>>);
+struct Unfinished(Arc<AtomicUsize>);
 
-impl<R: Request> Unfinished<R> {
-    fn begin(shared: &Arc<Shared<R>>) -> Self {
-        shared.unfinished.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(shared))
+impl Unfinished {
+    fn begin(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(count))
     }
 }
 
-impl<R: Request> Drop for Unfinished<R> {
+impl Drop for Unfinished {
     fn drop(&mut self) {
-        self.0.unfinished.fetch_sub(1, Ordering::SeqCst);
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -99,14 +100,14 @@ impl<R: Request> Handshakes<R> {
                 }),
                 completed: Mutex::default(),
                 completed_count: AtomicUsize::new(0),
-                unfinished: AtomicUsize::new(0),
+                unfinished: Arc::default(),
                 shut_down: Mutex::default(),
                 is_closed: AtomicBool::new(false),
             }),
         }
     }
 
-    /// Passes a connection to the thread, which is started for the first.
+    /// Passes a connection to the thread, which is started for the first. Ends it if the thread was closed.
     ///
     /// # Errors
     ///
@@ -130,12 +131,18 @@ impl<R: Request> Handshakes<R> {
         inbox.waker = Some(Arc::clone(&waker));
         let descriptor = request.descriptor();
         let close_on_fork = descriptor.map(|descriptor| close_on_fork([&descriptor], None));
-        inbox.arrived.push(Connection {
+        let connection = Connection {
             _close_on_fork: close_on_fork,
-            unfinished: Some(Unfinished::begin(shared)),
+            unfinished: Some(Unfinished::begin(&shared.unfinished)),
             request,
             in_flight,
-        });
+        };
+        if shared.is_closed.load(Ordering::SeqCst) {
+            drop(inbox);
+            connection.force_close();
+            return Ok(());
+        }
+        inbox.arrived.push(connection);
         drop(inbox);
         waker.wake();
         Ok(())
@@ -189,8 +196,10 @@ impl<R: Request> Handshakes<R> {
 
     /// Ends the connections that are left, as force-closed.
     pub(super) fn close(&self) {
+        let inbox = self.shared.inbox.lock();
         self.shared.is_closed.store(true, Ordering::SeqCst);
-        let waker = self.shared.inbox.lock().waker.clone();
+        let waker = inbox.waker.clone();
+        drop(inbox);
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -267,7 +276,7 @@ struct Worker<R: Request, S> {
 }
 
 /// A connection whose client has to send or to receive something.
-struct Waiting<R: Request> {
+struct Waiting<R> {
     connection: Connection<R>,
     next_check: Option<Instant>,
     _expected_end: Option<ExpectedEnd>,
@@ -343,9 +352,11 @@ impl<R: Request, S: Service<R>> Worker<R, S> {
         let Some(connection) = self.take(key) else {
             return;
         };
-        if let Some(descriptor) = connection.request.descriptor() {
-            self.poller.remove(descriptor, key as u64);
-        }
+        let _ = catch_panic(|| {
+            if let Some(descriptor) = connection.request.descriptor() {
+                self.poller.remove(descriptor, key as u64);
+            }
+        });
         self.advance(connection);
     }
 

@@ -197,12 +197,14 @@ impl<T: Transport, S: Service<T::Request>, M: Strategy> Parts<T, S, M> {
         // A handler in the loop is force-closed after the grace period. If it does not return then, it
         // is abandoned together with the loop and the server. A handler that stops its own server is
         // abandoned at once, because waiting for it would take for ever.
-        if reentrancy::is_busy_for(state.id())
-            || !state.wait_until_stopped(state.loop_join_deadline())
-        {
+        let is_own_handler = reentrancy::is_busy_for(state.id());
+        if is_own_handler || !state.wait_until_stopped(state.loop_join_deadline()) {
             // If the loop ends later, it has to find the server closed.
             state.begin_closing();
-            server.handshakes.close();
+            if !is_own_handler {
+                // Connections that wait for a place behind the handler have none that could be abandoned.
+                server.handshakes.close();
+            }
             state.life_cycle.finish_closing(|| state.waker.wake());
             let report = DrainReport::of(&state);
             report.log(&state);

@@ -146,6 +146,11 @@ impl ConnectionState {
         self.exchange_idle_state(IDLE, IDLE_ENDED)
     }
 
+    /// Returns whether the handler waits for the client's next message, and no stop has ended the reads.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.idle_state.load(Ordering::SeqCst) == IDLE
+    }
+
     fn exchange_idle_state(&self, present: u8, new: u8) -> bool {
         let exchanged =
             self.idle_state

@@ -169,8 +169,7 @@ impl Children {
         Ok(self.channel.get_or_init(|| channel))
     }
 
-    /// Returns a descriptor that is readable while stop requests are pending. `None` before the first
-    /// fork.
+    /// Returns a descriptor that is readable while stop requests are pending. `None` if it could not be opened.
     pub(super) fn channel_descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.channel.get().map(|channel| (**channel).as_fd())
     }

@@ -178,7 +178,7 @@ use crate::sys::fork::Permission;
 ///   thread of [`shutdown_on_ctrl_c`](crate::Server::shutdown_on_ctrl_c), accept loops and idle workers
 ///   of other servers, and a thread in [`ServerHandle::wait`](crate::ServerHandle::wait).
 ///
-/// Other threads have up to 100 ms to reach such a wait or to end, and 10 ms after they have failed to
+/// Other threads have up to 500 ms to reach such a wait or to end, and 10 ms after they have failed to
 /// do so before. (Python forks in any case, and warns since 3.12.)
 ///
 /// The check needs Linux with `/proc`. Without it every request is rejected, except with

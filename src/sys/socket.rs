@@ -172,10 +172,20 @@ pub(crate) fn stop_new_datagrams(_fd: BorrowedFd<'_>) -> io::Result<()> {
 /// after its fork, and a program until its `exec`; its clients would be accepted by the system and answered by no
 /// process. Connections in the backlog are reset, as by closing the last copy.
 ///
-/// On other systems, this fails or only wakes waiting accepts, because a listener is not connected. Listening ends when
-/// the last copy is closed.
+/// Does nothing on other systems, where a listener cannot be shut down: listening ends when the last copy is closed.
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn stop_listening(fd: BorrowedFd<'_>) -> io::Result<()> {
-    SockRef::from(&fd).shutdown(std::net::Shutdown::Both)
+    let socket = SockRef::from(&fd);
+    // The socket of a custom transport may be a connection.
+    match socket.is_listener()? {
+        true => socket.shutdown(std::net::Shutdown::Both),
+        false => Ok(()),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn stop_listening(_fd: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(())
 }
 
 /// Returns an error if a listener or a datagram socket was shut down, so that it will receive nothing more: the

@@ -105,6 +105,8 @@ pub(crate) fn send(fd: BorrowedFd<'_>, data: &[u8], may_wait: bool) -> Result<us
 
 /// Sends a part of several buffers, without waiting, and returns the number of bytes sent.
 pub(crate) fn send_vectored(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    let empty = parts.iter().take_while(|part| part.is_empty()).count();
+    let parts = &parts[empty..];
     let fitting = fitting(parts, MAX_SEND);
     if let (0, Some(first)) = (fitting, parts.first()) {
         return Ok(send(fd, first, false)?);

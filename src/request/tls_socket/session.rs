@@ -8,6 +8,7 @@ use rustls::ServerConnection;
 
 use crate::coroutine::stream_io::is_timeout;
 use crate::request::stream_socket::StreamSocket;
+use crate::request::tls_socket::records::Records;
 
 /// A session, and the bytes that are not in it yet or no more.
 #[derive(Default)]
@@ -18,6 +19,8 @@ pub(super) struct Session {
     /// waits.
     pub(super) input: Vec<u8>,
     pub(super) input_read: usize,
+    /// Position in the encrypted bytes that were received.
+    pub(super) records: Records,
     /// Time when the first bytes of a record arrived that is not complete.
     pub(super) incomplete_since: Option<Instant>,
     /// Bytes of a write that timed out after their encryption. A write that begins with them repeats it.

@@ -41,8 +41,8 @@ use crate::sys::unix::fork_gate::{Gate, parked};
 use crate::sys::unix::signal_mask::SignalMaskGuard;
 use crate::sys::unix::stderr::is_writable;
 
-/// Maximum time until all other threads are parked, in milliseconds. A thread of this library needs a part of that,
-/// unless the machine gives it no time.
+/// Maximum time until all other threads are parked, in milliseconds. A thread of this library needs far less, unless the
+/// machine is overloaded.
 const PARK_TIMEOUT: u64 = 500;
 /// Maximum time after a refused fork, in milliseconds. It is shorter, because the process probably has
 /// a thread that never parks.
