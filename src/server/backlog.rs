@@ -109,7 +109,9 @@ impl<T: Transport, S: Service<T::Request>> AcceptLoop<T, S> {
                     if AcceptErrorKind::of(&error) == AcceptErrorKind::Retry
                         && errors < MAX_CONSECUTIVE_ERRORS =>
                 {
-                    match is_of_ended_connection(T::KIND, &error) {
+                    // An error of the system has taken the ended connection from the backlog.
+                    let is_taken = error.raw_os_error().is_some();
+                    match is_taken && is_of_ended_connection(T::KIND, &error) {
                         true => connections += 1,
                         false => errors += 1,
                     }

@@ -1,11 +1,14 @@
 //! Ends of connections: early answers, failed handlers, messages that are given up.
 
-use std::io::{ErrorKind, Write};
-use std::sync::mpsc;
+use std::io::{ErrorKind, Read, Write};
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use socketserver::{Request, Sender, Strategy, TlsRequest, handler_fn};
+use socketserver::{
+    AnyServer, Phase, Request, Sender, Sequential, Strategy, ThreadPool, TlsRequest, handler_fn,
+};
 
+use super::hostile::{begin, output};
 use super::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -142,4 +145,38 @@ fn a_socket_knows_what_it_has_begun_to_send() {
     assert_eq!(socket.send(&data).unwrap(), RECORD);
     socket.finish().unwrap();
     assert_eq!(client.join().unwrap(), sent + RECORD);
+}
+
+/// A handler that stops its own server does not wait for it. Other clients have the grace period nevertheless.
+#[test]
+fn a_handshake_outlasts_a_stop_by_a_handler() {
+    let slot = Arc::<Mutex<Option<AnyServer>>>::default();
+    let service = handler_fn({
+        let slot = Arc::clone(&slot);
+        move |request: &mut TlsRequest| {
+            let line = request.readline(100)?;
+            let server = slot.lock().unwrap().take();
+            if let Some(server) = server {
+                server.stop()?;
+            }
+            Ok(request.send_all(line)?)
+        }
+    });
+    let options = options::<_, Sequential>().handshake_timeout(None);
+    let server = options.bind(own_loopback(), service).unwrap();
+    let server = server.strategy(ThreadPool::new(2)).grace_period(PATIENCE);
+    let server = server.spawn().unwrap();
+    let (handle, address) = (server.handle(), *server.server_address());
+    let (mut socket, mut keys) = begin(&address, Authority::known());
+    wait_for_handshake(&handle);
+    *slot.lock().unwrap() = Some(server.into_any());
+    assert_eq!(connect(&address).ask("stop\n"), "stop\n");
+
+    socket.write_all(&output(&mut keys)).unwrap();
+    keys.writer().write_all(b"hello\n").unwrap();
+    let mut answer = [0; 6];
+    let mut stream = rustls::Stream::new(&mut keys, &mut socket);
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"hello\n");
+    eventually("the server is closed", || handle.phase() == Phase::Stopped);
 }

@@ -101,7 +101,10 @@ fn padding() -> Arc<ClientConfig> {
 }
 
 /// A client that has the keys, and has not sent its last message of the handshake.
-fn begin(address: &SocketAddr, config: Arc<ClientConfig>) -> (TcpStream, ClientConnection) {
+pub(super) fn begin(
+    address: &SocketAddr,
+    config: Arc<ClientConfig>,
+) -> (TcpStream, ClientConnection) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(2048).unwrap();
     socket.connect(&(*address).into()).unwrap();
@@ -120,7 +123,7 @@ fn begin(address: &SocketAddr, config: Arc<ClientConfig>) -> (TcpStream, ClientC
 }
 
 /// Returns what the client has to send.
-fn output(client: &mut ClientConnection) -> Vec<u8> {
+pub(super) fn output(client: &mut ClientConnection) -> Vec<u8> {
     let mut output = Vec::new();
     while client.wants_write() {
         client.write_tls(&mut output).unwrap();
