@@ -12,7 +12,7 @@ use std::time::Instant;
 
 pub(crate) use self::drain_report::DrainReport;
 
-use self::drain::DrainOnDrop;
+use self::drain::{Deadlines, DrainOnDrop};
 use crate::state::ServerHandle;
 use crate::strategy::Strategy;
 
@@ -23,6 +23,7 @@ pub(crate) fn close(
     strategy: impl Strategy,
     drain_backlog: impl FnOnce(Option<Instant>) + Send + Sync + 'static,
 ) -> DrainReport {
-    let drain_backlog = Box::new(move |_: &_, _: &_, deadline| drain_backlog(deadline));
+    let drain_backlog =
+        Box::new(move |_: &_, _: &_, deadlines: Deadlines| drain_backlog(deadlines.backlog));
     DrainOnDrop::new(handle, strategy, drain_backlog).drain()
 }
